@@ -1,0 +1,6 @@
+//go:build !invariants
+
+package invariant
+
+// Enabled says that the build has the tag invariants.
+const Enabled = false

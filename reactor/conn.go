@@ -1,0 +1,353 @@
+package reactor
+
+import (
+	"errors"
+	"net/netip"
+
+	"weir/internal/wheel"
+)
+
+var (
+	// ErrClosed is the cause of a connection that this side closed in good order.
+	ErrClosed = errors.New("reactor: connection closed")
+	// ErrPeerClosed is the cause of a connection that the peer closed.
+	ErrPeerClosed = errors.New("reactor: peer closed the connection")
+	// ErrStalled is the cause of a connection whose peer took no byte for Config.WriteStall.
+	ErrStalled = errors.New("reactor: peer takes no output")
+	// ErrStopped is the cause of connections that were open when the reactor stopped.
+	ErrStopped = errors.New("reactor: stopped")
+)
+
+// Handler is told what happens on one connection, on the connection's loop.
+// No method may block.
+type Handler interface {
+	// Data shows the bytes that arrived and were not consumed yet, and
+	// returns how many it consumes. The rest is shown again, in front of
+	// what arrives next or after Resume. p is valid until Data returns.
+	Data(p []byte) (consumed int)
+	// PeerClosed tells, once, that the peer shut its sending side or is gone
+	// altogether. Unless reading is paused, Data has shown all that it sent.
+	PeerClosed()
+	// Drained tells that output went above the high mark and is back at the low one.
+	Drained()
+	// Closed is the last call and comes exactly once, with the cause; during
+	// Close or Abort, if those end the connection at once.
+	Closed(cause error)
+}
+
+// DialHandler is a Handler for an outgoing connection.
+type DialHandler interface {
+	Handler
+	// Connected tells that Data may come and output may be written. If the
+	// connection fails instead, Closed is the only call.
+	Connected()
+}
+
+type phase uint8
+
+const (
+	connecting phase = iota
+	open
+	flushing  // Close was called: output is written to the end, input discarded
+	lingering // FIN is sent: waiting for the peer's
+	closed
+)
+
+// Conn is one connection. Its methods are for its loop only, but for those of
+// the write side: Lock to Room of Output, Flush, FlushWith, Backlogged and Room.
+type Conn struct {
+	Output
+
+	loop    *Loop
+	handler Handler
+	in      []byte // received, not consumed
+	timer   wheel.Timer
+	remote  netip.AddrPort
+	cause   error
+	fd      int
+	spare   int // bytes still to be discarded while lingering
+
+	phase    phase
+	fresh    bool // no event was seen yet
+	paused   bool
+	readable bool // the kernel may have more to read
+	gone     bool // the peer shut its sending side
+	ended    bool // ... and all of it was read
+	toldGone bool
+	reset    bool // close with RST
+	dirty    bool // in loop.dirty
+	resumed  bool // in loop.resumed
+}
+
+// Loop is the loop that the connection lives on.
+func (c *Conn) Loop() *Loop { return c.loop }
+
+// RemoteAddr is the peer's address; the zero value for unix sockets.
+func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
+
+// Buffered is the number of bytes that Data has shown and not consumed.
+func (c *Conn) Buffered() int { return len(c.in) }
+
+// PeerGone reports whether the peer has shut its sending side.
+func (c *Conn) PeerGone() bool { return c.gone }
+
+// Pause stops reading. The peer's departure is told all the same.
+func (c *Conn) Pause() { c.paused = true }
+
+// Resume undoes Pause and has what was not consumed shown again, at the end of
+// the present turn.
+func (c *Conn) Resume() {
+	c.paused = false
+	if !c.resumed && c.phase == open {
+		c.resumed = true
+		c.loop.resumed = append(c.loop.resumed, c)
+	}
+}
+
+// SetHandler hands the connection to another handler, which is told what
+// happens from the next call on.
+func (c *Conn) SetHandler(h Handler) { c.handler = h }
+
+// Close ends the connection in good order: what is pending is written, then
+// FIN is sent, then input is discarded until the peer's FIN or the limits of
+// Config.Linger. Data is not called again.
+func (c *Conn) Close() {
+	if c.phase == connecting {
+		c.Abort(ErrClosed)
+		return
+	}
+	if c.phase != open {
+		return
+	}
+	c.phase = flushing
+	c.forgetInput()
+	c.lock().fin = true
+	c.flush(nil, nil, true)
+	if c.phase == flushing {
+		c.read() // discard what is there: it could hold the peer's FIN
+	}
+}
+
+// Abort ends the connection at once with RST. What is pending is lost, and the
+// peer knows it.
+func (c *Conn) Abort(cause error) { c.destroy(cause, true) }
+
+// ready is one event of the kernel.
+func (c *Conn) ready(ev Event) {
+	if c.phase == connecting {
+		if ev&(Writable|Dead) == 0 {
+			return
+		}
+		if err := c.loop.sys.SocketError(c.fd); err != nil {
+			c.destroy(err, false)
+			return
+		}
+		c.phase = open
+		c.handler.(DialHandler).Connected()
+	}
+	if ev&(Readable|HalfClosed|Dead) != 0 {
+		c.readable = true
+	}
+	if ev&(HalfClosed|Dead) != 0 {
+		c.gone = true
+	}
+	if c.readable {
+		c.read()
+	}
+	if ev&Dead != 0 && c.phase != closed {
+		if err := c.loop.sys.SocketError(c.fd); err != nil {
+			c.destroy(err, false)
+			return
+		}
+	}
+	if c.gone {
+		c.peerGone()
+	}
+	if ev&Writable != 0 && c.phase != closed {
+		c.writable()
+	}
+}
+
+func (c *Conn) peerGone() {
+	switch {
+	case c.phase == lingering && c.ended:
+		c.destroy(ErrClosed, false)
+	case c.phase == open && !c.toldGone && (c.ended || c.paused):
+		c.toldGone = true
+		c.handler.PeerClosed()
+	}
+}
+
+// read reads until the kernel has no more, or for its share of the turn.
+func (c *Conn) read() {
+	for range readsPerTurn {
+		if c.paused && c.phase == open || c.ended || c.phase == closed {
+			return
+		}
+		n, err := c.loop.sys.Read(c.fd, c.loop.buf)
+		switch {
+		case n > 0:
+			c.received(c.loop.buf[:n])
+			if n < len(c.loop.buf) && !c.gone {
+				c.readable = false // the end, were it there, would have been announced
+				return
+			}
+		case err == ErrAgain:
+			c.readable = false
+			return
+		case isEOF(err):
+			c.ended, c.gone, c.readable = true, true, false
+			c.peerGone()
+			return
+		default:
+			c.destroy(err, false)
+			return
+		}
+	}
+	if c.phase != closed {
+		c.loop.again = append(c.loop.again, c)
+		c.loop.poller.Wake()
+	}
+}
+
+// received hands bytes on, together with those that were not consumed before.
+func (c *Conn) received(p []byte) {
+	if c.phase != open {
+		if c.spare -= len(p); c.spare <= 0 && c.phase == lingering {
+			c.destroy(ErrClosed, false)
+		}
+		return
+	}
+	if len(c.in) == 0 {
+		if n := c.handler.Data(p); n < len(p) && c.phase == open {
+			c.in = append(c.loop.spareBuffer(), p[n:]...)
+		}
+		return
+	}
+	c.in = append(c.in, p...)
+	c.reshow()
+}
+
+// reshow shows the kept bytes again.
+func (c *Conn) reshow() {
+	n := c.handler.Data(c.in)
+	if c.phase != open {
+		return
+	}
+	switch rest := copy(c.in, c.in[n:]); {
+	case rest == 0:
+		c.forgetInput()
+	default:
+		c.in = c.in[:rest]
+	}
+}
+
+func (c *Conn) forgetInput() {
+	if c.in != nil {
+		c.loop.keepBuffer(c.in)
+		c.in = nil
+	}
+}
+
+// goOn runs after Resume and when a turn's share of reading was used up.
+func (c *Conn) goOn() {
+	if c.phase == open && len(c.in) > 0 && !c.paused {
+		c.reshow()
+	}
+	if c.readable && c.phase != closed {
+		c.read()
+	}
+	if c.gone && c.phase != closed {
+		c.peerGone()
+	}
+}
+
+// heed is what the write side has to say.
+func (c *Conn) heed(n news) {
+	if n&newsFree != 0 {
+		c.loop.release(c)
+	}
+	if c.phase == closed {
+		return
+	}
+	if n&newsFailed != 0 {
+		c.destroy(c.Output.failure(), false)
+		return
+	}
+	if n&newsBlocked != 0 && !c.timer.Running() {
+		c.loop.StartTimer(&c.timer, c.loop.Now().Add(c.loop.reactor.cfg.WriteStall))
+	}
+	if n&newsFlushed != 0 && c.phase == flushing {
+		c.flushed()
+		return
+	}
+	if n&newsDrained != 0 && c.phase == open {
+		c.handler.Drained()
+	}
+}
+
+func (o *Output) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
+// flushed sends FIN and waits for the peer's.
+func (c *Conn) flushed() {
+	if c.gone {
+		c.destroy(ErrClosed, false)
+		return
+	}
+	if err := c.loop.sys.ShutdownWrite(c.fd); err != nil {
+		c.destroy(err, false)
+		return
+	}
+	c.phase = lingering
+	c.spare = c.loop.reactor.cfg.LingerBytes
+	c.loop.StartTimer(&c.timer, c.loop.Now().Add(c.loop.reactor.cfg.Linger))
+}
+
+// Timeout is the connection's own timer: the end of lingering, or the moment
+// at which output may have stalled. It belongs to the loop.
+func (c *Conn) Timeout(t *wheel.Timer) {
+	if c.phase == lingering {
+		c.destroy(ErrClosed, false)
+		return
+	}
+	o := c.lock()
+	since := o.blocked
+	o.mu.Unlock()
+	if since.IsZero() {
+		return
+	}
+	deadline := since.Add(c.loop.reactor.cfg.WriteStall)
+	if c.loop.Now().Before(deadline) {
+		c.loop.StartTimer(t, deadline)
+		return
+	}
+	c.destroy(ErrStalled, true)
+}
+
+// destroy ends the connection. The descriptor is closed at once, or when the
+// goroutine that is in write(2) with it comes back.
+func (c *Conn) destroy(cause error, reset bool) {
+	if c.phase == closed {
+		return
+	}
+	c.phase = closed
+	c.cause = cause
+	c.loop.StopTimer(&c.timer)
+	c.forgetInput()
+	c.loop.forget(c, reset)
+	o := c.lock()
+	o.drop(cause)
+	o.doomed = true
+	busy := o.writing
+	o.mu.Unlock()
+	if !busy {
+		c.loop.release(c)
+	}
+	c.handler.Closed(cause)
+}
+
+const readsPerTurn = 4

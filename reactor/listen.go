@@ -1,0 +1,210 @@
+package reactor
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"weir/internal/wheel"
+)
+
+const (
+	acceptsPerTurn = 64
+	acceptPause    = 50 * time.Millisecond // after a failure for want of descriptors or memory
+	refusalsOpen   = 16                    // connections that may be refused politely at once
+)
+
+// listener is one listening descriptor on one loop.
+type listener struct {
+	fd     int
+	addr   net.Addr
+	share  bool // hand connections to all loops in turn
+	loop   *Loop
+	pause  wheel.Timer
+	remove func() // what is left to be cleaned up after the descriptor was closed
+}
+
+// Listen accepts connections at addr: "host:port", ":port", or
+// "unix:/path?mode=0660". It returns the address that it got, port 0 resolved.
+func (r *Reactor) Listen(addr string) (net.Addr, error) {
+	group, err := r.bind(addr)
+	if err != nil {
+		return nil, fmt.Errorf("reactor: listening on %s: %w", addr, err)
+	}
+	r.mu.Lock()
+	r.listeners = append(r.listeners, group...)
+	r.mu.Unlock()
+	for i, lis := range group {
+		lis.loop = r.all[i%len(r.all)]
+		lis.pause.Owner = lis
+		lis.loop.Post(TaskFunc(lis.start))
+	}
+	return group[0].addr, nil
+}
+
+// StopListening closes all listening sockets; it returns when no loop accepts
+// any more. Connections in the kernel's queue that were not accepted are lost.
+func (r *Reactor) StopListening() {
+	r.mu.Lock()
+	group := r.listeners
+	r.listeners = nil
+	r.mu.Unlock()
+	done := make(chan struct{}, len(group))
+	for _, lis := range group {
+		lis.loop.Post(TaskFunc(func() {
+			lis.loop.unlisten(lis.fd)
+			done <- struct{}{}
+		}))
+	}
+	for range group {
+		<-done
+	}
+}
+
+func (lis *listener) start() {
+	lis.loop.listeners[lis.fd] = lis
+	if err := lis.loop.poller.AddListener(lis.fd); err != nil {
+		lis.loop.reactor.log("watching a listener", err)
+	}
+}
+
+// Timeout ends a pause after a failed accept.
+func (lis *listener) Timeout(*wheel.Timer) {
+	if lis.loop.listeners[lis.fd] == lis {
+		lis.start()
+	}
+}
+
+func (l *Loop) unlisten(fd int) {
+	lis := l.listeners[fd]
+	if lis == nil {
+		return
+	}
+	delete(l.listeners, fd)
+	l.StopTimer(&lis.pause)
+	_ = l.poller.Remove(fd) // fails in a pause, when it is not there
+	if err := l.sys.Close(fd, false); err != nil {
+		l.reactor.log("closing a listener", err)
+	}
+	if lis.remove != nil {
+		lis.remove()
+	}
+}
+
+// accept takes what waits at the listener, a bounded number a turn: the
+// listener is level-triggered and will be back for the rest.
+func (lis *listener) accept(l *Loop) {
+	l.turn = nil
+	defer l.rescue()
+	r := l.reactor
+	for range acceptsPerTurn {
+		fd, remote, err := accept(lis.fd)
+		switch {
+		case err == nil:
+			r.admit(lis.target(l), l, fd, remote)
+		case err == ErrAgain:
+			return
+		case noDescriptors(err):
+			r.complain(err)
+			if !r.spare.refuse(lis.fd, r.cfg.Refusal) {
+				lis.rest()
+				return
+			}
+		case aborted(err):
+		default:
+			r.complain(err)
+			lis.rest()
+			return
+		}
+	}
+}
+
+// rest keeps a listener that cannot be served from spinning.
+func (lis *listener) rest() {
+	_ = lis.loop.poller.Remove(lis.fd) // it is there: it was just ready
+	lis.loop.StartTimer(&lis.pause, lis.loop.Now().Add(acceptPause))
+}
+
+func (lis *listener) target(l *Loop) *Loop {
+	all := l.reactor.all
+	if !lis.share || len(all) == 1 {
+		return l
+	}
+	return all[int(l.reactor.next.Add(1))%len(all)]
+}
+
+// admit counts a new connection in, or refuses it.
+func (r *Reactor) admit(to, here *Loop, fd int, remote netip.AddrPort) {
+	n := r.open.Add(1)
+	switch limit := int64(r.cfg.MaxConns); {
+	case n > limit+refusalsOpen:
+		r.open.Add(-1)
+		refuseNow(fd, r.cfg.Refusal)
+	case n > limit:
+		here.refuse(fd, remote)
+	case to == here:
+		here.welcome(fd, remote)
+	default:
+		to.Post(TaskFunc(func() { to.welcome(fd, remote) }))
+	}
+}
+
+// welcome makes fd a connection with a handler.
+func (l *Loop) welcome(fd int, remote netip.AddrPort) {
+	c := &Conn{phase: open, remote: remote}
+	c.loop = l
+	c.handler = l.reactor.cfg.Accept(c)
+	if err := l.adopt(c, fd); err != nil {
+		l.reactor.log("watching a connection", err)
+		c.phase = closed
+		c.handler.Closed(err)
+		_ = l.sys.Close(fd, true) // the cause is logged
+		l.reactor.open.Add(-1)
+	}
+}
+
+// refuse sends the refusal and lets the peer read it before the connection goes.
+func (l *Loop) refuse(fd int, remote netip.AddrPort) {
+	c := &Conn{phase: open, remote: remote, handler: refused{}}
+	if err := l.adopt(c, fd); err != nil {
+		l.reactor.open.Add(-1)
+		refuseNow(fd, l.reactor.cfg.Refusal)
+		return
+	}
+	c.lock()
+	b := c.Buffer()
+	b.B = append(b.B, l.reactor.cfg.Refusal...)
+	c.Unlock()
+	c.Close()
+}
+
+// refused is the handler of a connection that is only told to go away.
+type refused struct{}
+
+func (refused) Data(p []byte) int { return len(p) }
+func (refused) PeerClosed()       {}
+func (refused) Drained()          {}
+func (refused) Closed(error)      {}
+
+// complain logs once a second at most.
+func (r *Reactor) complain(err error) {
+	now := time.Now().Unix()
+	if last := r.logged.Load(); last != now && r.logged.CompareAndSwap(last, now) {
+		r.log("cannot accept connections; raise the limit on open files (ulimit -n) or lower MaxConns", err)
+	}
+}
+
+// Addrs are the addresses that are listened on, each once.
+func (r *Reactor) Addrs() []net.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var addrs []net.Addr
+	for _, lis := range r.listeners {
+		if !slices.ContainsFunc(addrs, func(a net.Addr) bool { return a.String() == lis.addr.String() }) {
+			addrs = append(addrs, lis.addr)
+		}
+	}
+	return addrs
+}

@@ -1,0 +1,222 @@
+//go:build unix
+
+package reactor
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/panjf2000/gnet/v2/pkg/socket"
+	"golang.org/x/sys/unix"
+)
+
+// descriptorReserve is what connections leave for files, pollers, upstreams
+// and whatever else the process opens.
+const descriptorReserve = 64
+
+// descriptorBudget raises the soft limit on descriptors to the hard one and
+// returns what of it connections may take.
+func descriptorBudget() int {
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+		return 1 << 10
+	}
+	if lim.Cur < lim.Max {
+		raised := unix.Rlimit{Cur: lim.Max, Max: lim.Max}
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &raised); err == nil {
+			lim = raised
+		}
+	}
+	return max(16, int(min(lim.Cur, 1<<24))-descriptorReserve)
+}
+
+// bind opens the listening sockets of one address: on Linux one for each loop,
+// between which the kernel distributes, elsewhere and for unix sockets one.
+func (r *Reactor) bind(addr string) ([]*listener, error) {
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		lis, err := bindUnix(path)
+		return []*listener{lis}, err
+	}
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if !reusePort || len(r.all) == 1 {
+		lis, err := bindTCP(tcp, false)
+		return []*listener{lis}, err
+	}
+	if tcp.Port != 0 { // another process that shares the port would go unnoticed: try without
+		probe, err := bindTCP(tcp, false)
+		if err != nil {
+			return nil, err
+		}
+		_ = unix.Close(probe.fd) // never accepted from
+	}
+	var group []*listener
+	for range r.all {
+		lis, err := bindTCP(tcp, true)
+		if err != nil {
+			for _, l := range group {
+				_ = unix.Close(l.fd) // never accepted from
+			}
+			return nil, err
+		}
+		tcp = lis.addr.(*net.TCPAddr) // the next ones take the port that the first got
+		group = append(group, lis)
+	}
+	return group, nil
+}
+
+const reusePort = runtime.GOOS == "linux"
+
+func bindTCP(addr *net.TCPAddr, shared bool) (*listener, error) {
+	opts := []socket.Option[int]{{SetSockOpt: socket.SetReuseAddr, Opt: 1}}
+	if shared {
+		opts = append(opts, socket.Option[int]{SetSockOpt: socket.SetReuseport, Opt: 1})
+	}
+	// Accepted connections inherit these.
+	opts = append(opts,
+		socket.Option[int]{SetSockOpt: socket.SetNoDelay, Opt: 1},
+		socket.Option[int]{SetSockOpt: setKeepAlive, Opt: 15})
+	fd, _, err := socket.TCPSocket("tcp", listenString(addr), true, opts, nil)
+	if err != nil {
+		return nil, bindError(err)
+	}
+	got, err := localTCP(fd)
+	if err != nil {
+		_ = unix.Close(fd) // the cause is err
+		return nil, err
+	}
+	return &listener{fd: fd, addr: got, share: !shared}, nil
+}
+
+func setKeepAlive(fd, seconds int) error {
+	return socket.SetKeepAlivePeriod(fd, seconds)
+}
+
+// listenString names all interfaces of both families where the machine has the
+// newer one.
+func listenString(addr *net.TCPAddr) string {
+	switch {
+	case addr.IP != nil:
+		return addr.String()
+	case haveIPv6():
+		return ":" + strconv.Itoa(addr.Port)
+	}
+	return "0.0.0.0:" + strconv.Itoa(addr.Port)
+}
+
+var haveIPv6 = sync.OnceValue(func() bool {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.Bind(fd, &unix.SockaddrInet6{Addr: [16]byte{15: 1}}) == nil
+})
+
+func localTCP(fd int) (net.Addr, error) {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return nil, os.NewSyscallError("getsockname", err)
+	}
+	return net.TCPAddrFromAddrPort(addrPort(sa)), nil
+}
+
+func bindError(err error) error {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("%w: another process, or an earlier instance, has this port; stop it or choose another", err)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: ports below 1024 need privileges (CAP_NET_BIND_SERVICE)", err)
+	}
+	return err
+}
+
+func accept(fd int) (int, netip.AddrPort, error) {
+	for {
+		nfd, sa, err := socket.Accept(fd)
+		switch {
+		case err == nil:
+			return nfd, addrPort(sa), nil
+		case errors.Is(err, unix.EAGAIN):
+			return 0, netip.AddrPort{}, ErrAgain
+		case !errors.Is(err, unix.EINTR):
+			return 0, netip.AddrPort{}, os.NewSyscallError("accept", err)
+		}
+	}
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+func noDescriptors(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+}
+
+// aborted are errors of one connection, not of the listener.
+func aborted(err error) bool {
+	return errors.Is(err, unix.ECONNABORTED) || errors.Is(err, unix.EPROTO) || errors.Is(err, unix.EPERM)
+}
+
+// spareDescriptor is kept so that, when descriptors have run out, a connection
+// can still be accepted and told so.
+type spareDescriptor struct {
+	mu sync.Mutex
+	f  *os.File
+}
+
+func (s *spareDescriptor) open() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.f == nil {
+		s.f, _ = os.Open(os.DevNull) // without it, refuse says false
+	}
+}
+
+func (s *spareDescriptor) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.f != nil {
+		_ = s.f.Close() // the null device
+		s.f = nil
+	}
+}
+
+// refuse gives the spare descriptor up for as long as it takes to accept,
+// answer and close. It reports whether a connection could be accepted.
+func (s *spareDescriptor) refuse(listener int, refusal []byte) bool {
+	s.close()
+	defer s.open()
+	fd, _, err := accept(listener)
+	if err != nil {
+		return err == ErrAgain
+	}
+	refuseNow(fd, refusal)
+	return true
+}
+
+// refuseNow answers and closes without waiting for anything. Input that has
+// arrived is read, so that closing does not send RST on top of the answer.
+func refuseNow(fd int, refusal []byte) {
+	var scrap [4 << 10]byte
+	var sys sockets
+	_, _ = sys.Write(fd, refusal) // who does not get it sees the end instead
+	_ = sys.ShutdownWrite(fd)
+	_, _ = sys.Read(fd, scrap[:])
+	_ = sys.Close(fd, false)
+}

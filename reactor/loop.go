@@ -1,0 +1,365 @@
+package reactor
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"weir/internal/invariant"
+	"weir/internal/wheel"
+)
+
+const (
+	readSize      = 64 << 10
+	tasksPerTurn  = 1024
+	roundsPerTurn = 8
+	spareBuffers  = 16
+	slowTurn      = time.Millisecond // reported in builds with -tags invariants
+)
+
+// A Task is run on a loop by Loop.Post.
+type Task interface{ Run() }
+
+// TaskFunc is a function as a Task.
+type TaskFunc func()
+
+func (f TaskFunc) Run() { f() }
+
+// Loop is one event loop. Post may be called from any goroutine, everything
+// else only on the loop: from a Handler, a Task or a timer.
+type Loop struct {
+	reactor   *Reactor
+	id        int
+	sys       System
+	poller    Poller
+	conns     []*Conn // by descriptor
+	held      int     // descriptors of connections, those included that wait for a writer
+	listeners map[int]*listener
+	wheel     *wheel.Wheel
+	armed     time.Time // when the poller will call Tick; zero = not at all
+	rearm     bool      // a timer was started in this turn
+	now       time.Time // zero until somebody asks in this turn
+	buf       []byte    // what a read goes into
+	spares    [][]byte  // for bytes that are kept
+	dirty     []*Conn   // to be flushed at the end of the turn
+	resumed   []*Conn   // to be read at the end of the turn
+	again     []*Conn   // to be read on in the next turn
+
+	dirtySpare, resumedSpare []*Conn
+
+	turn  *Conn // whose callback is running
+	local any
+
+	mu      sync.Mutex
+	tasks   []Task
+	running []Task
+	stop    bool // asked to stop
+	dead    bool // has stopped: the poller is gone
+}
+
+func newLoop(r *Reactor, id int) (*Loop, error) {
+	poller, err := r.cfg.System.NewPoller()
+	if err != nil {
+		return nil, fmt.Errorf("reactor: opening loop %d: %w", id, err)
+	}
+	return &Loop{
+		reactor: r, id: id, sys: r.cfg.System, poller: poller,
+		listeners: make(map[int]*listener),
+		wheel:     wheel.New(time.Now()),
+		buf:       make([]byte, readSize),
+	}, nil
+}
+
+// ID is the loop's number, from 0.
+func (l *Loop) ID() int { return l.id }
+
+// Local is what SetLocal put there: the place for what a user of the reactor
+// keeps once a loop. SetLocal is for Config.Setup.
+func (l *Loop) Local() any     { return l.local }
+func (l *Loop) SetLocal(v any) { l.local = v }
+
+// Now is the time at which the present turn first asked for it.
+func (l *Loop) Now() time.Time {
+	if l.now.IsZero() {
+		l.now = time.Now()
+	}
+	return l.now
+}
+
+// StartTimer lets t run out at the deadline, within a millisecond after it.
+func (l *Loop) StartTimer(t *wheel.Timer, deadline time.Time) {
+	l.wheel.Start(t, deadline)
+	l.rearm = true
+}
+
+// StopTimer stops t; the poller may still wake once for it.
+func (l *Loop) StopTimer(t *wheel.Timer) { l.wheel.Stop(t) }
+
+// Post has t run on the loop soon, after what was posted before. Any
+// goroutine. It never waits; once the loop has stopped, t is not run.
+func (l *Loop) Post(t Task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dead {
+		return
+	}
+	l.tasks = append(l.tasks, t)
+	if len(l.tasks) == 1 {
+		l.poller.Wake()
+	}
+}
+
+func (l *Loop) run() {
+	defer l.reactor.loops.Done()
+	if err := l.poller.Run(l); err != nil {
+		l.reactor.log("event loop failed", err)
+		l.abandon()
+	}
+	l.mu.Lock()
+	l.dead = true
+	l.mu.Unlock()
+	_ = l.poller.Close() // its descriptors only; nothing is lost
+}
+
+// abandon ends all that is on the loop. Descriptors that a goroutine is
+// writing to are closed when it comes back.
+func (l *Loop) abandon() {
+	for fd := range l.listeners {
+		l.unlisten(fd)
+	}
+	for _, c := range l.conns {
+		if c != nil {
+			l.guard(c, func() { c.destroy(ErrStopped, true) })
+		}
+	}
+}
+
+func (l *Loop) beginTurn() {
+	l.now = time.Time{}
+	if invariant.Enabled {
+		l.now = time.Now()
+	}
+}
+
+// Ready is one event of the kernel, from the poller.
+func (l *Loop) Ready(fd int, ev Event) {
+	l.beginTurn()
+	var c *Conn
+	if fd < len(l.conns) {
+		c = l.conns[fd]
+	}
+	if c == nil {
+		if lis := l.listeners[fd]; lis != nil {
+			lis.accept(l)
+			l.endTurn()
+		}
+		return // else a late event of a descriptor that is closed
+	}
+	if c.fresh {
+		// This could be an event of the round in which the connection was
+		// accepted, meant for the former owner of its descriptor.
+		c.fresh = false
+		if ev&(HalfClosed|Dead) != 0 {
+			ev = l.sys.State(fd)
+		}
+	}
+	l.event(c, ev)
+	l.endTurn()
+}
+
+func (l *Loop) event(c *Conn, ev Event) {
+	l.turn = c
+	defer l.rescue()
+	c.ready(ev)
+}
+
+// Tick is the poller's clock.
+func (l *Loop) Tick() {
+	l.beginTurn()
+	l.armed, l.rearm = time.Time{}, true
+	l.advance()
+	l.endTurn()
+}
+
+func (l *Loop) advance() {
+	l.turn = nil
+	defer l.rescue()
+	l.wheel.Advance(l.Now())
+}
+
+// Woken runs the tasks.
+func (l *Loop) Woken() (more bool) {
+	l.beginTurn()
+	l.mu.Lock()
+	l.tasks, l.running = l.running[:0], l.tasks
+	stop := l.stop
+	l.mu.Unlock()
+	for i, t := range l.running {
+		if i == tasksPerTurn {
+			l.postpone(l.running[i:])
+			break
+		}
+		l.task(t)
+		l.running[i] = nil
+	}
+	l.readOn()
+	if stop {
+		l.abandon()
+	}
+	l.endTurn()
+	return !stop || l.held > 0
+}
+
+func (l *Loop) task(t Task) {
+	l.turn = nil
+	defer l.rescue()
+	t.Run()
+}
+
+// postpone puts what a turn had no time for in front of what was posted since.
+func (l *Loop) postpone(rest []Task) {
+	l.mu.Lock()
+	l.tasks = append(append(make([]Task, 0, len(rest)+len(l.tasks)), rest...), l.tasks...)
+	l.mu.Unlock()
+	l.poller.Wake()
+}
+
+// readOn continues with connections whose share of an earlier turn was used up.
+func (l *Loop) readOn() {
+	todo := l.again
+	l.again = nil
+	for _, c := range todo {
+		l.guard(c, c.goOn)
+	}
+}
+
+// endTurn reads resumed connections, writes what the turn left in outputs and
+// sets the clock. Either may cause more of the other; what two connections
+// could go on with for ever is cut short and continued in the next turn.
+func (l *Loop) endTurn() {
+	for range roundsPerTurn {
+		l.resume()
+		l.flushDirty()
+		if len(l.resumed)+len(l.dirty) == 0 {
+			break
+		}
+	}
+	if len(l.resumed)+len(l.dirty) > 0 {
+		l.poller.Wake()
+	}
+	if l.rearm {
+		l.setClock()
+	}
+	if invariant.Enabled && time.Since(l.now) > slowTurn {
+		l.reactor.log("slow turn of the event loop", fmt.Errorf("a handler held loop %d for %v", l.id, time.Since(l.now)))
+	}
+}
+
+func (l *Loop) resume() {
+	todo := l.resumed
+	l.resumed = l.resumedSpare[:0]
+	for _, c := range todo {
+		c.resumed = false
+		l.guard(c, c.goOn)
+	}
+	l.resumedSpare = todo[:0]
+}
+
+func (l *Loop) flushDirty() {
+	todo := l.dirty
+	l.dirty = l.dirtySpare[:0]
+	for _, c := range todo {
+		c.dirty = false
+		l.flush(c)
+	}
+	l.dirtySpare = todo[:0]
+}
+
+func (l *Loop) flush(c *Conn) {
+	l.turn = c
+	defer l.rescue()
+	c.lock()
+	c.flush(nil, nil, true)
+}
+
+func (l *Loop) setClock() {
+	l.rearm = false
+	at, ok := l.wheel.Next()
+	switch {
+	case !ok:
+	case l.armed.IsZero() || at.Before(l.armed):
+		l.armed = at
+		l.poller.Arm(at)
+	}
+}
+
+// guard runs f, which is about c; a panic costs c and nothing else.
+func (l *Loop) guard(c *Conn, f func()) {
+	l.turn = c
+	defer l.rescue()
+	f()
+}
+
+// rescue is deferred around everything that runs handlers.
+func (l *Loop) rescue() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	l.reactor.log("panic on the event loop", fmt.Errorf("%v\n%s", p, debug.Stack()))
+	if c := l.turn; c != nil && c.phase != closed {
+		l.turn = nil
+		defer l.rescue()
+		c.destroy(fmt.Errorf("reactor: handler panicked: %v", p), true)
+	}
+}
+
+// adopt makes fd a connection of this loop.
+func (l *Loop) adopt(c *Conn, fd int) error {
+	c.loop, c.fd, c.fresh = l, fd, true
+	c.timer.Owner = c
+	if err := l.poller.Add(fd); err != nil {
+		return err
+	}
+	for fd >= len(l.conns) {
+		l.conns = append(l.conns, make([]*Conn, max(64, fd+1-len(l.conns)))...)
+	}
+	l.conns[fd] = c
+	l.held++
+	return nil
+}
+
+// forget takes c out of the table. Its descriptor is closed by release.
+func (l *Loop) forget(c *Conn, reset bool) {
+	l.conns[c.fd] = nil
+	c.reset = reset
+}
+
+// release closes the descriptor, when nobody writes to it any more.
+func (l *Loop) release(c *Conn) {
+	if err := l.sys.Close(c.fd, c.reset); err != nil {
+		l.reactor.log("closing a connection", err)
+	}
+	l.held--
+	l.reactor.open.Add(-1)
+}
+
+func (l *Loop) spareBuffer() []byte {
+	if n := len(l.spares); n > 0 {
+		b := l.spares[n-1]
+		l.spares = l.spares[:n-1]
+		return b
+	}
+	return make([]byte, 0, 4<<10)
+}
+
+func (l *Loop) keepBuffer(b []byte) {
+	if len(l.spares) < spareBuffers && cap(b) <= readSize {
+		l.spares = append(l.spares, b[:0])
+	}
+}
+
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }

@@ -1,0 +1,310 @@
+package reactor
+
+import (
+	"sync"
+	"time"
+
+	"github.com/valyala/bytebufferpool"
+)
+
+// Output is a connection's write side, usable from every goroutine.
+//
+// One lock guards one contiguous buffer of bytes that the kernel has not
+// taken. Who holds the lock appends frames to the buffer and lets go in one of
+// four ways: Flush writes at once on the calling goroutine, FlushWith does so
+// with a large payload from the caller's memory, Defer leaves it to the end of
+// the loop's turn, Unlock leaves it to a later Flush. The lock is not held
+// during write(2): what others append meanwhile is taken along by the writer
+// (combining), so that writes never overlap and nobody waits for a syscall.
+//
+//	idle ──Flush──> writing ──all taken──> idle
+//	                   └──EAGAIN──> blocked ──the kernel has room──> writing (on the loop)
+//
+// The amount pending is bounded by marks: above the high one, Room returns a
+// channel to wait on, and the Handler is told Drained when pending has fallen to
+// the low one. A frame is never refused half: it is the caller who asks before.
+type Output struct {
+	mu      sync.Mutex
+	pool    *bytebufferpool.ByteBuffer // nil while nothing is pending
+	sent    int                        // bytes of the buffer that were written already
+	err     error                      // why output is over; final
+	room    chan struct{}              // closed when pending falls to the low mark, or output is over
+	blocked time.Time                  // since when the kernel has taken nothing; zero = not blocked
+
+	writing bool // somebody is in write(2) without the lock
+	edge    bool // the kernel announced room while somebody was writing
+	above   bool // pending has been above the high mark and not yet back at the low one
+	fin     bool // the loop waits for the last byte
+	doomed  bool // the loop waits for the writer to come back, to close the descriptor
+	news    news // what the loop has to be told
+	told    bool // a task for that is posted
+}
+
+// news is what happened on the write side that is the loop's business.
+type news uint8
+
+const (
+	newsBlocked news = 1 << iota // start to watch for a stall
+	newsDrained                  // pending fell to the low mark
+	newsFlushed                  // all is written and fin was asked for
+	newsFailed                   // output died with err
+	newsFree                     // the writer came back to a doomed connection
+)
+
+// directSize is the payload from which one more iovec is cheaper than a copy.
+const directSize = 4 << 10
+
+func (c *Conn) lock() *Output { c.Output.mu.Lock(); return &c.Output }
+
+// Lock gives the caller the output until Unlock, Defer, Flush or FlushWith.
+// Between them nothing may be called that could wait.
+func (o *Output) Lock() { o.mu.Lock() }
+
+// Unlock lets go without writing: what was appended leaves with a later Flush
+// or Defer, of whomever.
+func (o *Output) Unlock() { o.mu.Unlock() }
+
+// Err is nil while bytes may be appended. The lock is held.
+func (o *Output) Err() error {
+	if o.err == nil && o.fin {
+		return ErrClosed
+	}
+	return o.err
+}
+
+// Pending is the number of bytes that the kernel has not taken, those of a
+// write(2) in progress left out. The lock is held.
+func (o *Output) Pending() int {
+	if o.pool == nil {
+		return 0
+	}
+	return len(o.pool.B) - o.sent
+}
+
+// Buffer is where frames are appended to: to its B, and only while Err is nil.
+// The lock is held; the buffer is not to be kept beyond it.
+func (o *Output) Buffer() *bytebufferpool.ByteBuffer {
+	if o.pool == nil {
+		o.pool = bytebufferpool.Get()
+	}
+	return o.pool
+}
+
+// Room is nil while a producer may go on. Otherwise it is closed when pending
+// has fallen to the low mark or the output is over. The lock is held.
+func (c *Conn) Room() <-chan struct{} {
+	o := &c.Output
+	if !c.measure() || o.err != nil {
+		return nil
+	}
+	if o.room == nil {
+		o.room = make(chan struct{})
+	}
+	return o.room
+}
+
+// Backlogged reports whether a producer on the loop should stop until the
+// Handler is told Drained. The lock is held.
+func (c *Conn) Backlogged() bool { return c.measure() && c.Output.err == nil }
+
+// measure notes whether pending went above the high mark.
+func (c *Conn) measure() bool {
+	o := &c.Output
+	if !o.above && o.Pending() > c.loop.reactor.cfg.HighMark {
+		o.above = true
+	}
+	return o.above
+}
+
+// Defer unlocks, and the end of the loop's present turn writes. On the
+// connection's loop only.
+func (c *Conn) Defer() {
+	c.Output.mu.Unlock()
+	if !c.dirty {
+		c.dirty = true
+		c.loop.dirty = append(c.loop.dirty, c)
+	}
+}
+
+// Flush unlocks and writes what is pending, as far as the kernel takes it now.
+// It never waits. The rest is written when the kernel has room.
+func (c *Conn) Flush() { c.flush(nil, nil, false) }
+
+// FlushWith is Flush of what is pending, then big, then tail. A big payload is
+// written from the caller's memory, and only what the kernel does not take is
+// copied. Both slices are the caller's again when it returns.
+func (c *Conn) FlushWith(big, tail []byte) { c.flush(big, tail, false) }
+
+// flush is entered with the lock held and leaves without it.
+func (c *Conn) flush(big, tail []byte, onLoop bool) {
+	o := &c.Output
+	if len(big)+len(tail) > 0 {
+		c.gather(big, tail)
+	}
+	for !o.writing && o.blocked.IsZero() && o.err == nil && o.pool != nil {
+		out := o.pool
+		from := o.sent
+		o.pool, o.sent = nil, 0
+		if from == len(out.B) {
+			bytebufferpool.Put(out)
+			break
+		}
+		n, err := c.write(out.B[from:], nil, nil)
+		o.putBack(out, from+n)
+		c.wrote(n, err)
+	}
+	if o.pool == nil && !o.writing && o.fin && o.err == nil {
+		o.fin, o.err = false, ErrClosed
+		o.news |= newsFlushed
+	}
+	c.tell(onLoop)
+}
+
+// gather appends big and tail, or writes them from where they are.
+func (c *Conn) gather(big, tail []byte) {
+	o := &c.Output
+	if len(big) < directSize || o.writing || !o.blocked.IsZero() || o.err != nil {
+		if o.err == nil {
+			b := o.Buffer()
+			b.B = append(append(b.B, big...), tail...)
+		}
+		return
+	}
+	head := o.Buffer()
+	from := o.sent
+	o.pool, o.sent = nil, 0
+	n, err := c.write(head.B[from:], big, tail)
+	if left := len(head.B) - from; n < left {
+		head.B = append(append(head.B, big...), tail...)
+		o.putBack(head, from+n)
+	} else if skip := n - left; skip < len(big)+len(tail) {
+		head.B = head.B[:0]
+		if skip < len(big) {
+			head.B = append(append(head.B, big[skip:]...), tail...)
+		} else {
+			head.B = append(head.B, tail[skip-len(big):]...)
+		}
+		o.putBack(head, 0)
+	} else {
+		bytebufferpool.Put(head)
+	}
+	c.wrote(n, err)
+}
+
+// write is write(2) without the lock.
+func (c *Conn) write(a, b, d []byte) (n int, err error) {
+	o := &c.Output
+	o.writing, o.edge = true, false
+	o.mu.Unlock()
+	if len(b)+len(d) == 0 {
+		n, err = c.loop.sys.Write(c.fd, a)
+	} else {
+		n, err = c.loop.sys.Writev(c.fd, a, b, d)
+	}
+	o.mu.Lock()
+	o.writing = false
+	return n, err
+}
+
+// putBack returns what write(2) did not take to the front of what was
+// appended meanwhile.
+func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
+	switch {
+	case sent == len(out.B):
+		bytebufferpool.Put(out)
+		return
+	case o.pool != nil:
+		out.B = append(out.B, o.pool.B...)
+		bytebufferpool.Put(o.pool)
+	}
+	o.pool, o.sent = out, sent
+}
+
+// wrote draws the conclusions from one write(2).
+func (c *Conn) wrote(n int, err error) {
+	o := &c.Output
+	switch {
+	case o.doomed:
+		o.drop(o.err)
+		o.news |= newsFree
+	case err == nil:
+	case err != ErrAgain:
+		o.drop(err)
+		o.news |= newsFailed
+	case o.edge: // room came between the attempt and now: try again
+	default:
+		o.blocked = time.Now()
+		o.news |= newsBlocked
+	}
+	if o.above && o.Pending() <= c.loop.reactor.cfg.LowMark {
+		o.above = false
+		o.release()
+		o.news |= newsDrained
+	}
+}
+
+// drop ends the output with err and forgets what is pending.
+func (o *Output) drop(err error) {
+	if o.err == nil {
+		o.err = err
+	}
+	if o.pool != nil {
+		bytebufferpool.Put(o.pool)
+		o.pool, o.sent = nil, 0
+	}
+	o.blocked = time.Time{}
+	o.release()
+}
+
+// release wakes who waits for room.
+func (o *Output) release() {
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+}
+
+// tell unlocks and hands the news to the loop.
+func (c *Conn) tell(onLoop bool) {
+	o := &c.Output
+	switch {
+	case o.news == 0 || o.told:
+		o.mu.Unlock()
+	case onLoop:
+		n := o.news
+		o.news = 0
+		o.mu.Unlock()
+		c.heed(n)
+	default:
+		o.told = true
+		o.mu.Unlock()
+		c.loop.Post((*newsTask)(c))
+	}
+}
+
+// newsTask is a Conn as a task that looks at the news of its output.
+type newsTask Conn
+
+func (t *newsTask) Run() {
+	c := (*Conn)(t)
+	o := c.lock()
+	n := o.news
+	o.news, o.told = 0, false
+	o.mu.Unlock()
+	c.heed(n)
+}
+
+// writable runs on the loop when the kernel announces room.
+func (c *Conn) writable() {
+	o := c.lock()
+	switch {
+	case o.writing:
+		o.edge = true
+		o.mu.Unlock()
+	case o.blocked.IsZero():
+		o.mu.Unlock()
+	default:
+		o.blocked = time.Time{}
+		c.flush(nil, nil, true)
+	}
+}

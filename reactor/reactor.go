@@ -1,0 +1,140 @@
+package reactor
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config is how a Reactor runs. The zero value of a field is its default.
+type Config struct {
+	// Loops is the number of event loops; GOMAXPROCS by default.
+	Loops int
+	// HighMark is the number of pending output bytes of one connection above
+	// which producers wait, LowMark the one at which they go on: 256 KiB and
+	// a quarter of the high mark.
+	HighMark, LowMark int
+	// WriteStall is how long a peer may take no byte while output waits: 30 s.
+	WriteStall time.Duration
+	// Linger and LingerBytes bound what is read and thrown away after Close:
+	// 2 s and 64 KiB.
+	Linger      time.Duration
+	LingerBytes int
+	// MaxConns bounds the accepted connections. By default it is what the
+	// limit on descriptors allows, less a reserve.
+	MaxConns int
+	// Refusal is what a connection beyond MaxConns, or without a descriptor,
+	// is sent before it is closed.
+	Refusal []byte
+	// Accept makes the handler of an accepted connection, on its loop.
+	Accept func(c *Conn) Handler
+	// Setup is called once for each loop before it runs.
+	Setup func(l *Loop)
+	// Logger takes what has no other place to go to; slog.Default.
+	Logger *slog.Logger
+	// System is the kernel; the real one by default.
+	System System
+}
+
+func (c *Config) fillIn() {
+	setDefault(&c.Loops, runtime.GOMAXPROCS(0))
+	setDefault(&c.HighMark, 256<<10)
+	setDefault(&c.LowMark, c.HighMark/4)
+	setDefault(&c.WriteStall, 30*time.Second)
+	setDefault(&c.Linger, 2*time.Second)
+	setDefault(&c.LingerBytes, 64<<10)
+	if c.MaxConns == 0 {
+		c.MaxConns = descriptorBudget()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.System == nil {
+		c.System = sockets{}
+	}
+}
+
+func setDefault[T int | time.Duration](v *T, standard T) {
+	if *v == 0 {
+		*v = standard
+	}
+}
+
+// Reactor is a set of running event loops.
+type Reactor struct {
+	cfg     Config
+	all     []*Loop
+	loops   sync.WaitGroup
+	open    atomic.Int64 // descriptors of connections
+	next    atomic.Uint32
+	spare   spareDescriptor
+	stopped atomic.Bool
+
+	mu        sync.Mutex
+	listeners []*listener
+
+	logged atomic.Int64 // unix seconds of the last complaint about descriptors
+}
+
+// New starts the loops.
+func New(cfg Config) (*Reactor, error) {
+	cfg.fillIn()
+	if cfg.LowMark >= cfg.HighMark {
+		return nil, errors.New("reactor: Config.LowMark must be below HighMark")
+	}
+	r := &Reactor{cfg: cfg}
+	r.spare.open()
+	for id := range cfg.Loops {
+		l, err := newLoop(r, id)
+		if err != nil {
+			for _, l := range r.all {
+				_ = l.poller.Close() // never ran
+			}
+			return nil, err
+		}
+		r.all = append(r.all, l)
+	}
+	for _, l := range r.all {
+		if cfg.Setup != nil {
+			cfg.Setup(l)
+		}
+		r.loops.Add(1)
+		go l.run()
+	}
+	return r, nil
+}
+
+// Loops are the reactor's loops, in the order of their IDs.
+func (r *Reactor) Loops() []*Loop { return r.all }
+
+// Connections is the number of open connections, outgoing ones included.
+func (r *Reactor) Connections() int { return int(r.open.Load()) }
+
+// Attach makes fd, a connection of the System, a connection of loop l. Any goroutine.
+func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
+	r.open.Add(1)
+	l.Post(TaskFunc(func() { l.welcome(fd, remote) }))
+}
+
+// Close stops listening, ends every connection with RST and returns when all
+// loops have ended. It may be called twice.
+func (r *Reactor) Close() {
+	r.stopped.Store(true)
+	r.StopListening()
+	for _, l := range r.all {
+		l.mu.Lock()
+		if !l.dead {
+			l.stop = true
+			l.poller.Wake()
+		}
+		l.mu.Unlock()
+	}
+	r.loops.Wait()
+	r.spare.close()
+}
+
+func (r *Reactor) log(what string, err error) { r.cfg.Logger.Error("reactor: "+what, "err", err) }

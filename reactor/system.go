@@ -1,0 +1,72 @@
+package reactor
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrAgain is a System's answer when an operation would have to wait.
+var ErrAgain = errors.New("reactor: operation would block")
+
+// System is the kernel as connections see it: non-blocking operations on
+// descriptors. Every method may be called from any goroutine.
+type System interface {
+	// Read returns io.EOF when the peer has shut its sending side and all of it was read.
+	Read(fd int, p []byte) (int, error)
+	// Write takes what fits, at once. It returns ErrAgain when nothing does.
+	Write(fd int, p []byte) (int, error)
+	// Writev is Write of a, b and c in a row; any of them may be empty.
+	Writev(fd int, a, b, c []byte) (int, error)
+	// ShutdownWrite sends FIN: the peer reads to the end.
+	ShutdownWrite(fd int) error
+	// Close gives the descriptor up. With reset the peer is told by RST, and what it did not read is lost.
+	Close(fd int, reset bool) error
+	// SocketError is what went wrong with a connection, or with the attempt to
+	// connect it; nil when nothing did. Asking clears it.
+	SocketError(fd int) error
+	// State looks up what fd is ready for now.
+	State(fd int) Event
+	// Connect starts a connection to "127.0.0.1:80", "[::1]:80" or "unix:/path".
+	// It is there, or failed, when fd becomes Writable.
+	Connect(addr string) (fd int, err error)
+	// NewPoller opens a queue of events for one loop.
+	NewPoller() (Poller, error)
+}
+
+// Event says what a descriptor is ready for.
+type Event uint8
+
+const (
+	Readable   Event = 1 << iota // bytes, or the end, can be read
+	Writable                     // output that had to wait can be tried again
+	HalfClosed                   // the peer shut its sending side; perhaps it is gone altogether
+	Dead                         // reset, failed, or shut in both directions
+)
+
+// A Poller waits for events of one loop. All but Wake are used on that loop.
+type Poller interface {
+	// Add registers a connection once for all events, edge-triggered.
+	Add(fd int) error
+	// AddListener registers for Readable, level-triggered.
+	AddListener(fd int) error
+	// Remove ends the events of fd from the next round on; those of the
+	// present round may still come.
+	Remove(fd int) error
+	// Wake makes Run call Sink.Woken soon. Any goroutine; wakes that come
+	// before the call are one.
+	Wake()
+	// Arm makes Run call Sink.Tick at or after that moment. Each call
+	// replaces the one before; the zero time disarms.
+	Arm(at time.Time)
+	// Run delivers events until Sink.Woken returns false.
+	Run(s Sink) error
+	// Close releases the poller after Run has returned.
+	Close() error
+}
+
+// Sink is what a Poller delivers to.
+type Sink interface {
+	Ready(fd int, ev Event)
+	Tick()
+	Woken() (more bool)
+}
