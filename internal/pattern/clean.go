@@ -1,0 +1,67 @@
+package pattern
+
+import (
+	"bytes"
+	"path"
+)
+
+// Clean returns the canonical form of a request's path, as net/http.ServeMux does before it matches: it begins with
+// a slash, holds no empty, "." or ".." segment, and keeps its trailing slash. The path is the escaped one: "%2e%2e"
+// and "%2F" are text here, not dots and slashes. A clean path is returned as it is, without allocating, and changed
+// is false; otherwise cleaned is new memory. Clean does not look at "*" or at authority-form targets: answer those
+// before.
+func Clean(p []byte) (cleaned []byte, changed bool) {
+	if isClean(p) {
+		return p, false
+	}
+	c := path.Clean("/" + string(p))
+	if c != "/" && len(p) > 0 && p[len(p)-1] == '/' {
+		c += "/"
+	}
+	return []byte(c), true
+}
+
+// isClean reports whether Clean would leave p alone. Only what follows a slash can be unclean: another slash, or one
+// or two dots and then a slash or the end.
+func isClean[T string | []byte](p T) bool {
+	if len(p) == 0 || p[0] != '/' {
+		return false
+	}
+	for i := 1; i < len(p); i++ {
+		if p[i-1] != '/' || p[i] > '/' {
+			continue // inside a segment, or at the start of one that is neither empty nor dots
+		}
+		if p[i] == '/' || p[i] == '.' && isDots(p[i:]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isDots reports whether the first segment of p, which begins with a dot, is "." or "..".
+func isDots[T string | []byte](p T) bool {
+	n := 1
+	if n < len(p) && p[n] == '.' {
+		n++
+	}
+	return n == len(p) || p[n] == '/'
+}
+
+// HidesControl reports whether the path encodes a NUL, a carriage return or a line feed (%00, %0D, %0A). Such a path
+// is well formed and Match treats it like any other, so its values hold those bytes; nobody sends one in good faith.
+// A router that answers 400 to it (CHECKLIST 23) keeps them out of every handler, log line and header behind it.
+func HidesControl(p []byte) bool {
+	for {
+		i := bytes.IndexByte(p, '%')
+		if i < 0 || i+2 >= len(p) {
+			return false
+		}
+		if p[i+1] == '0' {
+			switch p[i+2] {
+			case '0', 'a', 'A', 'd', 'D':
+				return true
+			}
+		}
+		p = p[i+1:]
+	}
+}
