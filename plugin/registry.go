@@ -1,0 +1,141 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Register makes a handler available under name. Call it from an init function. It panics, naming the place of the
+// call, for a name that is malformed and for a handler that is incomplete; for a name that is taken, naming the place
+// of the first registration too.
+//
+// A name is one or more segments between slashes, usually the package's and the handler's: "myllm/generate". A segment
+// is of ASCII letters, digits, "-", "_" and ".", and begins and ends with a letter or digit. Case counts. The
+// whole is at most 128 bytes: names appear in configuration, listings and metrics.
+//
+//	name    = segment *( "/" segment )
+//	segment = alnum [ *( alnum / "-" / "_" / "." ) alnum ]
+func Register(name string, h Handler) {
+	if err := handlers.register(name, h, place()); err != nil {
+		panic(err.Error())
+	}
+}
+
+// Lookup returns the handler of that name, with its Limit filled in; ok is false if there is none. Any goroutine may
+// call it.
+func Lookup(name string) (h Handler, ok bool) { return handlers.lookup(name) }
+
+// Names returns the names of all handlers, sorted. The slice is the caller's. Any goroutine may call it.
+func Names() []string { return handlers.names() }
+
+// handlers holds what was registered in this process.
+var handlers registry
+
+// A registry maps names to handlers. The zero value is empty and ready.
+type registry struct {
+	mu     sync.RWMutex
+	byName map[string]entry
+}
+
+type entry struct {
+	handler Handler
+	place   string // "file:line" of the registration
+}
+
+func (r *registry) register(name string, h Handler, place string) error {
+	if err := checkName(name); err != nil {
+		return fmt.Errorf("plugin: register %q at %s: %w", name, place, err)
+	}
+	if err := checkHandler(h); err != nil {
+		return fmt.Errorf("plugin: register %q at %s: %w", name, place, err)
+	}
+	if h.Limit == 0 {
+		h.Limit = DefaultLimit
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if first, taken := r.byName[name]; taken {
+		return fmt.Errorf("plugin: register %q at %s: already registered at %s", name, place, first.place)
+	}
+	if r.byName == nil {
+		r.byName = map[string]entry{}
+	}
+	r.byName[name] = entry{h, place}
+	return nil
+}
+
+func (r *registry) lookup(name string) (Handler, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	e, ok := r.byName[name]
+	return e.handler, ok
+}
+
+func (r *registry) names() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Sorted(maps.Keys(r.byName))
+}
+
+// maxName is the longest name, in bytes.
+const maxName = 128
+
+func checkName(name string) error {
+	if name == "" {
+		return errors.New("empty name")
+	}
+	if len(name) > maxName {
+		return fmt.Errorf("name of %d bytes, at most %d are allowed", len(name), maxName)
+	}
+	for seg := range strings.SplitSeq(name, "/") {
+		if err := checkSegment(seg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSegment(seg string) error {
+	if seg == "" {
+		return errors.New("malformed name: empty segment")
+	}
+	for i := range len(seg) {
+		if c := seg[i]; !isAlnum(c) && c != '-' && c != '_' && c != '.' {
+			return fmt.Errorf("malformed name: %q may hold only letters, digits, '-', '_' and '.'", seg)
+		}
+	}
+	if !isAlnum(seg[0]) || !isAlnum(seg[len(seg)-1]) {
+		return fmt.Errorf("malformed name: %q must begin and end with a letter or digit", seg)
+	}
+	return nil
+}
+
+func isAlnum(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+func checkHandler(h Handler) error {
+	switch {
+	case h.Unary == nil && h.Stream == nil:
+		return errors.New("handler has neither Unary nor Stream")
+	case h.Unary != nil && h.Stream != nil:
+		return errors.New("handler has both Unary and Stream: register them under two names")
+	case h.Limit < 0:
+		return fmt.Errorf("handler has the limit %d, want 0 for the default or more", h.Limit)
+	}
+	return nil
+}
+
+// place returns where Register was called, as "file:line".
+func place() string {
+	_, file, line, ok := runtime.Caller(2)
+	if !ok {
+		return "an unknown place"
+	}
+	return fmt.Sprintf("%s:%d", file, line)
+}

@@ -1,0 +1,151 @@
+package plugin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func unary(Call, Reply) error { return nil }
+func stream(Call, Sink) error { return nil }
+
+func TestRegister(t *testing.T) {
+	var r registry
+	if names := r.names(); len(names) != 0 {
+		t.Errorf("names of an empty registry: got %q, want none", names)
+	}
+	for _, name := range []string{"demo/babble", "a/b-c.d_e", "echo", "Demo/babble", "x", "1/2/3", strings.Repeat("n", maxName)} {
+		if err := r.register(name, Handler{Stream: stream, Doc: name}, "a.go:1"); err != nil {
+			t.Fatal(err)
+		}
+		h, ok := r.lookup(name)
+		if !ok || h.Stream == nil || h.Unary != nil || h.Doc != name || h.Limit != DefaultLimit {
+			t.Errorf("%q: got %+v, %v, want the handler with the limit %d", name, h, ok, DefaultLimit)
+		}
+	}
+	if err := r.register("limited", Handler{Unary: unary, Limit: 3}, "a.go:2"); err != nil {
+		t.Fatal(err)
+	}
+	if h, _ := r.lookup("limited"); h.Limit != 3 || h.Unary == nil {
+		t.Errorf("got %+v, want the limit 3", h)
+	}
+	if h, ok := r.lookup("demo"); ok || h.Stream != nil {
+		t.Errorf("a name that is not there: got %+v, want none", h)
+	}
+	names := r.names()
+	if !slices.IsSorted(names) || len(names) != 8 || !slices.Contains(names, "demo/babble") {
+		t.Errorf("got %q, want the 8 names, sorted", names)
+	}
+	names[0] = "changed"
+	if slices.Contains(r.names(), "changed") {
+		t.Error("the slice of names is not the caller's own")
+	}
+}
+
+func TestRefusedNames(t *testing.T) {
+	tests := []struct{ name, want string }{
+		{"", "empty name"},
+		{"/", "empty segment"},
+		{"/a", "empty segment"},
+		{"a/", "empty segment"},
+		{"a//b", "empty segment"},
+		{"..", "begin and end"},
+		{"a/../b", "begin and end"},
+		{"-a", "begin and end"},
+		{"a/b-", "begin and end"},
+		{"_a", "begin and end"},
+		{"a b", "only letters"},
+		{"a\n", "only letters"},
+		{"a\x00", "only letters"},
+		{"é", "only letters"},
+		{"a/{b}", "only letters"},
+		{"a:b", "only letters"},
+		{`a\b`, "only letters"},
+		{strings.Repeat("n", maxName+1), "at most 128"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var r registry
+			wantError(t, r.register(tt.name, Handler{Unary: unary}, "a.go:7"), "plugin: ", "a.go:7", tt.want)
+			if _, ok := r.lookup(tt.name); ok {
+				t.Error("the refused handler can be looked up")
+			}
+		})
+	}
+}
+
+func TestRefusedHandlers(t *testing.T) {
+	tests := []struct {
+		name string
+		h    Handler
+		want string
+	}{
+		{"neither", Handler{Doc: "nothing"}, "neither Unary nor Stream"},
+		{"both", Handler{Unary: unary, Stream: stream}, "both Unary and Stream"},
+		{"negative limit", Handler{Unary: unary, Limit: -1}, "limit -1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var r registry
+			wantError(t, r.register("a/b", tt.h, "a.go:7"), `"a/b"`, "a.go:7", tt.want)
+		})
+	}
+}
+
+func TestTakenName(t *testing.T) {
+	var r registry
+	if err := r.register("a/b", Handler{Unary: unary}, "first.go:1"); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, r.register("a/b", Handler{Stream: stream}, "second.go:2"), `"a/b"`, "first.go:1", "second.go:2")
+	if h, _ := r.lookup("a/b"); h.Unary == nil {
+		t.Error("the first registration was replaced")
+	}
+}
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("got error %v, want one with %q", err, part)
+		}
+	}
+}
+
+// TestManyAtATime registers and looks up from many goroutines; of those that want the same name, one gets it.
+func TestManyAtATime(t *testing.T) {
+	const workers, rounds = 8, 100
+	var (
+		r   registry
+		wg  sync.WaitGroup
+		mu  sync.Mutex
+		won = map[string]int{}
+	)
+	for w := range workers {
+		wg.Go(func() {
+			for i := range rounds {
+				name := fmt.Sprintf("race/h%d", i)
+				if r.register(name, Handler{Unary: unary}, fmt.Sprintf("w%d", w)) == nil {
+					mu.Lock()
+					won[name]++
+					mu.Unlock()
+				}
+				if h, ok := r.lookup(name); !ok || h.Unary == nil {
+					t.Errorf("%s: registered, but not found", name)
+				}
+				r.names()
+			}
+		})
+	}
+	wg.Wait()
+	if got := len(r.names()); got != rounds || len(won) != rounds {
+		t.Errorf("got %d names, %d won, want %d", got, len(won), rounds)
+	}
+	for name, n := range won {
+		if n != 1 {
+			t.Errorf("%s: %d registrations won, want 1", name, n)
+		}
+	}
+}
