@@ -1,0 +1,168 @@
+package http1
+
+// Request is a request head: the parser of one and, after that, its parts.
+//
+// The zero value is ready to Parse. Reset makes it ready for the next head and keeps its
+// memory. Parts are views of the bytes given to Parse or Rebase and valid as long as those.
+// A Request is not safe for concurrent use.
+//
+// After an error the parts that came before it are there, for a log line.
+type Request struct {
+	head
+	method, target, path, query, host, upgrade span
+}
+
+// Parse looks for a whole request head at the start of buf, which holds all bytes of the head
+// so far, beginning with the empty lines that may precede it. It returns the head's length,
+// those lines included, or 0 and no error if more bytes are needed; then it is to be called
+// again with the same bytes, which may have moved, and more. lim may be nil, and must not change
+// between the calls.
+//
+// An error is a *ParseError. It is returned as soon as no continuation could make the head
+// valid, as far as single octets and limits go; what a line as a whole means is judged at its
+// end. The rest of the connection is then not to be read as HTTP. Until Reset, further calls
+// return what the first verdict was.
+//
+// The cost of a call is proportional to the bytes not yet seen plus those of the last partial line.
+func (h *Request) Parse(buf []byte, lim *Limits) (n int, err error) {
+	if h.flags&complete == 0 && h.err == nil {
+		h.buf = buf
+		l := lim.resolved()
+		h.err = h.parse(buf, &l)
+	}
+	return h.done(buf)
+}
+
+// Reset forgets the head and the bytes it pointed into.
+func (h *Request) Reset() {
+	h.reset()
+	*h = Request{head: h.head}
+}
+
+func (h *Request) parse(buf []byte, lim *Limits) *ParseError {
+	if h.block == 0 {
+		if err := h.requestLine(buf, lim.Line); err != nil || h.block == 0 {
+			return err
+		}
+	}
+	for {
+		f, l, err := h.fieldLine(buf, lim)
+		switch {
+		case err != nil || l == lineMore:
+			return err
+		case l == lineEmpty:
+			return h.end()
+		}
+		if err := h.note(f); err != nil {
+			return err
+		}
+		h.add(f)
+	}
+}
+
+// note acts on the fields that decide about the message itself.
+func (h *Request) note(f field) *ParseError {
+	name := f.name.in(h.buf)
+	switch len(name) {
+	case len("Host"):
+		if equalFold(name, "Host") {
+			return h.hostField(f)
+		}
+	case len("Expect"):
+		if equalFold(name, "Expect") {
+			h.expect(f.value.in(h.buf))
+		}
+	case len("Upgrade"):
+		if equalFold(name, "Upgrade") && h.upgrade.to == 0 {
+			h.upgrade = f.value
+		}
+	default:
+		return h.framing(name, f)
+	}
+	return nil
+}
+
+// hostField takes in a Host field (RFC 9112 3.2). It must be valid even where the target's own
+// host is what counts.
+func (h *Request) hostField(f field) *ParseError {
+	if h.flags&sawHost != 0 {
+		return bad(int(f.name.from), reasonTwoHosts)
+	}
+	if !validHost(f.value.in(h.buf)) {
+		return bad(int(f.value.from), reasonHost)
+	}
+	h.flags |= sawHost
+	if h.flags&ownHost == 0 {
+		h.host = f.value
+	}
+	return nil
+}
+
+// expect takes in an Expect field (RFC 9110 10.1.1).
+func (h *Request) expect(value []byte) {
+	for len(value) > 0 {
+		var e []byte
+		e, value = cutElement(value)
+		switch {
+		case equalFold(e, "100-continue"):
+			h.flags |= sawExpect
+		case len(e) > 0:
+			h.flags |= unknownExpect
+		}
+	}
+}
+
+// end judges the head as a whole. The order is from faults of form to what we merely lack.
+func (h *Request) end() *ParseError {
+	off := int(h.pos)
+	switch {
+	case h.flags&(sawHost|oldMinor) == 0:
+		return bad(off, reasonNoHost)
+	case h.flags&unknownTE != 0:
+		return &ParseError{Status: 501, Offset: off, Reason: reasonUnknown}
+	case h.flags&unknownExpect != 0:
+		return &ParseError{Status: 417, Offset: off, Reason: reasonExpect}
+	}
+	h.flags |= complete
+	return nil
+}
+
+// Method returns the method, a token without lower-case letters.
+func (h *Request) Method() []byte { return h.method.in(h.buf) }
+
+// Target returns the request target as it was sent.
+func (h *Request) Target() []byte { return h.target.in(h.buf) }
+
+// Path returns the target's path, still percent-encoded and without the query: at least "/"
+// for the origin and absolute forms, "*" for the asterisk form, nil for the authority form.
+func (h *Request) Path() []byte { return h.path.in(h.buf) }
+
+// RawQuery returns what follows the target's first question mark, or nil when it has none.
+func (h *Request) RawQuery() []byte { return h.query.in(h.buf) }
+
+// Host returns the host, with the port if one was given: the target's in absolute and authority
+// form, else the Host field's (RFC 9112 3.3). It is nil only for HTTP/1.0. It is as it was
+// sent: compare it in any case.
+func (h *Request) Host() []byte { return h.host.in(h.buf) }
+
+// ContentLength returns the body's length by its field, or -1 when there is no such field.
+// Without it and without Chunked there is no body (RFC 9112 6.3).
+func (h *Request) ContentLength() int64 { return int64(h.length) - 1 }
+
+// Chunked reports whether the body is in chunked transfer coding.
+func (h *Request) Chunked() bool { return h.flags&sawCoding != 0 }
+
+// ExpectContinue reports whether the client waits for a 100 (Continue) before it sends its
+// body. It never does in HTTP/1.0, or without a body (RFC 9110 10.1.1).
+func (h *Request) ExpectContinue() bool {
+	return h.flags&(sawExpect|oldMinor) == sawExpect && (h.Chunked() || h.ContentLength() > 0)
+}
+
+// Upgrade returns the first Upgrade field's value when Connection has the upgrade option, else
+// nil. HTTP/1.0 has no upgrades (RFC 9110 7.8).
+func (h *Request) Upgrade() []byte {
+	if h.flags&(connUpgrade|oldMinor) != connUpgrade {
+		return nil
+	}
+	return h.upgrade.in(h.buf)
+}
