@@ -1,0 +1,72 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/bench/internal/tour"
+)
+
+// streamer serves /tokens as it should be, with lacking frames held back at
+// the end of each stream.
+func streamer(lacking int, stamped bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		t, err := tour.ParseTokens(r.URL.Query().Get)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		t.N -= lacking
+		t.Stamp = stamped
+		t.Stream(r.Context().Done(), func(p []byte) error {
+			_, err := w.Write(p)
+			w.(http.Flusher).Flush()
+			return err
+		})
+	}
+}
+
+func TestMeasure(t *testing.T) {
+	tests := []struct {
+		name       string
+		handler    http.Handler
+		incomplete int
+		err        string // of the measurement
+		first      string // of the streams
+	}{
+		{"as asked", streamer(0, true), 0, "", ""},
+		{"a frame lacks", streamer(1, true), 4, "", "frames, [DONE] true"},
+		{"no stamps", streamer(0, false), 0, "0 stamped", ""},
+		{"an error status", http.NotFoundHandler(), 4, "0 chunks", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(tt.handler)
+			defer server.Close()
+			out, err := measure(config{
+				addr: strings.TrimPrefix(server.URL, "http://"), pid: os.Getpid(), conns: 4,
+				interval: 5 * time.Millisecond, size: 64,
+				settle: 10 * time.Millisecond, window: 100 * time.Millisecond,
+			})
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Fatalf("got error %v, want one with %q", err, tt.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out.Incomplete != tt.incomplete || !strings.Contains(out.FirstError, tt.first) {
+				t.Errorf("got %d incomplete, %q; want %d, %q", out.Incomplete, out.FirstError, tt.incomplete, tt.first)
+			}
+			if out.Chunks == 0 || out.CPU <= 0 || out.PushP50 <= 0 || out.PushMax < out.PushP99 {
+				t.Errorf("got %+v, want chunks with positive costs", out)
+			}
+		})
+	}
+}

@@ -1,0 +1,69 @@
+package frame
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// Events finds the SSE events in a body that comes in pieces. The zero value
+// is ready. It knows what the measured routes send, `data:` lines ended by LF
+// or CRLF; other fields are passed over, and of an event with several data
+// lines the last one counts.
+type Events struct {
+	line []byte // a line that came in pieces
+	data []byte
+	some bool // a data line came since the last blank one
+}
+
+// Feed consumes p and calls event with the data of every event that is
+// complete; it is valid during the call.
+func (e *Events) Feed(p []byte, event func(data []byte)) error {
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			e.line = append(e.line, p...)
+			if len(e.line) > maxKept {
+				return errLong
+			}
+			return nil
+		}
+		line := p[:i]
+		if len(e.line) > 0 {
+			e.line = append(e.line, line...)
+			line = e.line
+		}
+		e.takeLine(line, event)
+		e.line, p = e.line[:0], p[i+1:]
+	}
+	return nil
+}
+
+func (e *Events) takeLine(line []byte, event func([]byte)) {
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if data, ok := bytes.CutPrefix(line, []byte("data:")); ok {
+		e.data, e.some = append(e.data[:0], bytes.TrimPrefix(data, []byte(" "))...), true
+		return
+	}
+	if len(line) == 0 && e.some {
+		e.some = false
+		event(e.data)
+	}
+}
+
+// ParseStamp reads the time from the data of a stamped frame,
+// `t=<unix nanoseconds>` followed by any padding that is no digit.
+func ParseStamp(data []byte) (unixNano int64, ok bool) {
+	digits, ok := bytes.CutPrefix(data, []byte("t="))
+	if !ok {
+		return 0, false
+	}
+	end := 0
+	for end < len(digits) && digits[end] >= '0' && digits[end] <= '9' {
+		end++
+	}
+	unixNano, err := strconv.ParseInt(string(digits[:end]), 10, 64)
+	return unixNano, err == nil
+}
+
+// IsDone reports whether data is the mark that ends a token stream.
+func IsDone(data []byte) bool { return string(data) == "[DONE]" }

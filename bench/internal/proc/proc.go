@@ -1,0 +1,116 @@
+// Package proc reads what a process costs from /proc: CPU time per thread to
+// the nanosecond, and memory.
+package proc
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// CPU holds the time each thread of some processes has run, in nanoseconds,
+// by thread id. Thread ids are unique across processes.
+type CPU map[int]int64
+
+// ReadCPU reads /proc/PID/task/*/schedstat of every given process. A server
+// of several processes, such as nginx, is measured by naming all of them.
+func ReadCPU(pids ...int) (CPU, error) {
+	cpu := CPU{}
+	for _, pid := range pids {
+		dir := filepath.Join("/proc", strconv.Itoa(pid), "task")
+		tasks, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, fmt.Errorf("proc: %w", err)
+		}
+		for _, task := range tasks {
+			tid, err := strconv.Atoi(task.Name())
+			if err != nil {
+				return nil, fmt.Errorf("proc: task %q is no number", task.Name())
+			}
+			stat, err := os.ReadFile(filepath.Join(dir, task.Name(), "schedstat"))
+			if os.IsNotExist(err) {
+				continue // ended between the listing and the read
+			}
+			if err != nil {
+				return nil, fmt.Errorf("proc: %w", err)
+			}
+			if cpu[tid], err = parseSchedstat(stat); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return cpu, nil
+}
+
+// parseSchedstat reads "run-ns wait-ns slices".
+func parseSchedstat(stat []byte) (int64, error) {
+	fields := bytes.Fields(stat)
+	if len(fields) != 3 {
+		return 0, fmt.Errorf("proc: schedstat %q: got %d fields, want 3", stat, len(fields))
+	}
+	ns, err := strconv.ParseInt(string(fields[0]), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("proc: schedstat %q: %w", stat, err)
+	}
+	return ns, nil
+}
+
+// Since returns the time run after start was read. A thread that ended in
+// between took its time with it, which makes the figure worthless: an error.
+func (c CPU) Since(start CPU) (time.Duration, error) {
+	for tid := range start {
+		if _, ok := c[tid]; !ok {
+			return 0, fmt.Errorf("proc: thread %d ended during the measurement", tid)
+		}
+	}
+	var ns int64
+	for tid, now := range c {
+		ns += now - start[tid] // a new thread began at 0
+	}
+	return time.Duration(ns), nil
+}
+
+// Memory is what the kernel says a process holds, in bytes.
+type Memory struct {
+	RSS       uint64
+	Anonymous uint64 // heap and stacks, without the program's own file pages
+}
+
+// ReadMemory reads /proc/PID/smaps_rollup, which is exact where the counters
+// in /proc/PID/statm may lag by some pages per thread.
+func ReadMemory(pid int) (Memory, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))
+	if err != nil {
+		return Memory{}, fmt.Errorf("proc: %w", err)
+	}
+	return parseRollup(string(text))
+}
+
+func parseRollup(text string) (Memory, error) {
+	var m Memory
+	found := 0
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 || fields[2] != "kB" {
+			continue
+		}
+		kib, err := strconv.ParseUint(fields[1], 10, 64)
+		if err != nil {
+			return m, fmt.Errorf("proc: smaps_rollup line %q: %w", line, err)
+		}
+		switch fields[0] {
+		case "Rss:":
+			m.RSS, found = kib<<10, found+1
+		case "Anonymous:":
+			m.Anonymous, found = kib<<10, found+1
+		}
+	}
+	if found != 2 {
+		return m, fmt.Errorf("proc: smaps_rollup lacks Rss or Anonymous")
+	}
+	return m, nil
+}

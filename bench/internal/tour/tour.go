@@ -1,0 +1,128 @@
+// Package tour is what the Go competitors share: the parameters, the frames
+// and the statistics of the routes they copy from weir's tour. The HTTP work,
+// which is what gets compared, stays in each program.
+package tour
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+)
+
+// Hello is the body of /plaintext.
+const Hello = "Hello, World!"
+
+// Done is the frame that ends every /tokens stream.
+const Done = "data: [DONE]\n\n"
+
+const maxSize = 64 << 10
+
+// Tokens holds the query parameters of /tokens.
+type Tokens struct {
+	N        int           // frames before Done
+	Interval time.Duration // pace
+	Size     int           // bytes of data in a frame
+	Stamp    bool          // data is t=<unix nanoseconds>, padded to Size
+}
+
+// ParseTokens reads the parameters through get, which answers "" for an absent
+// one. Bad values are errors, absent ones take the tour's defaults.
+func ParseTokens(get func(name string) string) (Tokens, error) {
+	t := Tokens{N: 64, Interval: 20 * time.Millisecond, Size: 8, Stamp: get("stamp") == "1"}
+	var err error
+	if s := get("n"); s != "" {
+		if t.N, err = strconv.Atoi(s); err != nil || t.N < 0 {
+			return t, fmt.Errorf("tour: bad n %q", s)
+		}
+	}
+	if s := get("size"); s != "" {
+		if t.Size, err = strconv.Atoi(s); err != nil || t.Size < 0 || t.Size > maxSize {
+			return t, fmt.Errorf("tour: bad size %q", s)
+		}
+	}
+	if s := get("interval"); s != "" {
+		if t.Interval, err = time.ParseDuration(s); err != nil || t.Interval <= 0 {
+			return t, fmt.Errorf("tour: bad interval %q", s)
+		}
+	}
+	return t, nil
+}
+
+// AppendFrame appends one SSE frame, stamped with the present time when asked.
+func (t Tokens) AppendFrame(dst []byte) []byte {
+	dst = append(dst, "data: "...)
+	start, fill := len(dst), byte('x')
+	if t.Stamp {
+		dst = append(dst, "t="...)
+		dst = strconv.AppendInt(dst, time.Now().UnixNano(), 10)
+		fill = ' '
+	}
+	for len(dst)-start < t.Size {
+		dst = append(dst, fill)
+	}
+	return append(dst, "\n\n"...)
+}
+
+// Stream feeds the frames of t to send at their pace, Done last, until send
+// fails or stop is closed. send's argument is valid during the call.
+func (t Tokens) Stream(stop <-chan struct{}, send func([]byte) error) {
+	tick := time.NewTicker(t.Interval)
+	defer tick.Stop()
+	var buf []byte
+	for range t.N {
+		select {
+		case <-tick.C:
+		case <-stop:
+			return
+		}
+		buf = t.AppendFrame(buf[:0])
+		if send(buf) != nil {
+			return
+		}
+	}
+	select {
+	case <-tick.C:
+		_ = send(append(buf[:0], Done...)) // a client that left needs no end
+	case <-stop:
+	}
+}
+
+// Stats answers /stats: bytes in use by heap and stacks. With gc it collects
+// twice first, so that pools are emptied too.
+func Stats(gc bool) []byte {
+	if gc {
+		runtime.GC()
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	body, err := json.Marshal(map[string]uint64{
+		"heap_bytes":  m.HeapInuse,
+		"stack_bytes": m.StackInuse,
+		"goroutines":  uint64(runtime.NumGoroutine()),
+	})
+	if err != nil {
+		panic(err) // a map of numbers always encodes
+	}
+	return body
+}
+
+// Listen opens the address in os.Args[1], by default a free loopback port,
+// and prints the ready line that the driver waits for.
+func Listen(name string) net.Listener {
+	addr := "127.0.0.1:0"
+	if len(os.Args) > 1 {
+		addr = os.Args[1]
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, name+":", err)
+		os.Exit(1)
+	}
+	fmt.Printf("%s: ready on http://%s\n", name, ln.Addr())
+	return ln
+}
