@@ -1,0 +1,171 @@
+// Package conform is the black-box conformance suite of the server: the numbered
+// checklist of HTTP/1.1 stimuli and the answers they must get, as tables of cases,
+// and a small runner that plays them over raw sockets.
+//
+// It knows the server only by its address and by the routes of `weir tour`
+// (/plaintext, /echo, /upload, /sse …), so that the same cases run against a server
+// in this process, against the binary, and over TCP and unix sockets alike:
+//
+//	conform.Run(t, conform.Target{Dial: func() (net.Conn, error) { return net.Dial("tcp", addr) }})
+//
+// A case is a list of steps on one connection: bytes to send, and what must come
+// back. Answers are read by a strict reader of its own (response.go): exactly one
+// status line an answer, exact chunk framing, no byte that belongs to no answer.
+//
+// Reading order: this file, steps.go (the vocabulary), request_line.go (the first
+// table). excluded.go names the items that need more than a socket.
+package conform
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Target is a server under test.
+//
+// A time-out that is zero skips the cases that wait for it; the others should be as
+// short as the machine allows (0.5 s is good), because cases really wait for them.
+type Target struct {
+	// Dial opens a connection to the server. It is called from many goroutines.
+	Dial func() (net.Conn, error)
+
+	// Patience is how long a step waits for a reaction that must come; 0 means 5 s.
+	Patience time.Duration
+
+	// HeadTimeout is the server's limit from a request's first byte to the end of its head.
+	HeadTimeout time.Duration
+	// IdleTimeout is the server's limit for a connection between two requests.
+	IdleTimeout time.Duration
+	// BodyTimeout is when a body of a few bytes a second must get 408, grace included.
+	BodyTimeout time.Duration
+	// StallTimeout is the server's limit for a client that takes no byte of a stream.
+	StallTimeout time.Duration
+
+	// MaxBody is the limit of a buffered body (POST /echo) in bytes; 0 means 8 MiB.
+	MaxBody int64
+}
+
+func (t Target) withDefaults() Target {
+	if t.Patience == 0 {
+		t.Patience = 5 * time.Second
+	}
+	if t.MaxBody == 0 {
+		t.MaxBody = 8 << 20
+	}
+	return t
+}
+
+// Case is one line of the checklist, or one variant of it.
+type Case struct {
+	Item  int    // the number in the checklist, 1 to 138
+	Name  string // what is sent, in words
+	Rule  string // the rule of SEMANTICS.md that decides, or ""
+	steps []Step
+
+	alone bool                 // counts in /stats: nothing else may run
+	needs func(*Target) string // a reason to skip, or ""
+}
+
+// c makes a case: the steps are played in order on one connection.
+func c(item int, name, rule string, steps ...Step) Case {
+	return Case{Item: item, Name: name, Rule: rule, steps: steps}
+}
+
+// ID is the subtest's name: section, item and name, as in A04_bare_LF.
+func (k Case) ID() string {
+	return fmt.Sprintf("%s%02d_%s", k.section(), k.Item, strings.ReplaceAll(k.Name, " ", "_"))
+}
+
+// section is the checklist's letter of the item.
+func (k Case) section() string {
+	for i, last := range []int{30, 41, 59, 91, 106, 118} {
+		if k.Item <= last {
+			return string(rune('A' + i))
+		}
+	}
+	return "G"
+}
+
+// byItself marks the case as one that reads the server's counters.
+func (k Case) byItself() Case {
+	k.alone = true
+	return k
+}
+
+// waitsFor marks the case as one that needs a time-out of the target.
+func (k Case) waitsFor(name string, of func(*Target) time.Duration) Case {
+	k.needs = func(t *Target) string {
+		if of(t) == 0 {
+			return "the target states no " + name
+		}
+		return ""
+	}
+	return k
+}
+
+// Cases returns the whole suite in the checklist's order.
+func Cases() []Case {
+	var all []Case
+	for _, table := range [][]Case{
+		requestLineCases(), targetCases(),
+		hostCases(),
+		fieldCases(), fieldLimitCases(),
+		lengthCases(), codingCases(), smuggleCases(), chunkCases(), trailerCases(), bodyLimitCases(),
+		connectionCases(), noBodyCases(), expectCases(), closingCases(),
+		slowCases(), failureCases(),
+		responseCases(), streamCases(), cancelCases(),
+	} {
+		all = append(all, table...)
+	}
+	return all
+}
+
+// Run plays every case against target, each as a subtest SECTION/ID. It returns when
+// all of them have ended, so the caller may stop its server then.
+func Run(t *testing.T, target Target) {
+	t.Helper()
+	target = target.withDefaults()
+	sections := map[string][]Case{}
+	for _, k := range Cases() {
+		sections[k.section()] = append(sections[k.section()], k)
+	}
+	for _, letter := range []string{"A", "B", "C", "D", "E", "F", "G"} {
+		// The group's end is a barrier: cases that stand alone in the next section
+		// find no case of this one still running.
+		t.Run(letter, func(t *testing.T) {
+			for _, k := range sections[letter] {
+				t.Run(k.ID(), func(t *testing.T) { runCase(t, target, k) })
+			}
+		})
+	}
+}
+
+func runCase(t *testing.T, target Target, k Case) {
+	if k.needs != nil {
+		if why := k.needs(&target); why != "" {
+			t.Skip(why)
+		}
+	}
+	if !k.alone {
+		t.Parallel()
+	}
+	if err := play(&target, k); err != nil {
+		t.Errorf("item %d %s: %v", k.Item, k.Rule, err)
+	}
+}
+
+// play runs the case's steps. The error says what went wrong and tells the exchange
+// up to there.
+func play(target *Target, k Case) error {
+	p := &peer{target: target}
+	defer p.close()
+	for _, step := range k.steps {
+		if err := step(p); err != nil {
+			return fmt.Errorf("%w%s", err, p.story())
+		}
+	}
+	return p.nothingLeft()
+}
