@@ -60,9 +60,6 @@ func (h *head) done(buf []byte) (int, error) {
 	return int(h.pos), nil
 }
 
-// reset forgets the head and its bytes and keeps the memory for fields.
-func (h *head) reset() { *h = head{fields: h.fields[:0]} }
-
 // Rebase makes the views point into buf, which begins with a copy of the head's n bytes.
 func (h *head) Rebase(buf []byte) { h.buf = buf[:h.pos:h.pos] }
 

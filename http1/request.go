@@ -35,8 +35,9 @@ func (h *Request) Parse(buf []byte, lim *Limits) (n int, err error) {
 
 // Reset forgets the head and the bytes it pointed into.
 func (h *Request) Reset() {
-	h.reset()
-	*h = Request{head: h.head}
+	fields := h.fields[:0]
+	*h = Request{}
+	h.fields = fields
 }
 
 func (h *Request) parse(buf []byte, lim *Limits) *ParseError {

@@ -26,8 +26,9 @@ func (h *Response) Parse(buf []byte, lim *Limits) (n int, err error) {
 
 // Reset forgets the head and the bytes it pointed into.
 func (h *Response) Reset() {
-	h.reset()
-	*h = Response{head: h.head}
+	fields := h.fields[:0]
+	*h = Response{}
+	h.fields = fields
 }
 
 func (h *Response) parse(buf []byte, lim *Limits) *ParseError {

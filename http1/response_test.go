@@ -177,6 +177,6 @@ func ExampleResponse() {
 	fmt.Println(n, err, h.Status(), kind)
 	fmt.Printf("%q\n", buf[n:])
 	// Output:
-	// 81 <nil> 200 chunked
+	// 80 <nil> 200 chunked
 	// "6\r\n"
 }

@@ -169,6 +169,7 @@ var ruleCases = []ruleCase{
 	{"H12 VT before #75", head11("Transfer-Encoding: \x0bchunked"), 400, reasonControl},
 	{"H12 0xa0 before", head11("Transfer-Encoding: \xa0chunked"), 400, reasonCoding},
 	{"H12 empty #76", head11("Transfer-Encoding:"), 400, reasonCoding},
+	{"H12 empty, then folded", head11("Transfer-Encoding:", " chunked"), 400, reasonCoding},
 	{"H12 on HTTP/1.0 #77", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, reasonOldCoding},
 	{"H12 unknown on HTTP/1.0 #77", "POST / HTTP/1.0\r\nTransfer-Encoding: cow\r\n\r\n", 400, reasonOldCoding},
 	{"H12 underscore is another field #54", head11("Transfer_Encoding: cow", "Content_Length: x"), 0, ""},

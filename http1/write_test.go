@@ -62,6 +62,7 @@ func TestAppendParses(t *testing.T) {
 func TestStatusText(t *testing.T) {
 	renamed := map[int]string{ // RFC 9110 has other names than net/http
 		413: "Content Too Large",
+		414: "URI Too Long",
 		416: "Range Not Satisfiable",
 		422: "Unprocessable Content",
 	}
