@@ -41,12 +41,12 @@ type memory struct {
 	RSS       uint64 `json:"-"`
 }
 
-// report holds bytes per connection.
+// report holds bytes per connection; without -stats the first three are left out.
 type report struct {
 	Conns     int     `json:"conns"`
-	Heap      float64 `json:"heap"`
-	Stack     float64 `json:"stack"`
-	User      float64 `json:"user"` // heap + stack
+	Heap      float64 `json:"heap,omitempty"`
+	Stack     float64 `json:"stack,omitempty"`
+	User      float64 `json:"user,omitempty"` // heap + stack
 	Anonymous float64 `json:"anonymous"`
 	RSS       float64 `json:"rss"`
 }

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// server is a program that can be measured. It must print a line with
+// "ready on http://ADDRESS" once it listens.
+type server struct {
+	name  string
+	args  []string
+	stats bool // answers /stats?gc=1
+}
+
+// servers lists what run.sh builds into the binaries' folder.
+var servers = []server{
+	{name: "cepoll", args: []string{"0"}},
+	{name: "fasthttp", args: []string{"127.0.0.1:0"}, stats: true},
+	{name: "nethttp", args: []string{"127.0.0.1:0"}, stats: true},
+	{name: "weir", args: []string{"tour", "--listen", "127.0.0.1:0", "--max-conns", "20000"}, stats: true},
+}
+
+func serverNamed(name string) (server, bool) {
+	for _, s := range servers {
+		if s.name == name {
+			return s, true
+		}
+	}
+	return server{}, false
+}
+
+// instance is a running server.
+type instance struct {
+	server
+	addr   string
+	pid    int
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	exited chan error // the end of the process, once
+}
+
+var readyLine = regexp.MustCompile(`ready on http://([0-9.]+:[0-9]+)`)
+
+const (
+	startTime = 10 * time.Second
+	stopTime  = 3 * time.Second
+)
+
+// start runs s on the given CPU and waits until it is ready. The process dies
+// with the calling thread, so the caller must be locked to one.
+func (s server) start(ctx context.Context, bin string, cpu int) (*instance, error) {
+	args := append([]string{"-c", strconv.Itoa(cpu), filepath.Join(bin, s.name)}, s.args...)
+	in := &instance{server: s, cmd: exec.CommandContext(ctx, "taskset", args...), exited: make(chan error, 1)}
+	in.cmd.Stderr = &in.stderr
+	in.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	stdout, err := in.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	if err := in.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	in.pid = in.cmd.Process.Pid
+	ready := make(chan string, 1)
+	go in.follow(stdout, ready)
+	select {
+	case in.addr = <-ready:
+		return in, nil
+	case err := <-in.exited:
+		return nil, fmt.Errorf("%s: ended before it was ready: %v: %s", s.name, err, in.lastWords())
+	case <-time.After(startTime):
+		in.stop()
+		return nil, fmt.Errorf("%s: not ready after %v", s.name, startTime)
+	}
+}
+
+// follow looks for the ready line, drains the rest, and reaps the process.
+func (in *instance) follow(stdout io.Reader, ready chan<- string) {
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		if m := readyLine.FindSubmatch(lines.Bytes()); m != nil {
+			select {
+			case ready <- string(m[1]):
+			default: // another listener of the same server
+			}
+		}
+	}
+	in.exited <- in.cmd.Wait()
+}
+
+// stop ends the server: SIGTERM, and SIGKILL when that does not do.
+func (in *instance) stop() {
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		if err := in.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			fmt.Fprintf(os.Stderr, "compare: %s: %v\n", in.name, err)
+		}
+		select {
+		case <-in.exited:
+			return
+		case <-time.After(stopTime):
+		}
+	}
+}
+
+// lastWords is the end of what the server said on stderr, after its exit.
+func (in *instance) lastWords() string {
+	words := bytes.TrimSpace(in.stderr.Bytes())
+	return string(words[max(0, len(words)-500):])
+}
+
+// pins picks a CPU for the server and one for the load out of those this
+// process may use: the first and the last, which are the same on a machine
+// with one.
+func pins() (serverCPU, loadCPU int, err error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return 0, 0, fmt.Errorf("compare: sched_getaffinity: %w", err)
+	}
+	serverCPU = -1
+	for cpu := range 64 * len(set) {
+		if !set.IsSet(cpu) {
+			continue
+		}
+		if serverCPU < 0 {
+			serverCPU = cpu
+		}
+		loadCPU = cpu
+	}
+	return serverCPU, loadCPU, nil
+}

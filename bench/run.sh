@@ -1,0 +1,80 @@
+#!/bin/sh
+# Measures weir against other servers on this machine and writes bench/results.
+#
+#   bench/run.sh [plaintext|tokens|idle|oha|all] [--quick] [--servers a,b]
+#
+# plaintext  CPU per request: keep-alive, pipelined, new connections (wrk)
+# tokens     paced streams: CPU per chunk, push-to-client latency
+# idle       user-space memory per idle connection
+# oha        a second client's word that nothing fails; builds oha with cargo
+#            on its first run, which takes minutes
+# all        the first three (the default)
+#
+# --quick    short rounds that only show that everything works; their results
+#            are not kept under version control
+set -eu
+cd "$(dirname "$0")"
+
+usage() {
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
+oha_version=1.16.0
+suites='' quick='' servers='' words="$*"
+while [ $# -gt 0 ]; do
+    case $1 in
+        plaintext | tokens | idle | oha) suites="$suites $1" ;;
+        all) suites='plaintext tokens idle' ;;
+        --quick) quick=-quick ;;
+        --servers) [ $# -gt 1 ] || usage; servers=$2; shift ;;
+        *) usage ;;
+    esac
+    shift
+done
+[ -n "$suites" ] || suites='plaintext tokens idle'
+
+need() { # need COMMAND PACKAGE: install a Debian package unless the command is there
+    command -v "$1" >/dev/null && return
+    echo "bench: installing $2" >&2
+    as_root=''
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    $as_root apt-get install -y "$2" >/dev/null 2>&1 ||
+        { $as_root apt-get update >/dev/null && $as_root apt-get install -y "$2" >/dev/null; } ||
+        { echo "bench: cannot install $2; install $1 by hand" >&2; exit 1; }
+}
+
+install_oha() { # succeeds when .tools/bin/oha is there
+    [ -x .tools/bin/oha ] && return
+    if ! command -v cargo >/dev/null; then
+        echo 'bench: oha skipped: it is built with cargo, which is not installed' >&2
+        return 1
+    fi
+    echo "bench: building oha $oha_version, which takes minutes" >&2
+    cargo install oha --version "$oha_version" --locked --root .tools >&2 ||
+        { echo "bench: oha skipped: version $oha_version does not build here (see above)" >&2; return 1; }
+}
+
+build() {
+    mkdir -p .bin results
+    go build -o .bin/ ./cmd/... ./competitors/...
+    need gcc gcc
+    gcc -O2 -Wall -Wextra -o .bin/cepoll competitors/cepoll.c
+    rm -f .bin/weir # an old one would be measured as if it were the new one
+    (cd .. && go build -o bench/.bin/weir ./cmd/weir) ||
+        echo 'bench: weir skipped: ./cmd/weir does not build (see above)' >&2
+}
+
+build
+case $suites in *plaintext*) need wrk wrk ;; esac
+need taskset util-linux
+ready=''
+for suite in $suites; do
+    if [ "$suite" = oha ] && ! install_oha; then
+        continue
+    fi
+    ready="$ready $suite"
+done
+[ -n "$ready" ] || exit 1
+# shellcheck disable=SC2086 # suites are words to be split
+exec .bin/compare $quick ${servers:+-servers "$servers"} -command "bench/run.sh${words:+ $words}" $ready
