@@ -1,0 +1,40 @@
+package memloop
+
+// SetWindow bounds what the client's side holds unread to n bytes: beyond that
+// the server's writes are short, then told to wait. With 0 the client takes
+// nothing. More room is an edge for the server.
+func (c *Client) SetWindow(n int) {
+	k := c.lock()
+	defer c.unlock()
+	k.window = n
+	k.roomChanged()
+}
+
+// Discard throws away what the server writes from now on, as fast as it comes.
+func (c *Client) Discard() {
+	k := c.lock()
+	defer c.unlock()
+	k.discard = true
+	k.out.clear()
+	k.roomChanged()
+}
+
+// ShortWrite makes the server's n-th write from now, counted from 1, take no
+// more than k bytes, and the write after it wait; right then there is room
+// again. With k = 0 it is the n-th itself that has to wait. Several calls must
+// be in the order of the writes that they are about.
+func (c *Client) ShortWrite(n, k int) {
+	conn := c.lock()
+	defer c.unlock()
+	conn.faults = append(conn.faults, fault{conn.calls + n, k})
+}
+
+// HoldWrite keeps the server's next write from returning until release is
+// called. entered is closed when that write has begun.
+func (c *Client) HoldWrite() (entered <-chan struct{}, release func()) {
+	k := c.lock()
+	defer c.unlock()
+	h := &hold{make(chan struct{}), make(chan struct{})}
+	k.hold = h
+	return h.entered, func() { close(h.release) }
+}

@@ -1,0 +1,144 @@
+package memloop
+
+import (
+	"time"
+
+	"weir/reactor"
+)
+
+// bell and alarm are the places of a wake and of the clock among the
+// descriptors of a round.
+const (
+	bell  = -1
+	alarm = -2
+)
+
+// poller is the events of one loop. Kernel.mu guards next and rung.
+type poller struct {
+	kernel *Kernel
+	next   []int // descriptors of the round to come, in the order of their edges
+	rung   bool  // bell is in next
+	signal chan struct{}
+	timer  *time.Timer
+	round  []event
+}
+
+type event struct {
+	fd int
+	ev reactor.Event
+}
+
+// NewPoller implements reactor.System.
+func (k *Kernel) NewPoller() (reactor.Poller, error) {
+	p := &poller{kernel: k, signal: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	p.timer.Stop()
+	return p, nil
+}
+
+// enqueue puts fd into the next round. Kernel.mu is held.
+func (p *poller) enqueue(fd int) {
+	p.next = append(p.next, fd)
+	select {
+	case p.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (p *poller) Add(fd int) error {
+	c, err := p.kernel.at(fd)
+	if err != nil {
+		return err
+	}
+	defer p.kernel.mu.Unlock()
+	c.poller, c.queued = p, false
+	if c.ready() != 0 {
+		c.edge()
+	}
+	return nil
+}
+
+func (p *poller) AddListener(int) error { return errNoListeners }
+
+func (p *poller) Remove(fd int) error {
+	c, err := p.kernel.at(fd)
+	if err != nil {
+		return err
+	}
+	defer p.kernel.mu.Unlock()
+	c.poller = nil
+	return nil
+}
+
+func (p *poller) Wake() {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	if !p.rung {
+		p.rung = true
+		p.enqueue(bell)
+	}
+}
+
+func (p *poller) Arm(at time.Time) {
+	if at.IsZero() {
+		p.timer.Stop()
+		return
+	}
+	p.timer.Reset(time.Until(at))
+}
+
+// Run implements reactor.Poller. As epoll does, it fixes the events of a round
+// when the round begins: what a handler closes meanwhile may still be told.
+func (p *poller) Run(s reactor.Sink) error {
+	for {
+		select {
+		case <-p.signal:
+		case <-p.timer.C:
+			p.round = append(p.round, event{fd: alarm})
+		}
+		p.collect()
+		for _, e := range p.round {
+			if !deliver(s, e) {
+				return nil
+			}
+		}
+		p.round = p.round[:0]
+	}
+}
+
+func deliver(s reactor.Sink, e event) (more bool) {
+	switch e.fd {
+	case bell:
+		return s.Woken()
+	case alarm:
+		s.Tick()
+	default:
+		s.Ready(e.fd, e.ev)
+	}
+	return true
+}
+
+// collect turns the edges so far into the events of a round.
+func (p *poller) collect() {
+	k := p.kernel
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, fd := range p.next {
+		if fd == bell {
+			p.rung = false
+			p.round = append(p.round, event{fd: bell})
+			continue
+		}
+		if c := k.table[fd]; c != nil && c.poller == p && c.queued {
+			c.queued = false
+			if ev := c.ready(); ev != 0 {
+				p.round = append(p.round, event{fd, ev})
+			}
+		}
+	}
+	p.next = p.next[:0]
+}
+
+func (p *poller) Close() error {
+	p.timer.Stop()
+	return nil
+}
