@@ -25,8 +25,9 @@ type Handler interface {
 	// returns how many it consumes. The rest is shown again, in front of
 	// what arrives next or after Resume. p is valid until Data returns.
 	Data(p []byte) (consumed int)
-	// PeerClosed tells, once, that the peer shut its sending side or is gone
-	// altogether. Unless reading is paused, Data has shown all that it sent.
+	// PeerClosed tells that the peer shut its sending side or is gone
+	// altogether. Data has shown all that it sent; if reading is paused, that
+	// comes later, and PeerClosed is called once more after it.
 	PeerClosed()
 	// Drained tells that output went above the high mark and is back at the low one.
 	Drained()
@@ -73,7 +74,8 @@ type Conn struct {
 	readable bool // the kernel may have more to read
 	gone     bool // the peer shut its sending side
 	ended    bool // ... and all of it was read
-	toldGone bool
+	toldGone bool // to the handler, that the peer is gone
+	toldEnd  bool // ... and that all was read
 	reset    bool // close with RST
 	dirty    bool // in loop.dirty
 	resumed  bool // in loop.resumed
@@ -103,6 +105,10 @@ func (c *Conn) Resume() {
 		c.loop.resumed = append(c.loop.resumed, c)
 	}
 }
+
+// InputEnded reports whether the peer has shut its sending side and all that
+// it sent was read.
+func (c *Conn) InputEnded() bool { return c.ended }
 
 // SetHandler hands the connection to another handler, which is told what
 // happens from the next call on.
@@ -172,8 +178,8 @@ func (c *Conn) peerGone() {
 	switch {
 	case c.phase == lingering && c.ended:
 		c.destroy(ErrClosed, false)
-	case c.phase == open && !c.toldGone && (c.ended || c.paused):
-		c.toldGone = true
+	case c.phase == open && (c.ended && !c.toldEnd || c.paused && !c.toldGone):
+		c.toldGone, c.toldEnd = true, c.ended
 		c.handler.PeerClosed()
 	}
 }

@@ -1,0 +1,512 @@
+package weir
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"weir/chunked"
+	"weir/http1"
+	"weir/internal/wheel"
+	"weir/reactor"
+)
+
+// phase is what a connection is reading.
+//
+//	head ──> body ──> answering ──> head …
+//	  └───────────────────^  └────> over
+//
+// A handler that reads its body while it arrives runs during body already.
+type phase uint8
+
+const (
+	phaseHead      phase = iota // a request's head, or nothing yet
+	phaseBody                   // its body
+	phaseAnswering              // nothing: the request is complete, its answer is not
+	phaseOver                   // nothing any more: the connection is closing
+)
+
+// conn is the server's side of one HTTP/1.1 connection (RFC 9112): a state
+// machine that makes no system call and is driven by its loop. One request is
+// answered at a time; what is pipelined behind it stays unconsumed.
+type conn struct {
+	srv   *Server
+	shard *shard
+	rc    *reactor.Conn
+
+	ex         *exchange // the present request; nil between two
+	phase      phase
+	cutting    bool // shutdown: the timer is the moment to be cut
+	waiting    bool // guarded by the output's lock: the loop wants to be told when the answer is complete
+	prev, next *conn
+
+	timer wheel.Timer
+	since time.Time // head: of its first byte, or of the beginning of idleness
+	pause time.Time // body: since when the handler has been behind
+}
+
+func (c *conn) loop() *reactor.Loop { return c.rc.Loop() }
+
+// Data is the reactor's: bytes have arrived, or the loop goes on with those
+// that were left.
+func (c *conn) Data(p []byte) (consumed int) {
+	for {
+		n, more := c.step(p[consumed:])
+		consumed += n
+		if !more {
+			return consumed
+		}
+	}
+}
+
+// step makes one move and reports whether another is possible.
+func (c *conn) step(p []byte) (n int, more bool) {
+	switch c.phase {
+	case phaseHead:
+		return c.readHead(p)
+	case phaseBody:
+		return c.readBody(p)
+	case phaseAnswering:
+		if len(p) == 0 {
+			return 0, false
+		}
+		if c.answered() {
+			return 0, c.nextRequest()
+		}
+		if len(p) >= c.srv.Limits.Pipelined {
+			c.rc.Pause()
+		}
+	}
+	return 0, false
+}
+
+// answered reports whether the answer is complete, and else has the loop told.
+func (c *conn) answered() bool {
+	c.rc.Lock()
+	defer c.rc.Unlock()
+	if c.ex.over.Load() {
+		return !c.ex.broken
+	}
+	c.waiting = true
+	return false
+}
+
+func (c *conn) readHead(p []byte) (n int, more bool) {
+	if len(p) == 0 {
+		return 0, false
+	}
+	if c.ex == nil {
+		c.ex = c.shard.exchange(c)
+	}
+	ex := c.ex
+	n, err := ex.req.head.Parse(p, &c.srv.headLimits)
+	switch {
+	case err != nil:
+		c.refuse(parseStatus(err), err)
+		return 0, false
+	case n == 0:
+		c.awaitHead()
+		return 0, false
+	}
+	ex.req.raw = p[:n]
+	if c.begin(ex, p[n:]) {
+		return n, true
+	}
+	return n, c.phase != phaseOver
+}
+
+// awaitHead is a head of which only a part is here.
+func (c *conn) awaitHead() {
+	switch {
+	case c.rc.InputEnded():
+		c.over()
+	case !c.ex.partial:
+		c.ex.partial = true
+		c.since = c.loop().Now()
+		c.startTimer(c.since.Add(c.srv.Timeouts.Head))
+	}
+}
+
+func parseStatus(err error) int {
+	var parse *http1.ParseError
+	if errors.As(err, &parse) {
+		return parse.Status
+	}
+	var framing *chunked.Error
+	if errors.As(err, &framing) {
+		return framing.Status
+	}
+	if errors.Is(err, ErrBodyTooLarge) {
+		return 413
+	}
+	return 400
+}
+
+// begin routes a request whose head is complete and decides what becomes of
+// its body. rest is what has arrived behind the head.
+func (c *conn) begin(ex *exchange, rest []byte) bool {
+	r := &ex.req
+	r.header.parsed, r.remote = &r.head, c.rc.RemoteAddr()
+	c.shard.requests.Add(1)
+	route := c.srv.find(r)
+	hasBody := r.head.Chunked() || r.head.ContentLength() > 0
+	if route.mode != inline || hasBody { // it outlives the buffer that it was parsed in
+		r.copyHead()
+		r.params.Reset()
+		route = c.srv.find(r)
+	}
+	r.route = route
+	c.srv.Trace.requestStart(ex)
+	if hasBody {
+		return c.beginBody(ex, rest)
+	}
+	if !c.admitted(ex) {
+		c.phase = phaseAnswering
+		return true
+	}
+	c.dispatch(ex)
+	return true
+}
+
+// admitted asks OnHeaders. When it says no, the answer that it has made is
+// sent.
+func (c *conn) admitted(ex *exchange) (yes bool) {
+	f := c.srv.OnHeaders
+	if f == nil {
+		return true
+	}
+	ex.onLoop = true
+	func() {
+		defer ex.rescue()
+		if yes = f(&ex.res, &ex.req); !yes {
+			ex.handled()
+		}
+	}()
+	if yes {
+		ex.onLoop = false
+		return true
+	}
+	c.inlineOver(ex)
+	return false
+}
+
+func (c *conn) beginBody(ex *exchange, rest []byte) bool {
+	r := &ex.req
+	length := r.head.ContentLength()
+	limit := r.route.bodyLimit(c.srv)
+	whole := length >= 0 && length <= int64(len(rest)) // an early answer need not close: the body is here to be skipped
+	ex.close = !whole
+	ex.left, ex.started = length, c.loop().Now()
+	ex.decoder = chunked.Decoder{MaxBody: limit}
+	c.phase = phaseBody
+	if r.route.mode == early || !c.admitted(ex) {
+		if !ex.over.Load() {
+			c.serveInline(ex)
+		}
+		return c.skipBody(ex, whole)
+	}
+	if limit > 0 && length > limit {
+		c.refuse(413, ErrBodyTooLarge)
+		return false
+	}
+	ex.close = false
+	ask := r.head.ExpectContinue() && len(rest) == 0
+	c.startTimer(c.bodyDue())
+	if r.route.mode == whileArriving {
+		r.reader = newBodyReader(ex, ask)
+		c.dispatchTo(ex)
+	} else if ask {
+		c.sendContinue()
+	}
+	return true
+}
+
+// skipBody goes on behind the unwanted body of a request that is answered.
+func (c *conn) skipBody(ex *exchange, whole bool) bool {
+	if !whole {
+		c.phase = phaseAnswering
+		c.settle()
+		return false
+	}
+	ex.skip = true
+	return true
+}
+
+// readBody takes the next piece of the body.
+func (c *conn) readBody(p []byte) (n int, more bool) {
+	ex := c.ex
+	var data []byte
+	done := false
+	if ex.req.head.Chunked() {
+		var err error
+		data, n, err = ex.decoder.Next(p)
+		if err != nil {
+			c.refuse(parseStatus(err), bodyError(err))
+			return n, false
+		}
+		done = ex.decoder.Done()
+	} else {
+		n = int(min(ex.left, int64(len(p))))
+		data = p[:n]
+		ex.left -= int64(n)
+		done = ex.left == 0
+	}
+	ex.received += int64(n)
+	if len(data) > 0 && !ex.skip {
+		c.keepBody(ex, data)
+	}
+	if done {
+		c.bodyDone(ex)
+		return n, true
+	}
+	return n, n > 0 && c.phase == phaseBody && c.pause.IsZero()
+}
+
+func bodyError(err error) error {
+	if parseStatus(err) == 413 {
+		return ErrBodyTooLarge
+	}
+	return err
+}
+
+func (c *conn) keepBody(ex *exchange, data []byte) {
+	if b := ex.req.reader; b != nil {
+		if b.feed(data) && c.pause.IsZero() {
+			c.pause = c.loop().Now()
+			c.rc.Pause()
+		}
+		return
+	}
+	ex.req.body = append(ex.req.body, data...)
+}
+
+// resumeBody reads on when the handler has caught up.
+func (c *conn) resumeBody() {
+	if c.pause.IsZero() {
+		return
+	}
+	c.ex.started = c.ex.started.Add(c.loop().Now().Sub(c.pause)) // the client was not to blame
+	c.pause = time.Time{}
+	c.rc.Resume()
+}
+
+func (c *conn) bodyDone(ex *exchange) {
+	switch {
+	case ex.skip:
+		c.phase = phaseAnswering
+	case ex.req.reader != nil:
+		c.phase = phaseAnswering
+		ex.req.reader.end(io.EOF)
+	default:
+		c.dispatch(ex)
+	}
+}
+
+// sendContinue answers Expect: 100-continue, once.
+func (c *conn) sendContinue() {
+	ex := c.ex
+	c.rc.Lock()
+	if ex.committed || ex.over.Load() || ex.req.head.Minor() == 0 || c.rc.Err() != nil {
+		c.rc.Unlock()
+		return
+	}
+	b := c.rc.Buffer()
+	b.B = append(b.B, "HTTP/1.1 100 Continue\r\n\r\n"...)
+	c.rc.Defer()
+}
+
+// dispatch runs the handler of a request that is complete.
+func (c *conn) dispatch(ex *exchange) {
+	c.phase = phaseAnswering
+	if c.rc.InputEnded() && c.srv.HalfClose != HalfCloseAllow {
+		ex.depart(ErrClientGone)
+	}
+	if ex.req.route.mode == inline || ex.req.route.mode == early {
+		c.serveInline(ex)
+		return
+	}
+	c.dispatchTo(ex)
+}
+
+// dispatchTo runs the handler on a goroutine.
+func (c *conn) dispatchTo(ex *exchange) {
+	srv := c.srv
+	if srv.handlers.Add(1) > int64(srv.Limits.Handlers) {
+		srv.handlers.Add(-1)
+		c.refuse(503, ErrBusy)
+		return
+	}
+	go func() {
+		defer srv.handlers.Add(-1)
+		ex.serve(ex.req.route.handler)
+	}()
+}
+
+// serveInline runs the handler here.
+func (c *conn) serveInline(ex *exchange) {
+	ex.onLoop = true
+	ex.serve(ex.req.route.handler)
+	c.inlineOver(ex)
+}
+
+// inlineOver has what an inline handler left in the output written at the end
+// of the turn.
+func (c *conn) inlineOver(ex *exchange) {
+	c.rc.Lock()
+	ex.onLoop = false
+	c.rc.Defer()
+	if p := ex.stream.pump; p != nil && !p.closed && !ex.over.Load() {
+		p.start()
+	}
+}
+
+// refuse answers a request that cannot be served, and closes.
+func (c *conn) refuse(status int, err error) {
+	ex := c.ex
+	if b := ex.req.reader; b != nil {
+		b.end(err)
+	}
+	c.phase = phaseAnswering
+	c.rc.Lock()
+	ex.close = ex.close || status != 503 || ex.received > 0
+	if ex.committed || ex.over.Load() {
+		c.rc.Unlock()
+		c.abort(err)
+		return
+	}
+	ex.served = true
+	ex.stream.leave(err)
+	ex.errorAnswer(status, err)
+	c.settle()
+}
+
+func (c *conn) abort(cause error) {
+	c.ex.cut(cause)
+	c.rc.Abort(cause)
+}
+
+// mustClose reports whether the connection cannot be used after this answer.
+// Any goroutine.
+func (c *conn) mustClose(ex *exchange) bool {
+	b := ex.req.reader
+	return c.srv.isDraining() || b != nil && !b.complete()
+}
+
+// settle looks, on the loop, whether the present answer is complete.
+func (c *conn) settle() {
+	if c.ex == nil || c.phase == phaseOver || !c.answered() {
+		return
+	}
+	if c.phase == phaseBody && !c.ex.close {
+		return // the body is still being skipped
+	}
+	if c.nextRequest() {
+		c.rc.Resume()
+	}
+}
+
+// nextRequest leaves an answered request behind. It reports whether another
+// one may follow.
+func (c *conn) nextRequest() bool {
+	ex := c.ex
+	c.rc.Lock()
+	c.waiting = false
+	last := ex.close || c.srv.isDraining()
+	c.since = ex.ended
+	c.rc.Unlock()
+	c.srv.Trace.requestEnd(ex)
+	c.ex = nil
+	c.shard.recycle(ex)
+	if last || c.rc.InputEnded() && c.rc.Buffered() == 0 {
+		c.over()
+		return false
+	}
+	c.phase = phaseHead
+	c.pause = time.Time{}
+	return true
+}
+
+// over closes the connection in good order.
+func (c *conn) over() {
+	c.phase = phaseOver
+	c.loop().StopTimer(&c.timer)
+	c.rc.Close()
+}
+
+// Drained is the reactor's: a client that was behind has caught up.
+func (c *conn) Drained() {
+	if c.ex != nil && c.ex.stream.pump != nil {
+		c.ex.stream.pump.post()
+	}
+}
+
+// PeerClosed is the reactor's: the client has shut its sending side, or is
+// gone. Which of the two cannot be known (RFC 9112 9.6): a stream ends, a
+// handler is told, and a buffered answer is still delivered.
+func (c *conn) PeerClosed() {
+	at := c.loop().Now()
+	switch c.phase {
+	case phaseHead:
+		if c.rc.InputEnded() {
+			c.over()
+		}
+	case phaseBody:
+		if c.rc.InputEnded() && c.pause.IsZero() {
+			c.lost(at)
+		}
+	case phaseAnswering:
+		if c.answered() {
+			if c.rc.InputEnded() && c.rc.Buffered() == 0 {
+				c.settle()
+			}
+			return
+		}
+		if c.srv.HalfClose == HalfCloseAllow {
+			return
+		}
+		if c.streaming() {
+			c.lost(at)
+			return
+		}
+		if c.ex.depart(ErrClientGone) {
+			c.srv.stats.told(at)
+		}
+	}
+}
+
+// lost ends a request whose client has left.
+func (c *conn) lost(at time.Time) {
+	ex := c.ex
+	if b := ex.req.reader; b != nil {
+		b.end(ErrClientGone)
+	}
+	ex.cut(ErrClientGone)
+	c.srv.stats.told(at)
+	c.rc.Abort(ErrClientGone)
+}
+
+func (c *conn) streaming() bool {
+	c.rc.Lock()
+	defer c.rc.Unlock()
+	return c.ex.stream.id != 0
+}
+
+// Closed is the reactor's last word.
+func (c *conn) Closed(cause error) {
+	at := c.loop().Now()
+	c.phase = phaseOver
+	c.loop().StopTimer(&c.timer)
+	c.shard.remove(c)
+	ex := c.ex
+	if ex == nil {
+		return
+	}
+	cause = departure(cause)
+	if b := ex.req.reader; b != nil {
+		b.end(cause)
+	}
+	if ex.cut(cause) {
+		c.srv.stats.told(at)
+	}
+	c.srv.Trace.requestEnd(ex)
+}

@@ -1,0 +1,63 @@
+package weir
+
+import (
+	"time"
+
+	"weir/internal/wheel"
+)
+
+// A connection has one timer for the deadline of its phase. It is moved
+// forward only when a nearer deadline comes up, not at every request: when it
+// runs out it looks how far the deadline has moved meanwhile.
+
+func (c *conn) startTimer(at time.Time) { c.loop().StartTimer(&c.timer, at) }
+
+// Timeout is the wheel's.
+func (c *conn) Timeout(*wheel.Timer) {
+	now := c.loop().Now()
+	if c.cutting {
+		c.cut()
+		return
+	}
+	due := c.due(now)
+	if now.Before(due) {
+		c.startTimer(due)
+		return
+	}
+	switch {
+	case c.phase == phaseBody:
+		c.refuse(408, ErrTimeout)
+	case c.phase == phaseHead && c.ex != nil:
+		c.refuse(408, ErrTimeout)
+	case c.phase != phaseOver:
+		c.over()
+	}
+}
+
+// due is when the present phase has lasted too long.
+func (c *conn) due(now time.Time) time.Time {
+	t := &c.srv.Timeouts
+	switch c.phase {
+	case phaseHead:
+		if c.ex != nil {
+			return c.since.Add(t.Head)
+		}
+		return c.since.Add(t.Idle)
+	case phaseBody:
+		if !c.pause.IsZero() {
+			return now.Add(t.BodyGrace)
+		}
+		return c.bodyDue()
+	case phaseAnswering:
+		if c.answered() {
+			return c.ex.ended.Add(t.Idle)
+		}
+	}
+	return now.Add(t.Idle)
+}
+
+// bodyDue is when the body falls below its least pace, if nothing more comes.
+func (c *conn) bodyDue() time.Time {
+	earned := time.Duration(c.ex.received) * time.Second / time.Duration(c.srv.Limits.BodyRate)
+	return c.ex.started.Add(c.srv.Timeouts.BodyGrace + earned)
+}

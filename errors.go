@@ -1,0 +1,58 @@
+package weir
+
+import (
+	"errors"
+	"fmt"
+
+	"weir/plugin"
+	"weir/reactor"
+)
+
+var (
+	// ErrClientGone is the cause of what ended because the client closed or
+	// reset the connection.
+	ErrClientGone = errors.New("weir: client left")
+	// ErrSlowClient is the cause of a stream whose client took no byte for
+	// Timeouts.WriteStall.
+	ErrSlowClient = errors.New("weir: client takes no bytes")
+	// ErrServerClosed is the cause of what was cut when the server shut down,
+	// and what Serve returns when the server was shut down before.
+	ErrServerClosed = errors.New("weir: server closed")
+	// ErrBacklog is TrySend's answer while the client's output is above the
+	// high mark.
+	ErrBacklog = fmt.Errorf("weir: client is behind: %w", plugin.ErrBacklog)
+	// ErrNotReady is a Source's answer when it has no chunk yet; Stream.Wake
+	// has it asked again.
+	ErrNotReady = errors.New("weir: source is not ready")
+	// ErrStreamEnded is the answer of a Stream that was ended by Close or by
+	// the return of its handler.
+	ErrStreamEnded = fmt.Errorf("weir: stream has ended: %w", plugin.ErrClosed)
+	// ErrBusy is the cause of a stream or request that was refused with 503
+	// because a limit on concurrency was reached.
+	ErrBusy = errors.New("weir: too many at once")
+	// ErrNoBody is the answer of a Stream whose response has no body: to a
+	// HEAD request, or with status 204 or 304. Its head is sent.
+	ErrNoBody = errors.New("weir: response has no body")
+	// ErrBodyTooLarge is the answer to a request body above its limit.
+	ErrBodyTooLarge = errors.New("weir: request body is too large")
+	// ErrTimeout is the cause of a request that did not arrive in time.
+	ErrTimeout = errors.New("weir: request took too long to arrive")
+	// ErrBlockingOnLoop is the answer to what would block, called by a handler
+	// that was registered with HandleInline.
+	ErrBlockingOnLoop = errors.New("weir: would block the event loop; register the handler with Handle")
+)
+
+// departure turns the reactor's cause for a connection's end into weir's.
+func departure(cause error) error {
+	switch {
+	case errors.Is(cause, reactor.ErrPeerClosed):
+		return ErrClientGone
+	case errors.Is(cause, reactor.ErrStalled):
+		return ErrSlowClient
+	case errors.Is(cause, reactor.ErrStopped):
+		return ErrServerClosed
+	case errors.Is(cause, ErrServerClosed), errors.Is(cause, ErrTimeout):
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ErrClientGone, cause)
+}

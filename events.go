@@ -1,0 +1,40 @@
+package weir
+
+import (
+	"iter"
+	"time"
+
+	"weir/sse"
+)
+
+// EventOptions change how Events sends.
+type EventOptions struct {
+	// Heartbeat is after how much silence a comment is sent; 0 = never.
+	// Without EventOptions it is 30 s.
+	Heartbeat time.Duration
+}
+
+// Events makes a handler of a generator of server-sent events. gen runs on the
+// request's goroutine and is stopped by yield returning false when the client
+// has left, so that its deferred calls free what it holds; a generator that
+// waits had better watch r.Context, too.
+func Events(gen func(r *Request) iter.Seq2[*sse.Event, error], opts ...EventOptions) Handler {
+	h := &eventHandler{gen: gen, heartbeat: 30 * time.Second}
+	for _, opt := range opts {
+		h.heartbeat = opt.Heartbeat
+	}
+	return h
+}
+
+type eventHandler struct {
+	gen       func(r *Request) iter.Seq2[*sse.Event, error]
+	heartbeat time.Duration
+}
+
+func (h *eventHandler) Serve(w *Response, r *Request) {
+	if h.heartbeat > 0 && !w.ex.onLoop && !w.ex.bodyless() {
+		w.eventStream()
+		w.Stream().Heartbeat(h.heartbeat)
+	}
+	_ = w.StreamEvents(h.gen(r)) // the client or the answer has been told
+}

@@ -1,0 +1,431 @@
+package weir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"weir/chunked"
+	"weir/http1"
+
+	"github.com/valyala/bytebufferpool"
+)
+
+// exchange is one request and its answer. What several goroutines touch is
+// guarded by the lock of the connection's output, so that "is this answer
+// still the one that may be written?" and the writing are one step: a byte of
+// one answer never gets into another.
+//
+// An exchange that an inline handler answered at once goes back to its loop's
+// pool. One that left the loop, to a goroutine or in a Stream, never does.
+type exchange struct {
+	conn *conn
+	req  Request
+	res  Response
+
+	// Guarded by the output's lock.
+	committed bool          // the head is written
+	told      bool          // the end was announced
+	close     bool          // the connection ends with this answer
+	onLoop    bool          // an inline handler is running: the loop flushes for it
+	served    bool          // the handler has returned
+	broken    bool          // it ended before its last byte: the connection is lost
+	cause     error         // why it ended; nil when answered in full
+	done      chan struct{} // made when somebody asks
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	hooks     []func(error)
+	ended     time.Time
+
+	over atomic.Bool // written under the lock: no byte may be added any more
+
+	stream   Stream
+	decoder  chunked.Decoder // of the request body
+	left     int64           // of a request body with a length
+	received int64           // of the request body, framing included
+	started  time.Time       // of the request body
+	partial  bool            // a part of the head has arrived
+	skip     bool            // the request is answered, its body not wanted
+}
+
+// end is entered with the lock held. It closes the answer for good; what it
+// returns is to be announced without the lock.
+func (ex *exchange) end(cause error) farewell {
+	if ex.over.Load() {
+		return farewell{}
+	}
+	ex.over.Store(true)
+	ex.ended = ex.now()
+	if ex.cause == nil {
+		ex.cause = cause
+	}
+	ex.stream.count(cause)
+	return ex.farewell(cause)
+}
+
+// now is the time, from the loop's clock while an inline handler runs.
+func (ex *exchange) now() time.Time {
+	if ex.onLoop {
+		return ex.conn.loop().Now()
+	}
+	return time.Now()
+}
+
+// farewell is what has to be told at the end of an exchange, once.
+type farewell struct {
+	cause  error
+	done   chan struct{}
+	cancel context.CancelCauseFunc
+	hooks  []func(error)
+	inline bool
+}
+
+func (ex *exchange) farewell(cause error) farewell {
+	if ex.told {
+		return farewell{}
+	}
+	ex.told = true
+	f := farewell{cause: cause, done: ex.done, cancel: ex.cancel, hooks: ex.hooks, inline: ex.req.route.inline()}
+	ex.hooks = nil
+	return f
+}
+
+func (f farewell) announce() {
+	if f.done != nil {
+		close(f.done)
+	}
+	if f.cancel != nil {
+		cause := f.cause
+		if cause == nil {
+			cause = context.Canceled
+		}
+		f.cancel(cause)
+	}
+	for _, hook := range f.hooks {
+		if f.inline {
+			hook(f.cause)
+		} else {
+			go hook(f.cause)
+		}
+	}
+}
+
+// depart tells the handler that the client has left and leaves the answer
+// open, for a client that shut only its sending side.
+func (ex *exchange) depart(cause error) (first bool) {
+	o := ex.conn.rc
+	o.Lock()
+	if ex.cause == nil {
+		ex.cause = cause
+	}
+	first = !ex.told
+	f := ex.farewell(cause)
+	o.Unlock()
+	f.announce()
+	return first
+}
+
+// cut ends the exchange from outside: nothing more is written.
+func (ex *exchange) cut(cause error) (first bool) {
+	o := ex.conn.rc
+	o.Lock()
+	if first = !ex.over.Load(); first {
+		ex.broken = true
+	}
+	f := ex.end(cause)
+	o.Unlock()
+	f.announce()
+	if p := ex.stream.pump; p != nil {
+		p.closeQuietly(cause)
+	}
+	return first
+}
+
+func (ex *exchange) doneChan() <-chan struct{} {
+	o := ex.conn.rc
+	o.Lock()
+	defer o.Unlock()
+	if ex.done == nil {
+		ex.done = make(chan struct{})
+		if ex.told {
+			close(ex.done)
+		}
+	}
+	return ex.done
+}
+
+func (ex *exchange) context() context.Context {
+	o := ex.conn.rc
+	o.Lock()
+	defer o.Unlock()
+	if ex.ctx == nil {
+		ex.ctx, ex.cancel = context.WithCancelCause(context.Background())
+		if ex.told {
+			ex.cancel(ex.cause)
+		}
+	}
+	return ex.ctx
+}
+
+func (ex *exchange) onClose(f func(error)) {
+	o := ex.conn.rc
+	o.Lock()
+	told, cause := ex.told, ex.cause
+	if !told {
+		ex.hooks = append(ex.hooks, f)
+	}
+	o.Unlock()
+	if told {
+		f(cause)
+	}
+}
+
+// serve runs the handler and finishes what it left to be finished.
+func (ex *exchange) serve(h Handler) {
+	defer ex.rescue()
+	h.Serve(&ex.res, &ex.req)
+	ex.handled()
+}
+
+// handled runs when the handler has returned.
+func (ex *exchange) handled() {
+	o := ex.conn.rc
+	o.Lock()
+	ex.served = true
+	s := &ex.stream
+	switch {
+	case ex.over.Load() || s.detached:
+		ex.flush()
+	case s.pump != nil && s.refusal == nil:
+		inline := ex.onLoop
+		ex.flush()
+		if !inline { // else the loop starts it, when the handler's turn is over
+			ex.conn.loop().Post((*startTask)(s.pump))
+		}
+	case s.id != 0:
+		ex.finishStream()
+	default:
+		ex.finishBuffered()
+	}
+}
+
+// flush lets go of the lock and has what is pending written: by the loop at
+// the end of its turn while an inline handler runs, else at once.
+func (ex *exchange) flush() {
+	if ex.onLoop {
+		ex.conn.rc.Unlock()
+		return
+	}
+	ex.conn.rc.Flush()
+}
+
+// finish ends an answer whose last byte is in the buffer: entered with the
+// lock, left without.
+func (ex *exchange) finish(cause error, big []byte) {
+	f := ex.end(cause)
+	post := !ex.onLoop && (ex.close || ex.conn.waiting)
+	switch {
+	case ex.onLoop && big != nil:
+		b := ex.conn.rc.Buffer()
+		b.B = append(b.B, big...)
+		ex.conn.rc.Unlock()
+	case ex.onLoop:
+		ex.conn.rc.Unlock()
+	default:
+		ex.conn.rc.FlushWith(big, nil)
+	}
+	f.announce()
+	if post {
+		ex.conn.loop().Post((*settleTask)(ex.conn))
+	}
+}
+
+// finishBuffered writes the whole answer. The lock is held.
+func (ex *exchange) finishBuffered() {
+	w := &ex.res
+	if ex.conn.rc.Err() != nil {
+		ex.finish(ex.cause, nil)
+		return
+	}
+	b := ex.conn.rc.Buffer()
+	ex.commit(b, int64(len(w.body)))
+	body := w.body
+	if ex.bodyless() {
+		body = nil
+	}
+	if len(body) < 4<<10 {
+		b.B = append(b.B, body...)
+		body = nil
+	}
+	ex.finish(ex.cause, body)
+}
+
+// bodyless reports whether the answer has no body whatever is written to it.
+func (ex *exchange) bodyless() bool {
+	return ex.req.isHead() || noContent(ex.res.status)
+}
+
+func noContent(status int) bool { return status == 204 || status == 304 }
+
+// commit appends the head. A length below 0 is a stream of unknown length. The
+// lock is held.
+func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
+	w, r := &ex.res, &ex.req
+	ex.committed = true
+	old := r.head.Minor() == 0
+	chunks := length < 0 && !old && !noContent(w.status)
+	if !r.head.KeepAlive() || w.header.close || old && length < 0 && !ex.bodyless() || ex.conn.mustClose(ex) {
+		ex.close = true
+	}
+	dst := http1.AppendStatusLine(b.B, w.Status())
+	dst = append(append(append(dst, "Date: "...), ex.conn.srv.date()...), "\r\n"...)
+	dst = w.header.appendTo(dst)
+	switch {
+	case chunks:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+		dst = ex.stream.announceTrailers(dst)
+	case length >= 0 && w.status != 204 && (w.status != 304 || length > 0):
+		dst = append(dst, "Content-Length: "...)
+		dst = append(strconv.AppendInt(dst, length, 10), "\r\n"...)
+	}
+	switch {
+	case ex.close:
+		dst = append(dst, "Connection: close\r\n"...)
+	case old:
+		dst = append(dst, "Connection: keep-alive\r\n"...)
+	}
+	b.B = append(dst, "\r\n"...)
+	ex.stream.chunks = chunks
+	ex.conn.srv.Trace.firstByte(ex)
+}
+
+// rescue is deferred around handlers: a panic becomes a 500, or, when bytes
+// are out, a cut connection.
+func (ex *exchange) rescue() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	err := &PanicError{Value: p, Stack: debug.Stack()}
+	ex.conn.srv.log().Error("weir: handler panicked", "pattern", ex.req.Pattern(), "panic", p, "stack", string(err.Stack))
+	ex.fail(err)
+}
+
+// PanicError is what OnError is given for a handler that panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("weir: handler panicked: %v", e.Value) }
+
+// fail ends the answer with an error: by an error response while no byte is
+// out, else by cutting the connection, so that the part is never taken for the
+// whole. Any goroutine.
+func (ex *exchange) fail(err error) {
+	o := ex.conn.rc
+	o.Lock()
+	ex.served = true
+	if ex.over.Load() {
+		ex.flush()
+		return
+	}
+	if !ex.committed && o.Err() == nil {
+		ex.stream.leave(err)
+		ex.errorAnswer(500, err)
+		return
+	}
+	f := ex.end(err)
+	ex.broken = true
+	o.Unlock()
+	f.announce()
+	if p := ex.stream.pump; p != nil {
+		ex.conn.loop().Post(&closeTask{p, err})
+	}
+	ex.conn.loop().Post(&abortTask{ex.conn, ex, err})
+}
+
+// errorAnswer replaces the answer by an error response. The lock is held, and
+// given up for OnError.
+func (ex *exchange) errorAnswer(status int, err error) {
+	w := &ex.res
+	w.header.reset()
+	w.body = w.body[:0]
+	w.status = status
+	if errors.Is(err, ErrBusy) {
+		w.header.fields = append(w.header.fields, headerField{"Retry-After", "1"})
+	}
+	if f := ex.conn.srv.OnError; f != nil {
+		ex.conn.rc.Unlock()
+		ex.callOnError(f, err)
+		ex.conn.rc.Lock()
+		if ex.over.Load() {
+			ex.flush()
+			return
+		}
+	}
+	if len(w.body) == 0 && !noContent(w.Status()) {
+		w.plainText(http1.StatusText(w.Status()))
+	}
+	ex.finishBuffered()
+}
+
+func (ex *exchange) callOnError(f func(*Response, *Request, error), err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			ex.conn.srv.log().Error("weir: OnError panicked", "panic", p)
+		}
+	}()
+	f(&ex.res, &ex.req, err)
+}
+
+// Tasks for the loop. Each is the thing itself under another name, so that
+// posting one allocates nothing.
+type (
+	settleTask   conn
+	continueTask exchange
+	resumeTask   exchange
+	abortTask    struct {
+		conn  *conn
+		ex    *exchange
+		cause error
+	}
+)
+
+func (t *settleTask) Run() { (*conn)(t).settle() }
+
+func (t *continueTask) Run() {
+	ex := (*exchange)(t)
+	if ex.conn.ex == ex {
+		ex.conn.sendContinue()
+	}
+}
+
+func (t *resumeTask) Run() {
+	ex := (*exchange)(t)
+	if ex.conn.ex == ex {
+		ex.conn.resumeBody()
+	}
+}
+
+func (t *abortTask) Run() {
+	if t.conn.ex == t.ex {
+		t.conn.rc.Abort(t.cause)
+	}
+}
+
+// reset prepares a pooled exchange for its next request.
+func (ex *exchange) reset() {
+	ex.req.reset()
+	ex.res.reset()
+	ex.conn = nil
+	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
+	ex.partial, ex.skip = false, false
+	ex.cause, ex.hooks = nil, nil
+	ex.received = 0
+	ex.over.Store(false)
+}

@@ -1,0 +1,187 @@
+package weir
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"weir/http1"
+)
+
+// ErrFramingField is the answer to setting a header field that the server
+// writes itself, such as Content-Length or Transfer-Encoding.
+var ErrFramingField = errors.New("weir: field is the server's to write")
+
+// Header is the header fields of a request or a response, in order. Names are
+// compared without regard to case. The zero value is empty.
+type Header struct {
+	fields []headerField
+	parsed *http1.Request // a request's fields, as long as nobody changes them
+	framed bool           // a response's: framing fields are refused
+	close  bool           // Connection: close was set
+}
+
+type headerField struct{ name, value string }
+
+// Get returns the first value of the named field, a copy, or "".
+func (h *Header) Get(name string) string {
+	if h.parsed != nil {
+		return string(h.parsed.Get(name))
+	}
+	for i := range h.fields {
+		if strings.EqualFold(h.fields[i].name, name) {
+			return h.fields[i].value
+		}
+	}
+	return ""
+}
+
+// Values returns all values of the named field.
+func (h *Header) Values(name string) []string {
+	var values []string
+	for n, v := range h.All() {
+		if strings.EqualFold(n, name) {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+// Has reports whether the named field is there.
+func (h *Header) Has(name string) bool {
+	if h.parsed != nil {
+		return h.parsed.Count(name) > 0
+	}
+	for i := range h.fields {
+		if strings.EqualFold(h.fields[i].name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// All yields the fields in their order.
+func (h *Header) All() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		if h.parsed != nil {
+			for i := range h.parsed.Len() {
+				if name, value := h.parsed.Field(i); !yield(string(name), string(value)) {
+					return
+				}
+			}
+			return
+		}
+		for _, f := range h.fields {
+			if !yield(f.name, f.value) {
+				return
+			}
+		}
+	}
+}
+
+// Len is the number of fields.
+func (h *Header) Len() int {
+	if h.parsed != nil {
+		return h.parsed.Len()
+	}
+	return len(h.fields)
+}
+
+// Set replaces all values of the named field with value. A name that is no
+// token, a value with CR, LF, NUL or another control character, and, in a
+// response, a field that the server writes itself are refused with an error
+// and change nothing. "Connection: close" closes the connection after the
+// answer.
+func (h *Header) Set(name, value string) error {
+	if ok, err := h.check(name, value); !ok {
+		return err
+	}
+	h.own()
+	for i := range h.fields {
+		if strings.EqualFold(h.fields[i].name, name) {
+			h.fields[i].value = value
+			h.drop(name, i+1)
+			return nil
+		}
+	}
+	h.fields = append(h.fields, headerField{name, value})
+	return nil
+}
+
+// Add appends a field and leaves others of its name alone. It refuses what Set
+// refuses.
+func (h *Header) Add(name, value string) error {
+	if ok, err := h.check(name, value); !ok {
+		return err
+	}
+	h.own()
+	h.fields = append(h.fields, headerField{name, value})
+	return nil
+}
+
+// Del removes all fields of that name.
+func (h *Header) Del(name string) {
+	h.own()
+	h.drop(name, 0)
+}
+
+// check reports whether the field is to be kept.
+func (h *Header) check(name, value string) (bool, error) {
+	if h.framed && http1.IsFraming(name) {
+		if strings.EqualFold(name, "Connection") && strings.EqualFold(value, "close") {
+			h.close = true
+			return false, nil
+		}
+		return false, fmt.Errorf("%w: %s", ErrFramingField, name)
+	}
+	if err := http1.CheckField(name, value); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// own copies a request's fields, so that they can be changed.
+func (h *Header) own() {
+	if h.parsed == nil {
+		return
+	}
+	fields := make([]headerField, 0, h.parsed.Len()+1)
+	for name, value := range h.All() {
+		fields = append(fields, headerField{name, value})
+	}
+	h.fields, h.parsed = fields, nil
+}
+
+// drop removes the fields of that name from index from on.
+func (h *Header) drop(name string, from int) {
+	kept := h.fields[:from]
+	for _, f := range h.fields[from:] {
+		if !strings.EqualFold(f.name, name) {
+			kept = append(kept, f)
+		}
+	}
+	clear(h.fields[len(kept):])
+	h.fields = kept
+}
+
+// reset empties the header of a pooled response.
+func (h *Header) reset() {
+	clear(h.fields)
+	*h = Header{fields: h.fields[:0], framed: h.framed}
+}
+
+func (h *Header) appendTo(dst []byte) []byte {
+	for i := range h.fields {
+		dst = http1.AppendField(dst, h.fields[i].name, h.fields[i].value)
+	}
+	return dst
+}
+
+func (h *Header) clone() Header {
+	c := Header{framed: h.framed, close: h.close}
+	for name, value := range h.All() {
+		c.fields = append(c.fields, headerField{name, value})
+	}
+	return c
+}

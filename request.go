@@ -1,0 +1,167 @@
+package weir
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/netip"
+	"net/url"
+
+	"weir/http1"
+	"weir/internal/pattern"
+)
+
+// Request is one request. Strings are copies; byte slices are views, valid
+// until Serve returns. Its methods are for the handler's goroutine, Context's
+// result for any.
+type Request struct {
+	ex     *exchange // nil in a clone
+	head   http1.Request
+	raw    []byte // the head's bytes: a view, or a copy once the request left the loop
+	header Header
+	params pattern.Params
+	values []headerField // a clone's path values
+	route  *Route
+	body   []byte
+	reader *bodyReader
+	remote netip.AddrPort
+}
+
+// Method is the request's method, in the case in which it came.
+func (r *Request) Method() string { return methodName(r.head.Method()) }
+
+// methodName avoids the copy for the usual ones.
+func methodName(m []byte) string {
+	switch string(m) {
+	case "GET":
+		return "GET"
+	case "POST":
+		return "POST"
+	case "HEAD":
+		return "HEAD"
+	case "PUT":
+		return "PUT"
+	case "DELETE":
+		return "DELETE"
+	case "PATCH":
+		return "PATCH"
+	case "OPTIONS":
+		return "OPTIONS"
+	}
+	return string(m)
+}
+
+// Path is the path as it came, percent-encoding included. A view.
+func (r *Request) Path() []byte { return r.head.Path() }
+
+// RawQuery is what follows "?", still encoded. A view.
+func (r *Request) RawQuery() []byte { return r.head.RawQuery() }
+
+// Host is the host that the request is for: the target's own, if it has one,
+// else the Host field. A view.
+func (r *Request) Host() []byte { return r.head.Host() }
+
+// Query is the decoded query; malformed pairs are left out.
+func (r *Request) Query() url.Values {
+	values, _ := url.ParseQuery(string(r.head.RawQuery())) // the good pairs are returned beside the error
+	return values
+}
+
+// Pattern is the pattern that the request was routed by; "" without a Mux.
+func (r *Request) Pattern() string {
+	if r.route == nil {
+		return ""
+	}
+	return r.route.pattern
+}
+
+// PathValue is the decoded value of the pattern's wildcard of that name, or "".
+func (r *Request) PathValue(name string) string {
+	for _, v := range r.values { // of a clone
+		if v.name == name {
+			return v.value
+		}
+	}
+	value, _ := r.params.Get(name) // nil when there is none
+	return string(value)
+}
+
+// Header is the request's header fields. Changes are seen by later handlers of
+// the chain and by nobody else.
+func (r *Request) Header() *Header { return &r.header }
+
+// RemoteAddr is the client's address; the zero value on unix sockets.
+func (r *Request) RemoteAddr() netip.AddrPort { return r.remote }
+
+// LastEventID is what a reconnecting EventSource saw last.
+func (r *Request) LastEventID() string { return r.header.Get("Last-Event-ID") }
+
+// ContentLength is the announced length of the body: 0 when there is none, -1
+// when it comes in chunks.
+func (r *Request) ContentLength() int64 {
+	if r.head.Chunked() {
+		return -1
+	}
+	return max(0, r.head.ContentLength())
+}
+
+// Body is the whole body. A view. It is nil for a handler registered with
+// HandleBody, which reads with BodyReader.
+func (r *Request) Body() []byte { return r.body }
+
+// BodyReader reads the body; for a handler registered with HandleBody while it
+// arrives. Read returns ErrBodyTooLarge, ErrTimeout, ErrClientGone or a
+// *chunked.Error when the body does not arrive whole.
+func (r *Request) BodyReader() io.Reader {
+	if r.reader != nil {
+		return r.reader
+	}
+	return bytes.NewReader(r.body)
+}
+
+// Context is done when the client leaves, the request is over or the server
+// cuts it; context.Cause tells why. It is made at the first call.
+func (r *Request) Context() context.Context {
+	if r.ex == nil {
+		return context.Background()
+	}
+	return r.ex.context()
+}
+
+// OnClose has f called once, with the cause, when the request is over: nil
+// when it was answered in full. f runs on its own goroutine, for an inline
+// handler on the event loop, where it must not block.
+func (r *Request) OnClose(f func(cause error)) {
+	if r.ex != nil {
+		r.ex.onClose(f)
+	}
+}
+
+// Clone returns a copy that may be kept. Its context is never done, its body
+// is the buffered one.
+func (r *Request) Clone() *Request {
+	c := &Request{route: r.route, remote: r.remote, body: bytes.Clone(r.body), header: r.header.clone()}
+	c.raw = bytes.Clone(r.raw)
+	generous := http1.Limits{Line: len(r.raw), Header: len(r.raw), Field: len(r.raw), Fields: len(r.raw)}
+	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits
+	for i := range r.params.Len() {
+		c.values = append(c.values, headerField{r.params.Name(i), string(r.params.Value(i))})
+	}
+	return c
+}
+
+// copyHead makes the request independent of the buffer that it was parsed in.
+func (r *Request) copyHead() {
+	r.raw = bytes.Clone(r.raw)
+	r.head.Rebase(r.raw)
+}
+
+// reset prepares a pooled request for its next use.
+func (r *Request) reset() {
+	r.head.Reset()
+	r.params.Reset()
+	r.header = Header{}
+	r.raw, r.body, r.reader, r.route = nil, nil, nil, nil
+}
+
+func (r *Request) isHead() bool { return string(r.head.Method()) == "HEAD" }

@@ -1,0 +1,216 @@
+package weir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/http1"
+	"weir/reactor"
+)
+
+// HalfClose says what a client is taken for that has shut only its sending
+// side.
+type HalfClose uint8
+
+const (
+	HalfCloseGone  HalfClose = iota // it has left: streams end, handlers are told
+	HalfCloseAllow                  // it waits for the answer
+)
+
+// Server answers HTTP/1.1. Its fields are set before it starts and not changed
+// afterwards; the zero value of each, but for Handler, is the good default.
+type Server struct {
+	// Handler answers; usually a *Mux. Any other runs on a goroutine for each
+	// request.
+	Handler Handler
+
+	// OnHeaders is asked when a head has arrived, on the event loop, where it
+	// must not block. When it returns false, what it made of w is the answer,
+	// and the body is not read. 100 Continue is sent only after it said yes.
+	OnHeaders func(w *Response, r *Request) bool
+
+	// OnError may give an error response another status, head or body. It is
+	// called before the response is sent, with err saying why:
+	// *http1.ParseError, *chunked.Error, ErrBodyTooLarge, ErrTimeout, ErrBusy,
+	// *PanicError or what a stream was aborted with. Of a request whose head
+	// could not be parsed r knows nothing but the address. It must not block.
+	OnError func(w *Response, r *Request, err error)
+
+	Limits    Limits
+	Timeouts  Timeouts
+	HalfClose HalfClose
+	Loops     int            // event loops; GOMAXPROCS by default
+	Logger    *slog.Logger   // slog.Default by default
+	Trace     *Trace         // nil = none
+	System    reactor.System // the kernel; another one is for tests
+
+	mux        *Mux
+	fallback   *Route
+	headLimits http1.Limits
+	reactor    *reactor.Reactor
+	shards     []*shard
+	stats      stats
+	stamp      atomic.Pointer[dateStamp]
+	handlers   atomic.Int64
+	conns      atomic.Int64
+
+	mu       sync.Mutex
+	started  bool
+	drain    sync.Once
+	report   DrainReport
+	deadline atomic.Pointer[time.Time]
+	draining chan struct{} // closed when shutdown begins
+	empty    chan struct{} // has a token when the last connection is gone during shutdown
+	closed   chan struct{} // closed when shutdown is complete
+}
+
+type dateStamp struct {
+	second int64
+	text   []byte
+}
+
+// Serve listens on the addresses (":8080", "127.0.0.1:0",
+// "unix:/run/weir.sock?mode=0660"), serves until ctx is done and then shuts
+// down within Timeouts.Drain and Mercy. It returns nil after that, or why it
+// could not start.
+func (s *Server) Serve(ctx context.Context, addrs ...string) error {
+	if err := s.Start(addrs...); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.draining:
+	}
+	_, err := s.Shutdown(context.Background())
+	return err
+}
+
+// Start is Serve that returns when the server accepts connections. Shutdown
+// ends it.
+func (s *Server) Start(addrs ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started {
+		return errors.New("weir: the server was started before; make a new one")
+	}
+	if s.Handler == nil {
+		return errors.New("weir: Server.Handler is nil")
+	}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	for _, addr := range addrs {
+		if _, err := s.reactor.Listen(addr); err != nil {
+			s.reactor.Close()
+			return err
+		}
+	}
+	s.started = true
+	return nil
+}
+
+func (s *Server) prepare() (err error) {
+	s.Limits.fillIn()
+	s.Timeouts.fillIn()
+	if s.Limits.LowMark >= s.Limits.HighMark {
+		return fmt.Errorf("weir: Limits.LowMark (%d) must be below HighMark (%d)", s.Limits.LowMark, s.Limits.HighMark)
+	}
+	s.headLimits = s.Limits.head()
+	s.mux, _ = s.Handler.(*Mux)
+	s.fallback = &Route{handler: s.Handler}
+	s.draining, s.closed = make(chan struct{}), make(chan struct{})
+	s.empty = make(chan struct{}, 1)
+	s.shards = nil
+	s.reactor, err = reactor.New(reactor.Config{
+		Loops:      s.Loops,
+		HighMark:   s.Limits.HighMark,
+		LowMark:    s.Limits.LowMark,
+		WriteStall: s.Timeouts.WriteStall,
+		Linger:     s.Timeouts.Linger,
+		MaxConns:   s.Limits.Conns,
+		Refusal:    []byte(refusal),
+		Logger:     s.log(),
+		System:     s.System,
+		Setup: func(l *reactor.Loop) {
+			sh := newShard(s, l)
+			l.SetLocal(sh)
+			s.shards = append(s.shards, sh)
+		},
+		Accept: func(rc *reactor.Conn) reactor.Handler { return rc.Loop().Local().(*shard).accept(rc) },
+	})
+	return err
+}
+
+const refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+	"Content-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n"
+
+// Addrs are the addresses that the server listens on, with the port that it
+// got for port 0.
+func (s *Server) Addrs() []net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.started {
+		return nil
+	}
+	return s.reactor.Addrs()
+}
+
+// Reactor is the server's event loops, once it was started.
+func (s *Server) Reactor() *reactor.Reactor { return s.reactor }
+
+func (s *Server) log() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.Default()
+}
+
+// find routes a request.
+func (s *Server) find(r *Request) *Route {
+	switch method := r.head.Method(); {
+	case string(method) == "CONNECT":
+		return notImplemented
+	case len(r.head.Target()) == 1 && r.head.Target()[0] == '*':
+		return serverOptions
+	case s.mux != nil:
+		return s.mux.find(r)
+	}
+	return s.fallback
+}
+
+// date is the Date field's value for the present second.
+func (s *Server) date() []byte {
+	now := time.Now()
+	stamp := s.stamp.Load()
+	if stamp == nil || stamp.second != now.Unix() {
+		stamp = &dateStamp{now.Unix(), http1.AppendDate(nil, now)}
+		s.stamp.Store(stamp)
+	}
+	return stamp.text
+}
+
+// takeSlot counts a stream in, if the limits allow one more.
+func (s *Server) takeSlot(rt *Route) bool {
+	if s.Limits.Streams > 0 && s.stats.active.Load() >= int64(s.Limits.Streams) {
+		return false
+	}
+	if rt.maxStreams > 0 && rt.streams.Add(1) > rt.maxStreams {
+		rt.streams.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (s *Server) freeSlot(rt *Route) {
+	if rt.maxStreams > 0 {
+		rt.streams.Add(-1)
+	}
+}
+
+type reactorTask = reactor.TaskFunc

@@ -1,0 +1,84 @@
+package weir
+
+import (
+	"sync/atomic"
+
+	"weir/reactor"
+)
+
+const pooledExchanges = 256
+
+// shard is one loop's part of the server. Its loop uses it, and nobody else
+// but for the counters.
+type shard struct {
+	srv      *Server
+	loop     *reactor.Loop
+	conns    conn // the head of a circle
+	count    int
+	spare    []*exchange
+	scratch  []byte
+	requests atomic.Uint64
+}
+
+func newShard(s *Server, l *reactor.Loop) *shard {
+	sh := &shard{srv: s, loop: l, scratch: make([]byte, 0, scratchSize)}
+	sh.conns.prev, sh.conns.next = &sh.conns, &sh.conns
+	return sh
+}
+
+// accept makes the handler of a new connection.
+func (sh *shard) accept(rc *reactor.Conn) reactor.Handler {
+	c := &conn{srv: sh.srv, shard: sh, rc: rc}
+	c.timer.Owner = c
+	c.since = sh.loop.Now()
+	c.startTimer(c.since.Add(sh.srv.Timeouts.Idle))
+	head := &sh.conns
+	c.prev, c.next = head.prev, head
+	head.prev.next, head.prev = c, c
+	sh.count++
+	sh.srv.conns.Add(1)
+	if sh.srv.isDraining() {
+		c.since = c.since.Add(-sh.srv.Timeouts.Idle)
+		c.startTimer(c.since)
+	}
+	return c
+}
+
+func (sh *shard) remove(c *conn) {
+	c.prev.next, c.next.prev = c.next, c.prev
+	sh.count--
+	sh.srv.connClosed()
+}
+
+// each calls f for every connection; f may close it.
+func (sh *shard) each(f func(c *conn)) {
+	for c := sh.conns.next; c != &sh.conns; {
+		next := c.next
+		f(c)
+		c = next
+	}
+}
+
+// exchange returns an exchange for a new request.
+func (sh *shard) exchange(c *conn) *exchange {
+	if n := len(sh.spare); n > 0 {
+		ex := sh.spare[n-1]
+		sh.spare = sh.spare[:n-1]
+		ex.conn = c
+		return ex
+	}
+	ex := &exchange{conn: c}
+	ex.req.ex, ex.res.ex = ex, ex
+	ex.res.header.framed = true
+	return ex
+}
+
+// recycle takes back an exchange that never left the loop.
+func (sh *shard) recycle(ex *exchange) {
+	if ex.req.route == nil || !ex.req.route.inline() || ex.left != 0 || ex.stream.id != 0 ||
+		ex.done != nil || ex.ctx != nil || len(sh.spare) == pooledExchanges {
+		return
+	}
+	ex.reset()
+	sh.spare = append(sh.spare, ex)
+}

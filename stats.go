@@ -1,0 +1,154 @@
+package weir
+
+import (
+	"errors"
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// Stats is what a server has done since it was started.
+type Stats struct {
+	Connections      int
+	Requests         uint64
+	StreamsActive    int64
+	StreamsTotal     uint64
+	StreamsCancelled uint64  // the client left, or was too slow
+	StreamsFailed    uint64  // the handler failed
+	CancelLatency    Latency // from the loop's seeing that the client left to the handler's being told
+	PendingBytes     int64   // output that the kernel has not taken
+}
+
+// Latency is quantiles of a duration, each rounded up by 12 % at most.
+type Latency struct {
+	Count         uint64
+	P50, P99, Max time.Duration
+}
+
+type stats struct {
+	streamID  atomic.Uint64
+	active    atomic.Int64
+	total     atomic.Uint64
+	cancelled atomic.Uint64
+	failed    atomic.Uint64
+	latency   histogram
+}
+
+func (s *stats) nextStream() uint64 { return s.streamID.Add(1) }
+
+func (s *stats) started() { s.active.Add(1); s.total.Add(1) }
+
+func (s *stats) finished(cause error) {
+	s.active.Add(-1)
+	switch {
+	case cause == nil, errors.Is(cause, ErrNoBody):
+	case errors.Is(cause, ErrClientGone), errors.Is(cause, ErrSlowClient), errors.Is(cause, ErrServerClosed):
+		s.cancelled.Add(1)
+	default:
+		s.failed.Add(1)
+	}
+}
+
+// told notes that a handler has learned of a departure seen at that time.
+func (s *stats) told(at time.Time) { s.latency.add(time.Since(at)) }
+
+// Stats gathers the figures. Any goroutine but a loop's, for which it waits.
+func (s *Server) Stats() Stats {
+	st := Stats{
+		Connections:      int(s.conns.Load()),
+		StreamsActive:    s.stats.active.Load(),
+		StreamsTotal:     s.stats.total.Load(),
+		StreamsCancelled: s.stats.cancelled.Load(),
+		StreamsFailed:    s.stats.failed.Load(),
+		CancelLatency:    s.stats.latency.summary(),
+	}
+	for _, sh := range s.shards {
+		st.Requests += sh.requests.Load()
+	}
+	st.PendingBytes = s.pendingBytes()
+	return st
+}
+
+// pendingBytes asks each loop for its part.
+func (s *Server) pendingBytes() (sum int64) {
+	parts := make(chan int64, len(s.shards))
+	asked := 0
+	for _, sh := range s.shards {
+		asked++
+		sh.loop.Post(reactorTask(func() {
+			var n int64
+			sh.each(func(c *conn) {
+				c.rc.Lock()
+				n += int64(c.rc.Pending())
+				c.rc.Unlock()
+			})
+			parts <- n
+		}))
+	}
+	for range asked {
+		select {
+		case n := <-parts:
+			sum += n
+		case <-s.closed:
+			return sum
+		}
+	}
+	return sum
+}
+
+// histogram counts durations in eight buckets an octave of nanoseconds.
+type histogram struct {
+	max     atomic.Int64
+	buckets [64 * 8]atomic.Uint64
+}
+
+func (h *histogram) add(d time.Duration) {
+	n := max(int64(d), 1)
+	h.buckets[bucket(uint64(n))].Add(1)
+	for {
+		old := h.max.Load()
+		if n <= old || h.max.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+func bucket(n uint64) int {
+	octave := bits.Len64(n) - 1
+	if octave < 3 {
+		return int(n)
+	}
+	return octave*8 + int(n>>(octave-3))&7
+}
+
+// ceiling is the largest value of a bucket.
+func ceiling(i int) int64 {
+	if i < 24 {
+		return int64(i)
+	}
+	octave := i / 8
+	return (int64(8+i%8)+1)<<(octave-3) - 1
+}
+
+func (h *histogram) summary() (l Latency) {
+	var counts [len(h.buckets)]uint64
+	for i := range h.buckets {
+		counts[i] = h.buckets[i].Load()
+		l.Count += counts[i]
+	}
+	l.Max = time.Duration(h.max.Load())
+	quantile := func(num, den uint64) time.Duration {
+		rank := (l.Count*num + den - 1) / den
+		for i, n := range counts {
+			if n >= rank {
+				return min(time.Duration(ceiling(i)), l.Max)
+			}
+			rank -= n
+		}
+		return l.Max
+	}
+	if l.Count > 0 {
+		l.P50, l.P99 = quantile(50, 100), quantile(99, 100)
+	}
+	return l
+}

@@ -1,0 +1,453 @@
+package weir
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"weir/chunked"
+	"weir/internal/wheel"
+	"weir/sse"
+)
+
+// writeThrough is the number of buffered bytes from which Stream.Write does
+// not wait for Flush.
+const writeThrough = 16 << 10
+
+var errLength = errors.New("weir: stream does not have the length that was announced")
+
+// Stream is the body of an answer that is sent while it is made. Every method
+// may be called from any goroutine and at any time; after the end they return
+// its cause and do nothing else.
+//
+// What is sent leaves at once. Above the connection's high mark Send waits
+// until the client has taken some, or is gone.
+type Stream struct {
+	ex       *exchange
+	id       uint64 // 0 = the answer is no stream
+	chunks   bool   // the body is in chunks
+	detached bool
+	counted  bool
+	sent     int64
+	refusal  error // why it never started
+	pump     *pump
+	beat     *heartbeat
+	trailers []chunked.Field
+}
+
+// ID is the stream's number, unique in this process, from 1.
+func (s *Stream) ID() uint64 { return s.id }
+
+// open makes the exchange's answer a stream, once.
+func (s *Stream) open(ex *exchange) {
+	rc := ex.conn.rc
+	rc.Lock()
+	if s.id != 0 {
+		rc.Unlock()
+		return
+	}
+	s.ex, s.id = ex, ex.conn.srv.stats.nextStream()
+	switch {
+	case ex.told && ex.cause != nil && ex.conn.srv.HalfClose != HalfCloseAllow:
+		cause := ex.cause
+		f := ex.end(cause)
+		ex.broken = true
+		rc.Unlock()
+		f.announce()
+		ex.conn.loop().Post(&abortTask{ex.conn, ex, cause})
+		return
+	case !ex.conn.srv.takeSlot(ex.req.route):
+		s.refusal = ErrBusy
+	default:
+		s.counted = true
+		ex.conn.srv.stats.started()
+	}
+	rc.Unlock()
+}
+
+// count is called once, at the end of the exchange, with the lock held.
+func (s *Stream) count(cause error) {
+	if s.counted {
+		s.counted = false
+		s.ex.conn.srv.freeSlot(s.ex.req.route)
+		s.ex.conn.srv.stats.finished(cause)
+	}
+}
+
+// leave turns a stream that has sent nothing back into a plain answer.
+func (s *Stream) leave(cause error) {
+	s.refusal = cause
+	s.count(cause)
+}
+
+// state is nil while chunks may be added. The lock is held.
+func (s *Stream) state() error {
+	switch {
+	case s.ex.over.Load():
+		if s.ex.cause != nil {
+			return s.ex.cause
+		}
+		return ErrStreamEnded
+	case s.refusal != nil:
+		return s.refusal
+	}
+	return s.ex.conn.rc.Err()
+}
+
+// acquire takes the lock when a chunk may be added.
+func (s *Stream) acquire(wait bool) error {
+	rc := s.ex.conn.rc
+	for {
+		rc.Lock()
+		if err := s.state(); err != nil {
+			rc.Unlock()
+			return err
+		}
+		room := rc.Room()
+		if room == nil {
+			return nil
+		}
+		wait = wait && !s.ex.onLoop
+		rc.Unlock()
+		if !wait {
+			return ErrBacklog
+		}
+		<-room
+	}
+}
+
+// Send sends one chunk. It waits above the high mark, but on a loop, where it
+// returns ErrBacklog. An empty p sends nothing. p is the caller's again when
+// Send returns. Errors: ErrClientGone, ErrSlowClient, ErrServerClosed,
+// ErrStreamEnded, ErrNoBody.
+func (s *Stream) Send(p []byte) error { return s.send(p, true) }
+
+// TrySend is Send that never waits: above the high mark it sends nothing and
+// returns ErrBacklog.
+func (s *Stream) TrySend(p []byte) error { return s.send(p, false) }
+
+func (s *Stream) send(p []byte, wait bool) error {
+	if err := s.acquire(wait); err != nil {
+		return err
+	}
+	if len(p) == 0 {
+		s.ex.conn.rc.Unlock()
+		return nil
+	}
+	if err := s.ready(len(p)); err != nil {
+		return err
+	}
+	b := s.ex.conn.rc.Buffer()
+	switch direct := len(p) >= 4<<10 && !s.ex.onLoop; {
+	case direct && s.chunks:
+		b.B = chunked.AppendSize(b.B, len(p))
+		s.ex.conn.rc.FlushWith(p, crlf)
+	case direct:
+		s.ex.conn.rc.FlushWith(p, nil)
+	default:
+		b.B = s.frame(b.B, p)
+		s.ex.flush()
+	}
+	return nil
+}
+
+var crlf = []byte("\r\n")
+
+// ready commits the head, if that is still to be done, and checks that n bytes
+// of body may follow. The lock is held; with an error it is given up.
+func (s *Stream) ready(n int) error {
+	ex := s.ex
+	if !ex.committed {
+		ex.commit(ex.conn.rc.Buffer(), ex.res.length-1)
+		if ex.bodyless() {
+			ex.finish(ErrNoBody, nil)
+			return ErrNoBody
+		}
+	}
+	if s.sent += int64(n); ex.res.length > 0 && s.sent > ex.res.length-1 {
+		ex.conn.rc.Unlock()
+		ex.fail(errLength)
+		return errLength
+	}
+	if s.beat != nil && n > 0 {
+		s.beat.last = time.Now()
+	}
+	ex.conn.srv.Trace.chunk(ex, n)
+	return nil
+}
+
+func (s *Stream) frame(dst, p []byte) []byte {
+	if s.chunks {
+		return chunked.AppendChunk(dst, p)
+	}
+	return append(dst, p...)
+}
+
+// SendEvent sends one server-sent event as a chunk; it waits as Send does. The
+// answer's content type becomes text/event-stream if none was set. An event
+// that cannot be written (sse.ErrName, sse.ErrID) is an error and sends nothing.
+func (s *Stream) SendEvent(e *sse.Event) error {
+	if err := s.acquire(true); err != nil {
+		return err
+	}
+	rc := s.ex.conn.rc
+	var store [1 << 10]byte
+	event, err := sse.AppendEvent(store[:0], e)
+	if err != nil {
+		rc.Unlock()
+		return err
+	}
+	if !s.ex.committed {
+		s.ex.res.eventStream()
+	}
+	if err := s.ready(len(event)); err != nil {
+		return err
+	}
+	b := rc.Buffer()
+	b.B = s.frame(b.B, event)
+	s.ex.flush()
+	return nil
+}
+
+// Write adds one chunk that may leave later: with the next Send, with Flush,
+// or when enough has gathered. It waits as Send does.
+func (s *Stream) Write(p []byte) (int, error) {
+	if err := s.acquire(true); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		s.ex.conn.rc.Unlock()
+		return 0, nil
+	}
+	if err := s.ready(len(p)); err != nil {
+		return 0, err
+	}
+	rc := s.ex.conn.rc
+	b := rc.Buffer()
+	b.B = s.frame(b.B, p)
+	if rc.Pending() < writeThrough {
+		rc.Unlock()
+	} else {
+		s.ex.flush()
+	}
+	return len(p), nil
+}
+
+// Flush sends what Write has gathered.
+func (s *Stream) Flush() error {
+	s.ex.conn.rc.Lock()
+	err := s.state()
+	if err != nil {
+		s.ex.conn.rc.Unlock()
+		return err
+	}
+	s.ex.flush()
+	return nil
+}
+
+// Commit sends the head now, for a first chunk that will be long in coming.
+// Status and fields are then fixed.
+func (s *Stream) Commit() error {
+	s.ex.conn.rc.Lock()
+	err := s.state()
+	if err == nil {
+		if err = s.ready(0); err != nil {
+			return err
+		}
+	}
+	s.ex.flush()
+	return err
+}
+
+// SetTrailer sets a field that follows the last chunk. It is refused when the
+// name is no token or one that must not be a trailer, or the value has control
+// characters. HTTP/1.0 clients do not get it.
+func (s *Stream) SetTrailer(name, value string) error {
+	s.ex.conn.rc.Lock()
+	defer s.ex.conn.rc.Unlock()
+	if err := s.state(); err != nil {
+		return err
+	}
+	f := chunked.Field{Name: name, Value: value}
+	if _, err := chunked.AppendTrailers(nil, f); err != nil {
+		return err
+	}
+	s.trailers = append(s.trailers, f)
+	return nil
+}
+
+// announceTrailers names the trailers that are known when the head is made.
+func (s *Stream) announceTrailers(dst []byte) []byte {
+	for i, f := range s.trailers {
+		if i == 0 {
+			dst = append(dst, "Trailer: "...)
+		} else {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, f.Name...)
+	}
+	if len(s.trailers) > 0 {
+		dst = append(dst, "\r\n"...)
+	}
+	return dst
+}
+
+// Close ends the stream in good order. It returns nil when the end is on its
+// way, also the second time, else the cause of the earlier end.
+func (s *Stream) Close() error {
+	s.ex.conn.rc.Lock()
+	if err := s.state(); err != nil {
+		s.ex.conn.rc.Unlock()
+		if errors.Is(err, ErrStreamEnded) {
+			return nil
+		}
+		return err
+	}
+	s.ex.finishStream()
+	return nil
+}
+
+// finishStream ends a stream that is complete. The lock is held.
+func (ex *exchange) finishStream() {
+	s := &ex.stream
+	if s.refusal != nil {
+		ex.errorAnswer(503, s.refusal)
+		return
+	}
+	if ex.conn.rc.Err() != nil {
+		ex.finish(ex.cause, nil)
+		return
+	}
+	if ex.res.length > 0 && s.sent != ex.res.length-1 && !ex.bodyless() {
+		ex.conn.rc.Unlock()
+		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, s.sent, ex.res.length-1))
+		return
+	}
+	b := ex.conn.rc.Buffer()
+	if !ex.committed {
+		ex.commit(b, ex.res.length-1)
+	}
+	if s.chunks && !ex.bodyless() {
+		b.B, _ = chunked.AppendTrailers(b.B, s.trailers...) // each was checked by SetTrailer
+	}
+	ex.finish(nil, nil)
+}
+
+// Abort ends the stream as failed: with an error response while nothing was
+// sent, else by cutting the connection, so that the client sees that the body
+// is not whole.
+func (s *Stream) Abort(cause error) {
+	if cause == nil {
+		cause = errors.New("weir: stream aborted")
+	}
+	s.ex.fail(cause)
+}
+
+// Detach lets the stream live on when Serve has returned, until Close or
+// Abort.
+func (s *Stream) Detach() {
+	s.ex.conn.rc.Lock()
+	s.detached = true
+	s.ex.conn.rc.Unlock()
+}
+
+// Done is closed when the stream has ended or the client has left.
+func (s *Stream) Done() <-chan struct{} { return s.ex.doneChan() }
+
+// Ended reports whether the stream has ended, at the cost of an atomic load.
+func (s *Stream) Ended() bool { return s.ex.over.Load() }
+
+// Cause is why the stream ended: nil while it runs and after Close.
+func (s *Stream) Cause() error {
+	s.ex.conn.rc.Lock()
+	defer s.ex.conn.rc.Unlock()
+	if s.refusal != nil {
+		return s.refusal
+	}
+	return s.ex.cause
+}
+
+// OnClose has f called once when the stream has ended, with its cause. f runs
+// as Request.OnClose says.
+func (s *Stream) OnClose(f func(cause error)) { s.ex.onClose(f) }
+
+// Draining is closed when the server begins to shut down. The stream may go on
+// until Deadline, and had better end before.
+func (s *Stream) Draining() <-chan struct{} { return s.ex.conn.srv.draining }
+
+// Deadline is when the server, shutting down, will cut the stream at the
+// earliest; ok is false while it is not shutting down.
+func (s *Stream) Deadline() (at time.Time, ok bool) { return s.ex.conn.srv.drainDeadline() }
+
+// Heartbeat has a comment sent whenever the stream was silent that long and
+// nothing waits to be sent. It is for event streams. The first one commits the
+// head. Zero turns it off.
+func (s *Stream) Heartbeat(every time.Duration) {
+	s.ex.conn.loop().Post(&heartbeatTask{s, every})
+}
+
+type heartbeatTask struct {
+	s     *Stream
+	every time.Duration
+}
+
+func (t *heartbeatTask) Run() {
+	s := t.s
+	loop := s.ex.conn.loop()
+	s.ex.conn.rc.Lock()
+	b := s.beat
+	if b == nil {
+		b = &heartbeat{s: s}
+		b.timer.Owner = b
+		s.beat = b
+	}
+	now := loop.Now()
+	b.every, b.last = t.every, now
+	over := s.state() != nil
+	s.ex.conn.rc.Unlock()
+	if loop.StopTimer(&b.timer); t.every > 0 && !over {
+		loop.StartTimer(&b.timer, now.Add(t.every))
+	}
+}
+
+// heartbeat is a stream's timer of silence.
+type heartbeat struct {
+	s     *Stream
+	timer wheel.Timer
+	every time.Duration
+	last  time.Time // of the last chunk; guarded by the output's lock
+}
+
+// Timeout runs on the loop.
+func (b *heartbeat) Timeout(t *wheel.Timer) {
+	s, rc, loop := b.s, b.s.ex.conn.rc, b.s.ex.conn.loop()
+	now := loop.Now()
+	rc.Lock()
+	due := b.last.Add(b.every)
+	switch {
+	case s.state() != nil:
+		rc.Unlock()
+		return
+	case now.Before(due):
+		rc.Unlock()
+	default:
+		due = now.Add(b.every)
+		b.last = now
+		if rc.Pending() > 0 {
+			rc.Unlock()
+			break
+		}
+		if !s.ex.committed {
+			s.ex.res.eventStream()
+		}
+		if s.ready(0) != nil {
+			return
+		}
+		buf := rc.Buffer()
+		buf.B = s.frame(buf.B, heartbeatComment)
+		rc.Defer()
+	}
+	loop.StartTimer(t, due)
+}
+
+var heartbeatComment = sse.AppendComment(nil, "")
