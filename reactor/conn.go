@@ -70,6 +70,7 @@ type Conn struct {
 
 	phase    phase
 	fresh    bool // no event was seen yet
+	wary     bool // the first event was not to be trusted: read until the kernel says no
 	paused   bool
 	readable bool // the kernel may have more to read
 	gone     bool // the peer shut its sending side
@@ -79,6 +80,7 @@ type Conn struct {
 	reset    bool // close with RST
 	dirty    bool // in loop.dirty
 	resumed  bool // in loop.resumed
+	waiting  bool // in loop.again
 }
 
 // Loop is the loop that the connection lives on.
@@ -100,7 +102,14 @@ func (c *Conn) Pause() { c.paused = true }
 // the present turn.
 func (c *Conn) Resume() {
 	c.paused = false
-	if !c.resumed && c.phase == open {
+	if c.phase == open {
+		c.goOnLater()
+	}
+}
+
+// goOnLater has goOn called at the end of the present turn.
+func (c *Conn) goOnLater() {
+	if !c.resumed {
 		c.resumed = true
 		c.loop.resumed = append(c.loop.resumed, c)
 	}
@@ -129,8 +138,8 @@ func (c *Conn) Close() {
 	c.forgetInput()
 	c.lock().fin = true
 	c.flush(nil, nil, true)
-	if c.phase == flushing {
-		c.read() // discard what is there: it could hold the peer's FIN
+	if c.phase != closed {
+		c.goOnLater() // discard what is there: no further edge will tell of it
 	}
 }
 
@@ -194,7 +203,7 @@ func (c *Conn) read() {
 		switch {
 		case n > 0:
 			c.received(c.loop.buf[:n])
-			if n < len(c.loop.buf) && !c.gone {
+			if n < len(c.loop.buf) && !c.gone && !c.wary {
 				c.readable = false // the end, were it there, would have been announced
 				return
 			}
@@ -210,7 +219,8 @@ func (c *Conn) read() {
 			return
 		}
 	}
-	if c.phase != closed {
+	if c.phase != closed && !c.waiting {
+		c.waiting = true
 		c.loop.again = append(c.loop.again, c)
 		c.loop.poller.Wake()
 	}
@@ -255,11 +265,17 @@ func (c *Conn) forgetInput() {
 	}
 }
 
-// goOn runs after Resume and when a turn's share of reading was used up.
+// goOn runs after Resume and after Close.
 func (c *Conn) goOn() {
 	if c.phase == open && len(c.in) > 0 && !c.paused {
 		c.reshow()
 	}
+	c.readOn()
+}
+
+// readOn continues where reading stopped: in a pause, or because the share of
+// a turn was used up.
+func (c *Conn) readOn() {
 	if c.readable && c.phase != closed {
 		c.read()
 	}
@@ -298,9 +314,11 @@ func (o *Output) failure() error {
 	return o.err
 }
 
-// flushed sends FIN and waits for the peer's.
+// flushed sends FIN and waits for the peer's. Even when that has come already,
+// what lies before it must be read: closing on top of unread input is RST, and
+// takes from the peer what it was sent last.
 func (c *Conn) flushed() {
-	if c.gone {
+	if c.ended {
 		c.destroy(ErrClosed, false)
 		return
 	}

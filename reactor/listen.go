@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"weir/internal/wheel"
@@ -33,12 +34,20 @@ func (r *Reactor) Listen(addr string) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reactor: listening on %s: %w", addr, err)
 	}
-	r.mu.Lock()
-	r.listeners = append(r.listeners, group...)
-	r.mu.Unlock()
 	for i, lis := range group {
 		lis.loop = r.all[i%len(r.all)]
 		lis.pause.Owner = lis
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped.Load() {
+		for _, lis := range group {
+			lis.close()
+		}
+		return nil, fmt.Errorf("reactor: listening on %s: %w", addr, ErrStopped)
+	}
+	r.listeners = append(r.listeners, group...)
+	for _, lis := range group {
 		lis.loop.Post(TaskFunc(lis.start))
 	}
 	return group[0].addr, nil
@@ -51,17 +60,26 @@ func (r *Reactor) StopListening() {
 	group := r.listeners
 	r.listeners = nil
 	r.mu.Unlock()
-	done := make(chan struct{}, len(group))
+	var pending sync.WaitGroup
 	for _, lis := range group {
-		lis.loop.Post(TaskFunc(func() {
-			lis.loop.unlisten(lis.fd)
-			done <- struct{}{}
-		}))
+		pending.Add(1)
+		lis.loop.Post(&farewell{lis, &pending})
 	}
-	for range group {
-		<-done
-	}
+	pending.Wait()
 }
+
+// farewell is the task that ends a listener. A loop that failed has ended it already.
+type farewell struct {
+	lis     *listener
+	pending *sync.WaitGroup
+}
+
+func (f *farewell) Run() {
+	f.lis.loop.unlisten(f.lis.fd)
+	f.pending.Done()
+}
+
+func (f *farewell) dropped() { f.pending.Done() }
 
 func (lis *listener) start() {
 	lis.loop.listeners[lis.fd] = lis
@@ -85,8 +103,12 @@ func (l *Loop) unlisten(fd int) {
 	delete(l.listeners, fd)
 	l.StopTimer(&lis.pause)
 	_ = l.poller.Remove(fd) // fails in a pause, when it is not there
-	if err := l.sys.Close(fd, false); err != nil {
-		l.reactor.log("closing a listener", err)
+	lis.close()
+}
+
+func (lis *listener) close() {
+	if err := lis.loop.sys.Close(lis.fd, false); err != nil {
+		lis.loop.reactor.log("closing a listener", err)
 	}
 	if lis.remove != nil {
 		lis.remove()
@@ -108,7 +130,11 @@ func (lis *listener) accept(l *Loop) {
 			return
 		case noDescriptors(err):
 			r.complain(err)
-			if !r.spare.refuse(lis.fd, r.cfg.Refusal) {
+			switch err := r.spare.refuse(lis.fd, r.cfg.Refusal); err {
+			case nil:
+			case ErrAgain:
+				return
+			default:
 				lis.rest()
 				return
 			}
@@ -147,21 +173,44 @@ func (r *Reactor) admit(to, here *Loop, fd int, remote netip.AddrPort) {
 	case to == here:
 		here.welcome(fd, remote)
 	default:
-		to.Post(TaskFunc(func() { to.welcome(fd, remote) }))
+		to.Post(&arrival{to, fd, remote})
 	}
+}
+
+// arrival is a new connection on its way to its loop.
+type arrival struct {
+	to     *Loop
+	fd     int
+	remote netip.AddrPort
+}
+
+func (a *arrival) Run() { a.to.welcome(a.fd, a.remote) }
+
+func (a *arrival) dropped() {
+	_ = a.to.sys.Close(a.fd, true) // the reactor has stopped: nobody is to be told
+	a.to.reactor.open.Add(-1)
 }
 
 // welcome makes fd a connection with a handler.
 func (l *Loop) welcome(fd int, remote netip.AddrPort) {
-	c := &Conn{phase: open, remote: remote}
-	c.loop = l
-	c.handler = l.reactor.cfg.Accept(c)
+	c := &Conn{phase: open, remote: remote, handler: refused{}}
 	if err := l.adopt(c, fd); err != nil {
 		l.reactor.log("watching a connection", err)
-		c.phase = closed
-		c.handler.Closed(err)
 		_ = l.sys.Close(fd, true) // the cause is logged
 		l.reactor.open.Add(-1)
+		return
+	}
+	l.introduce(c)
+	l.turn = nil
+}
+
+// introduce lets Config.Accept make the handler. It may close the connection.
+func (l *Loop) introduce(c *Conn) {
+	l.turn = c
+	defer l.rescue()
+	c.handler = l.reactor.cfg.Accept(c)
+	if c.phase == closed {
+		c.handler.Closed(c.cause)
 	}
 }
 
@@ -180,7 +229,8 @@ func (l *Loop) refuse(fd int, remote netip.AddrPort) {
 	c.Close()
 }
 
-// refused is the handler of a connection that is only told to go away.
+// refused is the handler of a connection that is only told to go away, and of
+// one that has no other yet.
 type refused struct{}
 
 func (refused) Data(p []byte) int { return len(p) }

@@ -198,16 +198,15 @@ func (s *spareDescriptor) close() {
 }
 
 // refuse gives the spare descriptor up for as long as it takes to accept,
-// answer and close. It reports whether a connection could be accepted.
-func (s *spareDescriptor) refuse(listener int, refusal []byte) bool {
+// answer and close. The error is that of accept, ErrAgain when nobody waits.
+func (s *spareDescriptor) refuse(listener int, refusal []byte) error {
 	s.close()
 	defer s.open()
 	fd, _, err := accept(listener)
-	if err != nil {
-		return err == ErrAgain
+	if err == nil {
+		refuseNow(fd, refusal)
 	}
-	refuseNow(fd, refusal)
-	return true
+	return err
 }
 
 // refuseNow answers and closes without waiting for anything. Input that has

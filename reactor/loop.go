@@ -101,27 +101,54 @@ func (l *Loop) StopTimer(t *wheel.Timer) { l.wheel.Stop(t) }
 // Post has t run on the loop soon, after what was posted before. Any
 // goroutine. It never waits; once the loop has stopped, t is not run.
 func (l *Loop) Post(t Task) {
+	if !l.enqueue(t) {
+		drop(t)
+	}
+}
+
+func (l *Loop) enqueue(t Task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.dead {
-		return
+		return false
 	}
 	l.tasks = append(l.tasks, t)
 	if len(l.tasks) == 1 {
 		l.poller.Wake()
 	}
+	return true
+}
+
+// dropper is a Task that has something to give back when its loop has stopped
+// before it could run.
+type dropper interface{ dropped() }
+
+func drop(t Task) {
+	if d, ok := t.(dropper); ok {
+		d.dropped()
+	}
 }
 
 func (l *Loop) run() {
 	defer l.reactor.loops.Done()
+	l.endTurn() // of Config.Setup
 	if err := l.poller.Run(l); err != nil {
 		l.reactor.log("event loop failed", err)
 		l.abandon()
 	}
-	l.mu.Lock()
-	l.dead = true
-	l.mu.Unlock()
+	for _, t := range l.die() {
+		drop(t)
+	}
 	_ = l.poller.Close() // its descriptors only; nothing is lost
+}
+
+// die returns the tasks that will not run.
+func (l *Loop) die() (rest []Task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rest, l.tasks = l.tasks, nil
+	l.dead = true
+	return rest
 }
 
 // abandon ends all that is on the loop. Descriptors that a goroutine is
@@ -160,9 +187,10 @@ func (l *Loop) Ready(fd int, ev Event) {
 	}
 	if c.fresh {
 		// This could be an event of the round in which the connection was
-		// accepted, meant for the former owner of its descriptor.
+		// accepted or dialled, meant for the former owner of its descriptor.
 		c.fresh = false
-		if ev&(HalfClosed|Dead) != 0 {
+		c.wary = ev&(HalfClosed|Dead) != 0
+		if c.wary || c.phase == connecting {
 			ev = l.sys.State(fd)
 		}
 	}
@@ -232,7 +260,8 @@ func (l *Loop) readOn() {
 	todo := l.again
 	l.again = nil
 	for _, c := range todo {
-		l.guard(c, c.goOn)
+		c.waiting = false
+		l.guard(c, c.readOn)
 	}
 }
 

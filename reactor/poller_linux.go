@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"encoding/binary"
 	"os"
 	"time"
 
@@ -24,10 +25,13 @@ func translate(ev netpoll.IOEvent, _ netpoll.IOFlags) (out Event) {
 	return out
 }
 
+// pollRDHUP asks poll(2) for the peer's FIN behind unread input.
+const pollRDHUP = unix.POLLRDHUP
+
 // bell wakes the loop: an eventfd, edge-triggered, so that it is never read.
 type bell struct{ fd int }
 
-var one = [8]byte{1}
+var one = binary.NativeEndian.AppendUint64(nil, 1)
 
 func (b *bell) open(p *netPoller) (err error) {
 	b.fd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
@@ -38,7 +42,7 @@ func (b *bell) open(p *netPoller) (err error) {
 }
 
 // ring cannot fail while the bell is open: its counter would have to reach 2⁶⁴-1.
-func (b *bell) ring(*netPoller) { _, _ = unix.Write(b.fd, one[:]) }
+func (b *bell) ring(*netPoller) { _, _ = unix.Write(b.fd, one) }
 
 func (b *bell) close() { closeOpen(b.fd) }
 

@@ -32,6 +32,9 @@ func translate(filter netpoll.IOEvent, flags netpoll.IOFlags) (out Event) {
 	return out
 }
 
+// pollRDHUP is Linux's: elsewhere FIN is seen when the input before it was read.
+const pollRDHUP = 0
+
 // bell wakes the loop by netpoll's own task queue.
 type bell struct{ fd int }
 

@@ -94,6 +94,7 @@ func New(cfg Config) (*Reactor, error) {
 			for _, l := range r.all {
 				_ = l.poller.Close() // never ran
 			}
+			r.spare.close()
 			return nil, err
 		}
 		r.all = append(r.all, l)
@@ -117,7 +118,7 @@ func (r *Reactor) Connections() int { return int(r.open.Load()) }
 // Attach makes fd, a connection of the System, a connection of loop l. Any goroutine.
 func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
 	r.open.Add(1)
-	l.Post(TaskFunc(func() { l.welcome(fd, remote) }))
+	l.Post(&arrival{l, fd, remote})
 }
 
 // Close stops listening, ends every connection with RST and returns when all

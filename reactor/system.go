@@ -24,7 +24,8 @@ type System interface {
 	// SocketError is what went wrong with a connection, or with the attempt to
 	// connect it; nil when nothing did. Asking clears it.
 	SocketError(fd int) error
-	// State looks up what fd is ready for now.
+	// State looks up what fd is ready for now. HalfClosed may be missing as
+	// long as input is unread.
 	State(fd int) Event
 	// Connect starts a connection to "127.0.0.1:80", "[::1]:80" or "unix:/path".
 	// It is there, or failed, when fd becomes Writable.

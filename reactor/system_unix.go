@@ -77,7 +77,7 @@ func (sockets) SocketError(fd int) error {
 }
 
 func (sockets) State(fd int) (ev Event) {
-	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT | pollRDHUP}}
 	if _, err := unix.Poll(fds[:], 0); err != nil {
 		return Readable | Writable // reading and writing will tell
 	}
@@ -88,6 +88,9 @@ func (sockets) State(fd int) (ev Event) {
 		if n, _, err := unix.Recvfrom(fd, p[:], unix.MSG_PEEK|unix.MSG_DONTWAIT); n == 0 && err == nil {
 			ev |= HalfClosed
 		}
+	}
+	if got&pollRDHUP != 0 {
+		ev |= HalfClosed
 	}
 	if got&unix.POLLOUT != 0 {
 		ev |= Writable
