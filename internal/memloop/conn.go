@@ -2,6 +2,7 @@ package memloop
 
 import (
 	"os"
+	"slices"
 	"syscall"
 
 	"weir/reactor"
@@ -173,9 +174,11 @@ func (q *queue) takeWrite() []byte {
 
 func (q *queue) skip(n int) {
 	q.from += n
-	for len(q.ends) > 0 && q.ends[0] <= q.from {
-		q.ends = q.ends[1:]
+	over := 0
+	for over < len(q.ends) && q.ends[over] <= q.from {
+		over++
 	}
+	q.ends = slices.Delete(q.ends, 0, over)
 	if q.len() == 0 {
 		q.clear()
 	}

@@ -30,7 +30,8 @@ func (c *Client) ShortWrite(n, k int) {
 }
 
 // HoldWrite keeps the server's next write from returning until release is
-// called. entered is closed when that write has begun.
+// called. entered is closed when that write has had its effect, which may be
+// that it has to wait.
 func (c *Client) HoldWrite() (entered <-chan struct{}, release func()) {
 	k := c.lock()
 	defer c.unlock()

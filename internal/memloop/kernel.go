@@ -180,6 +180,7 @@ func (k *Kernel) Writev(fd int, a, b, c []byte) (int, error) {
 	}
 	defer k.mu.Unlock()
 	to.calls++
+	n, err := to.write(a, b, c)
 	if h := to.hold; h != nil {
 		to.hold = nil
 		close(h.entered)
@@ -190,7 +191,7 @@ func (k *Kernel) Writev(fd int, a, b, c []byte) (int, error) {
 			panic("memloop: a descriptor was closed under a write")
 		}
 	}
-	return to.write(a, b, c)
+	return n, err
 }
 
 // ShutdownWrite implements reactor.System.
