@@ -1,0 +1,27 @@
+// Package command is what the subcommands of weir share: exit codes, flags and
+// their help, the log, and the life of a server from its ready line to the
+// report of its drain.
+//
+// A subcommand is a package with one function,
+//
+//	func Main(args []string, stdout, stderr io.Writer) int
+//
+// which gets what stands behind the subcommand's name and returns one of the
+// exit codes. One that serves looks like this:
+//
+//	var serving command.Serving
+//	fs := command.NewFlags("weir tour")
+//	serving.Register(fs, "127.0.0.1:8080")
+//	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
+//		return code
+//	}
+//	srv := &weir.Server{Handler: mux, Logger: command.Logger(stderr)}
+//	return serving.Run(srv, "weir tour", stdout)
+package command
+
+// What a subcommand returns.
+const (
+	OK      = 0 // it did what was asked, and the drain was clean
+	Failure = 1 // it could not start, or it failed
+	Usage   = 2 // it was called wrongly; stderr says how to call it
+)

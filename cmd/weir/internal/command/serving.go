@@ -1,0 +1,129 @@
+package command
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"weir"
+)
+
+// Serving is the flags of a subcommand that serves, and what they say.
+type Serving struct {
+	Listen Addresses
+	Pprof  string // where profiles are served; "" = nowhere
+
+	loops, conns, high int
+	timeouts           weir.Timeouts
+}
+
+// defaults are the server's own, here to be seen in the help.
+var defaults = weir.Timeouts{Head: 10 * time.Second, Idle: 75 * time.Second, WriteStall: 30 * time.Second, Drain: 30 * time.Second}
+
+// Register adds the flags. listen is the default of --listen.
+func (s *Serving) Register(fs *flag.FlagSet, listen string) {
+	s.Listen = Addresses{list: []string{listen}}
+	fs.Var(&s.Listen, "listen", "`ADDRESS` to serve on, host:port or unix:/path?mode=0660; may be given more than once")
+	CountVar(fs, &s.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
+	CountVar(fs, &s.conns, "max-conns", 0, 0, 10_000_000, "most `N` connections at a time, the next gets 503; 0 = as many as the limit on open files allows")
+	CountVar(fs, &s.high, "high", 256<<10, 1<<10, 1<<30, "`BYTES` of one connection's pending output above which its producer waits")
+	DurationVar(fs, &s.timeouts.Idle, "idle", defaults.Idle, "`DURATION` between two requests after which a connection is closed")
+	DurationVar(fs, &s.timeouts.Head, "head-timeout", defaults.Head, "`DURATION` from a request's first byte to the end of its head, then 408")
+	DurationVar(fs, &s.timeouts.WriteStall, "stall", defaults.WriteStall, "`DURATION` in which a client takes no byte before its stream is cut")
+	DurationVar(fs, &s.timeouts.Drain, "drain", defaults.Drain, "`DURATION` for which running streams may go on after SIGTERM; a second signal cuts them")
+	fs.StringVar(&s.Pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
+}
+
+// Run starts srv with what the flags say, prints the ready line under the
+// subcommand's full name, and serves until SIGTERM or SIGINT. Then it drains;
+// a second signal cuts what still runs. It returns an exit code. Run logs to
+// srv.Logger.
+func (s *Serving) Run(srv *weir.Server, name string, stdout io.Writer) int {
+	log := srv.Logger
+	stop := notify()
+	defer stop.release()
+	if s.Pprof != "" {
+		end, err := serveProfiles(s.Pprof, log)
+		if err != nil {
+			log.Error(name+": cannot serve profiles", "err", err)
+			return Failure
+		}
+		defer end()
+	}
+	s.configure(srv)
+	if err := srv.Start(s.Listen.list...); err != nil {
+		log.Error(name+": cannot start", "err", err)
+		return Failure
+	}
+	fmt.Fprintf(stdout, "%s: ready on %s\n", name, urls(srv.Addrs()))
+	<-stop.drain.Done()
+	return drain(stop.cut, srv, name, log)
+}
+
+func (s *Serving) configure(srv *weir.Server) {
+	srv.Loops, srv.Limits.Conns, srv.Limits.HighMark = s.loops, s.conns, s.high
+	t := &srv.Timeouts
+	t.Idle, t.Head, t.WriteStall, t.Drain = s.timeouts.Idle, s.timeouts.Head, s.timeouts.WriteStall, s.timeouts.Drain
+}
+
+// drain shuts the server down and reports how that went.
+func drain(cut context.Context, srv *weir.Server, name string, log *slog.Logger) int {
+	log.Info(name+": draining", "for", srv.Timeouts.Drain.String())
+	report, err := srv.Shutdown(cut)
+	if err != nil {
+		log.Error(name+": cannot drain", "err", err)
+		return Failure
+	}
+	log.Info(name+": drained", "drained", report.Drained, "cut", report.Cut, "took", report.Took.String())
+	return OK
+}
+
+// urls names the addresses as a client would, space separated.
+func urls(addrs []net.Addr) string {
+	names := make([]string, len(addrs))
+	for i, a := range addrs {
+		names[i] = "http://" + a.String()
+		if a.Network() == "unix" {
+			names[i] = "unix:" + a.String()
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// stop is two contexts: the first signal ends drain, the second one cut.
+type stop struct {
+	drain, cut context.Context
+	release    func()
+}
+
+func notify() stop {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	drain, endDrain := context.WithCancel(context.Background())
+	cut, endCut := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go func() {
+		for _, end := range []func(){endDrain, endCut} {
+			select {
+			case <-signals:
+				end()
+			case <-over:
+				return
+			}
+		}
+	}()
+	return stop{drain, cut, func() {
+		signal.Stop(signals)
+		close(over)
+		endDrain()
+		endCut()
+	}}
+}
