@@ -1,8 +1,6 @@
 package weir
 
 import (
-	"errors"
-	"io"
 	"sync"
 
 	"weir/reactor"
@@ -96,13 +94,6 @@ func (b *bodyReader) end(err error) {
 		b.err = err
 		b.signal()
 	}
-}
-
-// complete reports whether the whole body has arrived.
-func (b *bodyReader) complete() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return errors.Is(b.err, io.EOF)
 }
 
 func (b *bodyReader) signal() {

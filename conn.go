@@ -150,7 +150,7 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 	c.shard.requests.Add(1)
 	route := c.srv.find(r)
 	hasBody := r.head.Chunked() || r.head.ContentLength() > 0
-	if route.mode != inline || hasBody { // it outlives the buffer that it was parsed in
+	if route.mode != inline && route.mode != early || hasBody { // it outlives the buffer that it was parsed in
 		r.copyHead()
 		r.params.Reset()
 		route = c.srv.find(r)
@@ -195,28 +195,42 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	length := r.head.ContentLength()
 	limit := r.route.bodyLimit(c.srv)
 	whole := length >= 0 && length <= int64(len(rest)) // an early answer need not close: the body is here to be skipped
-	ex.close = !whole
+	ex.unread = !whole
 	ex.left, ex.started = length, c.loop().Now()
 	ex.decoder = chunked.Decoder{MaxBody: limit}
 	c.phase = phaseBody
-	if r.route.mode == early || !c.admitted(ex) {
-		if !ex.over.Load() {
-			c.serveInline(ex)
-		}
+	if r.route.mode == early {
+		c.serveInline(ex)
+		return c.skipBody(ex, whole)
+	}
+	if !c.admitted(ex) {
 		return c.skipBody(ex, whole)
 	}
 	if limit > 0 && length > limit {
 		c.refuse(413, ErrBodyTooLarge)
 		return false
 	}
-	ex.close = false
 	ask := r.head.ExpectContinue() && len(rest) == 0
 	c.startTimer(c.bodyDue())
-	if r.route.mode == whileArriving {
+	if r.route.mode == inlineArriving {
+		ex.awaited = ask
+		if c.serveInline(ex); ex.over.Load() {
+			return c.skipBody(ex, whole)
+		}
+		c.rc.Lock()
+		ex.unread = true
+		c.rc.Unlock()
+		return true
+	}
+	ex.unread = true
+	switch r.route.mode {
+	case whileArriving:
 		r.reader = newBodyReader(ex, ask)
 		c.dispatchTo(ex)
-	} else if ask {
-		c.sendContinue()
+	default:
+		if ask {
+			c.sendContinue()
+		}
 	}
 	return true
 }
@@ -277,6 +291,10 @@ func (c *conn) keepBody(ex *exchange, data []byte) {
 		}
 		return
 	}
+	if f := ex.onBody; f != nil {
+		f(data, nil)
+		return
+	}
 	ex.req.body = append(ex.req.body, data...)
 }
 
@@ -291,12 +309,20 @@ func (c *conn) resumeBody() {
 }
 
 func (c *conn) bodyDone(ex *exchange) {
-	switch {
+	c.rc.Lock()
+	ex.unread = false
+	c.rc.Unlock()
+	switch f := ex.onBody; {
 	case ex.skip:
 		c.phase = phaseAnswering
 	case ex.req.reader != nil:
 		c.phase = phaseAnswering
 		ex.req.reader.end(io.EOF)
+	case ex.req.route.mode == inlineArriving:
+		c.phase = phaseAnswering
+		if f != nil {
+			f(nil, io.EOF)
+		}
 	default:
 		c.dispatch(ex)
 	}
@@ -321,7 +347,7 @@ func (c *conn) dispatch(ex *exchange) {
 	if c.rc.InputEnded() && c.srv.HalfClose != HalfCloseAllow {
 		ex.depart(ErrClientGone)
 	}
-	if ex.req.route.mode == inline || ex.req.route.mode == early {
+	if ex.req.route.inline() {
 		c.serveInline(ex)
 		return
 	}
@@ -367,6 +393,10 @@ func (c *conn) refuse(status int, err error) {
 		b.end(err)
 	}
 	c.phase = phaseAnswering
+	if f := ex.onBody; f != nil {
+		ex.onBody = nil
+		f(nil, err)
+	}
 	c.rc.Lock()
 	ex.close = ex.close || status != 503 || ex.received > 0
 	if ex.committed || ex.over.Load() {
@@ -388,8 +418,7 @@ func (c *conn) abort(cause error) {
 // mustClose reports whether the connection cannot be used after this answer.
 // Any goroutine.
 func (c *conn) mustClose(ex *exchange) bool {
-	b := ex.req.reader
-	return c.srv.isDraining() || b != nil && !b.complete()
+	return c.srv.isDraining() || ex.unread
 }
 
 // settle looks, on the loop, whether the present answer is complete.
@@ -435,8 +464,16 @@ func (c *conn) over() {
 
 // Drained is the reactor's: a client that was behind has caught up.
 func (c *conn) Drained() {
-	if c.ex != nil && c.ex.stream.pump != nil {
-		c.ex.stream.pump.post()
+	if c.ex == nil {
+		return
+	}
+	s := &c.ex.stream
+	if s.pump != nil {
+		s.pump.post()
+	}
+	if f := s.onRoom; f != nil {
+		s.onRoom = nil
+		f()
 	}
 }
 

@@ -32,6 +32,7 @@ type exchange struct {
 	told      bool          // the end was announced
 	close     bool          // the connection ends with this answer
 	onLoop    bool          // an inline handler is running: the loop flushes for it
+	unread    bool          // the request body has not arrived whole
 	served    bool          // the handler has returned
 	broken    bool          // it ended before its last byte: the connection is lost
 	cause     error         // why it ended; nil when answered in full
@@ -50,6 +51,8 @@ type exchange struct {
 	started  time.Time       // of the request body
 	partial  bool            // a part of the head has arrived
 	skip     bool            // the request is answered, its body not wanted
+	awaited  bool            // the client waits for 100 Continue before it sends the body
+	onBody   func(p []byte, err error)
 }
 
 // end is entered with the lock held. It closes the answer for good; what it
@@ -424,7 +427,7 @@ func (ex *exchange) reset() {
 	ex.res.reset()
 	ex.conn = nil
 	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
-	ex.partial, ex.skip = false, false
+	ex.partial, ex.skip, ex.awaited, ex.unread = false, false, false, false
 	ex.cause, ex.hooks = nil, nil
 	ex.received = 0
 	ex.over.Store(false)

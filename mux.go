@@ -33,13 +33,16 @@ type Route struct {
 type mode uint8
 
 const (
-	onGoroutine   mode = iota
-	inline             // on the loop
-	whileArriving      // on a goroutine, from the end of the head
-	early              // on the loop, whether or not there is a body: the server's own answers
+	onGoroutine    mode = iota
+	inline              // on the loop
+	whileArriving       // on a goroutine, from the end of the head
+	inlineArriving      // on the loop, from the end of the head
+	early               // on the loop, whether or not there is a body: the server's own answers
 )
 
-func (rt *Route) inline() bool { return rt != nil && (rt.mode == inline || rt.mode == early) }
+func (rt *Route) inline() bool {
+	return rt != nil && (rt.mode == inline || rt.mode == inlineArriving || rt.mode == early)
+}
 
 // MaxBody bounds the request body, in bytes: Limits.Body by default, and no
 // limit for HandleBody.
@@ -50,7 +53,7 @@ func (rt *Route) MaxBody(n int64) *Route { rt.maxBody = n; return rt }
 func (rt *Route) MaxStreams(n int) *Route { rt.maxStreams = int64(n); return rt }
 
 func (rt *Route) bodyLimit(s *Server) int64 {
-	if rt.maxBody != 0 || rt.mode == whileArriving {
+	if rt.maxBody != 0 || rt.mode == whileArriving || rt.mode == inlineArriving {
 		return rt.maxBody
 	}
 	return s.Limits.Body

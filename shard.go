@@ -76,7 +76,7 @@ func (sh *shard) exchange(c *conn) *exchange {
 // recycle takes back an exchange that never left the loop.
 func (sh *shard) recycle(ex *exchange) {
 	if ex.req.route == nil || !ex.req.route.inline() || ex.left != 0 || ex.stream.id != 0 ||
-		ex.done != nil || ex.ctx != nil || len(sh.spare) == pooledExchanges {
+		ex.onBody != nil || ex.done != nil || ex.ctx != nil || len(sh.spare) == pooledExchanges {
 		return
 	}
 	ex.reset()

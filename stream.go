@@ -33,6 +33,7 @@ type Stream struct {
 	pump     *pump
 	beat     *heartbeat
 	trailers []chunked.Field
+	onRoom   func() // on the loop, when a client that was behind has caught up
 }
 
 // ID is the stream's number, unique in this process, from 1.

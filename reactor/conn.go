@@ -147,6 +147,10 @@ func (c *Conn) Close() {
 // peer knows it.
 func (c *Conn) Abort(cause error) { c.destroy(cause, true) }
 
+// Drop ends the connection at once: the peer gets FIN, and RST for what it still
+// sends. What is pending is lost.
+func (c *Conn) Drop(cause error) { c.destroy(cause, false) }
+
 // ready is one event of the kernel.
 func (c *Conn) ready(ev Event) {
 	if c.phase == connecting {

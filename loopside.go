@@ -1,0 +1,93 @@
+package weir
+
+import (
+	"io"
+
+	"weir/reactor"
+)
+
+// This file is for handlers that work on the event loop beyond their Serve,
+// such as a gateway whose upstream connection lives on the loop of its client.
+// Such a handler is registered with HandleInline or HandleInlineBody, makes a
+// Stream, detaches it, returns, and goes on in callbacks of the same loop.
+// Until the head is committed it may still set status and fields. Nothing here
+// waits, and nothing may be called from another goroutine.
+
+// Loop is the event loop of the connection.
+func (w *Response) Loop() *reactor.Loop { return w.ex.conn.loop() }
+
+// Push sends one chunk at the end of the loop's turn, together with what else
+// the turn brings. It takes p above the high mark, too: ask Behind and stop.
+func (s *Stream) Push(p []byte) error {
+	rc := s.ex.conn.rc
+	rc.Lock()
+	if err := s.state(); err != nil {
+		rc.Unlock()
+		return err
+	}
+	if len(p) == 0 {
+		rc.Unlock()
+		return nil
+	}
+	if err := s.ready(len(p)); err != nil {
+		return err
+	}
+	b := rc.Buffer()
+	b.B = s.frame(b.B, p)
+	rc.Defer()
+	return nil
+}
+
+// Behind reports whether the client's output is above the high mark. If it is,
+// f is called when it has come down to the low one, unless the stream ends
+// before.
+func (s *Stream) Behind(f func()) bool {
+	rc := s.ex.conn.rc
+	rc.Lock()
+	defer rc.Unlock()
+	if !rc.Backlogged() {
+		return false
+	}
+	s.onRoom = f
+	return true
+}
+
+// HandleInlineBody registers a handler that runs on the event loop as soon as
+// the head is there, and is shown the body with Request.OnBody while it
+// arrives. Its answer is a detached Stream or is made at once.
+func (m *Mux) HandleInlineBody(pattern string, h Handler, mw ...Middleware) *Route {
+	return m.register(pattern, h, inlineArriving, mw)
+}
+
+// OnBody has f called, on the loop, with each piece of the body, a view, and
+// with an error at its end: io.EOF, which may come together with the last
+// piece or alone, or why the body is not whole. A client that waits for 100
+// Continue is sent it now.
+func (r *Request) OnBody(f func(p []byte, err error)) {
+	ex := r.ex
+	ex.onBody = f
+	if ex.conn.phase != phaseBody {
+		f(nil, io.EOF)
+		return
+	}
+	if ex.awaited {
+		ex.awaited = false
+		ex.conn.sendContinue()
+	}
+}
+
+// PauseBody stops reading the body from the client; ResumeBody goes on.
+func (r *Request) PauseBody() {
+	c := r.ex.conn
+	if c.ex == r.ex && c.phase == phaseBody && c.pause.IsZero() {
+		c.pause = c.loop().Now()
+		c.rc.Pause()
+	}
+}
+
+// ResumeBody undoes PauseBody.
+func (r *Request) ResumeBody() {
+	if c := r.ex.conn; c.ex == r.ex && c.phase == phaseBody {
+		c.resumeBody()
+	}
+}
