@@ -1,0 +1,72 @@
+// Package sse is the text/event-stream format (WHATWG HTML, section 9.2), over bytes: it does no I/O but
+// for Read, starts no goroutine, and allocates nothing per event but for Read and the constructors.
+//
+//   - AppendEvent and AppendComment write events. A client gets back exactly the data that went in, except
+//     that CR and CRLF arrive as LF: the format has no way to carry them.
+//   - Read reads events from an io.Reader; Decoder does the same for bytes that arrive by themselves.
+//   - Framer finds the ends of events in bytes that are to be passed on unchanged.
+//
+// One event on the wire; the blank line dispatches it:
+//
+//	: comment
+//	event: name
+//	id: 42
+//	retry: 500
+//	data: first line
+//	data: second line
+//
+// Data is bytes on both sides and never cut within an event, so that a character of several bytes survives any
+// split of the stream. Bytes that are not UTF-8 pass unchanged; a browser shows U+FFFD for them. A producer
+// whose pieces may end within a character must join it before it sends, not after.
+package sse
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// RetryNow is the Retry of an event that tells the client to reconnect at once, `retry: 0`.
+const RetryNow time.Duration = 1
+
+// Event is one event to send, or one that Read received. The zero value is nothing: it encodes to no bytes.
+type Event struct {
+	// ID becomes the client's last event id, which it sends as Last-Event-ID when it reconnects; empty =
+	// no id line. CR, LF and NUL are refused. From Read, ID is the stream's last event id as of this event.
+	ID string
+
+	// Name is the event's type; empty = no event line, and the client dispatches "message". A Name always
+	// brings a data line, if an empty one: clients throw away an event that has none. CR, LF and NUL are refused.
+	Name string
+
+	// Data is what the client gets. nil = no data line; empty = an empty one, which dispatches an empty
+	// event and so is no keep-alive (use a comment). CR, LF and CRLF start a new data line each.
+	Data []byte
+
+	// Retry is the client's wait before it reconnects, in whole milliseconds, rounded down; 0 = no retry
+	// line; RetryNow = at once. Negative is refused.
+	Retry time.Duration
+
+	// Comment goes ahead of the rest; clients skip it. Empty = none. CR, LF and CRLF start a new comment line each.
+	Comment string
+}
+
+// What AppendEvent refuses.
+var (
+	ErrName  = errors.New("sse: event name contains CR, LF or NUL")
+	ErrID    = errors.New("sse: event id contains CR, LF or NUL")
+	ErrRetry = errors.New("sse: negative retry")
+)
+
+// Data returns an event with data s. An empty s is an empty message, not nothing.
+func Data(s string) *Event { return &Event{Data: append([]byte{}, s...)} }
+
+// JSON returns an event whose data is v as JSON, always on one line.
+func JSON(v any) (*Event, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("sse: %w", err)
+	}
+	return &Event{Data: data}, nil
+}
