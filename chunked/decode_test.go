@@ -30,6 +30,9 @@ func decode(t *testing.T, d *Decoder, pieces ...string) (o outcome) {
 			if n < len(data) || n > len(src) {
 				t.Fatalf("Next consumed %d of %d bytes with %d of data", n, len(src), len(data))
 			}
+			if len(data) != cap(data) {
+				t.Fatalf("appending to data would overwrite src: length %d, capacity %d", len(data), cap(data))
+			}
 			o.data += string(data)
 			src = src[n:]
 			if err != nil {
