@@ -3,6 +3,7 @@ package conform
 import (
 	"io"
 	"log"
+	"maps"
 	"net"
 	"regexp"
 	"strings"
@@ -10,6 +11,9 @@ import (
 	"testing"
 	"time"
 )
+
+// suite is Cases, built once: some of its stimuli are megabytes.
+var suite = sync.OnceValue(Cases)
 
 var discardLog = log.New(io.Discard, "", 0)
 
@@ -24,6 +28,8 @@ func every(target Target, cases []Case) map[string]error {
 	)
 	target = target.withDefaults()
 	one := func(k Case) {
+		start := time.Now()
+		defer func() { if d := time.Since(start); d > 900*time.Millisecond { println(k.ID(), d.String()) } }()
 		if err := play(&target, k); err != nil {
 			mu.Lock()
 			failed[k.ID()] = err
@@ -51,7 +57,7 @@ func every(target Target, cases []Case) map[string]error {
 // those keeps the cases whose ID is in failed.
 func those(failed map[string]error) []Case {
 	var left []Case
-	for _, k := range Cases() {
+	for _, k := range suite() {
 		if failed[k.ID()] != nil {
 			left = append(left, k)
 		}
@@ -72,23 +78,29 @@ var unproven = map[string]string{
 func TestEveryCaseCanPass(t *testing.T) {
 	target := referenceTarget(t)
 	target.Patience = 2 * time.Second
-	failed := every(target, Cases())
-	t.Logf("net/http passes %d of %d cases", len(Cases())-len(failed), len(Cases()))
+	failed := every(target, suite())
+	t.Logf("net/http passes %d of %d cases", len(suite())-len(failed), len(suite()))
 
-	target.Dial = asHTTP11(target.Dial)
-	failed = every(target, those(failed))
-	servers := []func(*net.TCPConn){headClock, helloAt(0), helloAt(1)}
-	for _, status := range []int{400, 401, 413, 414, 431, 500, 501, 505} {
+	first := maps.Clone(failed)
+	rewritten := target
+	rewritten.Dial = asHTTP11(target.Dial)
+	for _, k := range those(failed) {
+		if strings.Contains(failed[k.ID()].Error(), "HTTP/1.0") && every(rewritten, []Case{k})[k.ID()] == nil {
+			delete(failed, k.ID())
+		}
+	}
+	var servers []func(*net.TCPConn)
+	for _, status := range []int{400, 501, 431, 414, 413, 505} {
 		servers = append(servers, refuser(status))
 	}
-	for _, serve := range servers {
+	for _, serve := range append(servers, headClock, helloAt(0), helloAt(1)) {
 		strict := scripted(t, serve)
 		strict.Patience, strict.HeadTimeout = time.Second, refTimeout
 		failed = every(strict, those(failed))
 	}
 	for id, err := range failed {
 		if unproven[id] == "" {
-			t.Errorf("%s is passed by no server: with the last, got %v", id, err)
+			t.Errorf("%s is passed by no server: got from net/http %v\nand from the last one %v", id, first[id], err)
 		}
 	}
 }
@@ -97,7 +109,7 @@ func TestEveryCaseCanPass(t *testing.T) {
 // slams the door and one that says 200 to everything fail all of them together.
 func TestEveryCaseCanFail(t *testing.T) {
 	passed := map[string]bool{}
-	for _, k := range Cases() {
+	for _, k := range suite() {
 		passed[k.ID()] = true
 	}
 	for _, serve := range []func(*net.TCPConn){slammer, yesMan} {
@@ -106,7 +118,7 @@ func TestEveryCaseCanFail(t *testing.T) {
 		target.HeadTimeout, target.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond
 		target.BodyTimeout, target.StallTimeout = 50*time.Millisecond, 50*time.Millisecond
 		var left []Case
-		for _, k := range Cases() {
+		for _, k := range suite() {
 			if passed[k.ID()] {
 				left = append(left, k)
 			}
@@ -160,7 +172,7 @@ func TestSmuggleOracle(t *testing.T) {
 // each subtest name once.
 func TestItems(t *testing.T) {
 	seen, ids := map[int]bool{}, map[string]bool{}
-	for _, k := range Cases() {
+	for _, k := range suite() {
 		if ids[k.ID()] {
 			t.Errorf("two cases are named %s", k.ID())
 		}
@@ -182,7 +194,7 @@ func TestItems(t *testing.T) {
 // the target states none.
 func TestRunSkipsUnstatedTimeouts(t *testing.T) {
 	target, waiting := (Target{}).withDefaults(), 0
-	for _, k := range Cases() {
+	for _, k := range suite() {
 		if k.needs == nil {
 			continue
 		}

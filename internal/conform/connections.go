@@ -1,8 +1,10 @@
 package conform
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 )
@@ -225,17 +227,20 @@ func floodUnread(p *peer) error {
 	if err := smallWindow(p); err != nil {
 		return err
 	}
-	for taken := 0; taken < most; {
-		// 250 ms without room for a byte: the server has stopped, or has hung up.
+	for taken, stalls := 0, 0; taken < most; {
 		_ = p.conn.SetWriteDeadline(time.Now().Add(250 * time.Millisecond))
 		n, err := io.WriteString(p.conn, request)
 		taken += n
-		if err != nil && n == 0 {
+		if n > 0 {
+			stalls = 0
+			request = request[n:] + request[:n] // go on where the write stopped
+			continue
+		}
+		// Twice in a row without room for one byte is no hiccup of a loaded machine: the
+		// server has stopped. Any other error means that it has hung up, which is as good.
+		if stalls++; stalls == 2 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			p.note("> stopped after %d bytes", taken)
 			return other(send(msg(getLine, host)), answer(200, is(hello)))(p)
-		}
-		if err != nil {
-			request = request[n:] + request[:n] // go on where the write stopped
 		}
 	}
 	return fmt.Errorf("the server took %d bytes of requests while no answer was read, want it to stop", most)

@@ -22,20 +22,30 @@ import (
 // reference is the tour's routes on net/http: the half of HTTP on which net/http and
 // the checklist agree shows that the cases ask for the right thing.
 type reference struct {
+	timeout                  time.Duration
 	conns, active, cancelled atomic.Int64
 	mux                      http.ServeMux
 }
 
-// refTimeout is each of the reference's time-outs.
+// refTimeout is each time-out of the reference that cases wait for; the other one is
+// patient.
 const refTimeout = 500 * time.Millisecond
 
-// referenceTarget starts a reference and returns it as a target with short time-outs.
+// referenceTarget starts two references, a patient one and one with short time-outs.
 func referenceTarget(t *testing.T) Target {
-	ref := &reference{}
+	return Target{
+		Dial:        startReference(t, 30*time.Second),
+		DialTimed:   startReference(t, refTimeout),
+		HeadTimeout: refTimeout, IdleTimeout: refTimeout, BodyTimeout: refTimeout, StallTimeout: refTimeout,
+	}
+}
+
+func startReference(t *testing.T, timeout time.Duration) func() (net.Conn, error) {
+	ref := &reference{timeout: timeout}
 	ref.routes()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(ref.serve))
-	server.Config.ReadHeaderTimeout = refTimeout
-	server.Config.IdleTimeout = refTimeout
+	server.Config.ReadHeaderTimeout = timeout
+	server.Config.IdleTimeout = timeout
 	server.Config.MaxHeaderBytes = 28 << 10 // net/http adds 4 KiB of slop
 	server.Config.ErrorLog = discardLog
 	server.Config.ConnState = ref.count
@@ -45,10 +55,7 @@ func referenceTarget(t *testing.T) Target {
 		server.Close()
 	})
 	addr := server.Listener.Addr().String()
-	return Target{
-		Dial:        func() (net.Conn, error) { return net.Dial("tcp", addr) },
-		HeadTimeout: refTimeout, IdleTimeout: refTimeout, BodyTimeout: refTimeout, StallTimeout: refTimeout,
-	}
+	return func() (net.Conn, error) { return net.Dial("tcp", addr) }
 }
 
 func (ref *reference) count(_ net.Conn, state http.ConnState) {
@@ -72,8 +79,8 @@ func (ref *reference) routes() {
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"message":"Hello, World!"}`)
 	})
-	ref.mux.HandleFunc("POST /echo", refEcho)
-	ref.mux.HandleFunc("PUT /upload", refUpload)
+	ref.mux.HandleFunc("POST /echo", ref.echo)
+	ref.mux.HandleFunc("PUT /upload", ref.upload)
 	ref.mux.HandleFunc("GET /params/{id}/{slug}", func(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(map[string]any{"id": r.PathValue("id"), "slug": r.PathValue("slug"), "query": r.URL.Query(), "headers": r.Header})
 	})
@@ -95,11 +102,15 @@ func (ref *reference) routes() {
 // out is a stream being written: put sends one chunk, wait sleeps unless the client goes.
 type out struct {
 	http.ResponseWriter
-	r *http.Request
+	r       *http.Request
+	timeout time.Duration
 }
 
 func (o out) put(format string, args ...any) error {
-	_ = http.NewResponseController(o.ResponseWriter).SetWriteDeadline(time.Now().Add(refTimeout))
+	_ = http.NewResponseController(o.ResponseWriter).SetWriteDeadline(time.Now().Add(o.timeout))
+	if err := o.r.Context().Err(); err != nil {
+		return err
+	}
 	if _, err := fmt.Fprintf(o, format, args...); err != nil {
 		return err
 	}
@@ -140,8 +151,12 @@ func (ref *reference) stream(path, kind string, body func(out) error) {
 		if r.Method == http.MethodHead {
 			return
 		}
+		// A write that is blocked does not see the client go; net/http needs help here.
+		defer context.AfterFunc(r.Context(), func() {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
+		})()
 		ref.active.Add(1)
-		err := body(out{w, r})
+		err := body(out{w, r, ref.timeout})
 		if r.Context().Err() != nil {
 			ref.cancelled.Add(1)
 		}
@@ -163,9 +178,29 @@ func refAbort(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
-func refEcho(w http.ResponseWriter, r *http.Request) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refTimeout))
-	body, err := io.ReadAll(r.Body)
+// pacedBody fails when it is read in drips: a read must bring some bytes in time.
+type pacedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	timeout time.Duration
+}
+
+func (b pacedBody) Read(p []byte) (int, error) {
+	const drip = 256
+	_ = b.control.SetReadDeadline(time.Now().Add(b.timeout))
+	n := 0
+	for n < min(drip, len(p)) {
+		m, err := b.ReadCloser.Read(p[n:])
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (ref *reference) echo(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(pacedBody{r.Body, http.NewResponseController(w), ref.timeout})
 	if err != nil {
 		refBodyError(w, err)
 		return
@@ -176,9 +211,10 @@ func refEcho(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-func refUpload(w http.ResponseWriter, r *http.Request) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refTimeout))
-	most := int64(out{w, r}.number("max", 1<<20))
+func (ref *reference) upload(w http.ResponseWriter, r *http.Request) {
+	body := pacedBody{r.Body, http.NewResponseController(w), ref.timeout}
+	_ = body.control.SetReadDeadline(time.Now().Add(refTimeout)) // net/http reads what we do not
+	most := int64(out{w, r, 0}.number("max", 1<<20))
 	switch {
 	case r.FormValue("auth") == "1" && r.Header.Get("Authorization") == "":
 		http.Error(w, "who are you", http.StatusUnauthorized)
@@ -188,7 +224,7 @@ func refUpload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sum := sha256.New()
-	n, err := io.Copy(sum, http.MaxBytesReader(w, r.Body, most))
+	n, err := io.Copy(sum, http.MaxBytesReader(w, body, most))
 	if err != nil {
 		refBodyError(w, err)
 		return

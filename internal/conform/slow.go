@@ -40,11 +40,21 @@ func slowCases() []Case {
 // loaded machine.
 func patient(of func(*Target) time.Duration, step Step) Step {
 	return func(p *peer) error {
-		longer := *p.target
-		longer.Patience += 3 * of(p.target)
-		p.target = &longer
-		return step(p)
+		return p.waiting(p.target.Patience+3*of(p.target), step)
 	}
+}
+
+// unhurried plays a step whose answer is much work.
+func unhurried(step Step) Step {
+	return func(p *peer) error { return p.waiting(6*p.target.Patience, step) }
+}
+
+func (p *peer) waiting(patience time.Duration, step Step) error {
+	usual, longer := p.target, *p.target
+	longer.Patience = patience
+	p.target = &longer
+	defer func() { p.target = usual }()
+	return step(p)
 }
 
 // late waits for the server's first reaction, which must come about at the time-out:
