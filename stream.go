@@ -3,6 +3,7 @@ package weir
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"weir/chunked"
@@ -260,9 +261,10 @@ func (s *Stream) Commit() error {
 	return err
 }
 
-// SetTrailer sets a field that follows the last chunk. It is refused when the
-// name is no token or one that must not be a trailer, or the value has control
-// characters. HTTP/1.0 clients do not get it.
+// SetTrailer sets a field that follows the last chunk, in place of an earlier
+// one of that name. Those that are set before the first chunk are announced in
+// the head. It is refused when the name is no token or one that must not be a
+// trailer, or the value has control characters. HTTP/1.0 clients do not get it.
 func (s *Stream) SetTrailer(name, value string) error {
 	s.ex.conn.rc.Lock()
 	defer s.ex.conn.rc.Unlock()
@@ -272,6 +274,12 @@ func (s *Stream) SetTrailer(name, value string) error {
 	f := chunked.Field{Name: name, Value: value}
 	if _, err := chunked.AppendTrailers(nil, f); err != nil {
 		return err
+	}
+	for i := range s.trailers {
+		if strings.EqualFold(s.trailers[i].Name, name) {
+			s.trailers[i] = f
+			return nil
+		}
 	}
 	s.trailers = append(s.trailers, f)
 	return nil
