@@ -1,0 +1,63 @@
+package tour
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/textproto"
+	"net/url"
+
+	"weir"
+)
+
+// plaintext runs on the event loop: the fastest way to answer.
+func plaintext(w *weir.Response, _ *weir.Request) {
+	setHeader(w, "Content-Type", "text/plain; charset=utf-8")
+	w.WriteString("Hello, World!")
+}
+
+// sayJSON runs on the event loop, too: encoding something this small takes a
+// microsecond.
+func sayJSON(w *weir.Response, _ *weir.Request) {
+	answerJSON(w, struct {
+		Message string `json:"message"`
+	}{"Hello, World!"})
+}
+
+// echo has the whole body when it is called. It runs on a goroutine, because
+// copying a large body would hold up an event loop.
+func echo(w *weir.Response, r *weir.Request) {
+	contentType := r.Header().Get("Content-Type")
+	if contentType == "" {
+		contentType = "application/octet-stream"
+	}
+	setHeader(w, "Content-Type", contentType) // what was good in the request is good in the answer
+	setHeader(w, "X-Content-Type-Options", "nosniff")
+	w.Write(r.Body())
+}
+
+// params shows what the server understood of a request.
+func params(w *weir.Response, r *weir.Request) {
+	headers := map[string][]string{}
+	for name, value := range r.Header().All() {
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		headers[name] = append(headers[name], value)
+	}
+	answerJSON(w, struct {
+		Path    map[string]string   `json:"path"`
+		Query   url.Values          `json:"query"`
+		Headers map[string][]string `json:"headers"`
+	}{
+		Path:    map[string]string{"id": r.PathValue("id"), "slug": r.PathValue("slug")},
+		Query:   r.Query(),
+		Headers: headers,
+	})
+}
+
+func answerJSON(w *weir.Response, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("tour: a value that cannot be JSON: %v", err))
+	}
+	setHeader(w, "Content-Type", "application/json")
+	w.Write(body)
+}

@@ -1,0 +1,81 @@
+// Package tour is `weir tour`: one server that shows every feature, a route
+// each. It is the newcomer's first page, and the black box that conformance
+// suites and load generators are pointed at.
+//
+// Reading order: this file, plain.go, streams.go, then the rest as wanted.
+package tour
+
+import (
+	"io"
+	"log/slog"
+
+	"weir"
+	"weir/cmd/weir/internal/command"
+)
+
+const help = `
+Serves one route for each feature of weir:
+
+  GET  /plaintext                    Hello, World!, on the event loop
+  GET  /json                         the same as JSON, encoded each time
+  POST /echo                         the body back
+  PUT  /upload?max=1048576&auth=0    takes the body while it arrives; decides before it does
+  GET  /params/{id}/{slug}           what the server understood of a request
+  GET  /numbers?n=10                 a stream that the event loop pulls
+  GET  /sse?n=5&interval=10ms        server-sent events from a generator; resumes after Last-Event-ID
+  GET  /tokens?n=64&interval=20ms&size=8    a native stream handler at a fixed pace; stamp=1 for measuring
+  GET  /burst?n=1000&size=64         a stream that is pushed as fast as the client takes it
+  GET  /ndjson?n=10                  a stream of JSON lines
+  GET  /clock?interval=1s&heartbeat=5s      events without end, comments in between
+  GET  /slow-head?delay=500ms&status=202    a head that is committed late
+  GET  /fail?after=2&panic=0         a stream that fails
+  GET  /trailers                     a stream with a trailer
+  GET  /stats                        what the server counts, as JSON`
+
+// Main runs `weir tour`.
+func Main(args []string, stdout, stderr io.Writer) int {
+	var serving command.Serving
+	fs := command.NewFlags("weir tour")
+	serving.Register(fs, "127.0.0.1:8080")
+	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
+		return code
+	}
+	return serving.Run(New(command.Logger(stderr)), fs.Name(), stdout)
+}
+
+// New returns the tour's server, to be started.
+func New(log *slog.Logger) *weir.Server {
+	srv := &weir.Server{OnHeaders: admitUpload, Logger: log}
+	srv.Limits.Handlers = 100_000 // it is measured with many thousand streams
+	srv.Handler = routes(srv)
+	return srv
+}
+
+func routes(srv *weir.Server) *weir.Mux {
+	mux := new(weir.Mux)
+	mux.HandleInline("GET /plaintext", weir.HandlerFunc(plaintext))
+	mux.HandleInline("GET /json", weir.HandlerFunc(sayJSON))
+	mux.HandleFunc("POST /echo", echo)
+	mux.HandleBody(uploadPattern, weir.HandlerFunc(upload))
+	mux.HandleFunc("GET /params/{id}/{slug}", params)
+
+	mux.HandleInline("GET /numbers", weir.HandlerFunc(numbers))
+	mux.HandleFunc("GET /sse", ticks)
+	mux.Handle("GET /tokens", weir.Native(tokensName))
+	mux.HandleFunc("GET /burst", burst)
+	mux.HandleFunc("GET /ndjson", ndjson)
+	mux.HandleFunc("GET /clock", clock)
+
+	mux.HandleFunc("GET /slow-head", slowHead)
+	mux.HandleFunc("GET /fail", fail)
+	mux.HandleFunc("GET /trailers", trailers)
+	mux.HandleFunc("GET /stats", stats(srv))
+	return mux
+}
+
+// setHeader is for fields that are known to be good.
+func setHeader(w *weir.Response, name, value string) {
+	if err := w.Header().Set(name, value); err != nil {
+		panic(err)
+	}
+}
