@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"weir/cmd/weir/internal/command"
+	"weir/cmd/weir/internal/demo"
 	"weir/cmd/weir/internal/tour"
 )
 
@@ -22,6 +23,7 @@ type subcommand struct {
 // subcommands in the order in which help shows them.
 func subcommands() []subcommand {
 	return []subcommand{
+		{"demo", "serve a small model in OpenAI's dialect, without configuration", demo.Main},
 		{"tour", "serve a route for each feature, to try and to test", tour.Main},
 		{"handlers", "list the native handlers that are compiled in", listHandlers},
 		{"version", "print the version, Go's and the commit", printVersion},

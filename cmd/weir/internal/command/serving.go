@@ -21,6 +21,10 @@ type Serving struct {
 	Listen Addresses
 	Pprof  string // where profiles are served; "" = nowhere
 
+	// Run calls these where they are set.
+	Ready    func([]net.Addr) // the server accepts connections, and the ready line is out
+	Draining func()           // the first signal has come, the server still accepts
+
 	loops, conns, high int
 	timeouts           weir.Timeouts
 }
@@ -64,7 +68,13 @@ func (s *Serving) Run(srv *weir.Server, name string, stdout io.Writer) int {
 		return Failure
 	}
 	fmt.Fprintf(stdout, "%s: ready on %s\n", name, urls(srv.Addrs()))
+	if s.Ready != nil {
+		s.Ready(srv.Addrs())
+	}
 	<-stop.drain.Done()
+	if s.Draining != nil {
+		s.Draining()
+	}
 	return drain(stop.cut, srv, name, log)
 }
 

@@ -1,0 +1,66 @@
+package demo
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"weir"
+)
+
+// admin is the second listener, for those who run the server: /healthz while
+// the process is up, /readyz while it takes new requests.
+type admin struct {
+	draining atomic.Bool
+}
+
+func (a *admin) server(log *slog.Logger) *weir.Server {
+	mux := new(weir.Mux)
+	mux.HandleInline("GET /healthz", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { status(w, 200, "ok") }))
+	mux.HandleInline("GET /readyz", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+		if a.draining.Load() {
+			status(w, 503, "draining")
+			return
+		}
+		status(w, 200, "ready")
+	}))
+	return &weir.Server{Handler: mux, Logger: log, Loops: 1, Timeouts: weir.Timeouts{Drain: time.Second, Mercy: time.Millisecond}}
+}
+
+func status(w *weir.Response, code int, line string) {
+	setField(w, "Cache-Control", "no-store")
+	w.Error(code, line)
+}
+
+// start serves it on addr; nothing listens for an empty one. end is never nil.
+func (a *admin) start(addr string, log *slog.Logger) (end func(), err error) {
+	if addr == "" {
+		return func() {}, nil
+	}
+	if !private(addr) {
+		return nil, fmt.Errorf("--admin %s is not a loopback address: it has no authentication; give 127.0.0.1:PORT, unix:/PATH or \"\" for none", addr)
+	}
+	srv := a.server(log)
+	if err := srv.Start(addr); err != nil {
+		return nil, fmt.Errorf("--admin %s: %w; give another address, or \"\" for none", addr, err)
+	}
+	log.Info("weir demo: admin", "on", srv.Addrs()[0].String())
+	return func() { _, _ = srv.Shutdown(atOnce()) }, nil
+}
+
+// private reports whether only this machine can connect to the address.
+func private(addr string) bool {
+	if strings.HasPrefix(addr, "unix:") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || host == "localhost" {
+		return true // what is no address is refused when it is listened on
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

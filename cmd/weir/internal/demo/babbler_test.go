@@ -1,0 +1,239 @@
+package demo
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/cmd/weir/internal/babble"
+	"weir/plugin"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
+
+// call is a plugin.Call with what the handler asks for.
+type call struct {
+	plugin.Call
+	body string
+}
+
+func (c call) Body() []byte { return []byte(c.body) }
+
+// sink is a plugin.Sink that keeps what it is sent.
+type sink struct {
+	plugin.Sink
+	status int
+	header map[string]string
+	sent   [][]byte
+	times  []time.Time
+	onSend func(n int) error // called with the number of chunks before
+	done   chan struct{}
+	cause  atomic.Pointer[error]
+}
+
+func newSink() *sink {
+	return &sink{status: 200, header: map[string]string{}, done: make(chan struct{})}
+}
+
+func (s *sink) SetStatus(code int)            { s.status = code }
+func (s *sink) Done() <-chan struct{}         { return s.done }
+func (s *sink) SetHeader(n, v string) error   { s.header[n] = v; return nil }
+func (s *sink) body() string                  { return string(bytes.Join(s.sent, nil)) }
+func (s *sink) cut(cause error)               { s.cause.Store(&cause); close(s.done) }
+func (s *sink) contains(parts ...string) bool { return containsAll(s.body(), parts) }
+
+func (s *sink) Cause() error {
+	if cause := s.cause.Load(); cause != nil {
+		return *cause
+	}
+	return nil
+}
+
+func (s *sink) Send(p []byte) error {
+	if s.onSend != nil {
+		if err := s.onSend(len(s.sent)); err != nil {
+			return err
+		}
+	}
+	s.sent = append(s.sent, bytes.Clone(p))
+	s.times = append(s.times, time.Now())
+	return nil
+}
+
+func containsAll(text string, parts []string) bool {
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			return false
+		}
+	}
+	return true
+}
+
+const corpus = `A stream ends when its handler returns. A stream waits when its client is slow. A client leaves when it has
+what it wants. A handler learns of it at once, and stops. "Quoted", it goes on: back\slash, naïve, 日本.
+A handler returns when nobody waits.`
+
+// small is a handler whose model does not change with the guide.
+func small(p Pace) *babbler {
+	b := &babbler{model: func() *babble.Model { return babble.New(corpus) }}
+	b.pace.Store(&p)
+	return b
+}
+
+var anyID = regexp.MustCompile(`chatcmpl-[0-9A-Za-z]{29}`)
+
+// The bytes of each form of answer. The clock of synctest makes "created" the
+// same each time; of the random ids only the form is looked at.
+func TestGolden(t *testing.T) {
+	const ask = `{"model":"weir-demo","seed":7,"messages":[{"role":"user","content":"When does a stream end?"}]`
+	tests := []struct{ file, request string }{
+		{"stream.txt", ask + `,"stream":true,"max_tokens":12}`},
+		{"stream-usage.txt", ask + `,"stream":true,"stream_options":{"include_usage":true},"stop":[" when"]}`},
+		{"whole.json", ask + `}`},
+		{"whole-length.json", ask + `,"max_completion_tokens":5}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSink()
+				if err := small(defaultPace).answer(call{body: tt.request}, s); err != nil {
+					t.Fatal(err)
+				}
+				golden(t, tt.file, anyID.ReplaceAll([]byte(s.body()), []byte("chatcmpl-ID")))
+			})
+		})
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *rewrite {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		name, body string
+		status     int
+		parts      []string
+	}{
+		{"no JSON", `{`, 400, []string{"invalid_request_error"}},
+		{"no messages", `{"model":"weir-demo"}`, 400, []string{`"param":"messages"`, "missing_required_parameter"}},
+		{"another model", `{"model":"gpt","messages":[{"role":"user","content":"x"}]}`, 404,
+			[]string{"`gpt` does not exist", `"code":"model_not_found"`, `"param":"model"`}},
+	}
+	for _, tt := range tests {
+		s := newSink()
+		if err := small(Pace{}).answer(call{body: tt.body}, s); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if s.status != tt.status || s.header["Content-Type"] != "application/json" || !s.contains(tt.parts...) {
+			t.Errorf("%s: got %d %v %s, want %d and %q", tt.name, s.status, s.header, s.body(), tt.status, tt.parts)
+		}
+	}
+}
+
+const endless = `{"model":"weir-demo","ignore_eos":true,"max_tokens":1000000000,"messages":[{"role":"user","content":"x"}],"stream":`
+
+func TestTokensComeWhenDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := newSink()
+		s.onSend = func(n int) error {
+			if got, want := time.Since(begin), 50*time.Millisecond+time.Duration(n)*20*time.Millisecond; got != want {
+				t.Errorf("chunk %d: got it after %v, want %v", n, got, want)
+			}
+			return nil
+		}
+		body := strings.Replace(endless, "1000000000", "40", 1) + `true}`
+		if err := small(defaultPace).answer(call{body: body}, s); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.sent) != 41 || !bytes.Contains(s.sent[0], []byte(`"role":"assistant"`)) {
+			t.Errorf("got %d chunks, the first %s, want 40 tokens and an end", len(s.sent), s.sent[0])
+		}
+	})
+}
+
+// A whole answer takes its time, too, and is bounded although it is kept.
+func TestWholeIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := newSink()
+		if err := small(Pace{Rate: 1000}).answer(call{body: endless + `false}`}, s); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := time.Since(begin), longestWhole*time.Millisecond; got != want {
+			t.Errorf("got an answer after %v, want %v", got, want)
+		}
+		if len(s.sent) != 1 || !s.contains(`"finish_reason":"length"`, `"completion_tokens":65536`) {
+			t.Errorf("got %d chunks of %d bytes, want one that ends at the limit", len(s.sent), len(s.body()))
+		}
+	})
+}
+
+// However the client leaves, the handler returns in that moment with the cause.
+func TestCancellation(t *testing.T) {
+	gone := errors.New("gone")
+	tests := []struct {
+		name   string
+		pace   Pace
+		stream string
+		after  time.Duration
+	}{
+		{"before the first token", Pace{First: time.Hour}, "true", 2 * time.Second},
+		{"between two tokens", Pace{Rate: 0.01}, "true", 250 * time.Second},
+		{"a whole answer", Pace{Rate: 1}, "false", 2500 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSink()
+				begin := time.Now()
+				time.AfterFunc(tt.after, func() { s.cut(gone) })
+				err := small(tt.pace).answer(call{body: endless + tt.stream + `}`}, s)
+				if !errors.Is(err, gone) || time.Since(begin) != tt.after {
+					t.Errorf("got %v after %v, want %v after %v", err, time.Since(begin), gone, tt.after)
+				}
+			})
+		})
+	}
+	t.Run("a write that fails", func(t *testing.T) {
+		s := newSink()
+		s.onSend = func(n int) error {
+			if n == 3 {
+				return gone
+			}
+			return nil
+		}
+		if err := small(Pace{}).answer(call{body: endless + `true}`}, s); !errors.Is(err, gone) || len(s.sent) != 3 {
+			t.Errorf("got %v after %d chunks, want %v after 3", err, len(s.sent), gone)
+		}
+	})
+	t.Run("before the call", func(t *testing.T) {
+		s := newSink()
+		s.cut(gone)
+		if err := small(Pace{}).answer(call{body: endless + `true}`}, s); !errors.Is(err, gone) || len(s.sent) != 0 {
+			t.Errorf("got %v after %d chunks, want %v after none", err, len(s.sent), gone)
+		}
+	})
+}

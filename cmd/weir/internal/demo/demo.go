@@ -1,0 +1,74 @@
+// Package demo is `weir demo`: weir with nothing around it. It serves one
+// model, weir-demo, a native handler (demo/babble) that babbles text from an
+// n-gram model of weir's own guide, in OpenAI's chat dialect, at a pace that
+// can be set. It needs no network, no files and no configuration.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+
+	"weir/cmd/weir/internal/command"
+)
+
+const (
+	name          = "weir demo"
+	defaultListen = "127.0.0.1:8080"
+	defaultAdmin  = "127.0.0.1:9090"
+)
+
+const help = `Serves the model weir-demo in OpenAI's dialect. It babbles from weir's own guide
+and needs neither a network nor a configuration.
+
+  POST /v1/chat/completions   streamed or whole; the same text for the same "seed"
+  GET  /v1/models             and /v1/models/weir-demo
+
+The admin address answers /healthz and /readyz.`
+
+// Main runs the subcommand and returns its exit code.
+func Main(args []string, stdout, stderr io.Writer) int {
+	var serving command.Serving
+	var pace Pace
+	fs := command.NewFlags(name)
+	pace.register(fs)
+	adminAddr := fs.String("admin", defaultAdmin, "`ADDRESS` for /healthz and /readyz, only on this machine; \"\" = none")
+	serving.Register(fs, defaultListen)
+	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
+		return code
+	}
+	log := command.Logger(stderr)
+	shared.pace.Store(&pace)
+	shared.model() // built now, not during the first request
+
+	var adm admin
+	endAdmin, err := adm.start(*adminAddr, log)
+	if err != nil {
+		log.Error(name+": cannot start", "err", err)
+		return command.Failure
+	}
+	defer endAdmin()
+	srv := newServer()
+	srv.Logger = log
+	serving.Ready = func(addrs []net.Addr) { suggest(stderr, addrs) }
+	serving.Draining = func() { adm.draining.Store(true) }
+	return serving.Run(srv, name, stdout)
+}
+
+// suggest prints what to try.
+func suggest(w io.Writer, addrs []net.Addr) {
+	for _, addr := range addrs {
+		if to := reachable(addr); to != "" {
+			fmt.Fprintf(w, "try: %s\n", curl("http://"+to))
+			return
+		}
+	}
+}
+
+// atOnce is a context that leaves a shutdown no time.
+func atOnce() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}

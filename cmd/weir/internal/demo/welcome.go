@@ -1,0 +1,59 @@
+package demo
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"weir"
+)
+
+const chatPath = "/v1/chat/completions"
+
+// curl is a command that streams an answer from the server at base when it is
+// pasted into a shell.
+func curl(base string) string {
+	return fmt.Sprintf(`curl -N %s%s -H 'content-type: application/json' `+
+		`-d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"How does a stream end?"}]}'`, base, chatPath, ModelName)
+}
+
+// welcome answers GET /.
+func welcome(w *weir.Response, r *weir.Request) {
+	setField(w, "Content-Type", "text/plain; charset=utf-8")
+	base := "http://" + shellSafe(string(r.Host()))
+	_, _ = fmt.Fprintf(w, `This is weir demo: a server that streams like a language model's, in OpenAI's dialect.
+Its one model, %s, babbles from weir's own guide. Try it:
+
+  %s
+
+Or point an OpenAI client to the base URL %s/v1, with any API key.
+
+  POST %s    "stream": true or not; "seed" makes the answer the same each time
+  GET  /v1/models
+`, ModelName, curl(base), base, chatPath)
+}
+
+// shellSafe returns a host as it is when it may stand in a command that people
+// paste into a shell, and else the demo's own default.
+func shellSafe(host string) string {
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]"
+	if host == "" || host[0] == '-' || strings.Trim(host, safe) != "" {
+		return defaultListen
+	}
+	return host
+}
+
+// reachable is an address to connect to for one that was listened on: a
+// wildcard is no destination.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	switch {
+	case !ok:
+		return "" // a unix socket
+	case !tcp.IP.IsUnspecified():
+		return tcp.String()
+	case tcp.IP.To4() != nil:
+		return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: tcp.Port}).String()
+	}
+	return (&net.TCPAddr{IP: net.IPv6loopback, Port: tcp.Port}).String()
+}
