@@ -3,6 +3,7 @@ package reactor
 import (
 	"errors"
 	"net/netip"
+	"time"
 
 	"weir/internal/wheel"
 )
@@ -343,17 +344,31 @@ func (c *Conn) Timeout(t *wheel.Timer) {
 		return
 	}
 	o := c.lock()
-	since := o.blocked
-	o.mu.Unlock()
-	if since.IsZero() {
-		return
-	}
-	deadline := since.Add(c.loop.reactor.cfg.WriteStall)
-	if c.loop.Now().Before(deadline) {
+	deadline := o.blocked.Add(c.loop.reactor.cfg.WriteStall)
+	switch {
+	case o.blocked.IsZero():
+		o.mu.Unlock()
+	case c.loop.Now().Before(deadline):
+		o.mu.Unlock()
 		c.loop.StartTimer(t, deadline)
-		return
+	default:
+		c.tryOnce()
 	}
-	c.destroy(ErrStalled, true)
+}
+
+// tryOnce cuts a peer that has taken nothing. The kernel announces room only
+// when a good part of its buffer is free, which a slow peer may not manage in
+// time; but it takes bytes as soon as there is any. The lock is held on entry.
+func (c *Conn) tryOnce() {
+	o := &c.Output
+	o.blocked, o.moved = time.Time{}, false
+	c.flush(nil, nil, true)
+	o = c.lock()
+	stalled := !o.moved && o.err == nil
+	o.mu.Unlock()
+	if stalled {
+		c.destroy(ErrStalled, true)
+	}
 }
 
 // destroy ends the connection. The descriptor is closed at once, or when the

@@ -33,6 +33,7 @@ type Output struct {
 
 	writing bool // somebody is in write(2) without the lock
 	edge    bool // the kernel announced room while somebody was writing
+	moved   bool // the kernel has taken a byte since Timeout looked
 	above   bool // pending has been above the high mark and not yet back at the low one
 	fin     bool // the loop waits for the last byte
 	doomed  bool // the loop waits for the writer to come back, to close the descriptor
@@ -223,6 +224,7 @@ func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 // wrote draws the conclusions from one write(2).
 func (c *Conn) wrote(n int, err error) {
 	o := &c.Output
+	o.moved = o.moved || n > 0
 	switch {
 	case o.doomed:
 		o.drop(o.err)

@@ -19,6 +19,7 @@ type conn struct {
 
 	in, out queue // from the client, to the client
 	window  int   // room of out
+	notice  int   // the room from which on the server is told
 	err     error // what SocketError tells
 
 	connecting bool // never gets any further
@@ -63,7 +64,7 @@ func (c *conn) ready() (ev reactor.Event) {
 	if c.broken || c.err != nil || c.in.fin && c.out.fin {
 		ev |= reactor.Dead
 	}
-	if c.broken || c.out.fin || c.room() > 0 && !c.again {
+	if c.broken || c.out.fin || c.room() >= c.notice && !c.again {
 		ev |= reactor.Writable
 	} else {
 		c.full = true
@@ -113,9 +114,9 @@ func (c *conn) write(parts ...[]byte) (int, error) {
 	return n, nil
 }
 
-// roomChanged makes an edge if the server waits for room and there is some.
+// roomChanged makes an edge if the server waits for room and there is enough.
 func (c *conn) roomChanged() {
-	if c.full && c.room() > 0 {
+	if c.full && c.room() >= c.notice {
 		c.full = false
 		c.edge()
 	}

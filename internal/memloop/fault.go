@@ -10,6 +10,15 @@ func (c *Client) SetWindow(n int) {
 	k.roomChanged()
 }
 
+// SetNotice has the server told of room only when it is n bytes at least, as
+// real kernels do. What the server writes is taken all the same if there is any.
+func (c *Client) SetNotice(n int) {
+	k := c.lock()
+	defer c.unlock()
+	k.notice = max(1, n)
+	k.roomChanged()
+}
+
 // Discard throws away what the server writes from now on, as fast as it comes.
 func (c *Client) Discard() {
 	k := c.lock()

@@ -110,7 +110,7 @@ func (k *Kernel) Open() (n int) {
 // open makes a connection at the lowest free descriptor. k.mu is held.
 func (k *Kernel) open() *conn {
 	k.ports++
-	c := &conn{kernel: k, window: DefaultWindow}
+	c := &conn{kernel: k, window: DefaultWindow, notice: 1}
 	c.client = newClient(c, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), k.ports))
 	for c.fd = firstFD; c.fd < len(k.table); c.fd++ {
 		if k.table[c.fd] == nil {

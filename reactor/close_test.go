@@ -1,0 +1,274 @@
+package reactor_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/reactor"
+)
+
+func TestCloseDrainsThenLingers(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{})
+		c, p := w.memory()
+		c.SetWindow(4)
+		p.send("0123456789")
+		w.do(p.conn.Close)
+		if err := p.err(); err != reactor.ErrClosed {
+			w.Errorf("got %v, want ErrClosed", err)
+		}
+		w.reads(c, "0123456789$")
+		c.Write([]byte("to be thrown away"))
+		synctest.Wait()
+		p.silent(w)
+		if n := w.kernel.Open(); n != 1 {
+			w.Errorf("got %d descriptors while lingering, want 1", n)
+		}
+		c.CloseWrite()
+		p.expect(w, "closed")
+		if p.cause != reactor.ErrClosed || w.kernel.Open() != 0 || w.r.Connections() != 0 {
+			w.Errorf("got %v, %d descriptors, %d connections, want ErrClosed and none", p.cause, w.kernel.Open(), w.r.Connections())
+		}
+	})
+}
+
+func TestCloseTwiceIsOnce(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.start(reactor.Config{})
+		c, p := w.dial()
+		w.do(func() {
+			p.conn.Close()
+			p.conn.Close()
+		})
+		w.reads(c, "$")
+		c.Close()
+		p.expect(w, "closed")
+		w.do(func() {
+			p.conn.Close()
+			p.conn.Abort(io.ErrNoProgress)
+			p.conn.Resume()
+		})
+		w.settle()
+		p.silent(w)
+	})
+}
+
+func TestLingerIsBounded(t *testing.T) {
+	t.Run("in time", func(t *testing.T) {
+		onMemory(t, func(w *world) {
+			w.start(reactor.Config{})
+			c, p := w.memory()
+			start := time.Now()
+			w.do(p.conn.Close)
+			w.reads(c, "$")
+			p.expect(w, "closed")
+			if got := time.Since(start); got < 2*time.Second || got > 2100*time.Millisecond {
+				w.Errorf("got %v, want 2 s", got)
+			}
+		})
+	})
+	t.Run("in bytes", func(t *testing.T) {
+		onMemory(t, func(w *world) {
+			w.start(reactor.Config{LingerBytes: 1000})
+			c, p := w.memory()
+			w.do(p.conn.Close)
+			c.Write(make([]byte, 999))
+			synctest.Wait()
+			p.silent(w)
+			c.Write(make([]byte, 1))
+			p.expect(w, "closed")
+		})
+	})
+}
+
+func TestStallWhileClosing(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{WriteStall: 10 * time.Second})
+		c, p := w.memory()
+		c.SetWindow(1)
+		start := time.Now()
+		p.send("01")
+		w.do(p.conn.Close)
+		p.expect(w, "closed")
+		if got := time.Since(start); p.cause != reactor.ErrStalled || got > 11*time.Second {
+			w.Errorf("got %v after %v, want ErrStalled after 10 s", p.cause, got)
+		}
+	})
+}
+
+// An answer on top of unread input is not lost to a RST. // L13
+func TestCloseWithUnreadInput(t *testing.T) {
+	const answer = "413"
+	t.Run("in the middle of it", func(t *testing.T) {
+		everywhere(t, func(w *world) {
+			w.setup = func(p *probe) {
+				p.onData = func(b []byte) int {
+					p.send(answer)
+					p.conn.Close()
+					return 0
+				}
+			}
+			w.start(reactor.Config{})
+			c, p := w.dial()
+			c.Write(make([]byte, 60<<10))
+			w.reads(c, answer+"$")
+			c.Close()
+			p.expect(w, "closed")
+		})
+	})
+	for _, fin := range []bool{false, true} {
+		name := map[bool]string{false: "paused", true: "paused, FIN behind it"}[fin]
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(w *world) {
+				w.setup = func(p *probe) { p.conn.Pause() }
+				w.start(reactor.Config{})
+				c, p := w.dial()
+				c.Write(make([]byte, 10<<10))
+				if fin {
+					c.CloseWrite()
+					p.expect(w, "peer closed")
+				}
+				w.settle()
+				p.send(answer)
+				w.do(p.conn.Close)
+				w.settle()
+				w.reads(c, answer+"$")
+				c.Close()
+				p.expect(w, "closed")
+				if p.cause != reactor.ErrClosed {
+					w.Errorf("got cause %v, want ErrClosed", p.cause)
+				}
+			})
+		})
+	}
+}
+
+// Close discards what the kernel still has, but not into what Data looks at.
+func TestCloseLeavesDataItsBytes(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{})
+		c, p := w.memory()
+		seen := make(chan string, 1)
+		p.onData = func(b []byte) int {
+			c.Write([]byte("UVWXYZ"))
+			p.conn.Close()
+			seen <- string(b)
+			return len(b)
+		}
+		c.Write([]byte("abcdef"))
+		if got := <-seen; got != "abcdef" {
+			w.Errorf("got %q after Close, want abcdef", got)
+		}
+	})
+}
+
+func TestAbortIsReset(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.start(reactor.Config{})
+		c, p := w.dial()
+		p.send("unread")
+		w.do(func() { p.conn.Abort(io.ErrNoProgress) })
+		p.expect(w, "closed")
+		if p.cause != io.ErrNoProgress || p.err() != io.ErrNoProgress {
+			w.Errorf("got cause %v, output %v, want what Abort was given", p.cause, p.err())
+		}
+		_, err := io.ReadAll(c)
+		if !errors.Is(err, syscall.ECONNRESET) {
+			w.Errorf("client: got %v, want ECONNRESET", err)
+		}
+	})
+}
+
+// The descriptor of a connection that ended stays until the goroutine that is
+// in write(2) with it is back: its number must not be given to another.
+func TestDescriptorOutlivesTheWriter(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{})
+		c, p := w.memory()
+		entered, release := c.HoldWrite()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			p.send("late")
+		}()
+		<-entered
+		w.do(func() { p.conn.Abort(io.ErrNoProgress) })
+		p.expect(w, "closed")
+		if n := w.kernel.Open(); n != 1 {
+			w.Errorf("got %d descriptors under a write, want 1", n)
+		}
+		p.send("not sent")
+		other, q := w.memory()
+		release()
+		<-done
+		synctest.Wait()
+		if n := w.kernel.Open(); n != 1 || w.r.Connections() != 1 {
+			w.Errorf("got %d descriptors and %d connections, want the other's", n, w.r.Connections())
+		}
+		q.send("mine")
+		w.reads(other, "mine")
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			w.Errorf("client: got %v, want ECONNRESET", err)
+		}
+	})
+}
+
+func TestReactorWaitsForTheWriter(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{})
+		c, p := w.memory()
+		entered, release := c.HoldWrite()
+		go p.send("late")
+		<-entered
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			w.r.Close()
+		}()
+		p.expect(w, "closed")
+		synctest.Wait()
+		select {
+		case <-closed:
+			w.Error("the reactor is closed while a write is in progress")
+		default:
+		}
+		release()
+		<-closed
+		if n := w.kernel.Open(); n != 0 {
+			w.Errorf("got %d descriptors, want none", n)
+		}
+	})
+}
+
+// On sockets the same as a race: connections are aborted under their writers,
+// and their descriptors are soon others'.
+func TestAbortUnderWriters(t *testing.T) {
+	onSockets(t, func(w *world) {
+		w.start(reactor.Config{Loops: 2})
+		for i := range 50 {
+			c, p := w.dial()
+			mark := string(rune('a' + i%26))
+			written := make(chan struct{})
+			go func() {
+				defer close(written)
+				for p.err() == nil {
+					p.send(strings.Repeat(mark, 100))
+				}
+			}()
+			got := make([]byte, 10_000)
+			n, _ := io.ReadFull(c, got)
+			if strings.Count(string(got[:n]), mark) != n {
+				w.Fatalf("got bytes of another connection")
+			}
+			p.conn.Loop().Post(reactor.TaskFunc(func() { p.conn.Abort(reactor.ErrClosed) }))
+			p.expect(w, "closed")
+			<-written
+			c.Close()
+		}
+	})
+}
