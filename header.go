@@ -126,6 +126,13 @@ func (h *Header) Del(name string) {
 	h.drop(name, 0)
 }
 
+// Clear removes all fields.
+func (h *Header) Clear() {
+	h.own()
+	clear(h.fields)
+	h.fields, h.close = h.fields[:0], false
+}
+
 // check reports whether the field is to be kept.
 func (h *Header) check(name, value string) (bool, error) {
 	if h.framed && http1.IsFraming(name) {

@@ -125,6 +125,9 @@ func (p *Pool) dial(call *Call) error {
 	return nil
 }
 
+// Addr is where the pool connects to.
+func (p *Pool) Addr() string { return p.cfg.Addr }
+
 // IdleConns is the number of kept connections.
 func (p *Pool) IdleConns() int { return len(p.idle) }
 
@@ -176,6 +179,9 @@ func (c *Call) Resume() {
 		c.conn.rc.Resume()
 	}
 }
+
+// Connected reports whether there is a connection.
+func (c *Call) Connected() bool { return c.conn.ready }
 
 // Reused reports whether the call runs on a connection that was kept.
 func (c *Call) Reused() bool { return c.conn.used }

@@ -63,6 +63,14 @@ func missing(param string) *Error {
 	return invalid(param, "missing_required_parameter", "Missing required parameter: '%s'.", param)
 }
 
+// BadJSON refuses a body that is no JSON object.
+func BadJSON() *Error {
+	return invalid("", "", "We could not parse the JSON body of your request: want one JSON object.")
+}
+
+// MissingModel refuses a request that names no model.
+func MissingModel() *Error { return missing("model") }
+
 // ModelNotFound refuses a model that is not served.
 func ModelNotFound(model string) *Error {
 	return &Error{

@@ -1,0 +1,52 @@
+package relay
+
+import (
+	"strings"
+
+	"weir"
+	"weir/cmd/weir/internal/upstream"
+	"weir/http1"
+)
+
+// G12: fields that belong to one connection and are never passed on, either
+// way, beside those that Connection names (RFC 9110 7.6.1).
+func hopByHop(name string) bool {
+	switch strings.ToLower(name) {
+	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+		"te", "trailer", "transfer-encoding", "upgrade":
+		return true
+	}
+	return false
+}
+
+// requestFields are the client's fields that the upstream is sent: not those of
+// the client's connection, not its key, not what describes the framing.
+func requestFields(r *weir.Request) []upstream.Field {
+	named := r.Header().Get("Connection")
+	fields := make([]upstream.Field, 0, r.Header().Len()+1)
+	for name, value := range r.Header().All() {
+		switch {
+		case hopByHop(name), named != "" && http1.HasToken([]byte(named), name):
+		case strings.EqualFold(name, "Host"), strings.EqualFold(name, "Content-Length"),
+			strings.EqualFold(name, "Expect"), strings.EqualFold(name, "Accept-Encoding"),
+			strings.EqualFold(name, "Authorization"), strings.EqualFold(name, "X-Api-Key"), strings.EqualFold(name, "Api-Key"):
+		default:
+			fields = append(fields, upstream.Field{Name: name, Value: value})
+		}
+	}
+	return append(fields, upstream.Field{Name: "Accept-Encoding", Value: "identity"}) // events are looked at
+}
+
+// answerFields puts the upstream's fields into the answer.
+func answerFields(dst *weir.Header, h *http1.Response) {
+	named := h.Get("Connection")
+	dst.Clear()
+	for i := range h.Len() {
+		n, v := h.Field(i)
+		name, value := string(n), string(v)
+		if hopByHop(name) || len(named) > 0 && http1.HasToken(named, name) || http1.IsFraming(name) {
+			continue
+		}
+		_ = dst.Add(name, value) // parsed strictly: there is nothing to refuse
+	}
+}

@@ -1,0 +1,195 @@
+// Package upstream sends requests to the servers behind the gateway. A plain
+// HTTP upstream is talked to on the event loop of the client's connection.
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"weir/client"
+	"weir/http1"
+	"weir/reactor"
+)
+
+// Field is a header field.
+type Field struct{ Name, Value string }
+
+// Request is what an upstream is asked. Host and framing fields are added.
+type Request struct {
+	Method string
+	Path   string // with the query
+	Fields []Field
+	Length int64  // of the whole body; -1 = not known
+	Body   []byte // the body, or its beginning
+	More   bool   // the rest follows by Call.Write and Call.EndBody
+}
+
+// Receiver is told how a call goes, on the loop it was made on.
+type Receiver = client.Receiver
+
+// Call is a request that was sent. It is used on its loop.
+type Call interface {
+	// Write sends a further piece of the body. It reports whether more is
+	// welcome; if not, Receiver.Drained is called.
+	Write(p []byte) (room bool)
+	EndBody()
+	Pause()  // stop reading the answer
+	Resume() // go on
+	Cancel() // end the call and its connection at once
+	Connected() bool
+}
+
+// Config describes an upstream.
+type Config struct {
+	Name       string
+	URL        string // http://host:port[/prefix]
+	Key        string // sent as a bearer token; "" = none
+	Headers    []Field
+	MaxStreams int // 0 = no limit
+	MaxHead    http1.Limits
+}
+
+// Upstream is one server behind the gateway.
+type Upstream struct {
+	Config
+	host    string // of the Host field
+	target  string // to be looked up: host:port
+	prefix  string
+	addr    atomic.Pointer[string]
+	pools   []*client.Pool // by loop; each is its loop's own
+	lookup  atomic.Int64   // when the last look-up began, in unix nanoseconds
+	running atomic.Int64
+}
+
+// New checks the URL and looks its host up.
+func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
+	u := &Upstream{Config: cfg, pools: make([]*client.Pool, loops)}
+	at, err := url.Parse(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("upstream %s: %w", cfg.Name, err)
+	}
+	if at.Scheme != "http" || at.Host == "" {
+		return nil, fmt.Errorf("upstream %s: url %q: want http://host:port", cfg.Name, cfg.URL)
+	}
+	port := at.Port()
+	if port == "" {
+		port = "80"
+	}
+	u.host, u.target = at.Host, net.JoinHostPort(at.Hostname(), port)
+	u.prefix = strings.TrimSuffix(at.EscapedPath(), "/")
+	if err := u.resolve(ctx); err != nil {
+		return nil, fmt.Errorf("upstream %s: %w", cfg.Name, err)
+	}
+	return u, nil
+}
+
+// resolve looks the host up and remembers its first address.
+func (u *Upstream) resolve(ctx context.Context) error {
+	u.lookup.Store(time.Now().UnixNano())
+	host, port, err := net.SplitHostPort(u.target)
+	if err != nil {
+		return err
+	}
+	ips, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		return err
+	}
+	addr := net.JoinHostPort(ips[0], port)
+	u.addr.Store(&addr)
+	return nil
+}
+
+// resolveAnew looks the host up again after a failure, off the loop and once a
+// second at most.
+func (u *Upstream) resolveAnew() {
+	last := u.lookup.Load()
+	now := time.Now().UnixNano()
+	if net.ParseIP(hostOf(u.target)) != nil || now-last < int64(time.Second) || !u.lookup.CompareAndSwap(last, now) {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = u.resolve(ctx) // the old address stays
+	}()
+}
+
+func hostOf(target string) string {
+	host, _, _ := net.SplitHostPort(target) // made by JoinHostPort
+	return host
+}
+
+// Running is the number of calls in flight.
+func (u *Upstream) Running() int { return int(u.running.Load()) }
+
+// Full reports whether the upstream has as many calls as it may.
+func (u *Upstream) Full() bool { return u.MaxStreams > 0 && u.Running() >= u.MaxStreams }
+
+// Do sends a request from loop l and tells recv how it goes. It never waits.
+func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error) {
+	pool := u.pools[l.ID()]
+	addr := *u.addr.Load()
+	if pool == nil || pool.Addr() != addr {
+		if pool != nil {
+			pool.Close()
+		}
+		pool = client.NewPool(l, client.Config{Addr: addr, Limits: u.MaxHead})
+		u.pools[l.ID()] = pool
+	}
+	t := &tracked{Receiver: recv, u: u}
+	u.running.Add(1)
+	call, err := pool.Do(client.Request{Method: req.Method, Head: u.head(req), Body: u.body(req), More: req.More}, t)
+	if err != nil {
+		u.running.Add(-1)
+		u.resolveAnew()
+		return nil, err
+	}
+	if req.More && req.Length < 0 {
+		return chunkedCall{call}, nil
+	}
+	return call, nil
+}
+
+// tracked is a Receiver that counts its call out at the end.
+type tracked struct {
+	Receiver
+	u *Upstream
+}
+
+func (t *tracked) Done(err error) {
+	t.u.running.Add(-1)
+	if errors.Is(err, client.ErrConnect) {
+		t.u.resolveAnew()
+	}
+	t.Receiver.Done(err)
+}
+
+// head renders the request's head.
+func (u *Upstream) head(req *Request) []byte {
+	b := make([]byte, 0, 1<<10)
+	b = http1.AppendRequestLine(b, req.Method, u.prefix+req.Path)
+	b = http1.AppendField(b, "Host", u.host)
+	for _, f := range req.Fields {
+		b = http1.AppendField(b, f.Name, f.Value)
+	}
+	for _, f := range u.Headers {
+		b = http1.AppendField(b, f.Name, f.Value)
+	}
+	if u.Key != "" {
+		b = http1.AppendField(b, "Authorization", "Bearer "+u.Key)
+	}
+	switch {
+	case req.Length >= 0:
+		b = http1.AppendField(b, "Content-Length", strconv.FormatInt(req.Length, 10))
+	case req.More:
+		b = http1.AppendField(b, "Transfer-Encoding", "chunked")
+	}
+	return append(b, "\r\n"...)
+}
