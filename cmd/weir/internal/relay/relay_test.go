@@ -1,0 +1,195 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/cmd/weir/internal/upstream"
+)
+
+// gateway serves a gateway in front of the handler and returns its URL.
+func gateway(t *testing.T, h http.Handler) string {
+	t.Helper()
+	up := httptest.NewServer(h)
+	t.Cleanup(up.Close)
+	u, err := upstream.New(context.Background(), upstream.Config{Name: "up", URL: up.URL}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Gateway{
+		Upstream: u, MaxBody: 64 << 20, MaxEvent: 4 << 20, Log: slog.New(slog.DiscardHandler),
+		Timeouts: Timeouts{Connect: 2 * time.Second, FirstEvent: 10 * time.Second, Idle: 10 * time.Second},
+	}
+	mux := new(weir.Mux)
+	mux.HandleInlineBody("POST /v1/chat/completions", g)
+	srv := &weir.Server{Handler: mux, Loops: 2}
+	if err := srv.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if _, err := srv.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + srv.Addrs()[0].String() + "/v1/chat/completions"
+}
+
+const ask = `{"model":"m","messages":[],"stream":true}`
+
+func post(t *testing.T, url, body string) (*http.Response, string, error) {
+	t.Helper()
+	res, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return res, string(b), err
+}
+
+// G1, G2, G13.
+func TestStream(t *testing.T) {
+	const events = "data: {\"a\":1}\n\ndata: {\"b\":2}\r\n\r\n: x\n\ndata:[DONE]\n\n"
+	url := gateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		if string(b) != ask || r.Header.Get("Authorization") != "" || r.Header.Get("Accept-Encoding") != "identity" {
+			t.Errorf("upstream got %q with %v", b, r.Header)
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("X-Request-Id", "7")
+		for i := range events {
+			io.WriteString(w, events[i:i+1])
+			w.(http.Flusher).Flush()
+		}
+	}))
+	res, got, err := post(t, url, ask)
+	if err != nil || got != events {
+		t.Fatalf("got %q, %v; want %q", got, err, events)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform",
+		"X-Accel-Buffering": "no", "X-Request-Id": "7",
+	} {
+		if got := res.Header.Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// G1 for an answer that is no stream; G8 for bodies on both sides of the limit
+// for keeping.
+func TestUnary(t *testing.T) {
+	url := gateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Length", fmt.Sprint(len(b)))
+		w.Write(b)
+	}))
+	for _, size := range []int{0, 1000, gatherLimit - 100, gatherLimit, 5 << 20} {
+		body := `{"model":"m","stream":false,"pad":"` + strings.Repeat("x", size) + `"}`
+		for range 2 {
+			res, got, err := post(t, url, body)
+			if err != nil || got != body || res.ContentLength != int64(len(body)) {
+				t.Fatalf("%d: got %d bytes (%d announced), %v", len(body), len(got), res.ContentLength, err)
+			}
+		}
+		req, _ := http.NewRequest("POST", url, io.MultiReader(strings.NewReader(body))) // chunked
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || !bytes.Equal(got, []byte(body)) {
+			t.Fatalf("%d in chunks: got %d bytes, %v", len(body), len(got), err)
+		}
+	}
+}
+
+// G4: a stream that broke does not look finished.
+func TestBroken(t *testing.T) {
+	for _, tt := range []struct{ name, sent, want string }{
+		{"clean end without [DONE]", "data: {}\n\n", "data: {}\n\ndata: {\"error\":"},
+		{"inside an event", "data: {}\n\ndata: {", "data: {}\n\ndata: {\n\ndata: {\"error\":"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			url := gateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				io.WriteString(w, tt.sent)
+			}))
+			res, got, err := post(t, url, ask)
+			if err != nil || res.StatusCode != 200 || !strings.HasPrefix(got, tt.want) || strings.Contains(got, "[DONE]") {
+				t.Errorf("got %d %q, %v; want %q…", res.StatusCode, got, err, tt.want)
+			}
+		})
+	}
+}
+
+// G3: the upstream learns at once that the client has left, at every stage.
+func TestClientLeaves(t *testing.T) {
+	for _, stage := range []string{"head", "event", "mid"} {
+		t.Run(stage, func(t *testing.T) {
+			arrived, left := make(chan struct{}), make(chan struct{})
+			url := gateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.ReadAll(r.Body)
+				w.Header().Set("Content-Type", "text/event-stream")
+				switch stage {
+				case "event":
+					w.(http.Flusher).Flush()
+				case "mid":
+					io.WriteString(w, "data: 1\n\n")
+					w.(http.Flusher).Flush()
+				}
+				close(arrived)
+				<-r.Context().Done()
+				close(left)
+			}))
+			ctx, cancel := context.WithCancel(context.Background())
+			req, _ := http.NewRequestWithContext(ctx, "POST", url, strings.NewReader(ask))
+			go func() {
+				res, err := http.DefaultClient.Do(req)
+				if err == nil {
+					io.ReadAll(res.Body)
+					res.Body.Close()
+				}
+			}()
+			<-arrived
+			cancel()
+			select {
+			case <-left:
+			case <-time.After(5 * time.Second):
+				t.Error("the upstream was not told")
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	url := gateway(t, http.NotFoundHandler())
+	for _, tt := range []struct {
+		body   string
+		status int
+		want   string
+	}{
+		{"", 400, "JSON"},
+		{"[]", 400, "JSON"},
+		{`{"model":"m"`, 400, "JSON"},
+		{`{"stream":true}`, 400, "model"},
+		{`{"model":"m"}`, 404, "404 page not found"},
+	} {
+		res, got, err := post(t, url, tt.body)
+		if err != nil || res.StatusCode != tt.status || !strings.Contains(got, tt.want) {
+			t.Errorf("%q: got %d %q, %v; want %d … %s", tt.body, res.StatusCode, got, err, tt.status, tt.want)
+		}
+	}
+}
