@@ -28,8 +28,6 @@ func every(target Target, cases []Case) map[string]error {
 	)
 	target = target.withDefaults()
 	one := func(k Case) {
-		start := time.Now()
-		defer func() { if d := time.Since(start); d > 900*time.Millisecond { println(k.ID(), d.String()) } }()
 		if err := play(&target, k); err != nil {
 			mu.Lock()
 			failed[k.ID()] = err

@@ -25,6 +25,7 @@ func connectionCases() []Case {
 		c(94, "bad request behind a stream", "L10", send(msg("GET /numbers?n=3 HTTP/1.1", host)+msg(getLine)+bait),
 			answer(200, is("1\n2\n3\n")), refuse(400)),
 		c(95, "Connection: close", "L11", closeAfter("Connection: close")),
+		c(95, "Connection: close, nothing behind it", "L11", send(msg(getLine, host, "Connection: close")), answer(200, is(hello), closing), closed),
 		c(95, "Connection: close on POST", "L11", send(msg(postLine, host, "Connection: close", "Content-Length: 5")+"hello"+bait),
 			answer(200, is("hello"), closing), closed),
 		c(95, "Connection: close behind others", "L11", send(msg(getLine, host)+msg(getLine, host, "Connection: close")+bait),
@@ -161,9 +162,9 @@ func closingCases() []Case {
 		c(103, "RST in the middle of bodies", "", resetsLeakNothing).byItself(),
 		c(104, "4xx arrives though input was not read", "L13", send(msg(getLine)+unread), sent, refuse(400)),
 		c(104, "413 arrives though the body was sent", "L13",
-			send(msg("PUT /upload?max=10 HTTP/1.1", host, fmt.Sprintf("Content-Length: %d", len(unread)))+unread), sent, refuse(413)),
+			send(msg("PUT /upload?max=10 HTTP/1.1", host, fmt.Sprintf("Content-Length: %d", len(unread)))+unread), sent, answer(413), settled),
 		c(104, "401 arrives though the body was sent", "L13",
-			send(msg("PUT /upload?auth=1 HTTP/1.1", host, fmt.Sprintf("Content-Length: %d", len(unread)))+unread), sent, answer(401), ifClosingClosed),
+			send(msg("PUT /upload?auth=1 HTTP/1.1", host, fmt.Sprintf("Content-Length: %d", len(unread)))+unread), sent, answer(401), settled),
 		c(106, "client that never reads is not read for ever", "L8", floodUnread),
 	}
 	return append(cases, dateCases()...)

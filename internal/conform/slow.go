@@ -110,7 +110,7 @@ func onTime(took, limit time.Duration) error {
 // stalled opens an endless stream and reads none of it. The stream must be cut at the
 // stall time-out, visibly, and a client beside it must not notice (items 110 and 136).
 func stalled(p *peer) error {
-	const enough = 32 << 20 // more than all kernel buffers on the way hold
+	const buffered = 32 << 20 // more than all kernel buffers on the way hold
 	if err := do(smallWindow, send(msg("GET /burst?n=1000000&size=1024 HTTP/1.1", host)))(p); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func stalled(p *peer) error {
 	if err != nil {
 		return err
 	}
-	for n := 0; n < enough && err == nil; {
+	for n := 0; n < buffered && err == nil; {
 		var piece []byte
 		piece, err = p.readPiece(r)
 		n += len(piece)
