@@ -285,7 +285,7 @@ func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
 		ex.close = true
 	}
 	dst := http1.AppendStatusLine(b.B, w.Status())
-	dst = append(append(append(dst, "Date: "...), ex.conn.srv.date()...), "\r\n"...)
+	dst = append(append(append(dst, "Date: "...), ex.conn.srv.date(ex.now())...), "\r\n"...)
 	dst = w.header.appendTo(dst)
 	switch {
 	case chunks:

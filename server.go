@@ -184,9 +184,8 @@ func (s *Server) find(r *Request) *Route {
 	return s.fallback
 }
 
-// date is the Date field's value for the present second.
-func (s *Server) date() []byte {
-	now := time.Now()
+// date is the Date field's value for the second that now is in.
+func (s *Server) date(now time.Time) []byte {
 	stamp := s.stamp.Load()
 	if stamp == nil || stamp.second != now.Unix() {
 		stamp = &dateStamp{now.Unix(), http1.AppendDate(nil, now)}
