@@ -84,12 +84,10 @@ func (sockets) State(fd int) (ev Event) {
 	got := fds[0].Revents
 	if got&unix.POLLIN != 0 {
 		ev |= Readable
-		var p [1]byte
-		if n, _, err := unix.Recvfrom(fd, p[:], unix.MSG_PEEK|unix.MSG_DONTWAIT); n == 0 && err == nil {
-			ev |= HalfClosed
-		}
 	}
-	if got&pollRDHUP != 0 {
+	switch {
+	case got&pollRDHUP != 0,
+		pollRDHUP == 0 && got&(unix.POLLIN|unix.POLLHUP|unix.POLLERR) == unix.POLLIN && atEnd(fd):
 		ev |= HalfClosed
 	}
 	if got&unix.POLLOUT != 0 {
@@ -99,6 +97,14 @@ func (sockets) State(fd int) (ev Event) {
 		ev |= Dead
 	}
 	return ev
+}
+
+// atEnd reports whether the next read would tell of the end. It would clear an
+// error that SocketError is to tell.
+func atEnd(fd int) bool {
+	var p [1]byte
+	n, _, err := unix.Recvfrom(fd, p[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return n == 0 && err == nil
 }
 
 func wouldBlock(call string, err error) error {

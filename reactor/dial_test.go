@@ -1,0 +1,178 @@
+//go:build unix
+
+package reactor_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"weir/internal/memloop"
+	"weir/reactor"
+)
+
+// dialFrom dials on the loop.
+func (w *world) dialFrom(addr string) (*probe, error) {
+	w.Helper()
+	p := newProbe(nil)
+	var err error
+	w.do(func() { p.conn, err = w.loop().Dial(addr, p) })
+	return p, err
+}
+
+// echoServer answers what it reads until the end.
+func (w *world) echoServer(network, addr string) string {
+	w.Helper()
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				io.Copy(c, c)
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+func TestDial(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			onSockets(t, func(w *world) {
+				w.start(reactor.Config{})
+				addr := ""
+				if network == "tcp" {
+					addr = w.echoServer("tcp", "127.0.0.1:0")
+				} else {
+					addr = "unix:" + w.echoServer("unix", filepath.Join(w.TempDir(), "s"))
+				}
+				p, err := w.dialFrom(addr)
+				if err != nil {
+					w.Fatal(err)
+				}
+				p.expect(w, "connected")
+				p.send("hello")
+				p.expect(w, "data hello")
+				if got := p.conn.RemoteAddr(); network == "tcp" && got.String() != addr || network == "unix" && got.IsValid() {
+					w.Errorf("got peer %v, want %s", got, addr)
+				}
+				if n := w.r.Connections(); n != 1 {
+					w.Errorf("got %d connections, want 1", n)
+				}
+				w.do(p.conn.Close)
+				p.expect(w, "closed")
+				if p.cause != reactor.ErrClosed || w.r.Connections() != 0 {
+					w.Errorf("got cause %v and %d connections, want ErrClosed and none", p.cause, w.r.Connections())
+				}
+			})
+		})
+	}
+}
+
+// nobody is an address at which connections are refused.
+func nobody(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func TestDialRefused(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.start(reactor.Config{})
+		addr := "127.0.0.1:1"
+		if w.kernel == nil {
+			addr = nobody(w)
+		}
+		p, err := w.dialFrom(addr)
+		if err == nil {
+			p.expect(w, "closed")
+			err = p.cause
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			w.Errorf("got %v, want ECONNREFUSED", err)
+		}
+		w.settle()
+		p.silent(w)
+		if n := w.r.Connections(); n != 0 {
+			w.Errorf("got %d connections, want none", n)
+		}
+	})
+}
+
+func TestDialErrorsKnownAtOnce(t *testing.T) {
+	onSockets(t, func(w *world) {
+		w.start(reactor.Config{})
+		before := openDescriptors()
+		for _, test := range []struct {
+			addr string
+			want error
+		}{
+			{"unix:" + filepath.Join(w.TempDir(), "nobody"), syscall.ENOENT},
+			{"localhost:80", nil},
+			{"127.0.0.1", nil},
+			{"", nil},
+		} {
+			p, err := w.dialFrom(test.addr)
+			if err == nil || test.want != nil && !errors.Is(err, test.want) {
+				w.Errorf("%q: got %v, want an error (%v)", test.addr, err, test.want)
+			}
+			p.silent(w)
+		}
+		if got := openDescriptors(); got != before {
+			w.Errorf("got %d descriptors, want the %d from before", got, before)
+		}
+	})
+}
+
+func TestCloseWhileConnecting(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.kernel.Hang("127.0.0.1:1")
+		w.start(reactor.Config{})
+		p, err := w.dialFrom("127.0.0.1:1")
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.do(p.conn.Close)
+		p.expect(w, "closed")
+		if p.cause != reactor.ErrClosed || w.kernel.Open() != 0 {
+			w.Errorf("got cause %v and %d descriptors, want ErrClosed and none", p.cause, w.kernel.Open())
+		}
+	})
+}
+
+func TestPanicInConnected(t *testing.T) {
+	onMemory(t, func(w *world) {
+		lost := make(chan error, 1)
+		w.kernel.Listen("127.0.0.1:1", func(c *memloop.Client) {
+			_, err := c.Read(make([]byte, 1))
+			lost <- err
+		})
+		w.start(reactor.Config{})
+		p := &touchy{newProbe(nil)}
+		w.do(func() { p.conn, _ = w.loop().Dial("127.0.0.1:1", p) })
+		p.expect(w, "closed")
+		if err := <-lost; !errors.Is(err, syscall.ECONNRESET) {
+			w.Errorf("server: got %v, want ECONNRESET", err)
+		}
+	})
+}
+
+// touchy panics when it is connected.
+type touchy struct{ *probe }
+
+func (touchy) Connected() { panic("boom") }
