@@ -37,6 +37,7 @@ type conn struct {
 	ex         *exchange // the present request; nil between two
 	phase      phase
 	cutting    bool // shutdown: the timer is the moment to be cut
+	held       bool // nothing is read until the client has taken more of its answers
 	waiting    bool // guarded by the output's lock: the loop wants to be told when the answer is complete
 	prev, next *conn
 
@@ -67,11 +68,11 @@ func (c *conn) step(p []byte) (n int, more bool) {
 	case phaseBody:
 		return c.readBody(p)
 	case phaseAnswering:
-		if len(p) == 0 {
-			return 0, false
+		if len(p) == 0 && !c.ex.sealed && !c.rc.InputEnded() {
+			return 0, false // look again when there is something to do
 		}
 		if c.answered() {
-			return 0, c.nextRequest()
+			return 0, c.nextRequest(len(p))
 		}
 		if len(p) >= c.srv.Limits.Pipelined {
 			c.rc.Pause()
@@ -380,6 +381,7 @@ func (c *conn) serveInline(ex *exchange) {
 func (c *conn) inlineOver(ex *exchange) {
 	c.rc.Lock()
 	ex.onLoop = false
+	ex.sealed = ex.close && ex.over.Load()
 	c.rc.Defer()
 	if p := ex.stream.pump; p != nil && !p.closed && !ex.over.Load() {
 		p.start()
@@ -429,30 +431,35 @@ func (c *conn) settle() {
 	if c.phase == phaseBody && !c.ex.close {
 		return // the body is still being skipped
 	}
-	if c.nextRequest() {
+	if c.nextRequest(c.rc.Buffered()) {
 		c.rc.Resume()
 	}
 }
 
 // nextRequest leaves an answered request behind. It reports whether another
-// one may follow.
-func (c *conn) nextRequest() bool {
+// one may be read now; left is how much of it is here. A client that does not
+// take its answers gets no further ones: what it has not taken is bounded.
+func (c *conn) nextRequest(left int) bool {
 	ex := c.ex
 	c.rc.Lock()
 	c.waiting = false
 	last := ex.close || c.srv.isDraining()
 	c.since = ex.ended
+	c.held = c.rc.Backlogged()
 	c.rc.Unlock()
 	c.srv.Trace.requestEnd(ex)
 	c.ex = nil
 	c.shard.recycle(ex)
-	if last || c.rc.InputEnded() && c.rc.Buffered() == 0 {
+	if last || c.rc.InputEnded() && left == 0 {
 		c.over()
 		return false
 	}
 	c.phase = phaseHead
 	c.pause = time.Time{}
-	return true
+	if c.held {
+		c.rc.Pause()
+	}
+	return !c.held
 }
 
 // over closes the connection in good order.
@@ -464,6 +471,10 @@ func (c *conn) over() {
 
 // Drained is the reactor's: a client that was behind has caught up.
 func (c *conn) Drained() {
+	if c.held {
+		c.held = false
+		c.rc.Resume()
+	}
 	if c.ex == nil {
 		return
 	}

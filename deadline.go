@@ -42,6 +42,9 @@ func (c *conn) due(now time.Time) time.Time {
 		if c.ex != nil {
 			return c.since.Add(t.Head)
 		}
+		if c.held {
+			break // the time for taking answers is bounded by the reactor
+		}
 		return c.since.Add(t.Idle)
 	case phaseBody:
 		if !c.pause.IsZero() {

@@ -51,6 +51,7 @@ type exchange struct {
 	started  time.Time       // of the request body
 	partial  bool            // a part of the head has arrived
 	skip     bool            // the request is answered, its body not wanted
+	sealed   bool            // the connection's last answer was given inline: nobody else will tell the loop
 	awaited  bool            // the client waits for 100 Continue before it sends the body
 	onBody   func(p []byte, err error)
 }
@@ -315,6 +316,9 @@ func (ex *exchange) rescue() {
 	}
 	err := &PanicError{Value: p, Stack: debug.Stack()}
 	ex.conn.srv.log().Error("weir: handler panicked", "pattern", ex.req.Pattern(), "panic", p, "stack", string(err.Stack))
+	ex.conn.rc.Lock()
+	ex.close = true // who knows what it has left behind
+	ex.conn.rc.Unlock()
 	ex.fail(err)
 }
 
@@ -427,7 +431,7 @@ func (ex *exchange) reset() {
 	ex.res.reset()
 	ex.conn = nil
 	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
-	ex.partial, ex.skip, ex.awaited, ex.unread = false, false, false, false
+	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread = false, false, false, false, false
 	ex.cause, ex.hooks = nil, nil
 	ex.received = 0
 	ex.over.Store(false)
