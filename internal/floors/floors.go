@@ -1,0 +1,189 @@
+// Package floors holds the rules of what may import what in weir, and a test
+// that keeps them. It needs no tool but the Go toolchain; .golangci.yml says
+// the same to editors.
+//
+//	cmd/weir ──> weir (root) ──> reactor ──> gnet/v2/pkg/netpoll, pkg/socket
+//	   │            │  └───────> plugin               nethttp, ws, static, hub ──> weir
+//	   │            ├──────────> http1 ──> chunked    plugin/cabi ──> plugin
+//	   │            └──────────> sse                  all may import internal/*
+//	   └──────> client ──> reactor, http1
+//
+// An arrow may be followed further down: what may import http1 may import
+// chunked. Nothing goes up, and test files are free.
+package floors
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const module = "weir"
+
+// A floor is what one package, or a tree of packages, may import besides the
+// standard library and internal packages.
+type floor struct {
+	on      []string // packages of weir it stands on, paths below the module
+	outside []string // modules, or packages of modules, from outside weir
+	bytes   bool     // bytes only: no sockets, not even by way of another package
+	anyone  bool     // may import whatever it likes from outside weir
+	unsafe  bool
+}
+
+// floors has every package of weir by its path below the module, "." being the
+// root. A name that ends in /... stands for all packages below it too; the
+// longest that fits counts.
+var floors = map[string]floor{
+	"chunked": {bytes: true},
+	"sse":     {bytes: true},
+	"http1":   {bytes: true, on: []string{"chunked"}},
+	"plugin":  {bytes: true},
+
+	"reactor": {outside: []string{
+		"github.com/panjf2000/gnet/v2/pkg/netpoll",
+		"github.com/panjf2000/gnet/v2/pkg/socket",
+		"github.com/panjf2000/gnet/v2/pkg/errors", // these two are in netpoll's signatures
+		"github.com/panjf2000/gnet/v2/pkg/queue",
+		"github.com/valyala/bytebufferpool",
+		"golang.org/x/sys",
+	}},
+	"client": {
+		on:      []string{"reactor", "http1"},
+		outside: []string{"github.com/valyala/bytebufferpool"},
+	},
+	".": {
+		on:      []string{"reactor", "plugin", "http1", "sse"},
+		outside: []string{"github.com/valyala/bytebufferpool"},
+	},
+
+	"nethttp":     {on: []string{"."}},
+	"ws":          {on: []string{"."}, outside: []string{"github.com/gobwas/ws"}},
+	"static":      {on: []string{"."}},
+	"hub":         {on: []string{"."}},
+	"plugin/cabi": {on: []string{"plugin"}},
+
+	"docs": {}, // the guide, embedded
+	"cmd/weir/...": {
+		anyone: true,
+		on: []string{
+			".", "client", "nethttp", "ws", "static", "hub", "plugin/cabi",
+			"docs", "cmd/weir/...",
+		},
+	},
+
+	"internal/...":     {},
+	"internal/bytesx":  {unsafe: true},
+	"internal/memloop": {on: []string{"reactor"}},
+}
+
+// faults says which imports of a package, given by its path below the module,
+// its floor forbids.
+func faults(pkg string, imports []string) []string {
+	f, name, ok := floorOf(pkg)
+	if !ok {
+		return []string{fmt.Sprintf("%s has no floor: give it one in internal/floors", pkg)}
+	}
+	var found []string
+	for _, path := range imports {
+		if why := f.forbids(path, name); why != "" {
+			found = append(found, fmt.Sprintf("%s imports %s: %s", pkg, path, why))
+		}
+	}
+	return found
+}
+
+// forbids says why a package of floor f, called name, may not import path; ""
+// is that it may.
+func (f floor) forbids(path, name string) string {
+	switch {
+	case path == "unsafe" && !f.unsafe:
+		return "only internal/bytesx does unsafe conversions"
+	case path == "C" && name != "plugin/cabi":
+		return "only plugin/cabi uses cgo"
+	case f.bytes && isSocket(path):
+		return "this floor sees bytes, never sockets"
+	case isStandard(path):
+		return ""
+	case isOurs(path):
+		return f.forbidsOurs(below(path), name)
+	case f.anyone && !isIn(path, "github.com/panjf2000/gnet/v2"):
+		return ""
+	case slices.ContainsFunc(f.outside, func(of string) bool { return isIn(path, of) }):
+		return ""
+	case isIn(path, "github.com/panjf2000/gnet/v2"):
+		return "only reactor stands on gnet"
+	}
+	return "the library stays small: the gateway's needs are imported under cmd/weir only"
+}
+
+func (f floor) forbidsOurs(target, name string) string {
+	_, targetName, ok := floorOf(target)
+	switch {
+	case !ok:
+		return "it has no floor: give it one in internal/floors"
+	case targetName == name:
+		return ""
+	case strings.HasPrefix(targetName, "internal/") && !floors[targetName].climbs():
+		return ""
+	case slices.Contains(reach(name), targetName):
+		return ""
+	}
+	return "no arrow of the floors leads there"
+}
+
+// climbs says that an internal package stands on one that is not.
+func (f floor) climbs() bool { return len(f.on) > 0 }
+
+// reach returns the names of all floors below name.
+func reach(name string) []string {
+	var all []string
+	for _, next := range floors[name].on {
+		if next != name {
+			all = append(append(all, next), reach(next)...)
+		}
+	}
+	return all
+}
+
+// floorOf returns the floor of a package, and the name it has in floors.
+func floorOf(pkg string) (f floor, name string, ok bool) {
+	if f, ok = floors[pkg]; ok {
+		return f, pkg, true
+	}
+	for dir := pkg; dir != ""; {
+		name = dir + "/..."
+		if f, ok = floors[name]; ok {
+			return f, name, true
+		}
+		dir = dir[:max(0, strings.LastIndexByte(dir, '/'))]
+	}
+	return floor{}, "", false
+}
+
+func isOurs(path string) bool { return isIn(path, module) }
+
+// below returns a package's path below the module.
+func below(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+// isIn says that path is of or below it.
+func isIn(path, of string) bool {
+	return path == of || strings.HasPrefix(path, of+"/")
+}
+
+// isStandard says that path is in the standard library: what comes from
+// elsewhere has a dot in its first part.
+func isStandard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".") && !isOurs(path)
+}
+
+// isSocket says that a package opens or serves sockets. net/url and net/netip
+// only spell addresses.
+func isSocket(path string) bool {
+	return path == "net" || isIn(path, "net/http")
+}

@@ -1,0 +1,102 @@
+// Talks to a chat completions endpoint with the official openai package and
+// tells on stdout, one JSON object a line, what arrived:
+//
+//   {"type":"delta","text":"…"}                                   a piece, as it came
+//   {"type":"done","finish_reason":"stop","text":"…","usage":…}   the whole
+//   {"type":"aborted","deltas":3}                                 left on purpose
+//   {"type":"models","ids":["…"]}
+//   {"type":"error","class":"NotFoundError","status":404,…}       exit status 1
+//
+//   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 node openai_stream.mjs \
+//     [--mode stream|once|abort|models] [--model NAME] [--message TEXT]
+//     [--max-tokens N] [--seed N] [--after K] [--usage]
+//
+// abort leaves after K deltas (--after, 3 when not given; 0 leaves before the
+// first).
+import OpenAI from "openai";
+import { parseArgs } from "node:util";
+
+const { values: args } = parseArgs({
+  options: {
+    mode: { type: "string", default: "stream" },
+    model: { type: "string", default: "weir-demo" },
+    message: { type: "string", default: "Tell me about streams." },
+    "max-tokens": { type: "string" },
+    seed: { type: "string" },
+    after: { type: "string", default: "3" },
+    usage: { type: "boolean", default: false },
+  },
+});
+
+const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
+
+// One attempt, so that a test sees the server's own answer.
+const client = new OpenAI({
+  baseURL: process.env.OPENAI_BASE_URL,
+  apiKey: process.env.OPENAI_API_KEY ?? "none",
+  maxRetries: 0,
+  timeout: 30_000,
+});
+
+const request = {
+  model: args.model,
+  messages: [{ role: "user", content: args.message }],
+  ...(args["max-tokens"] && { max_tokens: Number(args["max-tokens"]) }),
+  ...(args.seed && { seed: Number(args.seed) }),
+};
+
+async function stream(limit = Infinity) {
+  const leave = new AbortController();
+  const pieces = await client.chat.completions.create(
+    { ...request, stream: true, ...(args.usage && { stream_options: { include_usage: true } }) },
+    { signal: leave.signal },
+  );
+  const done = { type: "done", finish_reason: null, text: "", usage: null };
+  let deltas = 0;
+  if (limit === 0) leave.abort();
+  for await (const piece of pieces) {
+    const choice = piece.choices[0];
+    if (choice?.delta?.content) {
+      say({ type: "delta", text: choice.delta.content });
+      done.text += choice.delta.content;
+      if (++deltas === limit) leave.abort();
+    }
+    done.finish_reason = choice?.finish_reason ?? done.finish_reason;
+    done.usage = piece.usage ?? done.usage;
+  }
+  // An aborted stream ends without an error.
+  say(leave.signal.aborted ? { type: "aborted", deltas } : done);
+}
+
+async function once() {
+  const answer = await client.chat.completions.create(request);
+  const [choice] = answer.choices;
+  say({
+    type: "done",
+    finish_reason: choice.finish_reason,
+    text: choice.message.content,
+    usage: answer.usage ?? null,
+  });
+}
+
+async function models() {
+  const ids = [];
+  for await (const model of client.models.list()) ids.push(model.id);
+  say({ type: "models", ids });
+}
+
+const modes = { stream: () => stream(), once, models, abort: () => stream(Number(args.after)) };
+
+try {
+  if (!Object.hasOwn(modes, args.mode)) throw new TypeError(`no mode ${args.mode}`);
+  await modes[args.mode]();
+} catch (err) {
+  say({
+    type: "error",
+    class: err.constructor.name,
+    status: err.status ?? null,
+    code: err.code ?? null,
+    message: err.message,
+  });
+  process.exitCode = 1;
+}
