@@ -36,25 +36,23 @@ func status(w *weir.Response, code int, line string) {
 	w.Error(code, line)
 }
 
-// start serves it on addr; nothing listens for an empty one. end is never nil.
+// start serves it on addr; nothing listens for an empty one. With an error end
+// is nil.
 func (a *admin) start(addr string, log *slog.Logger) (end func(), err error) {
 	if addr == "" {
 		return func() {}, nil
-	}
-	if !private(addr) {
-		return nil, fmt.Errorf("--admin %s is not a loopback address: it has no authentication; give 127.0.0.1:PORT, unix:/PATH or \"\" for none", addr)
 	}
 	srv := a.server(log)
 	if err := srv.Start(addr); err != nil {
 		return nil, fmt.Errorf("--admin %s: %w; give another address, or \"\" for none", addr, err)
 	}
-	log.Info("weir demo: admin", "on", srv.Addrs()[0].String())
+	log.Info(name+": admin", "on", srv.Addrs()[0].String())
 	return func() { _, _ = srv.Shutdown(atOnce()) }, nil
 }
 
 // private reports whether only this machine can connect to the address.
 func private(addr string) bool {
-	if strings.HasPrefix(addr, "unix:") {
+	if addr == "" || strings.HasPrefix(addr, "unix:") {
 		return true
 	}
 	host, _, err := net.SplitHostPort(addr)

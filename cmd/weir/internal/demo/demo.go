@@ -38,6 +38,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 		return code
 	}
+	if !private(*adminAddr) {
+		return command.WrongUse(name, "--admin "+*adminAddr+` can be reached from other machines, and asks nobody who they are; give 127.0.0.1:PORT, unix:/PATH or "" for none`, stderr)
+	}
 	log := command.Logger(stderr)
 	shared.pace.Store(&pace)
 	shared.model() // built now, not during the first request

@@ -44,9 +44,8 @@ func newServer() *weir.Server {
 
 // answer makes the response a JSON body.
 func answer(w *weir.Response, status int, body []byte) {
-	w.SetStatus(status)
+	w.Error(status, string(body)) // not Write, which belongs to the stream once a handler has begun one that failed
 	setField(w, "Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n')) // into the response's buffer
 }
 
 func fail(w *weir.Response, e *openai.Error) { answer(w, e.Status, e.Append(nil)) }

@@ -50,10 +50,10 @@ func reachable(addr net.Addr) string {
 	switch {
 	case !ok:
 		return "" // a unix socket
+	case tcp.IP == nil, tcp.IP.Equal(net.IPv4zero):
+		return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: tcp.Port}).String()
 	case !tcp.IP.IsUnspecified():
 		return tcp.String()
-	case tcp.IP.To4() != nil:
-		return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: tcp.Port}).String()
 	}
 	return (&net.TCPAddr{IP: net.IPv6loopback, Port: tcp.Port}).String()
 }
