@@ -210,11 +210,15 @@ func (c *Conn) write(a, b, d []byte) (n int, err error) {
 // putBack returns what write(2) did not take to the front of what was
 // appended meanwhile.
 func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
-	switch {
-	case sent == len(out.B):
+	if sent == len(out.B) {
 		bytebufferpool.Put(out)
 		return
-	case o.pool != nil:
+	}
+	if sent >= len(out.B)-sent { // moving costs less than sending did
+		out.B = out.B[:copy(out.B, out.B[sent:])]
+		sent = 0
+	}
+	if o.pool != nil {
 		out.B = append(out.B, o.pool.B...)
 		bytebufferpool.Put(o.pool)
 	}

@@ -318,6 +318,33 @@ func TestMarks(t *testing.T) {
 	})
 }
 
+// A producer that waits at the high mark and goes on at the low one never lets
+// the buffer run empty. It must not grow by what was sent. // L8
+func TestBufferStaysSmall(t *testing.T) {
+	const high = 8 << 10
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{HighMark: high})
+		c, p := w.memory()
+		c.SetWindow(1 << 10)
+		go io.Copy(io.Discard, c)
+		for range 4000 {
+			p.conn.Lock()
+			for room := p.conn.Room(); room != nil; room = p.conn.Room() {
+				p.conn.Unlock()
+				<-room
+				p.conn.Lock()
+			}
+			b := p.conn.Buffer()
+			b.B = append(b.B, "one token of very many, that are together much more than the mark"...)
+			if got := len(b.B); got > 3*high {
+				p.conn.Unlock()
+				w.Fatalf("got a buffer of %d, with a high mark of %d", got, high)
+			}
+			p.conn.Flush()
+		}
+	})
+}
+
 func TestRoomOpensWhenOutputIsOver(t *testing.T) {
 	for _, test := range []struct {
 		name string
