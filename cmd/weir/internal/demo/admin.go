@@ -44,7 +44,7 @@ func (a *admin) start(addr string, log *slog.Logger) (end func(), err error) {
 	}
 	srv := a.server(log)
 	if err := srv.Start(addr); err != nil {
-		return nil, fmt.Errorf("--admin %s: %w; give another address, or \"\" for none", addr, err)
+		return nil, fmt.Errorf("--admin: %w (--admin \"\" turns it off)", err)
 	}
 	log.Info(name+": admin", "on", srv.Addrs()[0].String())
 	return func() { _, _ = srv.Shutdown(atOnce()) }, nil

@@ -118,7 +118,7 @@ func TestMain_CannotStart(t *testing.T) {
 		parts []string
 	}{
 		{"port in use", []string{"--listen", taken, "--admin", ""}, command.Failure, []string{taken, "in use", "choose another"}},
-		{"admin port in use", []string{"--listen", "127.0.0.1:0", "--admin", taken}, command.Failure, []string{"--admin " + taken, "in use", "for none"}},
+		{"admin port in use", []string{"--listen", "127.0.0.1:0", "--admin", taken}, command.Failure, []string{"--admin", taken, "in use", "turns it off"}},
 		{"admin for all", []string{"--admin", ":9090"}, command.Usage, []string{"--admin :9090", "127.0.0.1:PORT", "--help"}},
 		{"admin by name", []string{"--admin", "example.com:9090"}, command.Usage, []string{"--admin example.com:9090"}},
 		{"rate", []string{"--rate", "fast"}, command.Usage, []string{"fast", "-rate", "tokens a second"}},
