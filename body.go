@@ -96,6 +96,14 @@ func (b *bodyReader) end(err error) {
 	}
 }
 
+// endBody tells a handler that reads the body. It comes after cut: what the
+// handler then still answers must not pass for the answer.
+func (ex *exchange) endBody(err error) {
+	if b := ex.req.reader; b != nil {
+		b.end(err)
+	}
+}
+
 func (b *bodyReader) signal() {
 	select {
 	case b.wake <- struct{}{}:

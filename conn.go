@@ -103,7 +103,7 @@ func (c *conn) readHead(p []byte) (n int, more bool) {
 	n, err := ex.req.head.Parse(p, &c.srv.headLimits)
 	switch {
 	case err != nil:
-		c.refuse(parseStatus(err), err)
+		c.refuse(err)
 		return 0, false
 	case n == 0:
 		c.awaitHead()
@@ -128,17 +128,23 @@ func (c *conn) awaitHead() {
 	}
 }
 
-func parseStatus(err error) int {
-	var parse *http1.ParseError
-	if errors.As(err, &parse) {
+// statusOf is the status that answers a request which cannot be served.
+func statusOf(err error) int {
+	var (
+		parse   *http1.ParseError
+		framing *chunked.Error
+	)
+	switch {
+	case errors.As(err, &parse):
 		return parse.Status
-	}
-	var framing *chunked.Error
-	if errors.As(err, &framing) {
+	case errors.As(err, &framing):
 		return framing.Status
-	}
-	if errors.Is(err, ErrBodyTooLarge) {
+	case errors.Is(err, ErrBodyTooLarge):
 		return 413
+	case errors.Is(err, ErrTimeout):
+		return 408
+	case errors.Is(err, ErrBusy):
+		return 503
 	}
 	return 400
 }
@@ -147,14 +153,12 @@ func parseStatus(err error) int {
 // its body. rest is what has arrived behind the head.
 func (c *conn) begin(ex *exchange, rest []byte) bool {
 	r := &ex.req
-	r.header.parsed, r.remote = &r.head, c.rc.RemoteAddr()
+	r.header.parsed, r.remote, r.view = &r.head, c.rc.RemoteAddr(), true
 	c.shard.requests.Add(1)
 	route := c.srv.find(r)
 	hasBody := r.head.Chunked() || r.head.ContentLength() > 0
 	if route.mode != inline && route.mode != early || hasBody { // it outlives the buffer that it was parsed in
-		r.copyHead()
-		r.params.Reset()
-		route = c.srv.find(r)
+		route = c.keepHead(r)
 	}
 	r.route = route
 	c.srv.Trace.requestStart(ex)
@@ -169,6 +173,14 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 	return true
 }
 
+// keepHead makes the request independent of the loop's buffer, and routes it
+// again: what the pattern's wildcards took is views, too.
+func (c *conn) keepHead(r *Request) *Route {
+	r.copyHead()
+	r.params.Reset()
+	return c.srv.find(r)
+}
+
 // admitted asks OnHeaders. When it says no, the answer that it has made is
 // sent.
 func (c *conn) admitted(ex *exchange) (yes bool) {
@@ -176,7 +188,7 @@ func (c *conn) admitted(ex *exchange) (yes bool) {
 	if f == nil {
 		return true
 	}
-	ex.onLoop = true
+	ex.onLoop, ex.ended = true, c.loop().Now()
 	func() {
 		defer ex.rescue()
 		if yes = f(&ex.res, &ex.req); !yes {
@@ -200,15 +212,15 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	ex.left, ex.started = length, c.loop().Now()
 	ex.decoder = chunked.Decoder{MaxBody: limit}
 	c.phase = phaseBody
+	if !c.admitted(ex) {
+		return c.skipBody(ex, whole)
+	}
 	if r.route.mode == early {
 		c.serveInline(ex)
 		return c.skipBody(ex, whole)
 	}
-	if !c.admitted(ex) {
-		return c.skipBody(ex, whole)
-	}
 	if limit > 0 && length > limit {
-		c.refuse(413, ErrBodyTooLarge)
+		c.refuse(ErrBodyTooLarge)
 		return false
 	}
 	ask := r.head.ExpectContinue() && len(rest) == 0
@@ -256,7 +268,7 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		var err error
 		data, n, err = ex.decoder.Next(p)
 		if err != nil {
-			c.refuse(parseStatus(err), bodyError(err))
+			c.refuse(bodyError(err))
 			return n, false
 		}
 		done = ex.decoder.Done()
@@ -274,11 +286,15 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		c.bodyDone(ex)
 		return n, true
 	}
+	if n == len(p) && c.rc.InputEnded() && c.pause.IsZero() {
+		c.lost(c.loop().Now()) // what was kept behind an earlier answer is not whole, and no more will come
+		return n, false
+	}
 	return n, n > 0 && c.phase == phaseBody && c.pause.IsZero()
 }
 
 func bodyError(err error) error {
-	if parseStatus(err) == 413 {
+	if statusOf(err) == 413 {
 		return ErrBodyTooLarge
 	}
 	return err
@@ -319,6 +335,10 @@ func (c *conn) bodyDone(ex *exchange) {
 	case ex.req.reader != nil:
 		c.phase = phaseAnswering
 		ex.req.reader.end(io.EOF)
+		if !c.pause.IsZero() { // the handler need not read the body: the next request must get through
+			c.pause = time.Time{}
+			c.rc.Resume()
+		}
 	case ex.req.route.mode == inlineArriving:
 		c.phase = phaseAnswering
 		if f != nil {
@@ -360,7 +380,8 @@ func (c *conn) dispatchTo(ex *exchange) {
 	srv := c.srv
 	if srv.handlers.Add(1) > int64(srv.Limits.Handlers) {
 		srv.handlers.Add(-1)
-		c.refuse(503, ErrBusy)
+		ex.req.reader = nil
+		c.refuse(ErrBusy)
 		return
 	}
 	go func() {
@@ -371,39 +392,46 @@ func (c *conn) dispatchTo(ex *exchange) {
 
 // serveInline runs the handler here.
 func (c *conn) serveInline(ex *exchange) {
-	ex.onLoop = true
+	ex.onLoop, ex.ended = true, c.loop().Now()
 	ex.serve(ex.req.route.handler)
 	c.inlineOver(ex)
 }
 
 // inlineOver has what an inline handler left in the output written at the end
-// of the turn.
+// of the turn. An answer that goes on outlives the buffer that its request was
+// parsed in.
 func (c *conn) inlineOver(ex *exchange) {
 	c.rc.Lock()
 	ex.onLoop = false
-	ex.sealed = ex.close && ex.over.Load()
+	over := ex.over.Load()
+	ex.sealed = ex.close && over
+	if !over && ex.req.view {
+		c.keepHead(&ex.req)
+	}
 	c.rc.Defer()
-	if p := ex.stream.pump; p != nil && !p.closed && !ex.over.Load() {
+	if p := ex.stream.pump; p != nil && !over {
 		p.start()
 	}
 }
 
 // refuse answers a request that cannot be served, and closes.
-func (c *conn) refuse(status int, err error) {
+func (c *conn) refuse(err error) {
 	ex := c.ex
-	if b := ex.req.reader; b != nil {
-		b.end(err)
-	}
 	c.phase = phaseAnswering
+	if b := ex.req.reader; b != nil {
+		c.refuseRunning(ex, err)
+		b.end(err)
+		return
+	}
 	if f := ex.onBody; f != nil {
 		ex.onBody = nil
 		f(nil, err)
 	}
+	status := statusOf(err)
 	c.rc.Lock()
 	ex.close = ex.close || status != 503 || ex.received > 0
 	if ex.committed || ex.over.Load() {
-		c.rc.Unlock()
-		c.abort(err)
+		c.spoilt(ex, err)
 		return
 	}
 	ex.served = true
@@ -412,9 +440,36 @@ func (c *conn) refuse(status int, err error) {
 	c.settle()
 }
 
-func (c *conn) abort(cause error) {
-	c.ex.cut(cause)
-	c.rc.Abort(cause)
+// refuseRunning is refuse while the handler runs and has the Response in its
+// hands: it is told, and when it returns the error response is sent instead of
+// its own.
+func (c *conn) refuseRunning(ex *exchange, err error) {
+	c.rc.Lock()
+	if ex.committed || ex.over.Load() {
+		c.spoilt(ex, err)
+		return
+	}
+	if ex.cause == nil {
+		ex.cause = err
+	}
+	ex.stream.leave(err)
+	c.waiting = true
+	f := ex.farewell(err)
+	c.rc.Unlock()
+	f.announce()
+}
+
+// spoilt ends a connection whose request turned out bad when its answer had
+// begun. An answer that is complete still gets through. The lock is held.
+func (c *conn) spoilt(ex *exchange, cause error) {
+	complete := ex.over.Load() && !ex.broken
+	c.rc.Unlock()
+	if complete {
+		c.settle()
+		return
+	}
+	ex.cut(cause)
+	c.end(ex, cause)
 }
 
 // mustClose reports whether the connection cannot be used after this answer.
@@ -447,8 +502,8 @@ func (c *conn) nextRequest(left int) bool {
 	c.since = ex.ended
 	c.held = c.rc.Backlogged()
 	c.rc.Unlock()
-	c.srv.Trace.requestEnd(ex)
 	c.ex = nil
+	ex.stopBeat()
 	c.shard.recycle(ex)
 	if last || c.rc.InputEnded() && left == 0 {
 		c.over()
@@ -525,12 +580,23 @@ func (c *conn) PeerClosed() {
 // lost ends a request whose client has left.
 func (c *conn) lost(at time.Time) {
 	ex := c.ex
-	if b := ex.req.reader; b != nil {
-		b.end(ErrClientGone)
-	}
 	ex.cut(ErrClientGone)
+	ex.endBody(ErrClientGone)
 	c.srv.stats.told(at)
-	c.rc.Abort(ErrClientGone)
+	c.end(ex, ErrClientGone)
+}
+
+// end ends the connection of an answer that will not be whole: a part of it
+// must not be taken for the whole, but what was answered before is to arrive.
+func (c *conn) end(ex *exchange, cause error) {
+	c.rc.Lock()
+	begun := ex.committed
+	c.rc.Unlock()
+	if begun {
+		c.rc.Abort(cause)
+		return
+	}
+	c.over()
 }
 
 func (c *conn) streaming() bool {
@@ -550,11 +616,9 @@ func (c *conn) Closed(cause error) {
 		return
 	}
 	cause = departure(cause)
-	if b := ex.req.reader; b != nil {
-		b.end(cause)
-	}
-	if ex.cut(cause) {
+	if ex.cut(cause) && ex.req.route != nil {
 		c.srv.stats.told(at)
 	}
-	c.srv.Trace.requestEnd(ex)
+	ex.endBody(cause)
+	ex.stopBeat()
 }

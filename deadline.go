@@ -25,10 +25,8 @@ func (c *conn) Timeout(*wheel.Timer) {
 		return
 	}
 	switch {
-	case c.phase == phaseBody:
-		c.refuse(408, ErrTimeout)
-	case c.phase == phaseHead && c.ex != nil:
-		c.refuse(408, ErrTimeout)
+	case c.phase == phaseBody, c.phase == phaseHead && c.ex != nil:
+		c.refuse(ErrTimeout)
 	case c.phase != phaseOver:
 		c.over()
 	}
@@ -61,6 +59,8 @@ func (c *conn) due(now time.Time) time.Time {
 
 // bodyDue is when the body falls below its least pace, if nothing more comes.
 func (c *conn) bodyDue() time.Time {
-	earned := time.Duration(c.ex.received) * time.Second / time.Duration(c.srv.Limits.BodyRate)
+	rate := int64(c.srv.Limits.BodyRate)
+	whole, rest := c.ex.received/rate, c.ex.received%rate // apart: in nanoseconds 9 GB overflow
+	earned := time.Duration(whole)*time.Second + time.Duration(rest)*time.Second/time.Duration(rate)
 	return c.ex.started.Add(c.srv.Timeouts.BodyGrace + earned)
 }

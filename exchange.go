@@ -68,13 +68,17 @@ func (ex *exchange) end(cause error) farewell {
 		ex.cause = cause
 	}
 	ex.stream.count(cause)
-	return ex.farewell(cause)
+	ex.conn.srv.Trace.requestEnd(ex)
+	f := ex.farewell(ex.cause)
+	f.pump = ex.stream.pump
+	return f
 }
 
-// now is the time, from the loop's clock while an inline handler runs.
+// now is the time; while an inline handler runs, that of the loop's turn, which
+// is in ended already: the loop's own clock is not for every goroutine.
 func (ex *exchange) now() time.Time {
 	if ex.onLoop {
-		return ex.conn.loop().Now()
+		return ex.ended
 	}
 	return time.Now()
 }
@@ -86,6 +90,7 @@ type farewell struct {
 	cancel context.CancelCauseFunc
 	hooks  []func(error)
 	inline bool
+	pump   *pump // to be closed
 }
 
 func (ex *exchange) farewell(cause error) farewell {
@@ -116,6 +121,23 @@ func (f farewell) announce() {
 			go hook(f.cause)
 		}
 	}
+	if f.pump != nil {
+		f.pump.endWith(f.cause)
+	}
+}
+
+// failed is why nothing can be written any more, and notes it as the cause; nil
+// while the connection is open. The loop may not have heard of it yet. The lock
+// is held.
+func (ex *exchange) failed() error {
+	err := ex.conn.rc.Err()
+	if err != nil && ex.cause == nil {
+		ex.cause = departure(err)
+	}
+	if err != nil {
+		return ex.cause
+	}
+	return nil
 }
 
 // depart tells the handler that the client has left and leaves the answer
@@ -142,10 +164,10 @@ func (ex *exchange) cut(cause error) (first bool) {
 	}
 	f := ex.end(cause)
 	o.Unlock()
-	f.announce()
 	if p := ex.stream.pump; p != nil {
 		p.closeQuietly(cause)
 	}
+	f.announce()
 	return first
 }
 
@@ -202,9 +224,13 @@ func (ex *exchange) handled() {
 	ex.served = true
 	s := &ex.stream
 	switch {
-	case ex.over.Load() || s.detached:
+	case ex.over.Load():
 		ex.flush()
-	case s.pump != nil && s.refusal == nil:
+	case s.refusal != nil:
+		ex.errorAnswer(statusOf(s.refusal), s.refusal)
+	case s.detached:
+		ex.flush()
+	case s.pump != nil:
 		inline := ex.onLoop
 		ex.flush()
 		if !inline { // else the loop starts it, when the handler's turn is over
@@ -251,7 +277,7 @@ func (ex *exchange) finish(cause error, big []byte) {
 // finishBuffered writes the whole answer. The lock is held.
 func (ex *exchange) finishBuffered() {
 	w := &ex.res
-	if ex.conn.rc.Err() != nil {
+	if ex.failed() != nil {
 		ex.finish(ex.cause, nil)
 		return
 	}
@@ -350,9 +376,6 @@ func (ex *exchange) fail(err error) {
 	ex.broken = true
 	o.Unlock()
 	f.announce()
-	if p := ex.stream.pump; p != nil {
-		ex.conn.loop().Post(&closeTask{p, err})
-	}
 	ex.conn.loop().Post(&abortTask{ex.conn, ex, err})
 }
 
@@ -363,6 +386,9 @@ func (ex *exchange) errorAnswer(status int, err error) {
 	w.header.reset()
 	w.body = w.body[:0]
 	w.status = status
+	if ex.cause == nil {
+		ex.cause = err
+	}
 	if errors.Is(err, ErrBusy) {
 		w.header.fields = append(w.header.fields, headerField{"Retry-After", "1"})
 	}
@@ -421,7 +447,7 @@ func (t *resumeTask) Run() {
 
 func (t *abortTask) Run() {
 	if t.conn.ex == t.ex {
-		t.conn.rc.Abort(t.cause)
+		t.conn.end(t.ex, t.cause)
 	}
 }
 
@@ -434,5 +460,6 @@ func (ex *exchange) reset() {
 	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread = false, false, false, false, false
 	ex.cause, ex.hooks = nil, nil
 	ex.received = 0
+	ex.stream.refusal = nil
 	ex.over.Store(false)
 }

@@ -17,7 +17,8 @@ import (
 type Request struct {
 	ex     *exchange // nil in a clone
 	head   http1.Request
-	raw    []byte // the head's bytes: a view, or a copy once the request left the loop
+	raw    []byte // the head's bytes
+	view   bool   // raw is the loop's buffer, not a copy
 	header Header
 	params pattern.Params
 	values []headerField // a clone's path values
@@ -152,7 +153,7 @@ func (r *Request) Clone() *Request {
 
 // copyHead makes the request independent of the buffer that it was parsed in.
 func (r *Request) copyHead() {
-	r.raw = bytes.Clone(r.raw)
+	r.raw, r.view = bytes.Clone(r.raw), false
 	r.head.Rebase(r.raw)
 }
 

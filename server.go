@@ -196,17 +196,20 @@ func (s *Server) date(now time.Time) []byte {
 
 // takeSlot counts a stream in, if the limits allow one more.
 func (s *Server) takeSlot(rt *Route) bool {
-	if s.Limits.Streams > 0 && s.stats.active.Load() >= int64(s.Limits.Streams) {
+	if n := s.stats.active.Add(1); s.Limits.Streams > 0 && n > int64(s.Limits.Streams) {
+		s.stats.active.Add(-1)
 		return false
 	}
 	if rt.maxStreams > 0 && rt.streams.Add(1) > rt.maxStreams {
-		rt.streams.Add(-1)
+		s.freeSlot(rt)
 		return false
 	}
+	s.stats.total.Add(1)
 	return true
 }
 
 func (s *Server) freeSlot(rt *Route) {
+	s.stats.active.Add(-1)
 	if rt.maxStreams > 0 {
 		rt.streams.Add(-1)
 	}

@@ -151,19 +151,15 @@ func (c *conn) drain() bool {
 		c.settle()
 	case c.phase == phaseHead && c.ex == nil:
 		c.over()
-	case c.phase == phaseHead:
-		return true // a request is arriving
-	}
+	} // else a request is arriving: its answer will be the last
 	return false
 }
 
 // cut ends a connection whose time is up.
 func (c *conn) cut() {
 	if c.ex != nil {
-		if b := c.ex.req.reader; b != nil {
-			b.end(ErrServerClosed)
-		}
 		c.ex.cut(ErrServerClosed)
+		c.ex.endBody(ErrServerClosed)
 	}
 	c.rc.Abort(ErrServerClosed)
 }

@@ -72,7 +72,7 @@ type pump struct {
 	min    time.Duration
 	next   time.Time
 	posted atomic.Bool
-	closed bool
+	closed atomic.Bool // written on the loop
 }
 
 func newPump(s *Stream, src Source) *pump {
@@ -112,11 +112,11 @@ func (p *pump) Timeout(*wheel.Timer) { p.run() }
 func (p *pump) run() {
 	defer p.rescue()
 	for share := pumpShare; share > 0; {
-		if p.closed || p.held() || p.early() {
+		if p.closed.Load() || p.held() || p.early() {
 			return
 		}
 		chunk, err := p.src.Next(p.s.ex.conn.shard.scratch[:0])
-		if p.closed {
+		if p.closed.Load() {
 			return
 		}
 		if len(chunk) > 0 && !p.send(chunk) {
@@ -193,12 +193,23 @@ func (p *pump) finish() {
 
 // close closes the source, once.
 func (p *pump) close(cause error) {
-	if p.closed {
+	if p.closed.Swap(true) {
 		return
 	}
-	p.closed = true
 	p.s.ex.conn.loop().StopTimer(&p.timer)
 	p.src.Close(cause)
+}
+
+// endWith has the source of an answer that has ended otherwise closed. Any
+// goroutine.
+func (p *pump) endWith(cause error) {
+	if p.closed.Load() {
+		return
+	}
+	if cause == nil {
+		cause = ErrStreamEnded
+	}
+	p.s.ex.conn.loop().Post(&closeTask{p, cause})
 }
 
 // rescue is deferred around what runs the source.

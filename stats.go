@@ -36,10 +36,7 @@ type stats struct {
 
 func (s *stats) nextStream() uint64 { return s.streamID.Add(1) }
 
-func (s *stats) started() { s.active.Add(1); s.total.Add(1) }
-
 func (s *stats) finished(cause error) {
-	s.active.Add(-1)
 	switch {
 	case cause == nil, errors.Is(cause, ErrNoBody):
 	case errors.Is(cause, ErrClientGone), errors.Is(cause, ErrSlowClient), errors.Is(cause, ErrServerClosed):

@@ -28,9 +28,9 @@ type Stream struct {
 	id       uint64 // 0 = the answer is no stream
 	chunks   bool   // the body is in chunks
 	detached bool
-	counted  bool
 	sent     int64
-	refusal  error // why it never started
+	slot     *Route // whose limit it counts for, while it runs
+	refusal  error  // why it is answered with an error instead
 	pump     *pump
 	beat     *heartbeat
 	trailers []chunked.Field
@@ -50,6 +50,7 @@ func (s *Stream) open(ex *exchange) {
 	}
 	s.ex, s.id = ex, ex.conn.srv.stats.nextStream()
 	switch {
+	case s.refusal != nil:
 	case ex.told && ex.cause != nil && ex.conn.srv.HalfClose != HalfCloseAllow:
 		cause := ex.cause
 		f := ex.end(cause)
@@ -58,21 +59,23 @@ func (s *Stream) open(ex *exchange) {
 		f.announce()
 		ex.conn.loop().Post(&abortTask{ex.conn, ex, cause})
 		return
+	case ex.over.Load():
 	case !ex.conn.srv.takeSlot(ex.req.route):
 		s.refusal = ErrBusy
+		ex.errorAnswer(503, ErrBusy)
+		return
 	default:
-		s.counted = true
-		ex.conn.srv.stats.started()
+		s.slot = ex.req.route
 	}
 	rc.Unlock()
 }
 
 // count is called once, at the end of the exchange, with the lock held.
 func (s *Stream) count(cause error) {
-	if s.counted {
-		s.counted = false
-		s.ex.conn.srv.freeSlot(s.ex.req.route)
+	if s.slot != nil {
+		s.ex.conn.srv.freeSlot(s.slot)
 		s.ex.conn.srv.stats.finished(cause)
+		s.slot = nil
 	}
 }
 
@@ -85,15 +88,15 @@ func (s *Stream) leave(cause error) {
 // state is nil while chunks may be added. The lock is held.
 func (s *Stream) state() error {
 	switch {
+	case s.refusal != nil:
+		return s.refusal
 	case s.ex.over.Load():
 		if s.ex.cause != nil {
 			return s.ex.cause
 		}
 		return ErrStreamEnded
-	case s.refusal != nil:
-		return s.refusal
 	}
-	return s.ex.conn.rc.Err()
+	return s.ex.failed()
 }
 
 // acquire takes the lock when a chunk may be added.
@@ -159,17 +162,17 @@ var crlf = []byte("\r\n")
 // of body may follow. The lock is held; with an error it is given up.
 func (s *Stream) ready(n int) error {
 	ex := s.ex
+	if s.sent += int64(n); ex.res.length > 0 && s.sent > ex.res.length-1 && !ex.bodyless() {
+		ex.conn.rc.Unlock()
+		ex.fail(errLength)
+		return errLength
+	}
 	if !ex.committed {
 		ex.commit(ex.conn.rc.Buffer(), ex.res.length-1)
 		if ex.bodyless() {
 			ex.finish(ErrNoBody, nil)
 			return ErrNoBody
 		}
-	}
-	if s.sent += int64(n); ex.res.length > 0 && s.sent > ex.res.length-1 {
-		ex.conn.rc.Unlock()
-		ex.fail(errLength)
-		return errLength
 	}
 	if s.beat != nil && n > 0 {
 		s.beat.last = time.Now()
@@ -319,11 +322,7 @@ func (s *Stream) Close() error {
 // finishStream ends a stream that is complete. The lock is held.
 func (ex *exchange) finishStream() {
 	s := &ex.stream
-	if s.refusal != nil {
-		ex.errorAnswer(503, s.refusal)
-		return
-	}
-	if ex.conn.rc.Err() != nil {
+	if ex.failed() != nil {
 		ex.finish(ex.cause, nil)
 		return
 	}
@@ -425,6 +424,13 @@ type heartbeat struct {
 	timer wheel.Timer
 	every time.Duration
 	last  time.Time // of the last chunk; guarded by the output's lock
+}
+
+// stopBeat gives the timer's hold of an ended stream up. On the loop.
+func (ex *exchange) stopBeat() {
+	if b := ex.stream.beat; b != nil {
+		ex.conn.loop().StopTimer(&b.timer)
+	}
 }
 
 // Timeout runs on the loop.
