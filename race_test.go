@@ -1,0 +1,8 @@
+//go:build race
+
+package weir_test
+
+const (
+	raceEnabled = true
+	cutStep     = 5 // the detector makes it slow: without it each byte is a place to cut
+)
