@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -13,7 +14,10 @@ import (
 	"testing"
 
 	"weir/cmd/weir/internal/command"
+	"weir/internal/leak"
 )
+
+func TestMain(m *testing.M) { os.Exit(leak.Check(m)) }
 
 // process is a running Main.
 type process struct {
@@ -69,7 +73,7 @@ func (p *process) end(t *testing.T) (code int, stdout string) {
 }
 
 // A life: ready, drained, gone.
-func TestMain_Life(t *testing.T) {
+func TestMainLife(t *testing.T) {
 	p := start("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ttft", "0", "--rate", "0.001")
 	adm := "http://" + line(t, p.stderr, `"on":"([0-9.:]+)"`)
 	first, err := p.stdout.ReadString('\n')
@@ -104,7 +108,7 @@ func TestMain_Life(t *testing.T) {
 	}
 }
 
-func TestMain_CannotStart(t *testing.T) {
+func TestMainCannotStart(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +143,7 @@ func TestMain_CannotStart(t *testing.T) {
 	}
 }
 
-func TestMain_Help(t *testing.T) {
+func TestMainHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	if code := Main([]string{"--help"}, &stdout, &stderr); code != command.OK || stderr.Len() > 0 {
 		t.Errorf("got exit code %d, stderr %q", code, stderr.String())

@@ -26,27 +26,28 @@ type said struct {
 // sdk runs one of the scripts against a base URL.
 type sdk func(t *testing.T, base string, args ...string) []said
 
-// sdks are the official openai packages that are installed here.
+// eachSDK runs f with each of the official openai packages that is installed.
 func eachSDK(t *testing.T, f func(t *testing.T, run sdk)) {
-	dir := filepath.Join("..", "..", "..", "..", "scripts", "clients")
+	root := filepath.Join("..", "..", "..", "..")
+	dir := filepath.Join(root, "scripts", "clients")
 	t.Run("npm", func(t *testing.T) {
 		node, err := exec.LookPath("node")
 		if err != nil {
 			t.Skip("node is not installed")
 		}
 		if _, err := os.Stat(filepath.Join(dir, "node_modules", "openai")); err != nil {
-			t.Skip("the npm package openai is not installed: run npm ci in scripts/clients")
+			t.Skip("the npm package openai is not installed: run scripts/install.sh")
 		}
 		f(t, script(node, filepath.Join(dir, "openai_stream.mjs")))
 	})
 	t.Run("PyPI", func(t *testing.T) {
-		for _, python := range []string{filepath.Join(dir, ".venv", "bin", "python"), "python3"} {
+		for _, python := range []string{filepath.Join(root, ".venv", "bin", "python"), "python3"} {
 			if exec.Command(python, "-c", "import openai").Run() == nil {
 				f(t, script(python, filepath.Join(dir, "openai_stream.py")))
 				return
 			}
 		}
-		t.Skip("the PyPI package openai is not installed: install scripts/clients/requirements.txt into scripts/clients/.venv")
+		t.Skip("the PyPI package openai is not installed: run scripts/install.sh")
 	})
 }
 
