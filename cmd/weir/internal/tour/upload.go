@@ -53,6 +53,9 @@ func upload(w *weir.Response, r *weir.Request) {
 	}{n, hex.EncodeToString(sum.Sum(nil))})
 }
 
+// tooLarge ends the connection too: what comes behind the head is a body that
+// nobody wants.
 func tooLarge(w *weir.Response) {
+	setHeader(w, "Connection", "close")
 	w.Error(413, "the body is larger than the parameter max allows")
 }
