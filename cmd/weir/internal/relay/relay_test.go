@@ -16,12 +16,31 @@ import (
 	"weir/cmd/weir/internal/upstream"
 )
 
+// each runs a test with an upstream over http, https and HTTP/2.
+func each(t *testing.T, test func(t *testing.T, gateway func(h http.Handler) string)) {
+	for _, over := range []string{"http", "https", "h2"} {
+		t.Run(over, func(t *testing.T) {
+			test(t, func(h http.Handler) string { return gateway(t, over, h) })
+		})
+	}
+}
+
 // gateway serves a gateway in front of the handler and returns its URL.
-func gateway(t *testing.T, h http.Handler) string {
+func gateway(t *testing.T, over string, h http.Handler) string {
 	t.Helper()
-	up := httptest.NewServer(h)
+	up := httptest.NewUnstartedServer(h)
+	cfg := upstream.Config{Name: "up"}
+	switch over {
+	case "http":
+		up.Start()
+	default:
+		up.EnableHTTP2 = over == "h2"
+		up.StartTLS()
+		cfg.Roots = up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	}
 	t.Cleanup(up.Close)
-	u, err := upstream.New(context.Background(), upstream.Config{Name: "up", URL: up.URL}, 2)
+	cfg.URL = up.URL
+	u, err := upstream.New(context.Background(), cfg, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,9 +78,11 @@ func post(t *testing.T, url, body string) (*http.Response, string, error) {
 }
 
 // G1, G2, G13.
-func TestStream(t *testing.T) {
+func TestStream(t *testing.T) { each(t, testStream) }
+
+func testStream(t *testing.T, gateway func(http.Handler) string) {
 	const events = "data: {\"a\":1}\n\ndata: {\"b\":2}\r\n\r\n: x\n\ndata:[DONE]\n\n"
-	url := gateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := gateway(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		if string(b) != ask || r.Header.Get("Authorization") != "" || r.Header.Get("Accept-Encoding") != "identity" {
 			t.Errorf("upstream got %q with %v", b, r.Header)
@@ -89,8 +110,10 @@ func TestStream(t *testing.T) {
 
 // G1 for an answer that is no stream; G8 for bodies on both sides of the limit
 // for keeping.
-func TestUnary(t *testing.T) {
-	url := gateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func TestUnary(t *testing.T) { each(t, testUnary) }
+
+func testUnary(t *testing.T, gateway func(http.Handler) string) {
+	url := gateway(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Length", fmt.Sprint(len(b)))
 		w.Write(b)
@@ -117,13 +140,15 @@ func TestUnary(t *testing.T) {
 }
 
 // G4: a stream that broke does not look finished.
-func TestBroken(t *testing.T) {
+func TestBroken(t *testing.T) { each(t, testBroken) }
+
+func testBroken(t *testing.T, gateway func(http.Handler) string) {
 	for _, tt := range []struct{ name, sent, want string }{
 		{"clean end without [DONE]", "data: {}\n\n", "data: {}\n\ndata: {\"error\":"},
 		{"inside an event", "data: {}\n\ndata: {", "data: {}\n\ndata: {\n\ndata: {\"error\":"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			url := gateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			url := gateway(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "text/event-stream")
 				io.WriteString(w, tt.sent)
 			}))
@@ -136,11 +161,13 @@ func TestBroken(t *testing.T) {
 }
 
 // G3: the upstream learns at once that the client has left, at every stage.
-func TestClientLeaves(t *testing.T) {
+func TestClientLeaves(t *testing.T) { each(t, testClientLeaves) }
+
+func testClientLeaves(t *testing.T, gateway func(http.Handler) string) {
 	for _, stage := range []string{"head", "event", "mid"} {
 		t.Run(stage, func(t *testing.T) {
 			arrived, left := make(chan struct{}), make(chan struct{})
-			url := gateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			url := gateway(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				io.ReadAll(r.Body)
 				w.Header().Set("Content-Type", "text/event-stream")
 				switch stage {
@@ -174,8 +201,10 @@ func TestClientLeaves(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
-	url := gateway(t, http.NotFoundHandler())
+func TestRefused(t *testing.T) { each(t, testRefused) }
+
+func testRefused(t *testing.T, gateway func(http.Handler) string) {
+	url := gateway(http.NotFoundHandler())
 	for _, tt := range []struct {
 		body   string
 		status int

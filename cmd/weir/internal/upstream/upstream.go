@@ -4,9 +4,11 @@ package upstream
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -49,23 +51,26 @@ type Call interface {
 // Config describes an upstream.
 type Config struct {
 	Name       string
-	URL        string // http://host:port[/prefix]
+	URL        string // http://host:port[/prefix], or https
 	Key        string // sent as a bearer token; "" = none
 	Headers    []Field
-	MaxStreams int // 0 = no limit
+	MaxStreams int            // 0 = no limit
+	Standard   bool           // http too goes by net/http, on goroutines
+	Roots      *x509.CertPool // whom to trust for https; nil = the system's
 	MaxHead    http1.Limits
 }
 
 // Upstream is one server behind the gateway.
 type Upstream struct {
 	Config
-	host    string // of the Host field
-	target  string // to be looked up: host:port
-	prefix  string
-	addr    atomic.Pointer[string]
-	pools   []*client.Pool // by loop; each is its loop's own
-	lookup  atomic.Int64   // when the last look-up began, in unix nanoseconds
-	running atomic.Int64
+	transport http.RoundTripper // of an upstream that is not talked to on the loop
+	host      string            // of the Host field
+	target    string            // to be looked up: host:port
+	prefix    string
+	addr      atomic.Pointer[string]
+	pools     []*client.Pool // by loop; each is its loop's own
+	lookup    atomic.Int64   // when the last look-up began, in unix nanoseconds
+	running   atomic.Int64
 }
 
 // New checks the URL and looks its host up.
@@ -75,15 +80,20 @@ func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", cfg.Name, err)
 	}
-	if at.Scheme != "http" || at.Host == "" {
-		return nil, fmt.Errorf("upstream %s: url %q: want http://host:port", cfg.Name, cfg.URL)
+	if at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
+		return nil, fmt.Errorf("upstream %s: url %q: want http://host:port or https://host", cfg.Name, cfg.URL)
+	}
+	u.prefix = strings.TrimSuffix(at.EscapedPath(), "/")
+	if at.Scheme == "https" || cfg.Standard {
+		u.URL = strings.TrimSuffix(cfg.URL, "/")
+		u.transport = newTransport(cfg.Roots)
+		return u, nil
 	}
 	port := at.Port()
 	if port == "" {
 		port = "80"
 	}
 	u.host, u.target = at.Host, net.JoinHostPort(at.Hostname(), port)
-	u.prefix = strings.TrimSuffix(at.EscapedPath(), "/")
 	if err := u.resolve(ctx); err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", cfg.Name, err)
 	}
@@ -134,8 +144,26 @@ func (u *Upstream) Full() bool { return u.MaxStreams > 0 && u.Running() >= u.Max
 
 // Do sends a request from loop l and tells recv how it goes. It never waits.
 func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error) {
-	pool := u.pools[l.ID()]
-	addr := *u.addr.Load()
+	t := &tracked{Receiver: recv, u: u}
+	u.running.Add(1)
+	if u.transport != nil {
+		return u.doRemote(l, req, t), nil
+	}
+	call, err := u.pool(l).Do(client.Request{Method: req.Method, Head: u.head(req), Body: u.body(req), More: req.More}, t)
+	if err != nil {
+		u.running.Add(-1)
+		u.resolveAnew()
+		return nil, &client.Error{Kind: client.ErrConnect, Cause: err}
+	}
+	if req.More && req.Length < 0 {
+		return chunkedCall{call}, nil
+	}
+	return call, nil
+}
+
+// pool is the loop's connections to the upstream's present address.
+func (u *Upstream) pool(l *reactor.Loop) *client.Pool {
+	pool, addr := u.pools[l.ID()], *u.addr.Load()
 	if pool == nil || pool.Addr() != addr {
 		if pool != nil {
 			pool.Close()
@@ -143,18 +171,7 @@ func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error
 		pool = client.NewPool(l, client.Config{Addr: addr, Limits: u.MaxHead})
 		u.pools[l.ID()] = pool
 	}
-	t := &tracked{Receiver: recv, u: u}
-	u.running.Add(1)
-	call, err := pool.Do(client.Request{Method: req.Method, Head: u.head(req), Body: u.body(req), More: req.More}, t)
-	if err != nil {
-		u.running.Add(-1)
-		u.resolveAnew()
-		return nil, err
-	}
-	if req.More && req.Length < 0 {
-		return chunkedCall{call}, nil
-	}
-	return call, nil
+	return pool
 }
 
 // tracked is a Receiver that counts its call out at the end.
