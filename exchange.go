@@ -385,7 +385,7 @@ func (ex *exchange) errorAnswer(status int, err error) {
 	w := &ex.res
 	w.header.reset()
 	w.body = w.body[:0]
-	w.status = status
+	w.status, w.failing = status, true
 	if ex.cause == nil {
 		ex.cause = err
 	}

@@ -56,6 +56,9 @@ func (n *native) Serve(w *Response, r *Request) {
 		return
 	}
 	sink := &nativeSink{w: w, s: w.Stream()}
+	if sink.s.Cause() != nil {
+		return // refused, or the client has left already
+	}
 	if err := n.h.Stream(call, sink); err != nil && !errors.Is(err, sink.s.Cause()) {
 		w.ex.fail(err)
 	}

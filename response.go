@@ -54,7 +54,7 @@ func (w *Response) SetContentLength(n int64) error {
 // Write appends to a buffered body, sent with its Content-Length when Serve
 // returns. After Stream it is Stream().Send.
 func (w *Response) Write(p []byte) (int, error) {
-	if s := &w.ex.stream; s.id != 0 {
+	if s := &w.ex.stream; s.id != 0 && !w.failing {
 		if err := s.Send(p); err != nil {
 			return 0, err
 		}
@@ -66,7 +66,7 @@ func (w *Response) Write(p []byte) (int, error) {
 
 // WriteString is Write of a string.
 func (w *Response) WriteString(p string) (int, error) {
-	if w.ex.stream.id != 0 {
+	if w.ex.stream.id != 0 && !w.failing {
 		return w.Write([]byte(p))
 	}
 	w.body = append(w.body, p...)
@@ -166,7 +166,7 @@ func (w *Response) eventStream() {
 // reset prepares a pooled response for its next use.
 func (w *Response) reset() {
 	w.header.reset()
-	w.status, w.length = 0, 0
+	w.status, w.length, w.failing = 0, 0, false
 	if cap(w.body) > 64<<10 {
 		w.body = nil
 	}
