@@ -13,11 +13,12 @@ import (
 // The head is committed with the first chunk of a stream, or with the whole
 // buffered body when Serve returns. Until then status and fields can change.
 type Response struct {
-	ex     *exchange
-	header Header
-	status int // 0 = 200
-	body   []byte
-	length int64 // of a stream, +1; 0 = not known
+	ex      *exchange
+	header  Header
+	status  int // 0 = 200
+	body    []byte
+	length  int64 // of a stream, +1; 0 = not known
+	failing bool  // an error response is being made: Write is for its body, whatever the answer was to be
 }
 
 // Header is the fields of the answer's head.
