@@ -1,0 +1,156 @@
+package weir_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir"
+	"weir/internal/memloop"
+)
+
+// desk is a server on the kernel in memory, in a bubble with a fake clock.
+type desk struct {
+	*testing.T
+	srv    *weir.Server
+	kernel *memloop.Kernel
+}
+
+// atDesk runs f with a server that serves h; set changes the server before it starts.
+func atDesk(t *testing.T, h weir.Handler, set func(*weir.Server), f func(d *desk)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{T: t, kernel: memloop.New()}
+		d.srv = &weir.Server{Handler: h, Loops: 1, System: d.kernel, Logger: slog.New(slog.DiscardHandler)}
+		if set != nil {
+			set(d.srv)
+		}
+		if err := d.srv.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			d.cut()
+			synctest.Wait()
+			if n := d.kernel.Open(); n != 0 {
+				t.Errorf("got %d open descriptors after shutdown, want none", n)
+			}
+		}()
+		f(d)
+	})
+}
+
+// cut shuts the server down at once.
+func (d *desk) cut() weir.DrainReport {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	report, _ := d.srv.Shutdown(ctx) // shut down before: then there is nothing to do
+	return report
+}
+
+// dial opens a connection; what text are its first bytes.
+func (d *desk) dial(text string) *memloop.Client {
+	c := d.kernel.Dial(d.srv.Reactor(), 0)
+	d.write(c, text)
+	return c
+}
+
+func (d *desk) write(c *memloop.Client, text string) {
+	d.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		d.Error(err)
+	}
+}
+
+// get opens a connection with one request on it.
+func (d *desk) get(path string) *memloop.Client {
+	return d.dial("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+// seen is what has come to the client once nothing moves any more.
+func (d *desk) seen(c *memloop.Client) string {
+	var b strings.Builder
+	buf := make([]byte, 64<<10)
+	for {
+		synctest.Wait()
+		if c.Pending() == 0 {
+			return b.String()
+		}
+		n, _ := c.Read(buf) // there is something
+		b.Write(buf[:n])
+	}
+}
+
+// exchange sends one request and returns the status line and the body.
+func (d *desk) exchange(request string) (status, body string) {
+	d.Helper()
+	c := d.dial(request)
+	defer c.Close()
+	head, body, _ := strings.Cut(d.seen(c), "\r\n\r\n")
+	status, _, _ = strings.Cut(head, "\r\n")
+	return strings.TrimPrefix(status, "HTTP/1.1 "), body
+}
+
+// response reads one answer from a connection.
+func response(t testing.TB, r *bufio.Reader) (*http.Response, string) {
+	t.Helper()
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+// tally notes what handlers are told, and when.
+type tally struct {
+	mu     sync.Mutex
+	causes []error
+	at     []time.Time
+}
+
+func (y *tally) tell(cause error) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.causes, y.at = append(y.causes, cause), append(y.at, time.Now())
+}
+
+func (y *tally) told() []error {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return append([]error(nil), y.causes...)
+}
+
+func (y *tally) times() []time.Time {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return append([]time.Time(nil), y.at...)
+}
+
+// mux makes a Mux of handler functions that run on goroutines.
+func mux(routes map[string]func(*weir.Response, *weir.Request)) *weir.Mux {
+	m := new(weir.Mux)
+	for pattern, f := range routes {
+		m.HandleFunc(pattern, f)
+	}
+	return m
+}
+
+// shutdown ends a server that runs on sockets.
+func shutdown(t *testing.T, srv *weir.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := srv.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
