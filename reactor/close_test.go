@@ -148,6 +148,30 @@ func TestCloseWithUnreadInput(t *testing.T) {
 	}
 }
 
+// A client that reads the answer when it has sent everything is not kept from
+// sending by an answer that does not fit.
+func TestClosingDiscardsInput(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.setup = func(p *probe) { p.conn.Pause() }
+		w.start(reactor.Config{})
+		c, p := w.memory()
+		c.SetWindow(1)
+		start := time.Now()
+		sent := make(chan error)
+		go func() {
+			_, err := c.Write(make([]byte, 1<<20))
+			sent <- err
+		}()
+		synctest.Wait()
+		p.send("answer")
+		w.do(p.conn.Close)
+		if err := <-sent; err != nil || time.Since(start) != 0 {
+			w.Errorf("got %v after %v, want all sent at once", err, time.Since(start))
+		}
+		w.reads(c, "answer$")
+	})
+}
+
 // Close discards what the kernel still has, but not into what Data looks at.
 func TestCloseLeavesDataItsBytes(t *testing.T) {
 	onMemory(t, func(w *world) {

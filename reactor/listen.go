@@ -122,7 +122,7 @@ func (lis *listener) accept(l *Loop) {
 	defer l.rescue()
 	r := l.reactor
 	for range acceptsPerTurn {
-		fd, remote, err := accept(lis.fd)
+		fd, remote, err := r.spare.accept(lis.fd)
 		switch {
 		case err == nil:
 			r.admit(lis.target(l), l, fd, remote)

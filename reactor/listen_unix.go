@@ -174,34 +174,52 @@ func aborted(err error) bool {
 }
 
 // spareDescriptor is kept so that, when descriptors have run out, a connection
-// can still be accepted and told so.
+// can still be accepted and told so. All loops accept through it: what one of
+// them frees for a moment must not go to another's connection, or the spare
+// would be lost for as long as descriptors are short.
 type spareDescriptor struct {
-	mu sync.Mutex
+	mu sync.RWMutex // read: to accept
 	f  *os.File
 }
 
 func (s *spareDescriptor) open() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.f == nil {
-		s.f, _ = os.Open(os.DevNull) // without it, refuse says false
-	}
+	s.take()
 }
 
 func (s *spareDescriptor) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.give()
+}
+
+func (s *spareDescriptor) take() {
+	if s.f == nil {
+		s.f, _ = os.Open(os.DevNull) // without it, refuse tells accept's error
+	}
+}
+
+func (s *spareDescriptor) give() {
 	if s.f != nil {
 		_ = s.f.Close() // the null device
 		s.f = nil
 	}
 }
 
+func (s *spareDescriptor) accept(listener int) (int, netip.AddrPort, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return accept(listener)
+}
+
 // refuse gives the spare descriptor up for as long as it takes to accept,
 // answer and close. The error is that of accept, ErrAgain when nobody waits.
 func (s *spareDescriptor) refuse(listener int, refusal []byte) error {
-	s.close()
-	defer s.open()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.give()
+	defer s.take()
 	fd, _, err := accept(listener)
 	if err == nil {
 		refuseNow(fd, refusal)

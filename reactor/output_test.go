@@ -96,6 +96,7 @@ func TestRoomAnnouncedDuringWrite(t *testing.T) {
 		w.start(reactor.Config{})
 		c, p := w.memory()
 		c.SetWindow(0)
+		start := time.Now()
 		entered, release := c.HoldWrite()
 		done := make(chan struct{})
 		go func() {
@@ -108,6 +109,9 @@ func TestRoomAnnouncedDuringWrite(t *testing.T) {
 		release()
 		<-done
 		w.reads(c, "through")
+		if got := time.Since(start); got != 0 {
+			w.Errorf("got it after %v, want it at once", got)
+		}
 	})
 }
 

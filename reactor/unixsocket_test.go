@@ -93,13 +93,9 @@ func TestLiveUnixSocketIsLeftAlone(t *testing.T) {
 		if _, err := w.r.Listen("unix:" + path); err != nil {
 			w.Fatal(err)
 		}
-		before := openDescriptors()
 		_, err := w.r.Listen("unix:" + path)
 		if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "another process listens") {
 			w.Errorf("got %v, want EADDRINUSE with an explanation", err)
-		}
-		if got := openDescriptors(); got != before {
-			w.Errorf("got %d descriptors, want the %d from before", got, before)
 		}
 		w.talks(path)
 	})
