@@ -92,6 +92,11 @@ func TestStaleEventsMeetNobody(t *testing.T) {
 			p := <-w.came
 			w.settle()
 			p.silent(w)
+			w.do(func() {
+				if p.conn.PeerGone() {
+					w.Error("got another's departure")
+				}
+			})
 			born.Write([]byte("alive"))
 			p.expect(w, "data alive")
 			born.CloseWrite()
