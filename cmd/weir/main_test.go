@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"weir/cmd/weir/internal/command"
+	"weir/internal/leak"
 )
 
 // asWeir is set in the environment of a process that is to be weir, and not
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asWeir) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(leak.Check(m))
 }
 
 func TestCommandLine(t *testing.T) {
