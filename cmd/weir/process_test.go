@@ -139,6 +139,7 @@ func TestTourListensOnSeveral(t *testing.T) {
 	if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "\r\n\r\nHello, World!") {
 		t.Errorf("got %q, %v", got, err)
 	}
+	c.Close() // or the server waits for it, for two seconds
 	p.signal(syscall.SIGINT)
 	if e := p.logged("weir tour: drained"); e["cut"] != 0.0 {
 		t.Errorf("got the report %v, want nothing cut", e)
