@@ -37,6 +37,7 @@ type conn struct {
 	ex         *exchange // the present request; nil between two
 	phase      phase
 	cutting    bool // shutdown: the timer is the moment to be cut
+	review     bool // the timer runs out soon, to see whether a handler's goroutine has answered
 	held       bool // nothing is read until the client has taken more of its answers
 	waiting    bool // guarded by the output's lock: the loop wants to be told when the answer is complete
 	prev, next *conn
@@ -384,6 +385,10 @@ func (c *conn) dispatchTo(ex *exchange) {
 		c.refuse(ErrBusy)
 		return
 	}
+	if !c.review && c.phase == phaseAnswering {
+		c.review = true
+		c.startTimer(c.loop().Now().Add(reviewAfter))
+	}
 	go func() {
 		defer srv.handlers.Add(-1)
 		ex.serve(ex.req.route.handler)
@@ -404,7 +409,7 @@ func (c *conn) inlineOver(ex *exchange) {
 	c.rc.Lock()
 	ex.onLoop = false
 	over := ex.over.Load()
-	ex.sealed = ex.close && over
+	ex.sealed = over
 	if !over && ex.req.view {
 		c.keepHead(&ex.req)
 	}

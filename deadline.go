@@ -10,6 +10,10 @@ import (
 // forward only when a nearer deadline comes up, not at every request: when it
 // runs out it looks how far the deadline has moved meanwhile.
 
+// reviewAfter is how long an idle connection may keep what a request took that
+// was answered by a goroutine, which does not wake the loop when it is done.
+const reviewAfter = time.Second
+
 func (c *conn) startTimer(at time.Time) { c.loop().StartTimer(&c.timer, at) }
 
 // Timeout is the wheel's.
@@ -18,6 +22,13 @@ func (c *conn) Timeout(*wheel.Timer) {
 	if c.cutting {
 		c.cut()
 		return
+	}
+	if c.review {
+		c.review = false
+		c.settle()
+		if c.phase == phaseOver {
+			return
+		}
 	}
 	due := c.due(now)
 	if now.Before(due) {

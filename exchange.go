@@ -51,7 +51,7 @@ type exchange struct {
 	started  time.Time       // of the request body
 	partial  bool            // a part of the head has arrived
 	skip     bool            // the request is answered, its body not wanted
-	sealed   bool            // the connection's last answer was given inline: nobody else will tell the loop
+	sealed   bool            // answered by an inline handler: nobody else will tell the loop
 	awaited  bool            // the client waits for 100 Continue before it sends the body
 	onBody   func(p []byte, err error)
 }
@@ -257,7 +257,7 @@ func (ex *exchange) flush() {
 // lock, left without.
 func (ex *exchange) finish(cause error, big []byte) {
 	f := ex.end(cause)
-	post := !ex.onLoop && (ex.close || ex.conn.waiting)
+	post := !ex.onLoop && (ex.close || ex.conn.waiting || ex.stream.id != 0)
 	switch {
 	case ex.onLoop && big != nil:
 		b := ex.conn.rc.Buffer()
