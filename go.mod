@@ -6,6 +6,7 @@ require (
 	github.com/panjf2000/gnet/v2 v2.10.0
 	github.com/valyala/bytebufferpool v1.0.0
 	golang.org/x/sys v0.38.0
+	sigs.k8s.io/yaml v1.4.0
 )
 
 require (

@@ -1,0 +1,144 @@
+package config
+
+import "os"
+
+// Config is a whole configuration as [Load] returns it: checked, with the
+// defaults filled in. It is not changed after that, so any goroutine may read
+// it. The zero value is no valid configuration.
+type Config struct {
+	Listen    []string            `json:"listen" doc:"addresses to serve on: host:port, :port or unix:/path?mode=0660"`
+	Open      bool                `json:"open" doc:"serve everyone who can reach an address beyond loopback, without a key"`
+	Admin     Admin               `json:"admin" doc:"where health and metrics are served"`
+	Upstreams map[string]Upstream `json:"upstreams" doc:"the servers that requests are relayed to, by name"`
+	Models    map[string]Model    `json:"models" doc:"the models that clients may ask for, by name"`
+	Limits    Limits              `json:"limits" doc:"bounds for every client"`
+	Routes    []Route             `json:"routes" doc:"native handlers on paths of their own"`
+	CORS      CORS                `json:"cors" doc:"which web pages may call the gateway"`
+	Log       Log                 `json:"log" doc:"the access log"`
+	Drain     Duration            `json:"drain" min:"0s" max:"24h" doc:"for how long running streams may go on after SIGTERM"`
+
+	_ struct{} `later:"keys,otel"`
+}
+
+// Admin is the second listener, for operators.
+type Admin struct {
+	Listen   string `json:"listen" doc:"host:port or unix:/path; empty for none; an address beyond loopback needs token_env"`
+	TokenEnv string `json:"token_env" doc:"the environment variable with the bearer token that admin requests must carry"`
+}
+
+// Token is the admin token, "" if none is asked for.
+func (a Admin) Token() string { return fromEnv(a.TokenEnv) }
+
+// Upstream is one server that requests are relayed to.
+type Upstream struct {
+	URL        string            `json:"url" need:"true" doc:"http://host:port, https://host or unix:/path; the request's own path is used"`
+	Dialect    string            `json:"dialect" enum:"openai" later:"anthropic,ollama,tgi" doc:"the API that it speaks"`
+	KeyEnv     string            `json:"key_env" doc:"the environment variable with the key that is sent to it"`
+	Headers    map[string]string `json:"headers" doc:"fields added to every request"`
+	Timeouts   Timeouts          `json:"timeouts" doc:"how long it may take; 0s is without limit"`
+	MaxStreams int               `json:"max_streams" min:"0" max:"1000000" doc:"most requests at a time, above that another target is taken; 0 is without limit"`
+	Health     Health            `json:"health" doc:"active probes; off without a path"`
+	Breaker    Breaker           `json:"breaker" doc:"when it is left alone after failures"`
+}
+
+// Key is the key that is sent to the upstream, "" for none. It is read from the
+// environment each time, so that no printed Config shows it.
+func (u Upstream) Key() string { return fromEnv(u.KeyEnv) }
+
+// Endpoint is the upstream's URL taken apart. It is the zero Endpoint if the
+// URL is wrong, which [Load] does not let pass.
+func (u Upstream) Endpoint() Endpoint {
+	e, _ := ParseEndpoint(u.URL) // Load has checked it
+	return e
+}
+
+// Timeouts bound an exchange with an upstream. Zero is without limit.
+type Timeouts struct {
+	Connect    Duration `json:"connect" min:"0s" max:"24h" doc:"until the connection is there, TLS included"`
+	FirstEvent Duration `json:"first_event" min:"0s" max:"24h" doc:"from the request to the first event, or to a whole answer that is no stream"`
+	Idle       Duration `json:"idle" min:"0s" max:"24h" doc:"between two events"`
+	Total      Duration `json:"total" min:"0s" max:"24h" doc:"the whole exchange"`
+}
+
+// Health is how an upstream is probed. Without a path it is not.
+type Health struct {
+	Path      string   `json:"path" doc:"what is asked for with GET; a status from 200 to 399 is a success"`
+	Interval  Duration `json:"interval" min:"10ms" max:"24h" doc:"from one probe to the next"`
+	Timeout   Duration `json:"timeout" min:"1ms" max:"24h" doc:"after which a probe has failed"`
+	Healthy   int      `json:"healthy" min:"1" max:"100" doc:"successes in a row that bring the upstream back"`
+	Unhealthy int      `json:"unhealthy" min:"1" max:"100" doc:"failures in a row that take it out"`
+}
+
+// Breaker is when an upstream is left alone because requests to it failed.
+type Breaker struct {
+	Failures int      `json:"failures" min:"0" max:"1000" doc:"failures in a row, within window, that open it; 0 turns it off"`
+	Window   Duration `json:"window" min:"1ms" max:"24h" doc:"how old a failure may be to count"`
+	Open     Duration `json:"open" min:"1ms" max:"24h" doc:"for how long it stays open before one request is let through on trial"`
+}
+
+// Model is a name that clients may ask for, and who answers.
+type Model struct {
+	Targets   []Target `json:"targets" doc:"the upstreams that serve it"`
+	Policy    string   `json:"policy" enum:"round_robin,least_outstanding,p2c,prefix_hash,session" doc:"how a target is chosen"`
+	Session   Session  `json:"session" doc:"what policy session goes by; the user field if nothing is said"`
+	Retries   int      `json:"retries" min:"0" max:"10" doc:"further attempts before the first event"`
+	Fallback  []string `json:"fallback" doc:"models to go to, in order, when no target is left"`
+	Hold      Hold     `json:"hold" doc:"the window in which an early failure can still go to another target"`
+	Keepalive Duration `json:"keepalive" min:"0s" max:"1h" doc:"an SSE comment to the client after so long a silence; commits the answer's status; 0s is off, else at least 10ms"`
+	Native    string   `json:"native" doc:"a native handler that answers instead of targets"`
+
+	_ struct{} `later:"request,event"`
+}
+
+// Target is one upstream of a model.
+type Target struct {
+	Upstream string `json:"upstream" need:"true" doc:"the name of an upstream"`
+	Model    string `json:"model" doc:"the model's name there; the name that the client used if empty"`
+	Weight   int    `json:"weight" min:"1" max:"1000" doc:"its share, relative to the other targets"`
+}
+
+// Session is what makes requests one session under policy session: the
+// header's value, or where that is missing or not asked for the body's user.
+type Session struct {
+	Header string `json:"header" doc:"the name of a request header"`
+	User   bool   `json:"user" doc:"the body's user field"`
+}
+
+// Hold is how long status and headers are held back. It ends with whichever
+// comes first; without events nothing is held.
+type Hold struct {
+	Events int      `json:"events" min:"0" max:"64" doc:"events to wait for"`
+	Wait   Duration `json:"wait" min:"0s" max:"5m" doc:"how long to wait for them"`
+}
+
+// Limits are bounds for every client.
+type Limits struct {
+	Body    Size `json:"body" min:"1KiB" max:"64GiB" doc:"the largest request body"`
+	Streams int  `json:"streams" min:"1" max:"10000000" doc:"most requests at a time"`
+	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the longest line of an upstream's event"`
+}
+
+// Route is a native handler on a path of its own.
+type Route struct {
+	Path   string `json:"path" need:"true" doc:"a pattern, for instance POST /v1/generate"`
+	Native string `json:"native" need:"true" doc:"the name of the handler"`
+}
+
+// CORS is which web pages may call the gateway: none without origins.
+type CORS struct {
+	Origins []string `json:"origins" doc:"* for all, or origins such as https://app.example"`
+}
+
+// Log is the access log: one line for each request.
+type Log struct {
+	Access string  `json:"access" enum:"stdout,stderr,none" doc:"where it goes"`
+	Format string  `json:"format" enum:"auto,json,text" doc:"auto is text on a terminal, else json"`
+	Sample float64 `json:"sample" min:"0" max:"1" doc:"the share of the requests that are logged; failed ones always are"`
+}
+
+func fromEnv(name string) string {
+	if name == "" {
+		return ""
+	}
+	return os.Getenv(name)
+}

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+)
+
+// Source is the text of one file.
+type Source struct {
+	Name string // as problems name it
+	YAML []byte
+}
+
+// Load reads a configuration and the overlays that change it, in order. Its
+// error is [Problems]: all that is wrong. The environment variables that the
+// configuration names must be there.
+func Load(path string, overlays ...string) (*Config, error) {
+	var sources []Source
+	var problems Problems
+	for _, name := range append([]string{path}, overlays...) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			problems = append(problems, Problem{File: name, Message: "cannot be read: " + reason(err)})
+			continue
+		}
+		sources = append(sources, Source{name, text})
+	}
+	if problems != nil {
+		return nil, problems
+	}
+	return Parse(sources[0], sources[1:]...)
+}
+
+// Parse is Load without the files.
+func Parse(main Source, overlays ...Source) (*Config, error) {
+	docs, problems := readAll(main, overlays)
+	if slices.ContainsFunc(docs, func(d document) bool { return d.value == nil }) {
+		problems.sort()
+		return nil, problems
+	}
+	merged := docs[0].value
+	for _, d := range docs[1:] {
+		merged = mergePatch(merged, d.value).(map[string]any)
+	}
+	for i := range problems { // an overlay may have removed where they were
+		for p := &problems[i]; !resolves(merged, p.Pointer); {
+			p.Pointer = parent(p.Pointer)
+		}
+	}
+	c, found := check(merged)
+	for i := range found {
+		place(&found[i], docs)
+	}
+	if problems = append(problems, found...); len(problems) > 0 {
+		problems.sort()
+		return nil, problems
+	}
+	return c, nil
+}
+
+func readAll(main Source, overlays []Source) (docs []document, problems Problems) {
+	for _, s := range append([]Source{main}, overlays...) {
+		d, found := readYAML(s.Name, s.YAML)
+		docs = append(docs, d)
+		problems = append(problems, found...)
+	}
+	return docs, problems
+}
+
+// check makes a configuration of a merged document.
+func check(doc map[string]any) (*Config, Problems) {
+	c, d := new(Config), &decoder{doc: doc}
+	d.decode(c)
+	v := &validator{Config: c, doc: doc, problems: d.problems, refused: map[string]bool{}}
+	for _, p := range d.problems {
+		v.refused[p.Pointer] = true
+	}
+	v.validate()
+	return c, v.problems
+}
+
+// place finds the file and the line that a problem of the merged document
+// comes from: the last file that has something there.
+func place(p *Problem, docs []document) {
+	for _, d := range slices.Backward(docs) {
+		if resolves(d.value, p.Pointer) {
+			p.File = d.name
+			if p.Pointer != "" {
+				p.Line = d.lines[p.Pointer]
+			}
+			return
+		}
+	}
+}
+
+// mergePatch applies a merge patch as RFC 7396 section 2 says. It takes over
+// parts of both and changes neither.
+func mergePatch(target, patch any) any {
+	changes, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	old, _ := target.(map[string]any) // anything else is replaced by an empty mapping
+	merged := make(map[string]any, len(old)+len(changes))
+	for name, value := range old {
+		merged[name] = value
+	}
+	for name, change := range changes {
+		if change == nil {
+			delete(merged, name)
+		} else {
+			merged[name] = mergePatch(merged[name], change)
+		}
+	}
+	return merged
+}
+
+// reason is an error of a file operation without the file's name.
+func reason(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return err.Error()
+}

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Duration is a time.Duration that is written "2s" or "1m30s". A plain 0 is
+// zero.
+type Duration time.Duration
+
+// D is d as the standard library's type.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+// String is d as time.Duration prints it, without the zero units at its end:
+// "1m", not "1m0s".
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// MarshalText writes d so that UnmarshalText reads it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what time.ParseDuration does.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return errors.New(`want a duration such as "2s" or "1m30s"`)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Size is a number of bytes that is written "64MiB". The units are B, KiB, MiB,
+// GiB and, in thousands, kB, MB, GB; without one it is bytes.
+type Size int64
+
+var errSize = errors.New(`want a size such as "64MiB"`)
+
+// units are in the order in which String tries them.
+var units = [...]struct {
+	name  string
+	bytes int64
+}{
+	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+	{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
+}
+
+// String is s in the largest binary unit that leaves a whole number.
+func (s Size) String() string {
+	for _, u := range units[:3] {
+		if n := int64(s); n != 0 && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10) + "B"
+}
+
+// MarshalText writes s so that UnmarshalText reads it.
+func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a whole number and a unit.
+func (s *Size) UnmarshalText(text []byte) error {
+	number, scale := string(text), int64(1)
+	for _, u := range units {
+		if before, ok := strings.CutSuffix(number, u.name); ok {
+			number, scale = before, u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseUint(number, 10, 63)
+	if err != nil || int64(n) > math.MaxInt64/scale {
+		return errSize
+	}
+	*s = Size(int64(n) * scale)
+	return nil
+}

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"strconv"
+)
+
+// The notations of Duration and Size, for the schema. Bounds of theirs cannot
+// be told there.
+const (
+	durationPattern = `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$|^\+?0$`
+	sizePattern     = `^[0-9]+(B|KiB|MiB|GiB|kB|KB|MB|GB)?$`
+)
+
+// Schema is the JSON schema (2020-12) of a configuration, generated from the
+// structs. A document that it refuses is refused by [Load] too; what concerns
+// more than one field, Load alone can tell.
+func Schema() []byte {
+	var c Config
+	v := reflect.ValueOf(&c).Elem()
+	fill(v)
+	s := schemaOf(v, "")
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "weir.yaml"
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		panic("config: " + err.Error()) // it is made of maps, strings and numbers
+	}
+	return append(text, '\n')
+}
+
+// schemaOf is the schema of a value like v, which has its defaults. tag is that
+// of the field it belongs to.
+func schemaOf(v reflect.Value, tag reflect.StructTag) map[string]any {
+	switch v.Interface().(type) {
+	case Duration:
+		return map[string]any{"type": []string{"string", "integer"}, "pattern": durationPattern, "minimum": 0, "maximum": 0}
+	case Size:
+		return map[string]any{"type": []string{"string", "integer"}, "pattern": sizePattern, "minimum": 0}
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		return structSchema(v)
+	case reflect.Map:
+		return map[string]any{"type": "object", "additionalProperties": elementSchema(v.Type(), tag)}
+	case reflect.Slice:
+		return map[string]any{"type": "array", "items": elementSchema(v.Type(), tag)}
+	case reflect.String:
+		return stringSchema(tag)
+	case reflect.Bool:
+		return map[string]any{"type": "boolean"}
+	case reflect.Int:
+		return bounded(map[string]any{"type": "integer"}, tag)
+	case reflect.Float64:
+		return bounded(map[string]any{"type": "number"}, tag)
+	}
+	panic("config: no schema for " + v.Type().String())
+}
+
+func elementSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
+	element := reflect.New(t.Elem()).Elem()
+	fill(element)
+	return schemaOf(element, elementTag(tag))
+}
+
+func structSchema(v reflect.Value) map[string]any {
+	properties, required := map[string]any{}, []string{}
+	for _, f := range shapeOf(v.Type()).fields {
+		field := v.FieldByIndex(f.Index)
+		s := schemaOf(field, f.Tag)
+		maps.Copy(s, about(field, f.Tag))
+		properties[fieldName(f)] = s
+		if f.Tag.Get("need") != "" {
+			required = append(required, fieldName(f))
+		}
+	}
+	s := map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return s
+}
+
+// about is what a field's schema says besides what it may hold.
+func about(v reflect.Value, tag reflect.StructTag) map[string]any {
+	s := map[string]any{"description": tag.Get("doc")}
+	if v.Kind() != reflect.Struct && !v.IsZero() {
+		s["default"] = v.Interface()
+	}
+	return s
+}
+
+func stringSchema(tag reflect.StructTag) map[string]any {
+	s := map[string]any{"type": "string"}
+	if enum := list(tag, "enum"); enum != nil {
+		s["enum"] = enum
+	}
+	if tag.Get("need") != "" {
+		s["minLength"] = 1
+	}
+	return s
+}
+
+func bounded(s map[string]any, tag reflect.StructTag) map[string]any {
+	for key, name := range map[string]string{"min": "minimum", "max": "maximum"} {
+		if n, err := strconv.ParseFloat(tag.Get(key), 64); err == nil {
+			s[name] = n
+		}
+	}
+	return s
+}

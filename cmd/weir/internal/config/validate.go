@@ -1,0 +1,240 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"weir/http1"
+)
+
+// validator checks what a single field's tag cannot say.
+type validator struct {
+	*Config
+	doc      any
+	refused  map[string]bool // the pointers at which the decoder found something
+	problems Problems
+}
+
+// complain notes a problem. What the decoder has refused is not complained of
+// again: its value is a default or empty. A pointer to what was not given gives
+// way to the mapping that it is missing from.
+func (v *validator) complain(pointer, format string, args ...any) {
+	if v.refused[pointer] {
+		return
+	}
+	for !resolves(v.doc, pointer) {
+		pointer = parent(pointer)
+	}
+	v.problems = append(v.problems, Problem{Pointer: pointer, Message: fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) validate() {
+	v.listeners()
+	for _, name := range sorted(v.Upstreams) {
+		v.upstream(at("upstreams", name), name, v.Upstreams[name])
+	}
+	if len(v.Models) == 0 && len(v.Routes) == 0 {
+		v.complain(at("models"), "no model: at least one is needed")
+	}
+	for _, name := range sorted(v.Models) {
+		v.model(at("models", name), name, v.Models[name])
+	}
+	v.circles()
+	v.routes()
+	for i, origin := range v.CORS.Origins {
+		if err := checkOrigin(origin); err != nil {
+			v.complain(at("cors", "origins", i), "%v", err)
+		}
+	}
+}
+
+// listeners checks all addresses: that they can be listened on, that none is
+// there twice, and that none beyond this machine is open by accident.
+func (v *validator) listeners() {
+	if len(v.Listen) == 0 {
+		v.complain(at("listen"), "no address to serve on")
+	}
+	seen := map[string]string{}
+	for i, addr := range v.Listen {
+		here := at("listen", i)
+		if local, ok := v.address(here, addr, seen); ok && !local && !v.Open {
+			v.complain(here, `%s can be reached from other machines, and no keys are asked for; write "open: true" if that is meant`, addr)
+		}
+	}
+	v.env(at("admin", "token_env"), v.Admin.TokenEnv)
+	if v.Admin.Listen == "" {
+		return
+	}
+	here := at("admin", "listen")
+	if local, ok := v.address(here, v.Admin.Listen, seen); ok && !local && v.Admin.TokenEnv == "" {
+		v.complain(here, "%s can be reached from other machines; that needs admin.token_env", v.Admin.Listen)
+	}
+}
+
+func (v *validator) address(pointer, addr string, seen map[string]string) (local, ok bool) {
+	l, err := parseListen(addr)
+	if err != nil {
+		v.complain(pointer, "%v", err)
+		return false, false
+	}
+	if first, taken := seen[l.key]; taken && l.key != "" {
+		v.complain(pointer, "%s is the address of both %s and %s", addr, first, pointer)
+	}
+	seen[l.key] = pointer
+	return l.local, true
+}
+
+var (
+	envName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	plainEnv = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+)
+
+// env checks that the variable is there and can be sent in a field. What does
+// not look like a name may be the secret itself and is not repeated.
+func (v *validator) env(pointer, name string) {
+	if name == "" {
+		return
+	}
+	value, set := os.LookupEnv(name)
+	shown := "this environment variable"
+	if plainEnv.MatchString(name) {
+		shown = "the environment variable " + name
+	}
+	switch {
+	case !envName.MatchString(name):
+		v.complain(pointer, "want the name of an environment variable, not its value")
+	case !set:
+		v.complain(pointer, "%s is not set", shown)
+	case value == "":
+		v.complain(pointer, "%s is empty", shown)
+	case strings.TrimSpace(value) != value:
+		v.complain(pointer, "the value of %s begins or ends with white space or a line break", shown)
+	case http1.CheckField("authorization", value) != nil:
+		v.complain(pointer, "the value of %s has a control character", shown)
+	}
+}
+
+func (v *validator) upstream(here, name string, u Upstream) {
+	if !http1.IsToken(name) || len(name) > 64 {
+		v.complain(here, "the name must be of letters, digits and any of -._, at most 64, because it is told in a header")
+	}
+	if u.URL != "" {
+		if _, err := ParseEndpoint(u.URL); err != nil {
+			v.complain(join(here, "url"), "%v", err)
+		}
+	}
+	v.env(join(here, "key_env"), u.KeyEnv)
+	v.headers(join(here, "headers"), u)
+	if p := u.Health.Path; p != "" && !isPath(p) {
+		v.complain(here+"/health/path", "want a path such as /health, got %q", p)
+	}
+}
+
+// own are the fields that the gateway writes itself.
+var own = map[string]bool{
+	"host": true, "connection": true, "content-length": true, "transfer-encoding": true, "keep-alive": true,
+	"proxy-connection": true, "te": true, "trailer": true, "upgrade": true, "expect": true, "date": true,
+	"http2-settings": true, "accept-encoding": true, "content-encoding": true,
+}
+
+func (v *validator) headers(here string, u Upstream) {
+	seen := map[string]string{}
+	for _, name := range sorted(u.Headers) {
+		at, lower := join(here, name), strings.ToLower(name)
+		switch {
+		case !http1.IsToken(name):
+			v.complain(at, "%q is no name of a header field", name)
+		case own[lower]:
+			v.complain(at, "%s is written by weir itself", name)
+		case seen[lower] != "":
+			v.complain(at, "is the same field as %s", seen[lower])
+		case lower == "authorization" && u.KeyEnv != "":
+			v.complain(at, "key_env sends %s already", name)
+		case http1.CheckField(name, u.Headers[name]) != nil:
+			v.complain(at, "the value has a control character")
+		}
+		seen[lower] = name
+	}
+}
+
+func (v *validator) model(here, name string, m Model) {
+	if name == "" || strings.TrimSpace(name) != name || !isPrintable(name) || len(name) > 256 {
+		v.complain(here, "the name must be of 1 to 256 printable characters without white space around it")
+	}
+	switch {
+	case m.Native != "" && len(m.Targets) > 0:
+		v.complain(join(here, "native"), "a model has either targets or a native handler")
+	case m.Native != "":
+		if !isNative(m.Native) {
+			v.complain(join(here, "native"), "want the name of a native handler such as demo/babble, got %q", m.Native)
+		}
+	case len(m.Targets) == 0 && !v.refused[join(here, "targets")]:
+		v.complain(here, "a model needs targets or a native handler")
+	}
+	for i, t := range m.Targets {
+		_, ok := v.Upstreams[t.Upstream]
+		if !ok && t.Upstream != "" && !v.refused["/upstreams"] {
+			v.complain(join(join(here, "targets"), i)+"/upstream",
+				"no upstream named %q; %s", t.Upstream, among(t.Upstream, sorted(v.Upstreams)))
+		}
+	}
+	v.session(join(here, "session"), name, m)
+	v.fallbacks(join(here, "fallback"), name, m)
+	if k := m.Keepalive.D(); k > 0 && k < 10*time.Millisecond {
+		v.complain(join(here, "keepalive"), "must be 0s or 10ms and more, got %v", k)
+	}
+}
+
+// session checks what policy session goes by, and says so if nothing is said.
+func (v *validator) session(here, name string, m Model) {
+	given := m.Session != Session{}
+	switch {
+	case given && m.Policy != "session":
+		v.complain(here, "only policy session has a session, and the policy is %s", m.Policy)
+	case m.Session.Header != "" && !http1.IsToken(m.Session.Header):
+		v.complain(join(here, "header"), "%q is no name of a header field", m.Session.Header)
+	case !given && m.Policy == "session":
+		m.Session.User = true
+		v.Models[name] = m
+	}
+}
+
+func (v *validator) fallbacks(here, name string, m Model) {
+	for i, other := range m.Fallback {
+		at := join(here, i)
+		if _, ok := v.Models[other]; !ok {
+			v.complain(at, "no model named %q; %s", other, among(other, sorted(v.Models)))
+		} else if slices.Index(m.Fallback, other) < i {
+			v.complain(at, "%q is a fallback of %q twice", other, name)
+		}
+	}
+}
+
+// circles finds fallbacks that lead back to where they began. Each circle is
+// told once, at the fallback that closes it.
+func (v *validator) circles() {
+	done := map[string]bool{}
+	var visit func(name string, path []string)
+	visit = func(name string, path []string) {
+		path = append(path, name)
+		for i, next := range v.Models[name].Fallback {
+			if from := slices.Index(path, next); from >= 0 {
+				circle := append(slices.Clone(path[from:]), next)
+				v.complain(at("models", name, "fallback", i), "goes round in a circle: %s", strings.Join(circle, " → "))
+			} else if !done[next] {
+				visit(next, path)
+			}
+		}
+		done[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Models)) {
+		if !done[name] {
+			visit(name, nil)
+		}
+	}
+}
