@@ -119,14 +119,18 @@ func TestLateSendersNeverReachAnotherAnswer(t *testing.T) {
 		requests = 150
 		senders  = 3
 	)
-	var late sync.WaitGroup
+	var (
+		late sync.WaitGroup
+		mu   sync.Mutex
+	)
 	m := mux(map[string]func(*weir.Response, *weir.Request){"GET /{id}": func(w *weir.Response, r *weir.Request) {
 		id := r.PathValue("id")
 		s := w.Stream()
-		all := make(chan struct{}) // are there; before, none can end the answer
+		mu.Lock() // before all are there, none can end the answer
+		defer mu.Unlock()
 		for range senders {
 			late.Go(func() {
-				<-all
+				awaitLock(&mu)
 				for range 5 {
 					_ = s.Send([]byte(id))
 					_ = s.TrySend([]byte(id))
@@ -145,14 +149,12 @@ func TestLateSendersNeverReachAnotherAnswer(t *testing.T) {
 			})
 		}
 		s.Detach()
-		close(all)
 	}})
 	srv := &weir.Server{Handler: m, Loops: 2}
 	if err := srv.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
 	defer shutdown(t, srv)
-	defer late.Wait()
 	var clients sync.WaitGroup
 	for n := range conns {
 		clients.Go(func() {
@@ -176,6 +178,13 @@ func TestLateSendersNeverReachAnotherAnswer(t *testing.T) {
 		})
 	}
 	clients.Wait()
+	awaitLock(&mu) // the sockets between are no order that the race detector knows of
+	late.Wait()
+}
+
+func awaitLock(mu *sync.Mutex) {
+	mu.Lock()
+	defer mu.Unlock()
 }
 
 // Every method at once, from many goroutines: the race detector's test.
