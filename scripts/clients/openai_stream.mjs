@@ -46,26 +46,25 @@ const request = {
 };
 
 async function stream(limit = Infinity) {
-  const leave = new AbortController();
-  const pieces = await client.chat.completions.create(
-    { ...request, stream: true, ...(args.usage && { stream_options: { include_usage: true } }) },
-    { signal: leave.signal },
-  );
+  const pieces = await client.chat.completions.create({
+    ...request,
+    stream: true,
+    ...(args.usage && { stream_options: { include_usage: true } }),
+  });
   const done = { type: "done", finish_reason: null, text: "", usage: null };
   let deltas = 0;
-  if (limit === 0) leave.abort();
+  if (limit === 0) pieces.controller.abort();
   for await (const piece of pieces) {
     const choice = piece.choices[0];
     if (choice?.delta?.content) {
       say({ type: "delta", text: choice.delta.content });
       done.text += choice.delta.content;
-      if (++deltas === limit) leave.abort();
+      if (++deltas === limit) break; // the package then closes the connection
     }
     done.finish_reason = choice?.finish_reason ?? done.finish_reason;
     done.usage = piece.usage ?? done.usage;
   }
-  // An aborted stream ends without an error.
-  say(leave.signal.aborted ? { type: "aborted", deltas } : done);
+  say(deltas === limit ? { type: "aborted", deltas } : done);
 }
 
 async function once() {

@@ -1,0 +1,40 @@
+# weir's commands. `make run` needs Go alone; `make test` installs the rest.
+
+GO   ?= go
+ARGS ?=
+
+help: ## this
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: build ## build and start weir demo; ARGS='--rate 100' for its flags
+	@exec bin/weir demo $(ARGS)
+
+build: ## build bin/weir
+	@$(GO) build -trimpath -o bin/weir ./cmd/weir
+
+test: ## install what is needed, then run everything CI runs
+	@scripts/test.sh
+
+fmt: ## format the Go files
+	@gofmt -w $$($(GO) list -f '{{.Dir}}' ./...)
+
+lint: ## vet, staticcheck, formatting, tidiness
+	@scripts/test.sh format vet tidy lint
+
+fuzz: ## fuzz all targets; TIME=5m for longer than 30 s each
+	@scripts/fuzz.sh $(or $(TIME),30s)
+
+bench: ## measure against other servers; minutes; ARGS='plaintext --quick' for less
+	@bench/run.sh $(ARGS)
+
+soak: ## 60 s of streams that end badly in every way
+	@$(GO) test -tags soak -run='^TestSoak' -count=1 -timeout=10m -v ./cmd/weir/...
+
+vuln: ## look the dependencies up in Go's vulnerability database
+	@$(GO) tool -modfile=scripts/tools.mod govulncheck ./...
+
+clean: ## remove what was built and installed
+	@rm -rf bin .tools .venv bench/.bin bench/.tools
+	@rm -rf scripts/clients/node_modules scripts/eventsource/node_modules
+
+.PHONY: help run build test fmt lint fuzz bench soak vuln clean

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Runs everything CI runs, one step after the other, on loopback only. A step
+# that fails does not keep the next ones from running; the last lines say which
+# failed, and the exit status is 1 then.
+#
+#   scripts/test.sh [STEP...]      all steps, or those named
+#
+# The time of a fuzz target: WEIR_FUZZ_TIME (default 3s).
+set -u
+cd "$(dirname "$0")/.."
+
+steps='install format vet tidy lint cross build race plain invariants clients fuzz bench'
+
+install() { scripts/install.sh; }
+
+format() {
+    # shellcheck disable=SC2046 # no file of ours has a space in its name
+    unformatted=$(gofmt -l $(go_files)) || return 1
+    [ -z "$unformatted" ] || { echo "not formatted by gofmt:" $unformatted; return 1; }
+}
+
+go_files() {
+    find . \( -name node_modules -o -name '.?*' \) -prune -o -name '*.go' -print
+}
+
+vet() { go vet ./... && go vet -tags invariants ./...; }
+
+tidy() { go mod tidy -diff && (cd bench && go mod tidy -diff); }
+
+lint() { go tool -modfile=scripts/tools.mod staticcheck ./...; }
+
+# What cannot be run here still compiles and vets, tests included.
+cross() {
+    for target in darwin/arm64 darwin/amd64 linux/arm64; do
+        GOOS=${target%/*} GOARCH=${target#*/} CGO_ENABLED=0 go vet ./... ||
+            { echo "$target: does not vet"; return 1; }
+    done
+}
+
+build() { make --no-print-directory build && bin/weir version; }
+
+race() { go test -race -count=1 -timeout=10m ./...; }
+
+# Without the race detector, under which allocations cannot be counted.
+plain() { go test -count=1 -timeout=5m ./...; }
+
+# With the assertions of internal/invariant compiled in.
+invariants() { go test -tags invariants -count=1 -timeout=5m . ./client ./reactor ./internal/...; }
+
+# The tests with real clients and servers have run in the steps before; here none
+# may skip that install has brought what it needs.
+clients() {
+    out=$(go test -count=1 -timeout=5m -v -run='SDK|Oracle|Llama' ./cmd/... ./sse 2>&1)
+    status=$?
+    echo "$out" | grep -Ev '^(=== |\?|testing: warning: no tests|PASS|ok .*no tests to run)'
+    skipped=$(echo "$out" | grep -e '--- SKIP')
+    scripts/clients/model-path.sh >/dev/null 2>&1 &&
+        scripts/clients/llama-server-path.sh >/dev/null 2>&1 ||
+        skipped=$(echo "$skipped" | grep -v Llama)
+    [ -z "$skipped" ] || { echo "skipped, though all is installed:" "$skipped"; return 1; }
+    return $status
+}
+
+fuzz() { scripts/fuzz.sh "${WEIR_FUZZ_TIME:-3s}"; }
+
+bench() { (cd bench && go vet ./... && go build ./... && go test -count=1 ./...); }
+
+failed=''
+started=$(date +%s)
+for step in ${*:-$steps}; do
+    echo "=== $step"
+    at=$(date +%s)
+    if "$step"; then
+        echo "--- $step: $(($(date +%s) - at)) s"
+    else
+        echo "--- $step: FAILED after $(($(date +%s) - at)) s"
+        failed="$failed $step"
+    fi
+done
+echo "=== $(($(date +%s) - started)) s in all"
+if [ -n "$failed" ]; then
+    echo "failed:$failed (again: scripts/test.sh$failed)"
+    exit 1
+fi
+echo 'all passed'
