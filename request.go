@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
+	"slices"
 
 	"weir/http1"
 	"weir/internal/pattern"
@@ -141,7 +142,7 @@ func (r *Request) OnClose(f func(cause error)) {
 // Clone returns a copy that may be kept. Its context is never done, its body
 // is the buffered one.
 func (r *Request) Clone() *Request {
-	c := &Request{route: r.route, remote: r.remote, body: bytes.Clone(r.body), header: r.header.clone()}
+	c := &Request{route: r.route, remote: r.remote, body: bytes.Clone(r.body), header: r.header.clone(), values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)
 	generous := http1.Limits{Line: len(r.raw), Header: len(r.raw), Field: len(r.raw), Fields: len(r.raw)}
 	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits
