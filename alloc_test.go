@@ -1,0 +1,137 @@
+//go:build !race
+
+package weir_test
+
+import (
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"weir"
+	"weir/internal/memloop"
+	"weir/sse"
+)
+
+// inMemory starts a server on the kernel in memory, by the real clock.
+func inMemory(t *testing.T, h weir.Handler) (*weir.Server, *memloop.Kernel) {
+	t.Helper()
+	kernel := memloop.New()
+	srv := &weir.Server{Handler: h, Loops: 1, System: kernel, Logger: slog.New(slog.DiscardHandler)}
+	if err := srv.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shutdown(t, srv) })
+	return srv, kernel
+}
+
+// An inline request on a connection that was used before allocates nothing.
+func TestAllocsPerInlineRequest(t *testing.T) {
+	const pipelined = 64 // a run: what the memory kernel's queues allocate is spread over them
+	m := new(weir.Mux)
+	m.HandleInline("GET /hello/{name}", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		_ = w.Header().Set("Content-Type", "text/plain")
+		w.Write(r.Path())
+	}))
+	srv, kernel := inMemory(t, m)
+	c := kernel.Dial(srv.Reactor(), 0)
+	defer c.Close()
+	batch := []byte(strings.Repeat("GET /hello/you HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\n\r\n", pipelined))
+	answer := []byte(strings.Repeat("x", 64<<10))
+	size := 0
+	run := func() {
+		if _, err := c.Write(batch); err != nil {
+			t.Fatal(err)
+		}
+		for got := 0; got == 0 || got < size; {
+			n, err := c.Read(answer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got += n; size == 0 && strings.Count(string(answer[:got]), "HTTP/1.1 200") == pipelined {
+				size = got
+			}
+		}
+	}
+	run()
+	if size == 0 {
+		t.Fatal("the first batch did not come in one piece")
+	}
+	if n := testing.AllocsPerRun(200, run); n != 0 {
+		t.Errorf("got %v allocations for %d requests, want 0", n, pipelined)
+	}
+}
+
+// A chunk or an event that is sent allocates nothing, nor does one in a hundred of a pump's.
+func TestAllocsPerChunk(t *testing.T) {
+	event := &sse.Event{Name: "token", ID: "1", Data: []byte("hello world")}
+	payload := []byte("hello world")
+	for name, send := range map[string]func(s *weir.Stream) error{
+		"Send":      func(s *weir.Stream) error { return s.Send(payload) },
+		"TrySend":   func(s *weir.Stream) error { return s.TrySend(payload) },
+		"SendEvent": func(s *weir.Stream) error { return s.SendEvent(event) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			streams := make(chan *weir.Stream)
+			srv, kernel := inMemory(t, mux(map[string]func(*weir.Response, *weir.Request){
+				"GET /s": func(w *weir.Response, _ *weir.Request) {
+					s := w.Stream()
+					s.Detach()
+					streams <- s
+				},
+			}))
+			c := kernel.Dial(srv.Reactor(), 0)
+			defer c.Close()
+			c.Discard()
+			_, _ = io.WriteString(c, getS)
+			s := <-streams
+			run := func() {
+				if err := send(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			run()
+			if n := testing.AllocsPerRun(1000, run); n != 0 {
+				t.Errorf("got %v allocations, want 0", n)
+			}
+			_ = s.Close()
+		})
+	}
+}
+
+// stepper is a source that makes one chunk each time it is woken.
+type stepper struct {
+	stepped chan struct{}
+	ready   bool
+}
+
+func (p *stepper) Next(dst []byte) ([]byte, error) {
+	if p.ready = !p.ready; p.ready {
+		return append(dst, "token"...), nil
+	}
+	p.stepped <- struct{}{}
+	return dst, weir.ErrNotReady
+}
+
+func (p *stepper) Close(error) {}
+
+func TestAllocsPerPumpStep(t *testing.T) {
+	streams := make(chan *weir.Stream, 1)
+	src := &stepper{stepped: make(chan struct{}, 1)}
+	m := new(weir.Mux)
+	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { streams <- w.StreamFrom(src) }))
+	srv, kernel := inMemory(t, m)
+	c := kernel.Dial(srv.Reactor(), 0)
+	defer c.Close()
+	c.Discard()
+	_, _ = io.WriteString(c, getS)
+	s := <-streams
+	<-src.stepped
+	run := func() {
+		s.Wake()
+		<-src.stepped
+	}
+	if n := testing.AllocsPerRun(1000, run); n != 0 {
+		t.Errorf("got %v allocations a step, want 0", n)
+	}
+}

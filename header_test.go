@@ -1,0 +1,95 @@
+package weir_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"weir"
+)
+
+func fields(h *weir.Header) (list []string) {
+	for name, value := range h.All() {
+		list = append(list, name+"="+value)
+	}
+	return list
+}
+
+func TestHeader(t *testing.T) {
+	var h weir.Header
+	for _, f := range [][2]string{{"A", "1"}, {"b", "2"}, {"a", "3"}, {"C", "4"}} {
+		if err := h.Add(f[0], f[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := h.Get("a"); got != "1" {
+		t.Errorf("Get: got %q, want the first", got)
+	}
+	if got := h.Values("A"); !slices.Equal(got, []string{"1", "3"}) {
+		t.Errorf("Values: got %q", got)
+	}
+	if err := h.Set("A", "5"); err != nil || !slices.Equal(fields(&h), []string{"A=5", "b=2", "C=4"}) {
+		t.Errorf("Set: got %q, %v, want one A in the place of the first", fields(&h), err)
+	}
+	if err := h.Set("new", ""); err != nil || !h.Has("NEW") || h.Len() != 4 {
+		t.Errorf("Set of a new one: got %q, %v", fields(&h), err)
+	}
+	h.Del("B")
+	h.Del("absent")
+	if got := fields(&h); !slices.Equal(got, []string{"A=5", "C=4", "new="}) || h.Has("b") {
+		t.Errorf("Del: got %q", got)
+	}
+}
+
+// H21: a field that would break the head is refused and changes nothing.
+func TestHeaderRefuses(t *testing.T) {
+	bad := [][2]string{{"", "x"}, {"a b", "x"}, {"a:", "x"}, {"a\n", "x"}, {"é", "x"},
+		{"a", "x\r\ny: z"}, {"a", "\n"}, {"a", "\r"}, {"a", "\x00"}, {"a", "\x7f"}, {"a", "\x01"}}
+	framing := []string{"Content-Length", "content-length", "Transfer-Encoding", "Connection", "Keep-Alive", "Date", "Trailer", "Upgrade"}
+	serve := func(w *weir.Response, r *weir.Request) {
+		before := fields(w.Header())
+		for _, f := range bad {
+			if w.Header().Set(f[0], f[1]) == nil || w.Header().Add(f[0], f[1]) == nil || r.Header().Set(f[0], f[1]) == nil {
+				t.Errorf("%q: %q was taken", f[0], f[1])
+			}
+		}
+		for _, name := range framing {
+			if err := w.Header().Set(name, "7"); !errors.Is(err, weir.ErrFramingField) {
+				t.Errorf("%s: got %v, want ErrFramingField", name, err)
+			}
+		}
+		if got := fields(w.Header()); !slices.Equal(got, before) {
+			t.Errorf("got %q afterwards, want no change", got)
+		}
+		_ = w.Header().Set("X-Good", "tab\tand \xff")
+	}
+	m := mux(map[string]func(*weir.Response, *weir.Request){"GET /s": serve})
+	m.HandleInline("GET /inline", weir.HandlerFunc(serve))
+	atDesk(t, m, nil, func(d *desk) {
+		for _, path := range []string{"/s", "/inline"} {
+			c := d.get(path)
+			if got := d.seen(c); !strings.Contains(got, "\r\nX-Good: tab\tand \xff\r\n") || strings.Count(got, "Content-Length") != 1 {
+				t.Errorf("got %q", got)
+			}
+			c.Close()
+		}
+	})
+}
+
+// A request's header is the parsed one until somebody changes it.
+func TestRequestHeader(t *testing.T) {
+	atDesk(t, mux(map[string]func(*weir.Response, *weir.Request){"GET /s": func(w *weir.Response, r *weir.Request) {
+		h := r.Header()
+		if h.Get("x") != "1" || !h.Has("X") || h.Len() != 3 || !slices.Equal(h.Values("X"), []string{"1", "2"}) {
+			t.Errorf("got %q", fields(h))
+		}
+		if err := h.Set("X", "3"); err != nil || !slices.Equal(fields(h), []string{"Host=a", "X=3"}) {
+			t.Errorf("after Set: got %q, %v", fields(h), err)
+		}
+	}}), nil, func(d *desk) {
+		if status, _ := d.exchange("GET /s HTTP/1.1\r\nHost: a\r\nX: 1\r\nX: 2\r\n\r\n"); status != "200 OK" {
+			t.Errorf("got %s", status)
+		}
+	})
+}
