@@ -1,0 +1,204 @@
+package mock
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// lingering is how long after its own end the mock waits for the client's.
+const lingering = 10 * time.Second
+
+// How a side ended a connection.
+const (
+	byFIN   = "fin"
+	byReset = "reset"
+)
+
+// conn is one connection. Two goroutines have it: one reads, the other answers
+// and is the only one that writes.
+type conn struct {
+	srv  *Server
+	tcp  net.Conn // *net.TCPConn or *net.UnixConn
+	rw   net.Conn // tcp, or TLS over it
+	seen *connection
+	in   *inbox
+	left chan struct{} // closed when the client ended the connection, or Close did
+
+	keep keepKind // what becomes of it at the next request, by the last one's plan
+	idle time.Duration
+
+	mu      sync.Mutex
+	current *request // being answered; nil between two
+	gone    string   // how the client left; "" = it did not
+}
+
+func (s *Server) newConn(tcp net.Conn) *conn {
+	c := &conn{srv: s, tcp: tcp, rw: tcp, seen: s.seen.opened(), in: newInbox(), left: make(chan struct{})}
+	if s.tls != nil {
+		c.rw = tls.Server(tcp, s.tls)
+	}
+	return c
+}
+
+// serve has the connection from its first to its last byte.
+func (c *conn) serve() {
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		c.read()
+	}()
+	for c.serveOne() {
+	}
+	c.in.drop()
+	select {
+	case <-read:
+	case <-time.After(lingering):
+	}
+	_ = c.tcp.Close() // it is over whatever this says
+	<-read
+	c.srv.seen.ended(c.seen, func(*Conn) {})
+}
+
+// read reads until the client or the mock closes the connection, and makes
+// known which of them did as soon as it happens.
+func (c *conn) read() {
+	buf := make([]byte, 8<<10)
+	for {
+		n, err := c.rw.Read(buf)
+		c.in.put(buf[:n])
+		if err != nil {
+			c.readFailed(err)
+			return
+		}
+	}
+}
+
+func (c *conn) readFailed(err error) {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // the second: TLS without close_notify
+		c.clientLeft(byFIN)
+	case errors.Is(err, syscall.ECONNRESET):
+		c.clientLeft(byReset)
+	case !errors.Is(err, net.ErrClosed): // a failed handshake, for instance
+		c.srv.seen.update(func(*Counts) { c.seen.Error = err.Error() })
+	}
+	close(c.left)
+	_ = c.tcp.SetWriteDeadline(time.Unix(1, 0)) // frees a writer that the client kept waiting
+	c.in.fail(err)
+}
+
+// clientLeft notes how the client left, once.
+func (c *conn) clientLeft(how string) {
+	c.mu.Lock()
+	if c.gone == "" {
+		c.gone = how
+	}
+	how, q := c.gone, c.current
+	c.mu.Unlock()
+	c.srv.seen.ended(c.seen, func(r *Conn) { r.Client = how })
+	if q != nil {
+		c.leave(q, how, false)
+	}
+}
+
+// leave notes that the client left before the answer was whole. While its last
+// bytes are on their way only a write can tell, and then it insists.
+func (c *conn) leave(q *request, how string, insist bool) {
+	c.srv.seen.update(func(n *Counts) {
+		if q.Left == "" && (insist || !q.last) {
+			q.Left, q.LeftAt = how, time.Now()
+			n.Left++
+		}
+	})
+}
+
+// begin makes q the request that is being answered.
+func (c *conn) begin(q *request) {
+	c.srv.seen.begun(c.seen, q)
+	c.mu.Lock()
+	c.current = q
+	how := c.gone
+	c.mu.Unlock()
+	if how != "" { // it did not wait for the answer
+		c.leave(q, how, false)
+	}
+}
+
+// end notes what became of the answer. fate is one of the results of a play.
+func (c *conn) end(q *request, f fate) {
+	if f == fateLeft {
+		<-c.left
+		if how := c.clear(); how != "" { // else Close was called
+			c.leave(q, how, true)
+		}
+	}
+	c.clear()
+	c.srv.seen.update(func(n *Counts) {
+		q.Ended, q.Whole = time.Now(), f == fateWhole
+		n.Ended++
+	})
+}
+
+// clear says that no request is being answered, and returns how the client left.
+func (c *conn) clear() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = nil
+	return c.gone
+}
+
+// write writes p and reports whether the client still took it.
+func (c *conn) write(p []byte) bool {
+	_, err := c.rw.Write(p)
+	if errors.Is(err, syscall.ECONNRESET) {
+		c.clientLeft(byReset) // the kernel says so once, so the reader will not learn it
+	}
+	return err == nil
+}
+
+// pause waits, and reports whether the client is still there afterwards.
+func (c *conn) pause(d time.Duration) bool {
+	if d <= 0 {
+		select {
+		case <-c.left:
+			return false
+		default:
+			return true
+		}
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.left:
+		return false
+	}
+}
+
+// reset ends the connection with RST. What the client has not received by then
+// may be lost to it.
+func (c *conn) reset() {
+	if tcp, ok := c.tcp.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // without it the end is a FIN, which the test sees
+	}
+	c.srv.seen.ended(c.seen, func(r *Conn) { r.Mock = byReset })
+	_ = c.tcp.Close() // it is over whatever this says
+}
+
+// finish ends the connection with FIN, for TLS behind a close_notify if what
+// was sent is to be taken for whole. The client's own end is waited for.
+func (c *conn) finish(whole bool) {
+	c.srv.seen.ended(c.seen, func(r *Conn) { r.Mock = byFIN })
+	if t, ok := c.rw.(*tls.Conn); ok && whole {
+		_ = t.CloseWrite() // an error means that the client is gone
+	}
+	if tcp, ok := c.tcp.(interface{ CloseWrite() error }); ok {
+		_ = tcp.CloseWrite() // likewise
+	}
+}

@@ -1,0 +1,147 @@
+package mock
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"weir/cmd/weir/internal/command"
+)
+
+const (
+	name = "weir mock"
+
+	defaultTTFT = 10 * time.Millisecond
+	defaultPace = 10 * time.Millisecond
+)
+
+const help = `Serves a scripted upstream in OpenAI's dialect, for tests and load. It answers
+any model, and fails in every way that a request or a script asks for:
+
+  POST /v1/chat/completions   streamed or whole; x-mock-fault: reset-after=3 and other fields say how
+  GET  /v1/models, /health
+  GET  /mock/log              what was seen; DELETE forgets it
+  GET  /mock/connections      those that are open
+  GET  /mock/wait?closed=1    waits until something was seen
+  PUT  /mock/rules            a script, while it runs
+  PUT  /mock/health?status=503
+
+A script is YAML or JSON:
+
+  rules:
+  - {path: /v1/chat/completions, model: m, nth: 2, times: 1, set: {fault: "reset-after=3", tokens: 8}}
+
+The settings are ttft, pace, gap, tokens, size, status, retry-after, header-NAME,
+framing, split and fault. The faults, several of them comma separated, are
+%s.
+
+For a port that refuses, take one on which nobody listens.`
+
+// Main runs `weir mock`.
+func Main(args []string, stdout, stderr io.Writer) int {
+	var o options
+	fs := command.NewFlags(name)
+	o.register(fs)
+	if code, done := command.Parse(fs, fmt.Sprintf(help, wrap(Faults())), args, stdout, stderr); done {
+		return code
+	}
+	cfg, err := o.config()
+	if err != nil {
+		return command.WrongUse(name, strings.TrimPrefix(err.Error(), "mock: "), stderr)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := run(ctx, cfg, o.certificate, stdout); err != nil {
+		command.Logger(stderr).Error(name+": cannot start", "err", err)
+		return command.Failure
+	}
+	return command.OK
+}
+
+// run serves until the context ends.
+func run(ctx context.Context, cfg Config, certificate string, stdout io.Writer) error {
+	s, err := Listen(cfg)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if certificate != "" {
+		if err := os.WriteFile(certificate, s.Certificate(), 0o644); err != nil {
+			return fmt.Errorf("--tls-cert: %w", err)
+		}
+	}
+	fmt.Fprintf(stdout, "%s: ready on %s\n", name, s.URL())
+	<-ctx.Done()
+	return nil
+}
+
+// options are the flags.
+type options struct {
+	listen, script, dialect, certificate string
+	ttft, pace                           time.Duration
+	tokens, keep                         int
+	tls                                  bool
+	names                                string
+}
+
+func (o *options) register(fs *flag.FlagSet) {
+	fs.StringVar(&o.listen, "listen", defaultListen, "`ADDRESS` to serve on")
+	fs.StringVar(&o.script, "script", "", "`FILE` with rules")
+	fs.StringVar(&o.dialect, "dialect", "openai", "`NAME` of the dialect; there is only openai so far")
+	fs.DurationVar(&o.ttft, "ttft", defaultTTFT, "`DURATION` that an answer's first event takes, and a whole answer; 0s = none")
+	fs.DurationVar(&o.pace, "pace", defaultPace, "`DURATION` from one event to the next; 0s = none")
+	fs.IntVar(&o.tokens, "tokens", defaultTokens, "`N` tokens of an answer")
+	fs.IntVar(&o.keep, "keep", defaultKeep, "`N` requests and connections that the log keeps")
+	fs.BoolVar(&o.tls, "tls", false, "serve https, with a certificate made at the start")
+	fs.StringVar(&o.certificate, "tls-cert", "", "`FILE` to write that certificate to, as PEM; means --tls")
+	fs.StringVar(&o.names, "tls-names", "127.0.0.1,::1,localhost", "`HOSTS` of that certificate, comma separated")
+}
+
+func (o *options) config() (Config, error) {
+	cfg := Config{
+		Listen: o.listen, TTFT: o.ttft, Pace: o.pace, Tokens: o.tokens, Keep: o.keep,
+		TLS: o.tls || o.certificate != "", Names: strings.Split(o.names, ","),
+	}
+	switch {
+	case o.dialect != "openai":
+		return cfg, fmt.Errorf("--dialect: want openai, got %q", o.dialect)
+	case o.ttft < 0 || o.pace < 0:
+		return cfg, errors.New("--ttft and --pace must not be negative")
+	case o.tokens < 1 || o.keep < 1:
+		return cfg, errors.New("--tokens and --keep must be at least 1")
+	case o.script == "":
+		return cfg, nil
+	}
+	script, err := os.ReadFile(o.script)
+	if err != nil {
+		return cfg, fmt.Errorf("--script: %w", err)
+	}
+	cfg.Rules, err = ParseScript(script)
+	return cfg, err
+}
+
+// wrap puts words on lines, comma separated.
+func wrap(words []string) string {
+	var b strings.Builder
+	width := 0
+	for i, w := range words {
+		switch {
+		case i == 0:
+		case width+len(w) > 70:
+			b.WriteString(",\n")
+			width = 0
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(w)
+		width += len(w) + 2
+	}
+	return b.String()
+}

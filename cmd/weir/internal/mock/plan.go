@@ -1,0 +1,180 @@
+package mock
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir/http1"
+)
+
+// plan is how one request is answered: what is said and how that is sent. Copies
+// are independent as long as fields and splits are only appended to.
+type plan struct {
+	body   Body
+	status int // 0 = the endpoint's own
+	fields []Field
+	faults string // as given, for the records
+
+	head     headKind
+	framing  framing
+	end      endKind
+	endAfter int // events; within the next one for cutInside
+
+	ttft, pace, gap    time.Duration
+	slowHead, slowBody time.Duration
+	slowFirst          bool // ttft is between head and body of a whole answer too
+	early, hints       bool
+
+	splits                     []int
+	bytePerWrite, bytePerChunk bool
+
+	keep keepKind
+	idle time.Duration // of closeIdle
+}
+
+type headKind uint8
+
+const (
+	headWhole headKind = iota
+	headReset
+	headClose
+	headGarbage
+	headBoth
+)
+
+type framing uint8
+
+const (
+	framingAuto framing = iota
+	framingLength
+	framingChunked
+	framingClose
+)
+
+type endKind uint8
+
+const (
+	endWhole endKind = iota
+	endReset
+	endClose
+	endInside
+	endStall
+	endBadSize
+)
+
+type keepKind uint8
+
+const (
+	keepOpen keepKind = iota
+	closeOnNext
+	closeIdle
+)
+
+// Set is settings by name: see the package's documentation.
+type Set map[string]string
+
+// apply changes the plan as the settings say, in the order of their names but
+// for fault, which comes last and so wins over settings that mean the same.
+func (s Set) apply(p *plan) error {
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		if name == "fault" {
+			continue
+		}
+		if err := p.set(name, s[name]); err != nil {
+			return err
+		}
+	}
+	return p.setFaults(s["fault"])
+}
+
+// settings are those whose value is not a field of the answer.
+var settings = map[string]func(p *plan, value string) error{
+	"status":  (*plan).setStatus,
+	"ttft":    func(p *plan, v string) error { return parseDuration(&p.ttft, v) },
+	"pace":    func(p *plan, v string) error { return parseDuration(&p.pace, v) },
+	"gap":     func(p *plan, v string) error { return parseDuration(&p.gap, v) },
+	"tokens":  func(p *plan, v string) error { return parseCount(&p.body.Tokens, v) },
+	"size":    func(p *plan, v string) error { return parseCount(&p.body.Size, v) },
+	"framing": (*plan).setFraming,
+	"split":   (*plan).setSplits,
+}
+
+// set takes one setting.
+func (p *plan) set(name, value string) error {
+	if set, ok := settings[name]; ok {
+		if err := set(p, value); err != nil {
+			return fmt.Errorf("mock: setting %s: %w", name, err)
+		}
+		return nil
+	}
+	field, isField := strings.CutPrefix(name, "header-")
+	if name == "retry-after" {
+		field, isField = name, true
+	}
+	if !isField {
+		return fmt.Errorf("mock: there is no setting %q", name)
+	}
+	if err := http1.CheckField(field, value); err != nil {
+		return fmt.Errorf("mock: setting %s: %w", name, err)
+	}
+	p.fields = append(p.fields[:len(p.fields):len(p.fields)], Field{field, value})
+	return nil
+}
+
+func (p *plan) setStatus(value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 200 || n > 599 {
+		return fmt.Errorf("want a number from 200 to 599, got %q", value)
+	}
+	p.status = n
+	return nil
+}
+
+var framings = map[string]framing{"auto": framingAuto, "length": framingLength, "chunked": framingChunked, "close": framingClose}
+
+func (p *plan) setFraming(value string) error {
+	f, ok := framings[value]
+	if !ok {
+		return fmt.Errorf("want auto, length, chunked or close, got %q", value)
+	}
+	p.framing = f
+	return nil
+}
+
+func (p *plan) setSplits(value string) error {
+	var at []int
+	for text := range strings.SplitSeq(value, "/") {
+		var n int
+		if err := parseCount(&n, text); err != nil {
+			return err
+		}
+		if n == 0 || len(at) > 0 && n <= at[len(at)-1] {
+			return fmt.Errorf("want offsets in ascending order, got %q", value)
+		}
+		at = append(at, n)
+	}
+	p.splits = at
+	return nil
+}
+
+func parseDuration(p *time.Duration, value string) error {
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 {
+		return fmt.Errorf(`want a duration such as "10ms", got %q`, value)
+	}
+	*p = d
+	return nil
+}
+
+func parseCount(p *int, value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return fmt.Errorf("want a number from 0 on, got %q", value)
+	}
+	*p = n
+	return nil
+}

@@ -1,0 +1,179 @@
+package mock
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config is how a Server is made. The zero value is a server on 127.0.0.1 that
+// answers fast.
+type Config struct {
+	Listen string        // host:port; "" = 127.0.0.1:0
+	TTFT   time.Duration // from the head of a stream to its first event; 0 = none
+	Pace   time.Duration // from one event to the next; 0 = none
+	Tokens int           // of an answer; 0 = 16
+	Models []string      // of /v1/models, though every model is answered for; nil = mock
+	Rules  []Rule
+	TLS    bool     // https with a certificate made at the start: see Server.Certificate
+	Names  []string // hosts of the certificate; nil = 127.0.0.1, ::1 and localhost
+	Keep   int      // records of the log's lists; 0 = 10,000; the oldest are dropped
+}
+
+const (
+	defaultListen = "127.0.0.1:0"
+	defaultTokens = 16
+	defaultKeep   = 10_000
+)
+
+// Server is a mock that runs. Its methods may be called from any goroutine.
+type Server struct {
+	cfg    Config
+	base   plan // what rules and requests change
+	rules  ruleBook
+	health atomic.Int32 // the status of /health
+	seen   recorder
+	tls    *tls.Config // nil = plain
+	pem    []byte
+	addr   net.Addr
+	all    sync.WaitGroup // goroutines
+
+	mu       sync.Mutex
+	listener net.Listener // nil while it refuses
+	holder   int          // a socket that keeps the port while it refuses; -1 = none
+	conns    map[*conn]struct{}
+	closed   bool
+}
+
+// TB is what Start needs of a *testing.T.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}
+
+// Start starts a server for the time of a test.
+func Start(t TB, cfg Config) *Server {
+	t.Helper()
+	s, err := Listen(cfg)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Listen starts a server, which runs until Close.
+func Listen(cfg Config) (*Server, error) {
+	cfg.fill()
+	s := &Server{cfg: cfg, holder: -1, conns: make(map[*conn]struct{})}
+	s.base = plan{ttft: cfg.TTFT, pace: cfg.Pace, body: Body{Tokens: cfg.Tokens}}
+	s.health.Store(200)
+	s.seen.keep = cfg.Keep
+	if err := s.SetRules(cfg.Rules...); err != nil {
+		return nil, err
+	}
+	if cfg.TLS {
+		if err := s.makeCertificate(); err != nil {
+			return nil, err
+		}
+	}
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("mock: %w", err)
+	}
+	s.addr = l.Addr()
+	s.accept(l)
+	return s, nil
+}
+
+func (cfg *Config) fill() {
+	if cfg.Listen == "" {
+		cfg.Listen = defaultListen
+	}
+	if cfg.Tokens == 0 {
+		cfg.Tokens = defaultTokens
+	}
+	if cfg.Keep <= 0 {
+		cfg.Keep = defaultKeep
+	}
+	if cfg.Models == nil {
+		cfg.Models = []string{"mock"}
+	}
+}
+
+// URL is the server's address with its scheme, without a slash at the end.
+func (s *Server) URL() string {
+	if s.tls != nil {
+		return "https://" + s.Addr()
+	}
+	return "http://" + s.Addr()
+}
+
+// Addr is host:port.
+func (s *Server) Addr() string { return s.addr.String() }
+
+// SetRules replaces the rules. On an error they stay as they were.
+func (s *Server) SetRules(rules ...Rule) error { return s.rules.replace(rules) }
+
+// SetHealth sets the status of /health.
+func (s *Server) SetHealth(status int) { s.health.Store(int32(status)) }
+
+// accept serves the listener's connections. Its caller holds the lock or is the
+// only one who has s.
+func (s *Server) accept(l net.Listener) {
+	s.listener = l
+	s.all.Go(func() {
+		for {
+			tcp, err := l.Accept()
+			if err == nil {
+				s.admit(tcp)
+			} else if errors.Is(err, net.ErrClosed) {
+				return
+			}
+		}
+	})
+}
+
+func (s *Server) admit(tcp net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = tcp.Close() // nobody is to be told
+		return
+	}
+	c := s.newConn(tcp)
+	s.conns[c] = struct{}{}
+	s.all.Go(func() {
+		c.serve()
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+	})
+}
+
+// Close closes the listener and all connections, and returns when nothing of
+// the server runs any more. The records remain.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.stopListening()
+	s.release()
+	for c := range s.conns {
+		_ = c.tcp.Close() // it is over whatever this says
+		c.in.drop()       // its reader may wait for room
+	}
+	s.mu.Unlock()
+	s.all.Wait()
+}
+
+func (s *Server) stopListening() {
+	if s.listener != nil {
+		_ = s.listener.Close() // likewise
+		s.listener = nil
+	}
+}
