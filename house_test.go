@@ -23,16 +23,26 @@ type house struct {
 	gate  chan struct{} // who waits is let go when it is closed
 	here  chan struct{} // one for each who waits
 	wakes []func()
+
+	stirred chan struct{} // has a token when something has happened
 }
 
 func newHouse() *house {
-	return &house{gate: make(chan struct{}), here: make(chan struct{}, 100)}
+	return &house{gate: make(chan struct{}), here: make(chan struct{}, 100), stirred: make(chan struct{}, 1)}
 }
 
 func (h *house) note(text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.notes = append(h.notes, "! "+text)
+	h.stir()
+}
+
+func (h *house) stir() {
+	select {
+	case h.stirred <- struct{}{}:
+	default:
+	}
 }
 
 // seen returns the notes; in order, since goroutines made them.

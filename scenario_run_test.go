@@ -53,6 +53,7 @@ func (s socket) Reset() {
 type peer struct {
 	client
 	name string
+	stir func()
 
 	mu     sync.Mutex
 	got    []byte // since the last step
@@ -61,7 +62,7 @@ type peer struct {
 }
 
 func (r *run) connect(name string) {
-	p := &peer{client: r.dial(), name: name, closed: make(chan struct{})}
+	p := &peer{client: r.dial(), name: name, stir: r.house.stir, closed: make(chan struct{})}
 	r.clients, r.now = append(r.clients, p), p
 	go p.read()
 }
@@ -83,6 +84,7 @@ func (p *peer) read() {
 			p.end = "<" + err.Error() + ">"
 		}
 		p.mu.Unlock()
+		p.stir()
 		if err != nil {
 			return
 		}
@@ -154,11 +156,13 @@ func playOverSockets(t *testing.T, sc *scenario) [][]string {
 		return socket{c.(*net.TCPConn)}
 	}
 	return r.play(func(want []string) {
-		for deadline := time.Now().Add(socketPatience); time.Now().Before(deadline); {
-			if slices.Equal(r.seen(false), want) {
+		patience := time.After(socketPatience)
+		for !slices.Equal(r.seen(false), want) {
+			select {
+			case <-r.house.stirred:
+			case <-patience:
 				return
 			}
-			time.Sleep(100 * time.Microsecond)
 		}
 	})
 }
