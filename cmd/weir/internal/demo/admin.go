@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/front"
 )
 
 // admin is the second listener, for those who run the server: /healthz while
@@ -32,7 +33,7 @@ func (a *admin) server(log *slog.Logger) *weir.Server {
 }
 
 func status(w *weir.Response, code int, line string) {
-	setField(w, "Cache-Control", "no-store")
+	front.SetField(w, "Cache-Control", "no-store")
 	w.Error(code, line)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/babble"
+	"weir/cmd/weir/internal/front"
 )
 
 // serve starts the demo on a free port, with the model that it always has, and
@@ -257,7 +258,7 @@ func wantError(t *testing.T, what string, res response, status int, parts ...str
 	if res.StatusCode != status || res.Header.Get("Content-Type") != "application/json" || !containsAll(res.body, parts) {
 		t.Errorf("%s: got %d %s %s, want %d and %q", what, res.StatusCode, res.Header.Get("Content-Type"), res.body, status, parts)
 	}
-	if res.Header.Get(requestID) == "" {
+	if res.Header.Get(front.RequestID) == "" {
 		t.Errorf("%s: got no request id", what)
 	}
 }
@@ -265,9 +266,9 @@ func wantError(t *testing.T, what string, res response, status int, parts ...str
 // G8, G14: a body that is too large is refused before it is sent.
 func TestBodyTooLarge(t *testing.T) {
 	_, base := serve(t, Pace{}, nil)
-	res := do(t, "POST", base+chatPath, strings.Repeat("x", bodyLimit+1), "Expect", "100-continue", requestID, "mine")
+	res := do(t, "POST", base+chatPath, strings.Repeat("x", bodyLimit+1), "Expect", "100-continue", front.RequestID, "mine")
 	wantError(t, "413", res, 413, `"code":"request_too_large"`, "8388608")
-	if got := res.Header.Get(requestID); got != "mine" {
+	if got := res.Header.Get(front.RequestID); got != "mine" {
 		t.Errorf("got the request id %q, want the client's own", got)
 	}
 }
@@ -301,8 +302,8 @@ func TestErrorsBelowTheRoutes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if res.Header.Get(requestID) == "" {
-				res.Header.Set(requestID, "none: the head was not read")
+			if res.Header.Get(front.RequestID) == "" {
+				res.Header.Set(front.RequestID, "none: the head was not read")
 			}
 			wantError(t, tt.name, response{res, string(body)}, tt.status, tt.parts...)
 		})
@@ -323,18 +324,18 @@ func dial(t *testing.T, base string) net.Conn {
 func TestRequestID(t *testing.T) {
 	_, base := serve(t, Pace{}, nil)
 	for _, path := range []string{"/v1/models", "/nothing"} {
-		if got := do(t, "GET", base+path, "", requestID, "mine-1").Header.Get(requestID); got != "mine-1" {
+		if got := do(t, "GET", base+path, "", front.RequestID, "mine-1").Header.Get(front.RequestID); got != "mine-1" {
 			t.Errorf("%s: got %q, want the client's own", path, got)
 		}
 	}
 	for _, fields := range []string{"", `,"stream":true`} {
-		if got := do(t, "POST", base+chatPath, chat(fields), requestID, "mine-2").Header.Get(requestID); got != "mine-2" {
+		if got := do(t, "POST", base+chatPath, chat(fields), front.RequestID, "mine-2").Header.Get(front.RequestID); got != "mine-2" {
 			t.Errorf("chat%s: got %q, want the client's own", fields, got)
 		}
 	}
 	seen := map[string]bool{}
 	for _, id := range []string{"", "two words", "naïve", strings.Repeat("x", 129)} {
-		got := do(t, "GET", base+"/v1/models", "", requestID, id).Header.Get(requestID)
+		got := do(t, "GET", base+"/v1/models", "", front.RequestID, id).Header.Get(front.RequestID)
 		if len(got) != 36 || !strings.HasPrefix(got, "req_") || seen[got] {
 			t.Errorf("%q: got %q, want a new one", id, got)
 		}
@@ -347,10 +348,10 @@ func TestBusy(t *testing.T) {
 	_, base := serve(t, Pace{}, func(s *weir.Server) { s.Limits.Streams = 1 })
 	first := openStream(t, base, endless+`true}`)
 	for _, fields := range []string{"", `,"stream":true`} {
-		res := do(t, "POST", base+chatPath, chat(fields), requestID, "mine")
+		res := do(t, "POST", base+chatPath, chat(fields), front.RequestID, "mine")
 		wantError(t, "busy", res, 503, `"type":"server_error"`, "limit")
-		if got := res.Header.Get("Retry-After"); got == "" || res.Header.Get(requestID) != "mine" {
-			t.Errorf("got Retry-After %q and id %q, want both", got, res.Header.Get(requestID))
+		if got := res.Header.Get("Retry-After"); got == "" || res.Header.Get(front.RequestID) != "mine" {
+			t.Errorf("got Retry-After %q and id %q, want both", got, res.Header.Get(front.RequestID))
 		}
 	}
 	first.cancel()

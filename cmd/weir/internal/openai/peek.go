@@ -25,7 +25,14 @@ type Peek struct {
 	seen   uint8
 	key    []byte
 	text   []byte
+	ended  bool // the string that was read is over
 	long   bool // text is longer than what is kept
+
+	read      int // bytes looked at
+	begin     int // of the string that is being read, its quote included
+	modelFrom int // where the model's value stands, quotes included
+	modelTo   int
+	messages  int // where the value of messages begins; 0 = it was not seen
 }
 
 type peekState uint8
@@ -55,6 +62,7 @@ func (p *Peek) Bad() bool { return p.state == peekBad }
 // Feed looks at the next piece of the body.
 func (p *Peek) Feed(b []byte) {
 	for len(b) > 0 {
+		before := len(b)
 		switch p.state {
 		case peekString:
 			b = p.inString(b)
@@ -65,7 +73,31 @@ func (p *Peek) Feed(b []byte) {
 			p.outside(b[0])
 			b = b[1:]
 		}
+		p.read += before - len(b)
+		if p.ended {
+			p.ended = false
+			p.endString()
+		}
 	}
+}
+
+// Rename returns a copy of the body, or of a beginning of it that has the
+// model in it, with another name for the model. Nothing else is changed.
+func (p *Peek) Rename(body []byte, model string) []byte {
+	if p.modelTo == 0 || p.modelTo > len(body) {
+		return body
+	}
+	out := make([]byte, 0, len(body)+len(model)+2)
+	out = AppendString(append(out, body[:p.modelFrom]...), model)
+	return append(out, body[p.modelTo:]...)
+}
+
+// Messages is the body from the value of messages on; nil when there is none.
+func (p *Peek) Messages(body []byte) []byte {
+	if p.messages == 0 || p.messages > len(body) {
+		return nil
+	}
+	return body[p.messages:]
 }
 
 // behind allows nothing but white space after the object.
@@ -89,7 +121,7 @@ func (p *Peek) outside(c byte) {
 	}
 	switch c {
 	case '"':
-		p.state, p.text, p.long = peekString, p.text[:0], false
+		p.state, p.text, p.long, p.begin = peekString, p.text[:0], false, p.read
 	case '{', '[':
 		p.depth++
 	case '}', ']':
@@ -105,6 +137,9 @@ func (p *Peek) outside(c byte) {
 	case ':':
 		if p.depth == 1 {
 			p.isKey, p.text = false, p.text[:0]
+			if string(p.key) == "messages" {
+				p.messages = p.read + 1
+			}
 		}
 	default:
 		if p.depth == 1 && !p.isKey && len(p.text) < peekKey {
@@ -142,7 +177,7 @@ func (p *Peek) inString(b []byte) (rest []byte) {
 		p.keep(b[i : i+n])
 		i += n
 		if b[i] == '"' {
-			p.endString()
+			p.ended = true
 			return b[i+1:]
 		}
 		p.escape = true
@@ -175,6 +210,7 @@ func (p *Peek) endString() {
 	switch string(p.key) {
 	case "model":
 		p.Model = p.value()
+		p.modelFrom, p.modelTo = p.begin, p.read
 		p.seen |= sawModel
 	case "user":
 		p.User = p.value()

@@ -38,6 +38,43 @@ func TestPeek(t *testing.T) {
 	}
 }
 
+func TestRename(t *testing.T) {
+	for _, tt := range []struct{ body, want, messages string }{
+		{`{"model":"m","messages":[1],"stream":true}`, `{"model":"a\"b","messages":[1],"stream":true}`, `[1],"stream":true}`},
+		{`{"messages": [{"model":"x"}], "model" : "m\u0041" }`, `{"messages": [{"model":"x"}], "model" : "a\"b" }`, ` [{"model":"x"}], "model" : "m\u0041" }`},
+		{`{"stream":true}`, `{"stream":true}`, ``},
+	} {
+		for cut := range len(tt.body) + 1 {
+			var p Peek
+			p.Feed([]byte(tt.body[:cut]))
+			p.Feed([]byte(tt.body[cut:]))
+			if got := string(p.Rename([]byte(tt.body), `a"b`)); got != tt.want {
+				t.Fatalf("cut at %d: got %s, want %s", cut, got, tt.want)
+			}
+			if got := string(p.Messages([]byte(tt.body))); got != tt.messages {
+				t.Fatalf("cut at %d: messages %s, want %s", cut, got, tt.messages)
+			}
+		}
+	}
+}
+
+func TestIsErrorEvent(t *testing.T) {
+	for event, want := range map[string]bool{
+		"data: {\"error\":{\"message\":\"x\"}}\n\n":        true,
+		": hi\r\ndata:{\"error\":{\"message\":1}}\r\n\r\n": true,
+		"data: {\"error\":null,\"id\":1}\n\n":              false,
+		"data: {\"choices\":[]}\n\n":                       false,
+		"data: [DONE]\n\n":                                 false,
+		"data: error\n\n":                                  false,
+	} {
+		for cut := range len(event) + 1 {
+			if got := IsErrorEvent([]byte(event[:cut]), []byte(event[cut:])); got != want {
+				t.Errorf("%q cut at %d: got %v, want %v", event, cut, got, want)
+			}
+		}
+	}
+}
+
 // What Peek sees is what encoding/json sees, for every valid object; the last
 // of several equal keys wins in both.
 func FuzzPeek(f *testing.F) {

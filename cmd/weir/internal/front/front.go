@@ -1,0 +1,101 @@
+// Package front is what every server of weir that speaks OpenAI's dialect
+// answers by itself: refusals in the dialect's shape, and a request id.
+package front
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"weir"
+	"weir/cmd/weir/internal/openai"
+)
+
+// RequestID is the field by which a request is found again in logs.
+const RequestID = "x-request-id"
+
+// Answer makes the response a JSON body.
+func Answer(w *weir.Response, status int, body []byte) {
+	w.SetStatus(status)
+	SetField(w, "Content-Type", "application/json")
+	_, _ = w.Write(body) // buffered
+}
+
+// Fail makes the response an error.
+func Fail(w *weir.Response, e *openai.Error) { Answer(w, e.Status, e.Append(nil)) }
+
+// SetField is for fields of which name and value are known to be well-formed.
+func SetField(w *weir.Response, name, value string) { _ = w.Header().Set(name, value) }
+
+// AllowOnly refuses the methods that a known path does not have.
+func AllowOnly(methods string) weir.Handler {
+	return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		SetField(w, "Allow", methods)
+		Fail(w, openai.MethodNotAllowed(r.Method(), string(r.Path())))
+	})
+}
+
+// NotFound refuses a path.
+func NotFound(w *weir.Response, r *weir.Request) {
+	Fail(w, openai.NotFound(r.Method(), string(r.Path())))
+}
+
+// Identify is an OnHeaders: it takes the client's request id or makes one, and
+// sends it back. The request keeps it.
+func Identify(w *weir.Response, r *weir.Request) bool {
+	id := r.Header().Get(RequestID)
+	if !usableID(id) {
+		id = newRequestID()
+		_ = r.Header().Set(RequestID, id) // letters and digits
+	}
+	SetField(w, RequestID, id)
+	return true
+}
+
+// usableID reports whether a client's request id is visible ASCII of a length
+// that a log can bear.
+func usableID(id string) bool {
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return 0 < len(id) && len(id) <= 128
+}
+
+func newRequestID() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return "req_" + hex.EncodeToString(random[:])
+}
+
+// Explain returns an OnError: what weir refuses by itself has the dialect's
+// shape, too. bodyLimit is the server's limit for bodies.
+func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error) {
+	return func(w *weir.Response, r *weir.Request, err error) {
+		if id := r.Header().Get(RequestID); usableID(id) {
+			SetField(w, RequestID, id)
+		}
+		Fail(w, describe(w.Status(), bodyLimit, err))
+	}
+}
+
+// describe turns weir's status and reason into the dialect's error. What a
+// handler failed with is not for clients to read.
+func describe(status int, bodyLimit int64, err error) *openai.Error {
+	switch status {
+	case http.StatusServiceUnavailable:
+		return openai.Overloaded()
+	case http.StatusRequestEntityTooLarge:
+		return openai.TooLarge(bodyLimit)
+	case http.StatusInternalServerError:
+		return openai.ServerError(status, "The server had an error while processing your request.")
+	}
+	message := fmt.Sprintf("The request could not be read: %v.", err) // constants and a number, none of the client's bytes
+	if errors.Is(err, weir.ErrTimeout) {
+		message = "The request took too long to arrive."
+	}
+	return &openai.Error{Status: status, Message: message, Type: openai.TypeInvalidRequest}
+}

@@ -1,0 +1,353 @@
+package relay
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"weir/client"
+	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/openai"
+	"weir/http1"
+	"weir/internal/wheel"
+)
+
+// Head is the upstream's. Status and fields stay open until enough events have
+// come (G2).
+func (f *flow) Head(h *http1.Response) {
+	if f.stage != asking {
+		return
+	}
+	if retryable(h.Status()) && f.reject(h) {
+		return
+	}
+	u := f.target.Upstream
+	f.stage = holding
+	f.answer.events = h.Status() < 300 && isEventStream(h.Get("Content-Type"))
+	f.step(u.Timeouts.FirstEvent, errFirstEvent)
+	switch {
+	case !f.alive:
+		f.head(h)
+	case !f.answer.events: // the client has been promised a stream
+		f.failed(errStatus)
+		return
+	}
+	if f.answer.events && f.route.model.Hold.Events > 0 {
+		f.clock.set(f.w.Loop(), limitHold, f.route.model.Hold.Wait)
+	} else if f.answer.events {
+		f.release()
+	}
+}
+
+// head makes the answer's head from the upstream's.
+func (f *flow) head(h *http1.Response) {
+	fields := f.w.Header()
+	id := f.r.Header().Get(front.RequestID)
+	f.w.SetStatus(h.Status())
+	answerFields(fields, h)
+	if id != "" && !fields.Has(front.RequestID) {
+		front.SetField(f.w, front.RequestID, id)
+	}
+	now := f.w.Loop().Now()
+	front.SetField(f.w, "X-Weir-Upstream", f.target.Upstream.Name)
+	front.SetField(f.w, "X-Weir-Attempts", strconv.Itoa(f.attempts))
+	front.SetField(f.w, "Server-Timing", "upstream;dur="+milliseconds(now.Sub(f.asked))+", weir;dur="+milliseconds(f.asked.Sub(f.since)))
+	if retryable(h.Status()) { // what could be tried was tried
+		front.SetField(f.w, "X-Should-Retry", "false")
+	}
+	if f.answer.events { // G13
+		front.SetField(f.w, "Cache-Control", "no-cache, no-transform")
+		front.SetField(f.w, "X-Accel-Buffering", "no")
+		return
+	}
+	if kind, n := h.Body(f.r.Method()); kind == http1.BodyLength {
+		_ = f.w.SetContentLength(n) // parsed: not negative
+	}
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
+}
+
+// reject goes on to another target, or back to the same one when it says when,
+// instead of passing a refusal on. It reports false when the refusal stands.
+func (f *flow) reject(h *http1.Response) bool {
+	if h.Status() >= 500 {
+		f.blame(errStatus)
+	}
+	if !f.whole || f.route.left == 0 {
+		return false
+	}
+	now, wait := f.w.Loop().Now(), retryAfter(h)
+	switch {
+	case f.route.more(now):
+		f.hangUp()
+		f.ask(errStatus)
+	case wait > 0 && wait <= f.route.model.Hold.Wait:
+		f.hangUp()
+		f.route.again()
+		f.stage = asking
+		f.clock.clear(limitStep)
+		f.clock.set(f.w.Loop(), limitRetry, wait)
+	default:
+		return false
+	}
+	return true
+}
+
+// Body is the upstream's: a piece of its answer, passed on as it is (G1).
+func (f *flow) Body(p []byte) {
+	if f.stage != holding && f.stage != relaying {
+		return
+	}
+	a := &f.answer
+	if a.events && !f.look(p) {
+		return
+	}
+	if f.stage == holding && a.events && a.count < f.route.model.Hold.Events {
+		if a.held = append(a.held, p...); len(a.held) > f.g.MaxEvent {
+			f.failed(errLongEvent)
+		}
+		return
+	}
+	f.release()
+	f.step(f.target.Upstream.Timeouts.Idle, errIdle)
+	f.silence()
+	f.push(p)
+}
+
+// release ends the holding: what was held goes out, with the head.
+func (f *flow) release() {
+	if f.stage != holding {
+		return
+	}
+	f.stage = relaying
+	f.clock.clear(limitHold)
+	f.target.Upstream.Succeeded()
+	if f.answer.events {
+		_ = f.s.Commit() // ended was told, if the client is gone
+	}
+	if held := f.answer.held; len(held) > 0 {
+		f.answer.held = nil
+		f.push(held)
+	}
+}
+
+// push passes bytes on; a client that is behind stops the upstream (G7).
+func (f *flow) push(p []byte) {
+	if f.stage != relaying || f.s.Push(p) != nil {
+		return // the client is gone, and ended was told
+	}
+	if f.record.First == 0 {
+		f.record.First = f.w.Loop().Now().Sub(f.since)
+	}
+	f.record.Bytes += int64(len(p))
+	f.g.Observer.Relayed(time.Since(f.w.Loop().Now()))
+	if f.call != nil && f.s.Behind(f.resume) {
+		f.paused = true
+		f.clock.clear(limitStep) // the upstream is not to blame
+		f.call.Pause()
+	}
+}
+
+func (f *flow) resume() {
+	f.paused = false
+	if f.stage == relaying && f.call != nil {
+		f.step(f.target.Upstream.Timeouts.Idle, errIdle)
+		f.call.Resume()
+	}
+}
+
+// look finds the events in p, without touching them. It returns false when the
+// answer has failed by what is in it.
+func (f *flow) look(p []byte) bool {
+	a := &f.answer
+	start := 0
+	for rest := p; len(rest) > 0; {
+		n, complete := a.frames.Next(rest)
+		rest = rest[n:]
+		if a.frames.Longest() > f.g.MaxEvent { // G15
+			f.failed(errLongEvent)
+			return false
+		}
+		if !complete {
+			break
+		}
+		end := len(p) - len(rest)
+		if a.frames.HasData() {
+			a.count++
+			a.done = a.done || a.frames.DoneMarker()
+		}
+		if a.frames.HasData() && !a.first {
+			a.first = true
+			if f.stage == holding && openai.IsErrorEvent(a.held, p[start:end]) && f.another(errFirst) {
+				return false
+			}
+		}
+		start = end
+	}
+	return true
+}
+
+// another gives the present attempt up for another target, if there is one.
+func (f *flow) another(why error) bool {
+	if !f.whole || f.stage == relaying || !f.route.more(f.w.Loop().Now()) {
+		return false
+	}
+	f.blame(why)
+	f.hangUp()
+	f.ask(why)
+	return true
+}
+
+// blame counts a failure against the upstream.
+func (f *flow) blame(why error) {
+	f.target.Upstream.Failed()
+	f.g.Observer.Failed(f.target.Upstream, why)
+	f.g.Log.Warn("upstream failed", "upstream", f.target.Upstream.Name, "attempt", f.attempts, "err", why)
+}
+
+// Done is the upstream's last word.
+func (f *flow) Done(err error) {
+	if errors.Is(err, client.ErrCancelled) {
+		return // it was hung up on
+	}
+	f.call = nil
+	switch {
+	case err != nil:
+		f.failed(err)
+	case f.stage == holding && f.answer.events && f.answer.count == 0:
+		f.failed(errNoDone)
+	case f.answer.events && !f.answer.done: // G4: a clean end without [DONE] is a broken stream
+		f.release()
+		f.failed(errNoDone)
+	default:
+		f.release()
+		if f.stage == over {
+			return
+		}
+		f.stop()
+		_ = f.s.Close() // what is wrong with the client is not ours to tell
+	}
+}
+
+// failed is an attempt that came to nothing: another target is asked, or the
+// client is told.
+func (f *flow) failed(err error) {
+	if f.stage == over {
+		return
+	}
+	f.record.Err = err
+	if f.another(err) {
+		f.record.Err = nil
+		return
+	}
+	f.blame(err)
+	f.giveUp(err)
+}
+
+// giveUp tells the client that the upstream failed: with an error answer while
+// nothing is out, in the stream's own form when events are, else by cutting the
+// connection, so that the part is never taken for the whole (G4).
+func (f *flow) giveUp(err error) {
+	late, events := f.stage == relaying || f.alive, f.answer.events || f.alive
+	open := f.answer.frames.Open() && f.stage == relaying
+	f.stop()
+	if err == nil { // no target was free
+		f.respond(openai.Overloaded(), late)
+		return
+	}
+	f.record.Err = err
+	e := openai.ServerError(statusOf(err), messageOf(err))
+	if late && !events {
+		f.s.Abort(err)
+		return
+	}
+	if open {
+		_ = f.s.Push([]byte("\n\n")) // Close tells
+	}
+	f.respond(e, late)
+}
+
+// refuse answers without asking an upstream, or no further.
+func (f *flow) refuse(e *openai.Error) {
+	f.stop()
+	f.respond(e, f.alive)
+}
+
+// respond ends the answer with an error: as an event when the head is out.
+func (f *flow) respond(e *openai.Error, late bool) {
+	if late {
+		_ = f.s.Push(e.AppendEvent(nil)) // Close tells
+		_ = f.s.Close()
+		return
+	}
+	body := e.Append(nil)
+	id := f.r.Header().Get(front.RequestID)
+	f.w.Header().Clear()
+	f.w.SetStatus(e.Status)
+	front.SetField(f.w, "Content-Type", "application/json")
+	if id != "" {
+		front.SetField(f.w, front.RequestID, id)
+	}
+	if e.Status == 503 {
+		front.SetField(f.w, "Retry-After", "1")
+	}
+	_ = f.w.SetContentLength(int64(len(body)))
+	_ = f.s.Push(body) // Close tells
+	_ = f.s.Close()
+}
+
+// Timeout is the wheel's.
+func (f *flow) Timeout(*wheel.Timer) {
+	for f.stage != over {
+		which, ok := f.clock.passed(f.w.Loop().Now())
+		if !ok {
+			f.clock.rearm(f.w.Loop())
+			return
+		}
+		f.late(which)
+	}
+}
+
+func (f *flow) late(which limit) {
+	switch which {
+	case limitHold:
+		f.release()
+	case limitAlive:
+		f.keepAlive()
+	case limitRetry:
+		f.ask(errStatus)
+	case limitTotal:
+		f.route.left = 0
+		f.failed(errTotal)
+	case limitStep:
+		if f.limited == errConnect && f.call != nil && f.call.Connected() {
+			f.step(f.target.Upstream.Timeouts.FirstEvent, errFirstEvent)
+			return
+		}
+		f.failed(f.limited)
+	}
+}
+
+// keepAlive lets the client hear something while the upstream is silent. It
+// commits the answer's status: what fails later fails in the stream.
+func (f *flow) keepAlive() {
+	if f.answer.frames.Open() && f.stage == relaying || f.stage == holding && !f.answer.events {
+		return
+	}
+	if f.stage < relaying && !f.alive {
+		f.alive = true
+		f.w.SetStatus(200)
+		front.SetField(f.w, "Content-Type", "text/event-stream")
+		front.SetField(f.w, "Cache-Control", "no-cache, no-transform")
+		front.SetField(f.w, "X-Accel-Buffering", "no")
+	}
+	_ = f.s.Push([]byte(": keep-alive\n\n")) // ended was told, if the client is gone
+	f.silence()
+}
+
+func isEventStream(contentType []byte) bool {
+	const want = "text/event-stream"
+	return len(contentType) >= len(want) && string(contentType[:len(want)]) == want
+}

@@ -1,0 +1,108 @@
+// Package relay takes a client's request to an upstream and the answer back.
+//
+// Everything happens on the event loop of the client's connection, where the
+// connection to a plain-HTTP upstream lives too: a token costs one read and one
+// write.
+//
+//	client ──body──> gather ──model known──> choose a target, ask it
+//	       <─first event── hold <── head, body ──┘   │ fails: the next one
+//	       <─────── each piece that arrives ─────────┘
+//
+// What is decided (which target, whether to try again, what to tell the client)
+// stands in judge.go, without effects.
+package relay
+
+import (
+	"log/slog"
+	"time"
+
+	"weir"
+	"weir/cmd/weir/internal/balance"
+	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/upstream"
+)
+
+// Gateway is what requests are relayed by: one configuration, not changed any
+// more. Requests go on with the one that they started with.
+type Gateway struct {
+	Models   map[string]*Model
+	MaxBody  int64 // bytes of a request; beyond it 413
+	MaxEvent int   // bytes of a line of an event stream
+	Log      *slog.Logger
+	Observer Observer
+}
+
+// Observer is told how requests go, on their loops. It must not block.
+type Observer interface {
+	// Asked tells how long a request was held up here before it left.
+	Asked(delay time.Duration)
+	// Relayed tells how long a piece of the answer was held up here.
+	Relayed(delay time.Duration)
+	// Failed tells of an attempt that came to nothing.
+	Failed(u *upstream.Upstream, err error)
+	// Ended tells of a request that is over.
+	Ended(r *Record)
+}
+
+// Record is what a request was, for the log.
+type Record struct {
+	Request  *weir.Request
+	Model    string
+	Upstream string // the last one that was asked
+	Attempts int
+	Stream   bool
+	Status   int
+	Events   int
+	Bytes    int64
+	First    time.Duration // until the first event; 0 = there was none
+	Took     time.Duration
+	Err      error // what went wrong, on either side
+	Left     bool  // the client left: 499
+}
+
+// Model is a name that clients may ask for, and who answers.
+type Model struct {
+	Name      string
+	Targets   []Target
+	Policy    balance.Policy
+	ByHeader  string // policy session: the field that names it; "" = the body's user
+	ByPrefix  bool   // policy prefix_hash
+	Retries   int    // further attempts before the first event
+	Fallback  []*Model
+	Hold      Hold
+	Keepalive time.Duration // a comment to the client after that much silence; 0 = none
+}
+
+// Target is one upstream of a model.
+type Target struct {
+	Upstream *upstream.Upstream
+	Model    string // its name there; "" = as the client said
+	Weight   int
+	ID       uint64
+}
+
+// Hold is how long the head is held back: for so many events, but no longer
+// than Wait after the upstream's head came.
+type Hold struct {
+	Events int
+	Wait   time.Duration
+}
+
+// Serve begins to relay one request. It is to be registered with
+// HandleInlineBody.
+func (g *Gateway) Serve(w *weir.Response, r *weir.Request) {
+	if r.ContentLength() > g.MaxBody {
+		front.Fail(w, openai.TooLarge(g.MaxBody))
+		return
+	}
+	s := w.Stream()
+	if s.Cause() != nil {
+		return // refused, or the client has left
+	}
+	f := &flow{g: g, w: w, r: r, s: s, length: r.ContentLength(), since: w.Loop().Now()}
+	f.clock.timer.Owner = f
+	s.Detach()
+	s.OnClose(f.ended)
+	r.OnBody(f.body)
+}
