@@ -36,9 +36,9 @@ func (s *Server) Shutdown(ctx context.Context) (DrainReport, error) {
 	begin := time.Now()
 	deadline := begin.Add(s.Timeouts.Drain)
 	s.deadline.Store(&deadline)
-	close(s.draining)
 	s.reactor.StopListening()
-	running := s.drainShards()
+	running := s.drainShards() // before the streams are told, of which some end at once
+	close(s.draining)
 	cut := 0
 	if !s.awaitEmpty(ctx, s.Timeouts.Drain) {
 		cut = s.cutShards(ctx)
