@@ -55,6 +55,7 @@ func TestDrainCutsAtRandomMoments(t *testing.T) {
 		if err != nil || report.Cut != streams || report.Drained != 0 || report.Took != time.Since(begin) {
 			t.Errorf("got %+v, %v, want %d cut", report, err, streams)
 		}
+		synctest.Wait()
 		moments := map[time.Duration]bool{}
 		for i, at := range y.times() {
 			after := at.Sub(begin)
