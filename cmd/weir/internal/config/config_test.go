@@ -74,6 +74,9 @@ func TestFull(t *testing.T) {
 	if got, want := c.Log, (Log{"stdout", "json", 1}); got != want {
 		t.Errorf("got log %+v, want %+v", got, want)
 	}
+	if got, want := c.Upstreams["vllm-b"].Endpoint().Address, "llm.example:443"; got != want {
+		t.Errorf("got address %q, want %q", got, want)
+	}
 	if got, want := c.Upstreams["vllm-a"].Key(), "sk-upstream"; got != want {
 		t.Errorf("got key %q, want %q", got, want)
 	}
