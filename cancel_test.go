@@ -165,6 +165,30 @@ func checkTold(t *testing.T, y *tally, want error, left time.Time) {
 	}
 }
 
+// L4: a client that shuts its sending side and then resets has left once, also
+// for the statistics.
+func TestDepartureIsCountedOnce(t *testing.T) {
+	y := new(tally)
+	m := mux(map[string]func(*weir.Response, *weir.Request){"GET /s": func(_ *weir.Response, r *weir.Request) {
+		r.OnClose(y.tell)
+		<-r.Context().Done()
+		time.Sleep(time.Second) // still at work
+	}})
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.get("/s")
+		synctest.Wait()
+		left := time.Now()
+		c.CloseWrite()
+		synctest.Wait()
+		c.Reset()
+		time.Sleep(time.Minute)
+		checkTold(t, y, weir.ErrClientGone, left)
+		if n := d.srv.Stats().CancelLatency.Count; n != 1 {
+			t.Errorf("got %d departures counted, want 1", n)
+		}
+	})
+}
+
 // L8: a client that takes no byte for Timeouts.WriteStall is cut.
 func TestStalledClientIsCut(t *testing.T) {
 	for _, st := range stages {

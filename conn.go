@@ -585,9 +585,10 @@ func (c *conn) PeerClosed() {
 // lost ends a request whose client has left.
 func (c *conn) lost(at time.Time) {
 	ex := c.ex
-	ex.cut(ErrClientGone)
+	if ex.cut(ErrClientGone) {
+		c.srv.stats.told(at)
+	}
 	ex.endBody(ErrClientGone)
-	c.srv.stats.told(at)
 	c.end(ex, ErrClientGone)
 }
 

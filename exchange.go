@@ -155,11 +155,13 @@ func (ex *exchange) depart(cause error) (first bool) {
 	return first
 }
 
-// cut ends the exchange from outside: nothing more is written.
+// cut ends the exchange from outside: nothing more is written. It reports
+// whether the handler had not been told of an end before.
 func (ex *exchange) cut(cause error) (first bool) {
 	o := ex.conn.rc
 	o.Lock()
-	if first = !ex.over.Load(); first {
+	first = !ex.told
+	if !ex.over.Load() {
 		ex.broken = true
 	}
 	f := ex.end(cause)
