@@ -9,6 +9,8 @@ import (
 
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/demo"
+	"weir/cmd/weir/internal/serve"
+	"weir/cmd/weir/internal/mock"
 	"weir/cmd/weir/internal/tour"
 )
 
@@ -24,7 +26,9 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{"demo", "serve a small model in OpenAI's dialect, without configuration", demo.Main},
+		{"serve", "relay requests in OpenAI's dialect to upstreams, by a configuration file", serve.Main},
 		{"tour", "serve a route for each feature, to try and to test", tour.Main},
+		{"mock", "serve a scripted upstream that fails on demand, for tests and load", mock.Main},
 		{"handlers", "list the native handlers that are compiled in", listHandlers},
 		{"version", "print the version, Go's and the commit", printVersion},
 		{"help", "print this, or the usage of a subcommand", help},

@@ -137,3 +137,10 @@ func notify() stop {
 		endCut()
 	}}
 }
+
+// Fixed is Register for a subcommand whose configuration file says what is
+// listened on and how long a drain may take.
+func (s *Serving) Fixed(listen []string, drain time.Duration) {
+	s.Listen = Addresses{list: listen, given: true}
+	s.timeouts = weir.Timeouts{Drain: drain}
+}

@@ -5,11 +5,11 @@
 package demo
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
 
+	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/command"
 )
 
@@ -38,24 +38,24 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 		return code
 	}
-	if !private(*adminAddr) {
+	if !admin.Private(*adminAddr) {
 		return command.WrongUse(name, "--admin "+*adminAddr+` can be reached from other machines, and asks nobody who they are; give 127.0.0.1:PORT, unix:/PATH or "" for none`, stderr)
 	}
 	log := command.Logger(stderr)
 	shared.pace.Store(&pace)
 	shared.model() // built now, not during the first request
 
-	var adm admin
-	endAdmin, err := adm.start(*adminAddr, log)
+	var adm admin.Admin
+	endAdmin, err := adm.Start(*adminAddr, log)
 	if err != nil {
-		log.Error(name+": cannot start", "err", err)
+		log.Error(name+": cannot start", "err", fmt.Errorf("--admin: %w (--admin \"\" turns it off)", err))
 		return command.Failure
 	}
 	defer endAdmin()
 	srv := newServer()
 	srv.Logger = log
 	serving.Ready = func(addrs []net.Addr) { suggest(stderr, addrs) }
-	serving.Draining = func() { adm.draining.Store(true) }
+	serving.Draining = func() { adm.Drain() }
 	return serving.Run(srv, name, stdout)
 }
 
@@ -67,11 +67,4 @@ func suggest(w io.Writer, addrs []net.Addr) {
 			return
 		}
 	}
-}
-
-// atOnce is a context that leaves a shutdown no time.
-func atOnce() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
 }

@@ -1,0 +1,71 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"weir/cmd/weir/internal/balance"
+	"weir/cmd/weir/internal/config"
+	"weir/cmd/weir/internal/relay"
+	"weir/cmd/weir/internal/upstream"
+)
+
+func sameUpstream(a, b config.Upstream) bool { return reflect.DeepEqual(a, b) }
+
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func newUpstream(name string, c config.Upstream, loops int) (*upstream.Upstream, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	cfg := upstream.Config{
+		Name: name, URL: c.URL, Key: c.Key(), MaxStreams: c.MaxStreams,
+		Timeouts: upstream.Timeouts{
+			Connect: c.Timeouts.Connect.D(), FirstEvent: c.Timeouts.FirstEvent.D(),
+			Idle: c.Timeouts.Idle.D(), Total: c.Timeouts.Total.D(),
+		},
+	}
+	for _, field := range sortedNames(c.Headers) {
+		cfg.Headers = append(cfg.Headers, upstream.Field{Name: field, Value: c.Headers[field]})
+	}
+	return upstream.New(ctx, cfg, loops)
+}
+
+// newModels makes the models, and then ties their fallbacks.
+func newModels(cfg *config.Config, ups map[string]kept) (map[string]*relay.Model, error) {
+	models := make(map[string]*relay.Model, len(cfg.Models))
+	for name, c := range cfg.Models {
+		m, err := newModel(name, c, ups)
+		if err != nil {
+			return nil, err
+		}
+		models[name] = m
+	}
+	for name, c := range cfg.Models {
+		for _, other := range c.Fallback {
+			models[name].Fallback = append(models[name].Fallback, models[other])
+		}
+	}
+	return models, nil
+}
+
+func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, error) {
+	policy, err := balance.New(c.Policy, len(c.Targets), nil)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", name, err)
+	}
+	m := &relay.Model{
+		Name: name, Policy: policy, Retries: c.Retries, Keepalive: c.Keepalive.D(),
+		ByHeader: c.Session.Header, ByPrefix: c.Policy == "prefix_hash",
+		Hold: relay.Hold{Events: c.Hold.Events, Wait: c.Hold.Wait.D()},
+	}
+	for _, t := range c.Targets {
+		m.Targets = append(m.Targets, relay.Target{
+			Upstream: ups[t.Upstream].up, Model: t.Model, Weight: t.Weight, ID: balance.ID(t.Upstream, t.Model),
+		})
+	}
+	return m, nil
+}

@@ -1,0 +1,192 @@
+package serve
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"weir"
+	"weir/cmd/weir/internal/config"
+	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/relay"
+	"weir/cmd/weir/internal/upstream"
+)
+
+// live is the gateway that serves, and what replaces it on a reload. Requests
+// go on with the gateway that they began with.
+type live struct {
+	o       *options
+	log     *slog.Logger
+	started time.Time
+	metrics *metrics
+	access  *accessLog
+	loops   int
+
+	now       atomic.Pointer[generation]
+	upstreams map[string]kept // of the present generation; the reloading goroutine's
+	end       context.CancelFunc
+	over      chan struct{}
+}
+
+// generation is one configuration in force.
+type generation struct {
+	cfg     *config.Config
+	gateway *relay.Gateway
+	models  []openai.Model
+}
+
+// kept is an upstream that lives on over reloads that do not change it.
+type kept struct {
+	cfg config.Upstream
+	up  *upstream.Upstream
+}
+
+func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog.Logger) (*live, error) {
+	l := &live{o: o, log: log, started: time.Now(), metrics: newMetrics(), loops: o.loops, over: make(chan struct{})}
+	if l.loops == 0 {
+		l.loops = runtime.GOMAXPROCS(0)
+	}
+	l.access = newAccessLog(cfg.Log, stdout, stderr)
+	if err := l.use(cfg); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.end = cancel
+	go l.watch(ctx)
+	return l, nil
+}
+
+func (l *live) stop() {
+	l.end()
+	<-l.over
+}
+
+// use puts a configuration in force, whole or not at all.
+func (l *live) use(cfg *config.Config) error {
+	ups := make(map[string]kept, len(cfg.Upstreams))
+	for name, c := range cfg.Upstreams {
+		if old, ok := l.upstreams[name]; ok && sameUpstream(old.cfg, c) {
+			ups[name] = old
+			continue
+		}
+		up, err := newUpstream(name, c, l.loops)
+		if err != nil {
+			return err
+		}
+		ups[name] = kept{c, up}
+	}
+	models, err := newModels(cfg, ups)
+	if err != nil {
+		return err
+	}
+	g := &generation{cfg: cfg, gateway: &relay.Gateway{
+		Models: models, MaxBody: int64(cfg.Limits.Body), MaxEvent: int(cfg.Limits.Event),
+		Log: l.log, Observer: &observer{l.metrics, l.access},
+	}}
+	for _, name := range sortedNames(models) {
+		g.models = append(g.models, openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"})
+	}
+	l.upstreams = ups
+	l.now.Store(g)
+	return nil
+}
+
+// watch reloads on SIGHUP and when a file has changed.
+func (l *live) watch(ctx context.Context) {
+	defer close(l.over)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	last := l.versions()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			last = l.versions()
+			l.reload("SIGHUP")
+		case <-look.C:
+			if now := l.versions(); now != last {
+				last = now
+				l.reload("a file has changed")
+			}
+		}
+	}
+}
+
+// versions is a text that changes when one of the files does.
+func (l *live) versions() (v string) {
+	for _, path := range append([]string{l.o.config}, l.o.overlays...) {
+		st, err := os.Stat(path)
+		if err != nil {
+			v += "?"
+			continue
+		}
+		v += st.ModTime().String() + "/"
+	}
+	return v
+}
+
+// reload puts the files' present content in force. With mistakes in it nothing
+// changes (G16).
+func (l *live) reload(why string) {
+	cfg, err := l.o.load()
+	if err == nil {
+		err = unsupported(cfg)
+	}
+	if err == nil {
+		err = l.use(cfg)
+	}
+	if err != nil {
+		l.log.Error("configuration not reloaded, the old one stays in force", "because", why, "err", err)
+		return
+	}
+	l.log.Info("configuration reloaded", "because", why)
+}
+
+// Serve hands a request to the gateway in force.
+func (l *live) Serve(w *weir.Response, r *weir.Request) { l.now.Load().gateway.Serve(w, r) }
+
+// server returns the server in front of the gateway. Its own limits are those
+// of the first configuration.
+func (l *live) server(log *slog.Logger) *weir.Server {
+	mux := new(weir.Mux)
+	for _, path := range []string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"} {
+		mux.HandleInlineBody("POST "+path, l)
+		mux.HandleInline(path, front.AllowOnly("POST"))
+	}
+	mux.HandleInline("GET /v1/models", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+		front.Answer(w, 200, openai.AppendModels(nil, l.now.Load().models))
+	}))
+	mux.HandleInline("/v1/models", front.AllowOnly("GET, HEAD"))
+	mux.HandleInline("GET /v1/models/{id...}", weir.HandlerFunc(l.model))
+	mux.HandleInline("/v1/models/{id...}", front.AllowOnly("GET, HEAD"))
+	mux.HandleInline("/", weir.HandlerFunc(front.NotFound))
+	cfg := l.now.Load().cfg
+	srv := &weir.Server{
+		Handler: mux, OnHeaders: front.Identify, OnError: front.Explain(int64(cfg.Limits.Body)), Logger: log,
+		Limits: weir.Limits{Streams: cfg.Limits.Streams},
+	}
+	l.metrics.server = srv
+	return srv
+}
+
+func (l *live) model(w *weir.Response, r *weir.Request) {
+	id := r.PathValue("id")
+	for _, m := range l.now.Load().models {
+		if m.ID == id {
+			front.Answer(w, 200, openai.AppendModel(nil, m))
+			return
+		}
+	}
+	front.Fail(w, openai.ModelNotFound(id))
+}

@@ -1,0 +1,144 @@
+// Package serve is `weir serve`, the gateway: it puts a configuration and
+// package relay together.
+package serve
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"weir/cmd/weir/internal/admin"
+	"weir/cmd/weir/internal/command"
+	"weir/cmd/weir/internal/config"
+)
+
+const name = "weir serve"
+
+const help = `Relays requests in OpenAI's dialect to the upstreams of a configuration file.
+
+  POST /v1/chat/completions   /v1/completions   /v1/embeddings
+  GET  /v1/models             /v1/models/{id}
+
+The smallest configuration:
+
+  listen: ["127.0.0.1:8080"]
+  upstreams: {local: {url: "http://127.0.0.1:8000"}}
+  models: {my-model: {targets: [{upstream: local}]}}
+
+SIGHUP, or a change of the files, reloads it: running requests go on with what
+they started with, and a configuration with mistakes changes nothing. SIGTERM
+drains, a second one cuts.`
+
+// files is a flag that may be given more than once.
+type files []string
+
+func (f *files) String() string { return strings.Join(*f, ",") }
+
+func (f *files) Set(path string) error {
+	if path == "" {
+		return errors.New("empty path")
+	}
+	*f = append(*f, path)
+	return nil
+}
+
+// options are what the flags say.
+type options struct {
+	config   string
+	overlays files
+	check    bool
+	loops    int
+	pprof    string
+}
+
+func (o *options) register(fs *flag.FlagSet) {
+	fs.StringVar(&o.config, "config", "", "`FILE` with the configuration, YAML or JSON")
+	fs.Var(&o.overlays, "overlay", "`FILE` that changes the configuration (RFC 7396 merge patch); may be given more than once, applied in order")
+	fs.BoolVar(&o.check, "check", false, "say what is wrong with the configuration, all of it, and exit")
+	command.CountVar(fs, &o.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
+	fs.StringVar(&o.pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
+}
+
+func (o *options) load() (*config.Config, error) { return config.Load(o.config, o.overlays...) }
+
+// Main runs the subcommand and returns its exit code.
+func Main(args []string, stdout, stderr io.Writer) int {
+	var o options
+	fs := command.NewFlags(name)
+	o.register(fs)
+	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
+		return code
+	}
+	if o.config == "" {
+		return command.WrongUse(name, "--config FILE is missing", stderr)
+	}
+	cfg, err := o.load()
+	if err == nil {
+		err = unsupported(cfg)
+	}
+	if err != nil {
+		report(stderr, err)
+		return command.Usage
+	}
+	if o.check {
+		fmt.Fprintf(stdout, "%s: no problems\n", o.config)
+		return command.OK
+	}
+	return run(&o, cfg, stdout, stderr)
+}
+
+// report prints every problem on a line of its own.
+func report(w io.Writer, err error) {
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		fmt.Fprintln(w, err)
+		return
+	}
+	for _, p := range problems {
+		fmt.Fprintln(w, p)
+	}
+}
+
+// unsupported is what the configuration may say and this version cannot do.
+func unsupported(cfg *config.Config) error {
+	var problems config.Problems
+	for model, m := range cfg.Models {
+		if m.Native != "" {
+			problems = append(problems, config.Problem{Pointer: "/models/" + model + "/native", Message: "native handlers as models are not supported yet"})
+		}
+	}
+	if len(cfg.Routes) > 0 {
+		problems = append(problems, config.Problem{Pointer: "/routes", Message: "routes are not supported yet"})
+	}
+	if len(cfg.CORS.Origins) > 0 {
+		problems = append(problems, config.Problem{Pointer: "/cors", Message: "CORS is not supported yet"})
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems
+}
+
+func run(o *options, cfg *config.Config, stdout, stderr io.Writer) int {
+	log := command.Logger(stderr)
+	live, err := newLive(o, cfg, stdout, stderr, log)
+	if err != nil {
+		log.Error(name+": cannot start", "err", err)
+		return command.Failure
+	}
+	defer live.stop()
+	adm := admin.Admin{Token: cfg.Admin.Token(), Add: live.metrics.routes}
+	endAdmin, err := adm.Start(cfg.Admin.Listen, log)
+	if err != nil {
+		log.Error(name+": cannot start", "err", fmt.Errorf("admin.listen: %w", err))
+		return command.Failure
+	}
+	defer endAdmin()
+	srv := live.server(log)
+	srv.Loops = o.loops
+	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain}
+	serving.Fixed(cfg.Listen, cfg.Drain.D())
+	return serving.Run(srv, name, stdout)
+}
