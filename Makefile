@@ -27,8 +27,8 @@ fuzz: ## fuzz all targets; TIME=5m for longer than 30 s each
 bench: ## measure against other servers; minutes; ARGS='plaintext --quick' for less
 	@bench/run.sh $(ARGS)
 
-soak: ## 60 s of streams that end badly in every way
-	@$(GO) test -tags soak -run='^TestSoak' -count=1 -timeout=10m -v ./cmd/weir/...
+soak: ## 60 s of streams that end badly in every way; ARGS='-for 20s'
+	@$(GO) test -tags soak -run=TestSoak -count=1 -timeout=5m -v ./soak $(ARGS)
 
 vuln: ## look the dependencies up in Go's vulnerability database
 	@$(GO) tool -modfile=scripts/tools.mod govulncheck ./...

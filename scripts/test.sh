@@ -23,7 +23,7 @@ go_files() {
     find . \( -name node_modules -o -name '.?*' \) -prune -o -name '*.go' -print
 }
 
-vet() { go vet ./... && go vet -tags invariants ./...; }
+vet() { go vet ./... && go vet -tags invariants,soak ./...; }
 
 tidy() { go mod tidy -diff && (cd bench && go mod tidy -diff); }
 
