@@ -423,9 +423,9 @@ func (c *conn) inlineOver(ex *exchange) {
 func (c *conn) refuse(err error) {
 	ex := c.ex
 	c.phase = phaseAnswering
-	if b := ex.req.reader; b != nil {
+	if ex.req.reader != nil {
 		c.refuseRunning(ex, err)
-		b.end(err)
+		ex.endBody(err)
 		return
 	}
 	if f := ex.onBody; f != nil {
@@ -474,6 +474,7 @@ func (c *conn) spoilt(ex *exchange, cause error) {
 		return
 	}
 	ex.cut(cause)
+	ex.endBody(cause)
 	c.end(ex, cause)
 }
 
