@@ -383,6 +383,12 @@ func (h *house) uploads(m *weir.Mux) {
 		}
 		fmt.Fprintf(w, "%d bytes", n)
 	}))
+	m.HandleBody("PUT /both", inline(func(w *weir.Response, r *weir.Request) {
+		h.watch(r)
+		_ = w.Stream().Commit()
+		_, err := io.Copy(w.Stream(), r.BodyReader())
+		h.note(fmt.Sprintf("copied: %v", err))
+	}))
 	m.HandleBody("PUT /refused", inline(func(w *weir.Response, _ *weir.Request) { w.Error(401, "not you") }))
 	m.HandleBody("PUT /unread", inline(func(w *weir.Response, r *weir.Request) {
 		h.await(r)

@@ -1,0 +1,126 @@
+package weir_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir"
+)
+
+// A handler on the loop is shown its body while it arrives, and answers in callbacks.
+func TestHandleInlineBody(t *testing.T) {
+	m := new(weir.Mux)
+	m.HandleInlineBody("PUT /echo", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		s := w.Stream()
+		s.Detach()
+		r.OnBody(func(p []byte, err error) {
+			_ = s.Push(p) // an empty one is nothing
+			if errors.Is(err, io.EOF) {
+				_ = s.Close()
+			} else if err != nil {
+				s.Abort(err)
+			}
+		})
+	}))
+	m.HandleInlineBody("PUT /at-once", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { w.WriteString("no need") }))
+	tests := []struct{ name, request, status, body string }{
+		{"whole", "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "200 OK", "5\r\nhello\r\n0\r\n\r\n"},
+		{"in chunks", "PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", "200 OK", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"},
+		{"no body", "PUT /echo HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "0\r\n\r\n"},
+		{"a bad chunk at once", "PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx", "500 Internal Server Error", "Internal Server Error\n"},
+		{"answered at once", "PUT /at-once HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "200 OK", "no need"},
+	}
+	atDesk(t, m, nil, func(d *desk) {
+		for _, test := range tests {
+			if status, body := d.exchange(test.request); status != test.status || body != test.body {
+				t.Errorf("%s: got %s %q, want %s %q", test.name, status, body, test.status, test.body)
+			}
+		}
+	})
+}
+
+// Push takes what it is given; Behind says when to stop and when to go on.
+func TestBehind(t *testing.T) {
+	pushed, resumed := 0, 0
+	m := new(weir.Mux)
+	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+		s := w.Stream()
+		s.Detach()
+		var fill func()
+		fill = func() {
+			for pushed < 100 {
+				if s.Behind(func() { resumed++; fill() }) {
+					return
+				}
+				_ = s.Push(make([]byte, 1<<10))
+				pushed++
+			}
+			_ = s.Close()
+		}
+		fill()
+	}))
+	atDesk(t, m, smallMarks, func(d *desk) {
+		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c.SetWindow(1)
+		d.write(c, getS)
+		synctest.Wait()
+		if pushed < 15 || pushed > 17 {
+			t.Errorf("got %d KiB pushed for a client that takes none, want the high mark of 16", pushed)
+		}
+		c.SetWindow(1000)
+		if got := d.seen(c); strings.Count(got, "400\r\n") != 100 || !strings.HasSuffix(got, "\r\n0\r\n\r\n") || resumed < 5 {
+			t.Errorf("got %d chunks, resumed %d times", strings.Count(got, "400\r\n"), resumed)
+		}
+		c.Close()
+	})
+}
+
+// PauseBody holds the client up until ResumeBody.
+func TestPauseBody(t *testing.T) {
+	var (
+		request *weir.Request
+		loop    func(f func())
+		got     int
+	)
+	m := new(weir.Mux)
+	m.HandleInlineBody("PUT /s", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		s := w.Stream()
+		s.Detach()
+		request, loop = r, func(f func()) { w.Loop().Post(task(f)) }
+		r.OnBody(func(p []byte, err error) {
+			got += len(p)
+			r.PauseBody()
+			if err != nil {
+				_ = s.Push(fmt.Append(nil, got))
+				_ = s.Close()
+			}
+		})
+	}))
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.dial("PUT /s HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\nx")
+		synctest.Wait()
+		go func() { _, _ = c.Write(make([]byte, 199_999)) }() // ends when the server reads
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got != 1 {
+			t.Fatalf("got %d bytes in a pause, want 1", got)
+		}
+		for range 20 {
+			loop(request.ResumeBody)
+			synctest.Wait()
+		}
+		if answer := d.seen(c); !strings.Contains(answer, "200000") {
+			t.Errorf("got %d bytes and %q", got, answer)
+		}
+		c.Close()
+	})
+}
+
+type task func()
+
+func (t task) Run() { t() }
