@@ -123,7 +123,7 @@ func (f *flow) release() {
 	}
 	f.stage = relaying
 	f.clock.clear(limitHold)
-	f.target.Upstream.Succeeded()
+	f.settle(success)
 	if f.answer.events {
 		_ = f.s.Commit() // ended was told, if the client is gone
 	}
@@ -202,7 +202,7 @@ func (f *flow) another(why error) bool {
 
 // blame counts a failure against the upstream.
 func (f *flow) blame(why error) {
-	f.target.Upstream.Failed()
+	f.settle(failure)
 	f.g.Observer.Failed(f.target.Upstream, why)
 	f.g.Log.Warn("upstream failed", "upstream", f.target.Upstream.Name, "attempt", f.attempts, "err", why)
 }

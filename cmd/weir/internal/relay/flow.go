@@ -6,6 +6,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/balance"
+	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/upstream"
 	"weir/sse"
@@ -40,16 +41,17 @@ type flow struct {
 	size   int64  // of it, as far as it has arrived
 	whole  bool   // the request's body has been sent from buf: it can be sent again
 
-	route    itinerary
-	target   *Target
-	attempts int
-	attempt  int // counts attempts, so that late words of an earlier one are known
-	call     upstream.Call
-	answer   answer
-	clock    clock
-	limited  error // what it means when the step takes too long
-	paused   bool  // the client is behind, the upstream waits
-	alive    bool  // the head went out with a keep-alive comment, not with an answer
+	route     itinerary
+	target    *Target
+	attempts  int
+	pass      breaker.Pass
+	unsettled bool // the breaker was not told how the attempt went
+	call      upstream.Call
+	answer    answer
+	clock     clock
+	limited   error // what it means when the step takes too long
+	paused    bool  // the client is behind, the upstream waits
+	alive     bool  // the head went out with a keep-alive comment, not with an answer
 
 	since  time.Time // of the request's head
 	asked  time.Time
@@ -138,12 +140,44 @@ func (f *flow) key(m *Model) balance.Key {
 // ask sends the request to the next target. If there is none, the client is
 // told why the last one failed, or, without any, that all are taken.
 func (f *flow) ask(why error) {
-	now := f.w.Loop().Now()
-	if f.target = f.route.choose(now); f.target == nil {
-		f.giveUp(why)
+	for now := f.w.Loop().Now(); ; {
+		if f.target = f.route.choose(now); f.target == nil {
+			f.giveUp(why)
+			return
+		}
+		var ok bool
+		if f.pass, ok = f.target.Upstream.Breaker.Allow(now); ok {
+			break // else another request is its trial
+		}
+		f.route.left++
+	}
+	f.unsettled = true
+	f.send()
+}
+
+// outcome is what an attempt says about its upstream.
+type outcome uint8
+
+const (
+	success outcome = iota
+	failure
+	neither // the client left, or another answer than an error was not wanted any more (G3)
+)
+
+// settle tells the breaker how the attempt went, once.
+func (f *flow) settle(o outcome) {
+	if !f.unsettled {
 		return
 	}
-	f.send()
+	f.unsettled = false
+	switch b := f.target.Upstream.Breaker; o {
+	case success:
+		b.Success(f.pass)
+	case failure:
+		b.Failure(f.pass, f.w.Loop().Now())
+	default:
+		b.Cancel(f.pass)
+	}
 }
 
 func (f *flow) send() {
@@ -228,6 +262,7 @@ func (f *flow) stop() {
 
 // hangUp ends the present call; its Done is not listened to.
 func (f *flow) hangUp() {
+	f.settle(neither)
 	if call := f.call; call != nil {
 		f.call = nil
 		call.Cancel()

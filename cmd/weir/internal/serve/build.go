@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir/cmd/weir/internal/balance"
+	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/relay"
 	"weir/cmd/weir/internal/upstream"
@@ -28,6 +29,11 @@ func newUpstream(name string, c config.Upstream, loops int) (*upstream.Upstream,
 			Idle: c.Timeouts.Idle.D(), Total: c.Timeouts.Total.D(),
 		},
 	}
+	cfg.Health = upstream.Health{
+		Path: c.Health.Path, Interval: c.Health.Interval.D(), Timeout: c.Health.Timeout.D(),
+		Healthy: c.Health.Healthy, Unhealthy: c.Health.Unhealthy,
+	}
+	cfg.Breaker = breaker.New(breaker.Config{Failures: c.Breaker.Failures, Window: c.Breaker.Window.D(), Open: c.Breaker.Open.D()})
 	for _, field := range sortedNames(c.Headers) {
 		cfg.Headers = append(cfg.Headers, upstream.Field{Name: field, Value: c.Headers[field]})
 	}

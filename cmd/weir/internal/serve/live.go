@@ -66,6 +66,7 @@ func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog
 func (l *live) stop() {
 	l.end()
 	<-l.over
+	l.probe(nil)
 }
 
 // use puts a configuration in force, whole or not at all.
@@ -93,9 +94,24 @@ func (l *live) use(cfg *config.Config) error {
 	for _, name := range sortedNames(models) {
 		g.models = append(g.models, openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"})
 	}
-	l.upstreams = ups
 	l.now.Store(g)
+	l.probe(ups)
+	l.upstreams = ups
 	return nil
+}
+
+// probe starts the probes of new upstreams and ends those of old ones.
+func (l *live) probe(ups map[string]kept) {
+	for name, k := range ups {
+		if l.upstreams[name].up != k.up {
+			k.up.Probe(l.log)
+		}
+	}
+	for name, k := range l.upstreams {
+		if ups[name].up != k.up {
+			k.up.Close()
+		}
+	}
 }
 
 // watch reloads on SIGHUP and when a file has changed.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"weir/client"
+	"weir/cmd/weir/internal/breaker"
 	"weir/http1"
 	"weir/reactor"
 )
@@ -62,6 +63,8 @@ type Config struct {
 	Standard   bool           // http too goes by net/http, on goroutines
 	Roots      *x509.CertPool // whom to trust for https; nil = the system's
 	MaxHead    http1.Limits
+	Health     Health
+	Breaker    *breaker.Breaker
 }
 
 // Upstream is one server behind the gateway.
@@ -75,11 +78,19 @@ type Upstream struct {
 	pools     []*client.Pool // by loop; each is its loop's own
 	lookup    atomic.Int64   // when the last look-up began, in unix nanoseconds
 	running   atomic.Int64
+	probe     *breaker.Probe     // nil = it is not probed
+	end       context.CancelFunc // of the probes
 }
 
 // New checks the URL and looks its host up.
 func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	u := &Upstream{Config: cfg, pools: make([]*client.Pool, loops)}
+	if cfg.Breaker == nil {
+		u.Breaker = breaker.New(breaker.Config{})
+	}
+	if cfg.Health.Path != "" {
+		u.probe = breaker.NewProbe(cfg.Health.Healthy, cfg.Health.Unhealthy)
+	}
 	if strings.HasPrefix(cfg.URL, "unix:") {
 		u.host = "localhost"
 		u.addr.Store(&cfg.URL)
@@ -151,14 +162,11 @@ func hostOf(target string) string {
 // Running is the number of calls in flight.
 func (u *Upstream) Running() int { return int(u.running.Load()) }
 
-// Available reports whether the upstream is to be asked: it is healthy, and
-// not left alone because it failed.
-func (u *Upstream) Available(now time.Time) bool { return true }
-
-// Succeeded and Failed tell how an attempt went. One that the client gave up is
-// neither (G3).
-func (u *Upstream) Succeeded() {}
-func (u *Upstream) Failed()    {}
+// Available reports whether the upstream may be asked: its probes do not fail,
+// and its breaker does not keep it alone (G20).
+func (u *Upstream) Available(now time.Time) bool {
+	return (u.probe == nil || u.probe.Healthy()) && u.Breaker.Ready(now)
+}
 
 // Do sends a request from loop l and tells recv how it goes. It never waits.
 func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error) {
