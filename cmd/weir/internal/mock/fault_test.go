@@ -102,10 +102,12 @@ func faultCases() []faultCase {
 		{fault: "no-done", stream: streamed(Body{NoDone: true}, -1, lastChunk), unary: whole.unary, end: endsFIN, whole: true, events: [2]int64{total - 1, 1}},
 		{fault: "crlf", stream: streamed(Body{CRLF: true}, -1, lastChunk), unary: whole.unary, end: endsFIN, whole: true, events: whole.events},
 		{
-			fault:  "split-utf8",
-			stream: func(r chat) string { return r.streamHead() + chunks(splitWide(StreamEvents(faultBody(Body{Wide: true})))...) + lastChunk },
-			unary:  told(Body{Wide: true}, 4, ""),
-			end:    endsFIN, whole: true, events: whole.events,
+			fault: "split-utf8",
+			stream: func(r chat) string {
+				return r.streamHead() + chunks(splitWide(StreamEvents(faultBody(Body{Wide: true})))...) + lastChunk
+			},
+			unary: told(Body{Wide: true}, 4, ""),
+			end:   endsFIN, whole: true, events: whole.events,
 		},
 		{
 			fault:  "byte-per-chunk",
@@ -221,9 +223,9 @@ func (tc faultCase) checkConn(t *testing.T, s *Server, c *client) {
 
 // TestFaultsAreTested: no fault without a case, here or in a test of its own.
 func TestFaultsAreTested(t *testing.T) {
-	own := []string{"early", "stall-after"}
+	own, cases := []string{"early", "stall-after"}, faultCases()
 	for _, name := range Faults() {
-		tested := slices.Contains(own, name) || slices.ContainsFunc(faultCases(), func(c faultCase) bool {
+		tested := slices.Contains(own, name) || slices.ContainsFunc(cases, func(c faultCase) bool {
 			return strings.HasPrefix(c.fault, name)
 		})
 		if !tested {

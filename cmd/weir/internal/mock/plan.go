@@ -22,7 +22,7 @@ type plan struct {
 	head     headKind
 	framing  framing
 	end      endKind
-	endAfter int // events; within the next one for cutInside
+	endAfter int // events; for endInside, those ahead of the one that is cut
 
 	ttft, pace, gap    time.Duration
 	slowHead, slowBody time.Duration

@@ -60,11 +60,7 @@ func (c *tail) closed() bool {
 
 func dial(t *testing.T, s *Server) *client {
 	t.Helper()
-	tcp, err := net.Dial("tcp", s.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tcp.Close() })
+	tcp := connect(t, s)
 	tcp.SetDeadline(time.Now().Add(patience))
 	c := &client{t: t, tcp: tcp, rw: tcp}
 	if s.tls != nil {
@@ -79,6 +75,17 @@ func (c *client) send(text string) {
 	if _, err := io.WriteString(c.rw, text); err != nil {
 		c.t.Fatalf("sending: %v", err)
 	}
+}
+
+// connect dials for the time of a test or benchmark.
+func connect(t testing.TB, s *Server) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 // rest reads to the end and says which it was.

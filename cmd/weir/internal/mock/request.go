@@ -101,7 +101,9 @@ func (c *conn) readBody(in *incoming) bool {
 	if ok {
 		c.srv.seen.update(func(n *Counts) {
 			in.take(size)
-			n.Bodies++
+			if in.ID > 0 { // else it is for /mock/ and does not count
+				n.Bodies++
+			}
 		})
 	}
 	return ok
