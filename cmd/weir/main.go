@@ -9,8 +9,8 @@ import (
 
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/demo"
-	"weir/cmd/weir/internal/serve"
 	"weir/cmd/weir/internal/mock"
+	"weir/cmd/weir/internal/serve"
 	"weir/cmd/weir/internal/tour"
 )
 
