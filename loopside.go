@@ -61,8 +61,9 @@ func (m *Mux) HandleInlineBody(pattern string, h Handler, mw ...Middleware) *Rou
 
 // OnBody has f called, on the loop, with each piece of the body, a view, and
 // with an error at its end: io.EOF, which may come together with the last
-// piece or alone, or why the body is not whole. A client that waits for 100
-// Continue is sent it now.
+// piece or alone, or why the body is refused (ErrBodyTooLarge, ErrTimeout, a
+// *chunked.Error). Of a client that leaves, and of the server's end, OnClose
+// tells. A client that waits for 100 Continue is sent it now.
 func (r *Request) OnBody(f func(p []byte, err error)) {
 	ex := r.ex
 	ex.onBody = f

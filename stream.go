@@ -192,16 +192,15 @@ func (s *Stream) frame(dst, p []byte) []byte {
 // answer's content type becomes text/event-stream if none was set. An event
 // that cannot be written (sse.ErrName, sse.ErrID) is an error and sends nothing.
 func (s *Stream) SendEvent(e *sse.Event) error {
+	var store [1 << 10]byte
+	event, err := sse.AppendEvent(store[:0], e)
+	if err != nil {
+		return err
+	}
 	if err := s.acquire(true); err != nil {
 		return err
 	}
 	rc := s.ex.conn.rc
-	var store [1 << 10]byte
-	event, err := sse.AppendEvent(store[:0], e)
-	if err != nil {
-		rc.Unlock()
-		return err
-	}
 	if !s.ex.committed {
 		s.ex.res.eventStream()
 	}

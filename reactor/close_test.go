@@ -77,11 +77,18 @@ func TestLingerIsBounded(t *testing.T) {
 			w.start(reactor.Config{LingerBytes: 1000})
 			c, p := w.memory()
 			w.do(p.conn.Close)
-			c.Write(make([]byte, 999))
+			c.Write(make([]byte, 1000))
 			synctest.Wait()
 			p.silent(w)
-			c.Write(make([]byte, 1))
+			start := time.Now()
+			c.Write(make([]byte, 1)) // is not read any more
+			if err := c.CloseWrite(); err != nil {
+				w.Error(err)
+			}
 			p.expect(w, "closed")
+			if got := time.Since(start); got < 1900*time.Millisecond {
+				w.Errorf("closed after %v, want the whole time", got)
+			}
 		})
 	})
 }

@@ -201,8 +201,8 @@ func (c *Conn) peerGone() {
 // read reads until the kernel has no more, or for its share of the turn.
 func (c *Conn) read() {
 	for range readsPerTurn {
-		if c.paused && c.phase == open || c.ended || c.phase == closed {
-			return
+		if c.paused && c.phase == open || c.ended || c.phase == closed || c.phase == lingering && c.spare <= 0 {
+			return // one that sends on and on is not read further, so that closing does not cost it the answer
 		}
 		n, err := c.loop.sys.Read(c.fd, c.loop.buf)
 		switch {
@@ -234,9 +234,7 @@ func (c *Conn) read() {
 // received hands bytes on, together with those that were not consumed before.
 func (c *Conn) received(p []byte) {
 	if c.phase != open {
-		if c.spare -= len(p); c.spare <= 0 && c.phase == lingering {
-			c.destroy(ErrClosed, false)
-		}
+		c.spare -= len(p)
 		return
 	}
 	if len(c.in) == 0 {

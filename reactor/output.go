@@ -52,6 +52,10 @@ const (
 	newsFree                     // the writer came back to a doomed connection
 )
 
+// buffers are the pending buffers, apart from those of others in the process,
+// whose sizes would spoil the pool's guess of what is usual.
+var buffers bytebufferpool.Pool
+
 // directSize is the payload from which one more iovec is cheaper than a copy.
 const directSize = 4 << 10
 
@@ -86,7 +90,7 @@ func (o *Output) Pending() int {
 // The lock is held; the buffer is not to be kept beyond it.
 func (o *Output) Buffer() *bytebufferpool.ByteBuffer {
 	if o.pool == nil {
-		o.pool = bytebufferpool.Get()
+		o.pool = buffers.Get()
 	}
 	return o.pool
 }
@@ -147,7 +151,7 @@ func (c *Conn) flush(big, tail []byte, onLoop bool) {
 		from := o.sent
 		o.pool, o.sent = nil, 0
 		if from == len(out.B) {
-			bytebufferpool.Put(out)
+			buffers.Put(out)
 			break
 		}
 		n, err := c.write(out.B[from:], nil, nil)
@@ -187,7 +191,7 @@ func (c *Conn) gather(big, tail []byte) {
 		}
 		o.putBack(head, 0)
 	} else {
-		bytebufferpool.Put(head)
+		buffers.Put(head)
 	}
 	c.wrote(n, err)
 }
@@ -211,7 +215,7 @@ func (c *Conn) write(a, b, d []byte) (n int, err error) {
 // appended meanwhile.
 func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 	if sent == len(out.B) {
-		bytebufferpool.Put(out)
+		buffers.Put(out)
 		return
 	}
 	if sent >= len(out.B)-sent { // moving costs less than sending did
@@ -220,7 +224,7 @@ func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 	}
 	if o.pool != nil {
 		out.B = append(out.B, o.pool.B...)
-		bytebufferpool.Put(o.pool)
+		buffers.Put(o.pool)
 	}
 	o.pool, o.sent = out, sent
 }
@@ -255,7 +259,7 @@ func (o *Output) drop(err error) {
 		o.err = err
 	}
 	if o.pool != nil {
-		bytebufferpool.Put(o.pool)
+		buffers.Put(o.pool)
 		o.pool, o.sent = nil, 0
 	}
 	o.blocked = time.Time{}

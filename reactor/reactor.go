@@ -20,12 +20,13 @@ type Config struct {
 	HighMark, LowMark int
 	// WriteStall is how long a peer may take no byte while output waits: 30 s.
 	WriteStall time.Duration
-	// Linger and LingerBytes bound what is read and thrown away after Close:
-	// 2 s and 64 KiB.
+	// Linger bounds the wait for the peer's FIN after Close: 2 s. LingerBytes
+	// bounds what is read and thrown away meanwhile: 64 KiB.
 	Linger      time.Duration
 	LingerBytes int
-	// MaxConns bounds the accepted connections. By default it is what the
-	// limit on descriptors allows, less a reserve.
+	// MaxConns is the number of connections, outgoing ones included, from
+	// which accepted ones are refused. By default it is what the limit on
+	// descriptors allows, less a reserve.
 	MaxConns int
 	// Refusal is what a connection beyond MaxConns, or without a descriptor,
 	// is sent before it is closed.
