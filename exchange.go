@@ -39,6 +39,7 @@ type exchange struct {
 	done      chan struct{} // made when somebody asks
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
+	slot      *atomic.Int64 // of a detached native handler, to be counted out of
 	hooks     []func(error)
 	ended     time.Time
 
@@ -68,6 +69,10 @@ func (ex *exchange) end(cause error) farewell {
 		ex.cause = cause
 	}
 	ex.stream.count(cause)
+	if ex.slot != nil {
+		ex.slot.Add(-1)
+		ex.slot = nil
+	}
 	ex.conn.srv.Trace.requestEnd(ex)
 	f := ex.farewell(ex.cause)
 	f.pump = ex.stream.pump

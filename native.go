@@ -43,11 +43,17 @@ func (n *native) Serve(w *Response, r *Request) {
 		w.ex.fail(ErrBlockingOnLoop)
 		return
 	}
-	defer n.running.Add(-1)
 	if n.running.Add(1) > int64(n.h.Limit) {
+		n.running.Add(-1)
 		w.ex.refuseBusy()
 		return
 	}
+	sink := &nativeSink{w: w, s: &w.ex.stream, running: n.running}
+	defer sink.leave()
+	n.call(w, r, sink)
+}
+
+func (n *native) call(w *Response, r *Request, sink *nativeSink) {
 	call := &nativeCall{r: r}
 	if n.h.Unary != nil {
 		if err := n.h.Unary(call, nativeReply{w}); err != nil {
@@ -55,8 +61,7 @@ func (n *native) Serve(w *Response, r *Request) {
 		}
 		return
 	}
-	sink := &nativeSink{w: w, s: w.Stream()}
-	if sink.s.Cause() != nil {
+	if w.Stream().Cause() != nil {
 		return // refused, or the client has left already
 	}
 	if err := n.h.Stream(call, sink); err != nil && !errors.Is(err, sink.s.Cause()) {
@@ -104,9 +109,27 @@ func (n nativeReply) Write(p []byte) (int, error)        { return n.w.Write(p) }
 
 // nativeSink is a Stream as a plugin.Sink.
 type nativeSink struct {
-	w *Response
-	s *Stream
+	w       *Response
+	s       *Stream
+	running *atomic.Int64 // calls of the handler, this one among them
 }
+
+// leave counts the call out when its handler returns; one that was detached,
+// when its stream ends.
+func (n *nativeSink) leave() {
+	ex := n.w.ex
+	ex.conn.rc.Lock()
+	if n.s.detached && !ex.over.Load() {
+		ex.slot = n.running
+		ex.conn.rc.Unlock()
+		return
+	}
+	ex.conn.rc.Unlock()
+	n.running.Add(-1)
+}
+
+func (n *nativeSink) Detach()           { n.s.Detach() }
+func (n *nativeSink) Abort(cause error) { n.s.Abort(cause) }
 
 var errHeadSent = errors.New("weir: the head of the answer was sent already")
 

@@ -121,6 +121,15 @@ type Sink interface {
 	// (weir.ErrClientGone, weir.ErrSlowClient, weir.ErrServerClosed) are found with errors.Is.
 	Cause() error
 
+	// Detach lets the handler return and the stream live on, until somebody calls Close or Abort: for a handler that
+	// hands its sinks to a decode loop and returns at once. The call counts against Handler.Limit until the stream has
+	// ended. The Call is not to be used after the handler has returned.
+	Detach()
+
+	// Abort ends the stream as failed: with a 500 before the first chunk, else by cutting the connection, so that the
+	// client never takes the part for the whole.
+	Abort(cause error)
+
 	// Close ends the stream properly: the client sees that it is complete. It returns nil if the end is on its way, also
 	// the second time, and otherwise the Cause.
 	Close() error

@@ -1,0 +1,31 @@
+package plugin
+
+// Item is one sink's part of a batch.
+type Item struct {
+	Sink Sink
+	Data []byte // the caller's again when SendBatch returns
+	Err  error  // what came of it: see TrySend
+}
+
+// SendBatch sends one chunk to each of many sinks, as a decode step of a
+// language model produces them: a TrySend for each item, but written by the
+// event loops, each of which is woken once and writes once to a connection,
+// however many items there are. It never waits, and sets the Err of each item.
+// Any goroutine; chunks that one goroutine sends to a sink, in batches or not,
+// arrive in its order.
+func SendBatch(items []Item) {
+	if len(items) == 0 {
+		return
+	}
+	if b, ok := items[0].Sink.(batcher); ok {
+		b.SendBatch(items)
+		return
+	}
+	for i := range items {
+		items[i].Err = items[i].Sink.TrySend(items[i].Data)
+	}
+}
+
+// batcher is a server's sink that knows how to send a whole batch, sinks of
+// other servers and fakes among it.
+type batcher interface{ SendBatch(items []Item) }
