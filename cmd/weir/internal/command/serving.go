@@ -138,9 +138,9 @@ func notify() stop {
 	}}
 }
 
-// Fixed is Register for a subcommand whose configuration file says what is
-// listened on and how long a drain may take.
-func (s *Serving) Fixed(listen []string, drain time.Duration) {
+// Fixed is Register for a subcommand whose configuration says what is listened
+// on, and whose srv already has its limits.
+func (s *Serving) Fixed(listen []string, t weir.Timeouts, loops int) {
 	s.Listen = Addresses{list: listen, given: true}
-	s.timeouts = weir.Timeouts{Drain: drain}
+	s.timeouts, s.loops = t, loops
 }

@@ -55,6 +55,7 @@ func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog
 	}
 	l.access = newAccessLog(cfg.Log, stdout, stderr)
 	if err := l.use(cfg); err != nil {
+		l.access.stop()
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -67,6 +68,7 @@ func (l *live) stop() {
 	l.end()
 	<-l.over
 	l.probe(nil)
+	l.access.stop()
 }
 
 // use puts a configuration in force, whole or not at all.
@@ -188,12 +190,10 @@ func (l *live) server(log *slog.Logger) *weir.Server {
 	mux.HandleInline("/v1/models/{id...}", front.AllowOnly("GET, HEAD"))
 	mux.HandleInline("/", weir.HandlerFunc(front.NotFound))
 	cfg := l.now.Load().cfg
-	srv := &weir.Server{
+	return &weir.Server{
 		Handler: mux, OnHeaders: front.Identify, OnError: front.Explain(int64(cfg.Limits.Body)), Logger: log,
 		Limits: weir.Limits{Streams: cfg.Limits.Streams},
 	}
-	l.metrics.server = srv
-	return srv
 }
 
 func (l *live) model(w *weir.Response, r *weir.Request) {

@@ -1,20 +1,15 @@
 package serve
 
 import (
-	"errors"
-	"io"
-	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"weir"
-	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/relay"
 	"weir/cmd/weir/internal/upstream"
 )
@@ -27,16 +22,16 @@ type observer struct {
 
 func (o *observer) Ended(r *relay.Record) {
 	o.metrics.ended(r)
-	o.access.write(r)
+	o.access.add(r)
 }
 
 // metrics is what /metrics shows. The values of its labels are names of the
 // configuration and a few words, so that no client can make it grow.
 type metrics struct {
 	registry  *prometheus.Registry
-	server    *weir.Server
-	before    prometheus.Observer // a request held up before it leaves
-	event     prometheus.Observer // a piece of an answer held up
+	server    atomic.Pointer[weir.Server] // once it runs
+	before    prometheus.Observer         // a request held up before it leaves
+	event     prometheus.Observer         // a piece of an answer held up
 	first     *prometheus.HistogramVec
 	duration  *prometheus.HistogramVec
 	requests  *prometheus.CounterVec
@@ -70,18 +65,25 @@ func newMetrics() *metrics {
 	m.cancelled = counter("weir_cancelled_total", "Requests whose client left.", "model")
 	m.failures = counter("weir_upstream_failures_total", "Attempts that came to nothing.", "upstream")
 	m.events = counter("weir_events_total", "Relayed events.", "model")
-	m.registry.MustRegister(added, gauge("weir_streams", "Requests that are being relayed.", func() float64 {
-		return float64(m.server.Stats().StreamsActive)
-	}), gauge("weir_pending_bytes", "Output that clients have not taken.", func() float64 {
-		return float64(m.server.Stats().PendingBytes)
-	}), gauge("weir_connections", "Client connections.", func() float64 {
-		return float64(m.server.Stats().Connections)
+	m.registry.MustRegister(added, m.gauge("weir_streams", "Requests that are being relayed.", func(s weir.Stats) float64 {
+		return float64(s.StreamsActive)
+	}), m.gauge("weir_pending_bytes", "Output that clients have not taken.", func(s weir.Stats) float64 {
+		return float64(s.PendingBytes)
+	}), m.gauge("weir_connections", "Client connections.", func(s weir.Stats) float64 {
+		return float64(s.Connections)
 	}))
 	return m
 }
 
-func gauge(name, help string, f func() float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+// gauge shows one of the server's figures, 0 until it runs.
+func (m *metrics) gauge(name, help string, f func(weir.Stats) float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+		srv := m.server.Load()
+		if srv == nil {
+			return 0
+		}
+		return f(srv.Stats())
+	})
 }
 
 func (m *metrics) Asked(d time.Duration)   { m.before.Observe(d.Seconds()) }
@@ -124,60 +126,4 @@ func (m *metrics) routes(mux *weir.Mux) {
 		_ = w.Header().Set("Content-Type", rec.Header().Get("Content-Type")) // well-formed
 		_, _ = w.Write(rec.Body.Bytes())
 	})
-}
-
-// accessLog writes a line for each request.
-type accessLog struct {
-	log    *slog.Logger // nil = none
-	sample float64
-}
-
-func newAccessLog(cfg config.Log, stdout, stderr io.Writer) *accessLog {
-	out := stdout
-	switch cfg.Access {
-	case "none":
-		return &accessLog{}
-	case "stderr":
-		out = stderr
-	}
-	var h slog.Handler
-	if cfg.Format == "text" || cfg.Format == "auto" && isTerminal(out) {
-		h = slog.NewTextHandler(out, nil)
-	} else {
-		h = slog.NewJSONHandler(out, nil)
-	}
-	return &accessLog{log: slog.New(h), sample: cfg.Sample}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
-}
-
-// write logs a request; those that failed always, of the others a share. The
-// writing is not the loop's work.
-func (a *accessLog) write(r *relay.Record) {
-	failed := r.Err != nil || r.Left || r.Status >= 400
-	if a.log == nil || !failed && a.sample < 1 && rand.Float64() >= a.sample {
-		return
-	}
-	status := r.Status
-	if r.Left {
-		status = 499
-	}
-	attrs := []any{
-		"id", r.Request.Header().Get("x-request-id"), "client", r.Request.RemoteAddr().String(),
-		"method", r.Request.Method(), "path", string(r.Request.Path()), "status", status,
-		"model", r.Model, "upstream", r.Upstream, "attempts", r.Attempts, "stream", r.Stream,
-		"events", r.Events, "bytes", r.Bytes,
-		"first_ms", r.First.Seconds() * 1e3, "took_ms", r.Took.Seconds() * 1e3,
-	}
-	if r.Err != nil && !errors.Is(r.Err, weir.ErrClientGone) {
-		attrs = append(attrs, "err", r.Err.Error())
-	}
-	go a.log.Info("request", attrs...)
 }

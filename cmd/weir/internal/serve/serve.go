@@ -7,8 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"strings"
+	"time"
 
+	"weir"
 	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
@@ -50,6 +53,7 @@ type options struct {
 	overlays files
 	check    bool
 	loops    int
+	stall    time.Duration
 	pprof    string
 }
 
@@ -58,6 +62,7 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.Var(&o.overlays, "overlay", "`FILE` that changes the configuration (RFC 7396 merge patch); may be given more than once, applied in order")
 	fs.BoolVar(&o.check, "check", false, "say what is wrong with the configuration, all of it, and exit")
 	command.CountVar(fs, &o.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
+	command.DurationVar(fs, &o.stall, "stall", 30*time.Second, "`DURATION` in which a client takes no byte before its stream is cut")
 	fs.StringVar(&o.pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
 }
 
@@ -137,8 +142,7 @@ func run(o *options, cfg *config.Config, stdout, stderr io.Writer) int {
 	}
 	defer endAdmin()
 	srv := live.server(log)
-	srv.Loops = o.loops
-	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain}
-	serving.Fixed(cfg.Listen, cfg.Drain.D())
+	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { live.metrics.server.Store(srv) }}
+	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D()}, o.loops)
 	return serving.Run(srv, name, stdout)
 }
