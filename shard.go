@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"bytes"
 	"sync/atomic"
 
 	"weir/reactor"
@@ -18,6 +19,30 @@ type shard struct {
 	spare    []*exchange
 	scratch  []byte
 	requests atomic.Uint64
+	last     memo
+}
+
+// memo is the route of the last request that was routed by a pattern without
+// wildcards. Clients ask for the same thing again and again: it is found
+// without a look at the patterns.
+type memo struct {
+	route              *Route
+	method, host, path []byte
+}
+
+// find routes a request.
+func (sh *shard) find(r *Request) *Route {
+	m := &sh.last
+	method, host, path := r.head.Method(), r.head.Host(), r.head.Path()
+	if m.route != nil && bytes.Equal(path, m.path) && bytes.Equal(method, m.method) && bytes.Equal(host, m.host) {
+		return m.route
+	}
+	rt := sh.srv.find(r)
+	if rt.pattern != "" && r.params.Len() == 0 {
+		m.route = rt
+		m.method, m.host, m.path = append(m.method[:0], method...), append(m.host[:0], host...), append(m.path[:0], path...)
+	}
+	return rt
 }
 
 func newShard(s *Server, l *reactor.Loop) *shard {
@@ -46,6 +71,7 @@ func (sh *shard) accept(rc *reactor.Conn) reactor.Handler {
 
 func (sh *shard) remove(c *conn) {
 	c.prev.next, c.next.prev = c.next, c.prev
+	c.prev, c.next = nil, nil // who keeps one ended stream must not keep its connection's neighbours
 	sh.count--
 	sh.srv.connClosed()
 }

@@ -231,8 +231,8 @@ func (l *Loop) Woken() (more bool) {
 			break
 		}
 		l.task(t)
-		l.running[i] = nil
 	}
+	clear(l.running)
 	l.readOn()
 	if stop {
 		l.abandon()
@@ -279,6 +279,7 @@ func (l *Loop) endTurn() {
 	if len(l.resumed)+len(l.dirty) > 0 {
 		l.poller.Wake()
 	}
+	l.turn = nil
 	if l.rearm {
 		l.setClock()
 	}
@@ -294,6 +295,7 @@ func (l *Loop) resume() {
 		c.resumed = false
 		l.guard(c, c.goOn)
 	}
+	clear(todo) // or what has closed would be kept
 	l.resumedSpare = todo[:0]
 }
 
@@ -304,6 +306,7 @@ func (l *Loop) flushDirty() {
 		c.dirty = false
 		l.flush(c)
 	}
+	clear(todo)
 	l.dirtySpare = todo[:0]
 }
 
