@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ import (
 // go on with the gateway that they began with.
 type live struct {
 	o       *options
+	first   *config.Config // what was started with
 	log     *slog.Logger
 	started time.Time
 	metrics *metrics
@@ -49,7 +51,7 @@ type kept struct {
 }
 
 func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog.Logger) (*live, error) {
-	l := &live{o: o, log: log, started: time.Now(), metrics: newMetrics(), loops: o.loops, over: make(chan struct{})}
+	l := &live{o: o, first: cfg, log: log, started: time.Now(), metrics: newMetrics(), loops: o.loops, over: make(chan struct{})}
 	if l.loops == 0 {
 		l.loops = runtime.GOMAXPROCS(0)
 	}
@@ -168,7 +170,29 @@ func (l *live) reload(why string) {
 		l.log.Error("configuration not reloaded, the old one stays in force", "because", why, "err", err)
 		return
 	}
+	if fields := fixed(l.first, cfg); len(fields) > 0 {
+		l.log.Warn("a restart is needed for what has changed", "fields", fields)
+	}
 	l.log.Info("configuration reloaded", "because", why)
+}
+
+// fixed names what differs and is in force from the start to the end.
+func fixed(a, b *config.Config) (fields []string) {
+	for _, f := range []struct {
+		pointer string
+		differs bool
+	}{
+		{"/listen", !slices.Equal(a.Listen, b.Listen)},
+		{"/admin", a.Admin != b.Admin},
+		{"/limits/streams", a.Limits.Streams != b.Limits.Streams},
+		{"/log", a.Log != b.Log},
+		{"/drain", a.Drain != b.Drain},
+	} {
+		if f.differs {
+			fields = append(fields, f.pointer)
+		}
+	}
+	return fields
 }
 
 // Serve hands a request to the gateway in force.
