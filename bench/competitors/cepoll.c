@@ -2,10 +2,13 @@
  * cepoll: the floor. One epoll loop that answers /plaintext without parsing
  * anything but the end of each request head, and /tokens with a heap of
  * deadlines. It shows what the kernel charges; nobody should serve with it.
+ * Any POST is taken for one of OpenAI's chat completions, so that it is also
+ * the upstream of gateways: a stream when the body says "stream":true, paced
+ * by the same query as /tokens but with its first event at once.
  *
  *   gcc -O2 -o cepoll cepoll.c && ./cepoll 0
  *
- * What it does not do: bodies, limits, timeouts, partial writes. A write that
+ * What it does not do: bodies without Content-Length, limits, timeouts, partial writes. A write that
  * comes back short closes the connection, since no load here fills a socket
  * buffer.
  */
@@ -19,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -34,7 +38,7 @@ struct conn {
     int rest_len;
     char *rest; /* start of a request that came in pieces, else NULL */
     int left;   /* frames still to send; -1 when no stream runs */
-    int size, stamp;
+    int size, stamp, chat;
     int64_t due, interval; /* ns, CLOCK_MONOTONIC */
 };
 
@@ -42,8 +46,8 @@ static int epfd;
 static struct conn **heap;
 static int heap_len, heap_cap;
 static char in[READ_SIZE * 2], out[READ_SIZE * 4];
-static char plain[256];
-static int plain_len;
+static char plain[256], completion[1024];
+static int plain_len, completion_len;
 
 static void die(const char *what) {
     perror(what);
@@ -103,8 +107,12 @@ static int conn_write(struct conn *c, const char *p, int n) {
     return 0;
 }
 
-/* refresh_plain rebuilds the fixed answer once a second, for its Date. */
-static void refresh_plain(void) {
+/* refresh_fixed rebuilds the fixed answers once a second, for their Date. */
+static void refresh_fixed(void) {
+    static const char json[] =
+        "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"m\","
+        "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hello, World!\"},"
+        "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":4,\"total_tokens\":5}}";
     static time_t last;
     time_t now = time(NULL);
     if (now == last) return;
@@ -115,6 +123,10 @@ static void refresh_plain(void) {
                          "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
                          "Content-Length: 13\r\n\r\nHello, World!",
                          date);
+    completion_len = snprintf(completion, sizeof completion,
+                              "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: application/json\r\n"
+                              "Content-Length: %d\r\n\r\n%s",
+                              date, (int)sizeof json - 1, json);
 }
 
 /* --- streams --------------------------------------------------------------- */
@@ -134,20 +146,34 @@ static int append_frame(char *p, const struct conn *c) {
     return sprintf(p, "%x\r\ndata: %.*s\n\n\r\n", n + 8, n, data);
 }
 
+/* append_event is append_frame for a chat: the stamp is a field of its JSON. */
+static int append_event(char *p, const struct conn *c) {
+    char event[MAX_FRAME + 256], text[MAX_FRAME];
+    memset(text, 'x', c->size);
+    int n = sprintf(event,
+                    "data: {\"t\":%lld,\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m\","
+                    "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%.*s\"},\"finish_reason\":null}]}\n\n",
+                    (long long)clock_ns(CLOCK_REALTIME), c->size, text);
+    return sprintf(p, "%x\r\n%.*s\r\n", n, n, event);
+}
+
 static const char last_frames[] = "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
 
-static void stream_step(struct conn *c) {
-    char buf[MAX_FRAME + 128];
+/* stream_step reports whether the connection is still there. */
+static int stream_step(struct conn *c) {
+    char buf[MAX_FRAME + 512];
     int n;
     if (c->left-- > 0) {
-        n = append_frame(buf, c);
+        n = c->chat ? append_event(buf, c) : append_frame(buf, c);
     } else {
         n = sizeof last_frames - 1;
         memcpy(buf, last_frames, n);
     }
-    if (!conn_write(c, buf, n) || c->left < 0) return;
+    if (!conn_write(c, buf, n)) return 0;
+    if (c->left < 0) return 1;
     c->due += c->interval;
     heap_push(c);
+    return 1;
 }
 
 static long query(const char *head, const char *name, long otherwise) {
@@ -167,7 +193,10 @@ static int64_t query_interval(const char *head) {
     return 20000000;
 }
 
-static int stream_start(struct conn *c, char *head, int len) {
+/* stream_start reports whether the connection is still there. Head and first
+ * event of a chat are two writes, as servers make them: a relay that waits for
+ * an acknowledgement in between shows its 40 ms. */
+static int stream_start(struct conn *c, int chat, char *head, int len) {
     static const char answer[] =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
         "Transfer-Encoding: chunked\r\n\r\n";
@@ -180,13 +209,31 @@ static int stream_start(struct conn *c, char *head, int len) {
     if (c->size < 0 || c->size > MAX_FRAME) c->size = MAX_FRAME;
     c->stamp = query(line, "stamp=", 0) == 1;
     c->interval = query_interval(line);
-    c->due = clock_ns(CLOCK_MONOTONIC) + c->interval;
+    c->chat = chat;
+    c->due = clock_ns(CLOCK_MONOTONIC);
     if (!conn_write(c, answer, sizeof answer - 1)) return 0;
+    if (chat) return stream_step(c);
+    c->due += c->interval;
     heap_push(c);
     return 1;
 }
 
+/* body_len returns the Content-Length of a head, 0 without one. */
+static int body_len(const char *head, int len) {
+    static const char name[] = "content-length:";
+    for (int i = 0; i + (int)sizeof name < len; i++)
+        if (!strncasecmp(head + i, name, sizeof name - 1)) return atoi(head + i + sizeof name - 1);
+    return 0;
+}
+
 /* --- the loop -------------------------------------------------------------- */
+
+/* put appends a fixed answer to out, which holds len bytes, if it fits. */
+static int put(int len, const char *answer, int n) {
+    if (len + n > (int)sizeof out) return len;
+    memcpy(out + len, answer, n);
+    return len + n;
+}
 
 static void conn_read(struct conn *c) {
     int have = c->rest_len;
@@ -200,13 +247,21 @@ static void conn_read(struct conn *c) {
     char *p = in, *end = in + have, *stop;
     int len = 0;
     while ((stop = memmem(p, end - p, "\r\n\r\n", 4))) {
-        if (!memcmp(p, "GET /tokens", 11)) {
-            if (c->left < 0 && !stream_start(c, p, stop - p)) return;
-        } else if (len + plain_len <= (int)sizeof out) {
-            memcpy(out + len, plain, plain_len);
-            len += plain_len;
+        char *body = stop + 4, *next = body;
+        if (!memcmp(p, "POST", 4)) {
+            next += body_len(p, body - p);
+            if (next > end) break;
         }
-        p = stop + 4;
+        if (next != body && memmem(body, next - body, "\"stream\":true", 13)) {
+            if (c->left < 0 && !stream_start(c, 1, p, stop - p)) return;
+        } else if (next != body) {
+            len = put(len, completion, completion_len);
+        } else if (!memcmp(p, "GET /tokens", 11)) {
+            if (c->left < 0 && !stream_start(c, 0, p, stop - p)) return;
+        } else {
+            len = put(len, plain, plain_len);
+        }
+        p = next;
     }
     if (c->rest_len || p != end) {
         free(c->rest);
@@ -276,7 +331,7 @@ int main(int argc, char **argv) {
     if (epoll_ctl(epfd, EPOLL_CTL_ADD, listener, &ev)) die("epoll_ctl");
     for (;;) {
         int n = wait_events(events);
-        refresh_plain();
+        refresh_fixed();
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr)
                 conn_read(events[i].data.ptr);

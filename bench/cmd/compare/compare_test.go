@@ -93,12 +93,12 @@ func TestMarkdown(t *testing.T) {
 	o := outcome{
 		trial: trial{
 			title: "keep-alive", about: "`wrk`", rounds: 3, servers: []string{"cepoll", "nethttp", "weir"},
-			metrics: []metric{{key: "cpu_us", title: "CPU", prec: 1}, {key: "busy", title: "busy %", scale: 100}},
+			metrics: []metric{{key: "cpu_us", title: "CPU", prec: 1}, {key: "busy", title: "busy %", scale: 100}, {key: "paused", title: "paused", worst: true}},
 			goals:   []goal{{"cpu_us", "nethttp", "cepoll", 2}, {"cpu_us", "nethttp", "", 16}, {"cpu_us", "weir", "cepoll", 1.2}},
 		},
 		samples: map[string][]sample{
 			"cepoll":  {{"cpu_us": 5}, {"cpu_us": 4}, {"cpu_us": 9}},
-			"nethttp": {{"cpu_us": 15, "busy": 0.5}, {"cpu_us": 14, "busy": 0.25}, {"cpu_us": 16, "busy": 0.75}},
+			"nethttp": {{"cpu_us": 15, "busy": 0.5, "paused": 0}, {"cpu_us": 14, "busy": 0.25, "paused": 3}, {"cpu_us": 16, "busy": 0.75, "paused": 0}},
 		},
 		trouble: []string{"weir skipped: it does not build"},
 	}
@@ -106,10 +106,10 @@ func TestMarkdown(t *testing.T) {
 
 ` + "`wrk`" + `; 3 rounds.
 
-| server | CPU | min-max | ÷ cepoll | busy % |
-|---|---:|---:|---:|---:|
-| cepoll | 5.0 | 4.0-9.0 | 1.00 | - |
-| nethttp | 15.0 | 14.0-16.0 | 3.00 | 50 |
+| server | CPU | min-max | ÷ cepoll | busy % | paused |
+|---|---:|---:|---:|---:|---:|
+| cepoll | 5.0 | 4.0-9.0 | 1.00 | - | - |
+| nethttp | 15.0 | 14.0-16.0 | 3.00 | 50 | 3 |
 
 * CPU, nethttp ÷ cepoll: 3.00, goal at most 2.00: MISSED
 * CPU, nethttp: 15.00, goal at most 16.00: met
@@ -119,8 +119,8 @@ func TestMarkdown(t *testing.T) {
 	if got := o.markdown(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
-	if got := o.median("weir", "cpu_us"); !math.IsNaN(got) {
-		t.Errorf("median of no samples: got %v, want NaN", got)
+	if got := o.figure("weir", "cpu_us"); !math.IsNaN(got) {
+		t.Errorf("figure of no samples: got %v, want NaN", got)
 	}
 }
 

@@ -116,7 +116,12 @@ func parseWrk(out string) (wrkResult, error) {
 // of numbers, and a first_error when something failed.
 func ours(name string, patience time.Duration, args ...string) load {
 	return func(ctx context.Context, t tools, in *instance) (sample, error) {
-		all := append([]string{"-addr", in.addr, "-pid", strconv.Itoa(in.pid)}, args...)
+		all := append([]string{"-addr", in.addr}, args...)
+		if name == "ttft" {
+			all = append(all, "-direct", in.behind)
+		} else {
+			all = append(all, "-pid", strconv.Itoa(in.pid))
+		}
 		if name == "idle" && in.stats {
 			all = append(all, "-stats")
 		}

@@ -14,7 +14,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/signal"
@@ -50,7 +49,7 @@ func main() {
 		o.command = "compare " + strings.Join(os.Args[1:], " ")
 	}
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, oha")
+		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, oha")
 		os.Exit(2)
 	}
 	// Servers die with the thread that started them: see server.start.
@@ -134,8 +133,8 @@ func (out *outcome) present(o options) []server {
 		if !ok || o.only != nil && !slices.Contains(o.only, name) {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(o.bin, name)); errors.Is(err, fs.ErrNotExist) {
-			out.trouble = append(out.trouble, name+" skipped: it does not build")
+		if _, err := s.path(o.bin); err != nil {
+			out.trouble = append(out.trouble, name+" skipped: it is not there or does not build")
 			continue
 		}
 		list = append(list, s)
@@ -143,12 +142,31 @@ func (out *outcome) present(o options) []server {
 	return list
 }
 
-// once measures one fresh instance of s.
+// once measures one fresh instance of s; a gateway's upstream runs beside the
+// load and is as fresh.
 func once(ctx context.Context, t tools, l load, s server, cpu int) (sample, error) {
+	behind := ""
+	if s.gateway != nil {
+		up, err := upstream.start(ctx, t.bin, t.cpu)
+		if err != nil {
+			return nil, err
+		}
+		defer up.stop()
+		dir, err := os.MkdirTemp("", "weir-bench-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = os.RemoveAll(dir) }() // a configuration file: left, it does no harm
+		if s, err = s.gateway(s, dir, up.addr); err != nil {
+			return nil, err
+		}
+		behind = up.addr
+	}
 	in, err := s.start(ctx, t.bin, cpu)
 	if err != nil {
 		return nil, err
 	}
+	in.behind = behind
 	got, err := measure(ctx, t, l, in)
 	in.stop()
 	if words := in.lastWords(); err != nil && words != "" {
@@ -158,7 +176,11 @@ func once(ctx context.Context, t tools, l load, s server, cpu int) (sample, erro
 }
 
 func measure(ctx context.Context, t tools, l load, in *instance) (sample, error) {
-	if err := checkPlaintext(ctx, in.addr); err != nil {
+	check := checkPlaintext
+	if in.gateway != nil {
+		check = checkChat
+	}
+	if err := check(ctx, in.addr); err != nil {
 		return nil, err
 	}
 	return l(ctx, t, in)

@@ -20,9 +20,16 @@ type outcome struct {
 	trouble []string            // what failed or was left out
 }
 
-// median returns the median over the rounds, NaN without samples or where the
-// server has no such figure.
-func (o outcome) median(server, key string) float64 { return o.sorted(server, key).Median() }
+// figure returns the median over the rounds, or the worst of them where the
+// metric says so; NaN without samples or where the server has no such figure.
+func (o outcome) figure(server, key string) float64 {
+	for _, m := range o.metrics {
+		if m.key == key && m.worst {
+			return o.sorted(server, key).Max()
+		}
+	}
+	return o.sorted(server, key).Median()
+}
 
 func (o outcome) sorted(server, key string) stats.Sorted {
 	var values []float64
@@ -51,9 +58,9 @@ func (o outcome) markdown() string {
 		}
 		s := o.sorted(server, main.key)
 		fmt.Fprintf(&b, "| %s | %s | %s-%s | %s |", server, main.format(s.Median()),
-			main.format(s.Min()), main.format(s.Max()), number(s.Median()/o.median(ref, main.key), 2))
+			main.format(s.Min()), main.format(s.Max()), number(s.Median()/o.figure(ref, main.key), 2))
 		for _, m := range o.metrics[1:] {
-			fmt.Fprintf(&b, " %s |", m.format(o.median(server, m.key)))
+			fmt.Fprintf(&b, " %s |", m.format(o.figure(server, m.key)))
 		}
 		b.WriteByte('\n')
 	}
@@ -71,9 +78,9 @@ func (o outcome) markdown() string {
 
 // judge says whether a goal was met, or "" when it was not measured.
 func (o outcome) judge(g goal) string {
-	got, what := o.median(g.server, g.metric), g.server
+	got, what := o.figure(g.server, g.metric), g.server
 	if g.ref != "" {
-		got, what = got/o.median(g.ref, g.metric), what+" ÷ "+g.ref
+		got, what = got/o.figure(g.ref, g.metric), what+" ÷ "+g.ref
 	}
 	if math.IsNaN(got) {
 		return ""

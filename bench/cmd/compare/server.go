@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,9 +23,13 @@ import (
 // server is a program that can be measured. It must print a line with
 // "ready on http://ADDRESS" once it listens.
 type server struct {
-	name  string
-	args  []string
-	stats bool // answers /stats?gc=1
+	name    string
+	program string // in the binaries' folder; "" = name
+	system  bool   // the program is the machine's own, found by PATH
+	args    []string
+	stats   bool   // answers /stats?gc=1
+	gateway setup  // nil for what is no gateway
+	listens string // where it will listen, if it prints no such line; "" = it prints
 }
 
 // servers lists what run.sh builds into the binaries' folder.
@@ -32,6 +38,9 @@ var servers = []server{
 	{name: "fasthttp", args: []string{"127.0.0.1:0"}, stats: true},
 	{name: "nethttp", args: []string{"127.0.0.1:0"}, stats: true},
 	{name: "weir", args: []string{"tour", "--listen", "127.0.0.1:0", "--max-conns", "20000"}, stats: true},
+	{name: "weir-serve", program: "weir", gateway: weirServe},
+	{name: "nginx", system: true, gateway: nginx},
+	{name: "reverseproxy", gateway: reverseProxy},
 }
 
 func serverNamed(name string) (server, bool) {
@@ -43,10 +52,22 @@ func serverNamed(name string) (server, bool) {
 	return server{}, false
 }
 
+// path returns where the program is, or why it cannot be run.
+func (s server) path(bin string) (string, error) {
+	name := cmp.Or(s.program, s.name)
+	if s.system {
+		return exec.LookPath(name)
+	}
+	at := filepath.Join(bin, name)
+	_, err := os.Stat(at)
+	return at, err
+}
+
 // instance is a running server.
 type instance struct {
 	server
 	addr   string
+	behind string // the address of a gateway's upstream
 	pid    int
 	cmd    *exec.Cmd
 	stderr bytes.Buffer
@@ -63,7 +84,11 @@ const (
 // start runs s on the given CPU and waits until it is ready. The process dies
 // with the calling thread, so the caller must be locked to one.
 func (s server) start(ctx context.Context, bin string, cpu int) (*instance, error) {
-	args := append([]string{"-c", strconv.Itoa(cpu), filepath.Join(bin, s.name)}, s.args...)
+	path, err := s.path(bin)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	args := append([]string{"-c", strconv.Itoa(cpu), path}, s.args...)
 	in := &instance{server: s, cmd: exec.CommandContext(ctx, "taskset", args...), exited: make(chan error, 1)}
 	in.cmd.Stderr = &in.stderr
 	in.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -77,6 +102,9 @@ func (s server) start(ctx context.Context, bin string, cpu int) (*instance, erro
 	in.pid = in.cmd.Process.Pid
 	ready := make(chan string, 1)
 	go in.follow(stdout, ready)
+	if s.listens != "" {
+		go awaitListener(s.listens, ready)
+	}
 	select {
 	case in.addr = <-ready:
 		return in, nil
@@ -100,6 +128,18 @@ func (in *instance) follow(stdout io.Reader, ready chan<- string) {
 		}
 	}
 	in.exited <- in.cmd.Wait()
+}
+
+// awaitListener tells on ready that something accepts connections at addr.
+func awaitListener(addr string, ready chan<- string) {
+	for began := time.Now(); time.Since(began) < startTime; time.Sleep(10 * time.Millisecond) {
+		c, err := net.Dial("tcp4", addr)
+		if err == nil {
+			_ = c.Close() // nothing was sent
+			ready <- addr
+			return
+		}
+	}
 }
 
 // stop ends the server: SIGTERM, and SIGKILL when that does not do.

@@ -23,9 +23,10 @@ type metric struct {
 	title string
 	scale float64 // multiplies the sample's figure; 0 means 1
 	prec  int     // decimals
+	worst bool    // shows the largest of the rounds instead of their median
 }
 
-// goal is an upper bound for a server's median: a multiple of another
+// goal is an upper bound for a server's figure: a multiple of another
 // server's, or, where ref is "", a value.
 type goal struct {
 	metric string
@@ -34,12 +35,13 @@ type goal struct {
 	atMost float64
 }
 
-// suites are what run.sh offers. Another comparison, such as gateways against
-// nginx, is another entry here and its programs in servers.
+// suites are what run.sh offers. Another comparison is another entry here and
+// its programs in servers.
 var suites = map[string]func(quick bool) []trial{
 	"plaintext": plaintext,
 	"tokens":    tokens,
 	"idle":      idle,
+	"gateway":   gateways,
 	"oha":       ohaCheck,
 }
 

@@ -1,4 +1,5 @@
-// Command paced loads a server's /tokens with many paced streams and measures
+// Command paced loads a server's /tokens, or, with -chat, a gateway's
+// /v1/chat/completions, with many paced streams and measures
 // what a chunk costs the server and how long it takes from push to client.
 //
 //	paced -addr 127.0.0.1:8080 -pid 1234 -conns 1000 -interval 50ms
@@ -25,6 +26,7 @@ func main() {
 	flag.IntVar(&c.conns, "conns", 1000, "streams at a time")
 	flag.DurationVar(&c.interval, "interval", 50*time.Millisecond, "between the frames of a stream")
 	flag.IntVar(&c.size, "size", 64, "bytes of data in a frame")
+	flag.BoolVar(&c.chat, "chat", false, "ask for chat completions")
 	flag.DurationVar(&c.settle, "settle", time.Second, "between the last opening and the measurement")
 	flag.DurationVar(&c.window, "window", 5*time.Second, "measured time")
 	flag.Parse()

@@ -23,6 +23,7 @@ type config struct {
 	conns    int
 	interval time.Duration
 	size     int
+	chat     bool          // ask for chat completions instead of /tokens
 	settle   time.Duration // between the last opening and the window
 	window   time.Duration
 }
@@ -35,8 +36,11 @@ func (c config) frames() int {
 }
 
 func (c config) request() []byte {
-	return fmt.Appendf(nil, "GET /tokens?n=%d&interval=%s&size=%d&stamp=1 HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n",
-		c.frames(), c.interval, c.size, c.addr)
+	query := fmt.Sprintf("n=%d&interval=%s&size=%d&stamp=1", c.frames(), c.interval, c.size)
+	if c.chat {
+		return load.Chat(c.addr, query)
+	}
+	return fmt.Appendf(nil, "GET /tokens?%s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", query, c.addr)
 }
 
 // report is what a run prints; times are in microseconds.
@@ -44,6 +48,7 @@ type report struct {
 	Conns      int     `json:"conns"`
 	Chunks     int     `json:"chunks"`        // that arrived in the window
 	ChunkRate  float64 `json:"chunk_rate"`    // per second
+	PerRead    float64 `json:"per_read"`      // chunks that came together, by one read
 	CPU        float64 `json:"cpu_us"`        // of the server, per chunk
 	PushP50    float64 `json:"push_p50_us"`   // stamp to arrival
 	PushP99    float64 `json:"push_p99_us"`   //
@@ -73,6 +78,7 @@ type run struct {
 	streams []stream
 	running int
 	chunks  int
+	reads   int
 
 	sampling     bool
 	push, jitter []float64 // µs
@@ -105,6 +111,7 @@ func newRun(c config) *run {
 func (r *run) Data(c *load.Conn, p []byte, now int64) {
 	r.current, r.now = &r.streams[c.Index], now
 	s := r.current
+	r.reads++
 	err := errors.Join(s.response.Feed(p, r.onBody), r.bodyErr)
 	r.bodyErr = nil
 	if err != nil || s.response.Done() {
@@ -210,7 +217,7 @@ func (r *run) sample(client *load.Client) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	r.sampling, r.chunks = true, 0
+	r.sampling, r.chunks, r.reads = true, 0, 0
 	if err := client.Poll(meter.Begun().Add(r.window)); err != nil {
 		return report{}, err
 	}
@@ -228,6 +235,7 @@ func (r *run) sample(client *load.Client) (report, error) {
 		Conns:      r.conns,
 		Chunks:     r.chunks,
 		ChunkRate:  float64(r.chunks) / cost.Wall.Seconds(),
+		PerRead:    float64(r.chunks) / float64(r.reads),
 		CPU:        cost.Per(r.chunks),
 		PushP50:    push.Quantile(0.50),
 		PushP99:    push.Quantile(0.99),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -30,18 +31,36 @@ func streamer(lacking int, stamped bool) http.HandlerFunc {
 	}
 }
 
+// chat passes what a client of chat completions would send to next.
+func chat(next http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Model  string
+			Stream bool
+		}
+		err := json.NewDecoder(r.Body).Decode(&body)
+		if err != nil || r.Method != "POST" || r.URL.Path != "/v1/chat/completions" || body.Model != "m" || !body.Stream {
+			http.Error(w, "no chat", http.StatusBadRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+}
+
 func TestMeasure(t *testing.T) {
 	tests := []struct {
 		name       string
 		handler    http.Handler
+		chat       bool
 		incomplete int
 		err        string // of the measurement
 		first      string // of the streams
 	}{
-		{"as asked", streamer(0, true), 0, "", ""},
-		{"a frame lacks", streamer(1, true), 4, "", "frames, [DONE] true"},
-		{"no stamps", streamer(0, false), 0, "0 stamped", ""},
-		{"an error status", http.NotFoundHandler(), 4, "0 chunks", ""},
+		{"as asked", streamer(0, true), false, 0, "", ""},
+		{"chat", chat(streamer(0, true)), true, 0, "", ""},
+		{"a frame lacks", streamer(1, true), false, 4, "", "frames, [DONE] true"},
+		{"no stamps", streamer(0, false), false, 0, "0 stamped", ""},
+		{"an error status", http.NotFoundHandler(), false, 4, "0 chunks", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -49,7 +68,7 @@ func TestMeasure(t *testing.T) {
 			defer server.Close()
 			out, err := measure(config{
 				addr: strings.TrimPrefix(server.URL, "http://"), pid: os.Getpid(), conns: 4,
-				interval: 5 * time.Millisecond, size: 64,
+				interval: 5 * time.Millisecond, size: 64, chat: tt.chat,
 				settle: 10 * time.Millisecond, window: 100 * time.Millisecond,
 			})
 			if tt.err != "" {

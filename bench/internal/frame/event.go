@@ -51,9 +51,13 @@ func (e *Events) takeLine(line []byte, event func([]byte)) {
 }
 
 // ParseStamp reads the time from the data of a stamped frame,
-// `t=<unix nanoseconds>` followed by any padding that is no digit.
+// `t=<unix nanoseconds>` or, in a chat, `{"t":<unix nanoseconds>`, followed by
+// anything that is no digit.
 func ParseStamp(data []byte) (unixNano int64, ok bool) {
 	digits, ok := bytes.CutPrefix(data, []byte("t="))
+	if !ok {
+		digits, ok = bytes.CutPrefix(data, []byte(`{"t":`))
+	}
 	if !ok {
 		return 0, false
 	}

@@ -120,3 +120,11 @@ func (u *Unary) forget(c *Conn) {
 func Get(addr, target string) []byte {
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, addr)
 }
+
+// Chat returns a keep-alive request for a streamed chat completion; query is
+// for the upstream, which paces by it.
+func Chat(addr, query string) []byte {
+	const body = `{"model":"m","stream":true,"messages":[{"role":"user","content":"Hello"}]}`
+	return fmt.Appendf(nil, "POST /v1/chat/completions?%s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", query, addr, len(body), body)
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// upstream is what every gateway relays to.
+var upstream = server{name: "cepoll", args: []string{"0"}}
+
+// setup makes a gateway ready to be started in front of the upstream at that
+// address; dir is for its files.
+type setup func(s server, dir, upstream string) (server, error)
+
+// gateways compares weir serve with nginx and with what the standard library
+// has, in front of the same upstream.
+func gateways(quick bool) []trial {
+	const conns, interval = 200, 10 * time.Millisecond
+	servers := []string{"nginx", "reverseproxy", "weir-serve"}
+	rounds, window := pick(quick, 2, 5), pick(quick, 2*time.Second, 5*time.Second)
+	count := pick(quick, 200, 1000)
+	return []trial{
+		{
+			title:   fmt.Sprintf("relaying %d streams, %d events/s each", conns, time.Second/interval),
+			about:   fmt.Sprintf("`paced -chat -conns %d -interval %v -size 8 -window %v`: events of about 160 bytes, each a chunk and a write of the upstream's; push is from the upstream's write to the client's read", conns, interval, window),
+			rounds:  rounds,
+			servers: servers,
+			metrics: []metric{
+				{key: "cpu_us", title: "CPU µs/event", prec: 2},
+				{key: "push_p50_us", title: "push p50 µs", prec: 0},
+				{key: "push_p99_us", title: "p99", prec: 0},
+				{key: "push_max_us", title: "max", prec: 0},
+				{key: "chunk_rate", title: "events/s", prec: 0},
+				{key: "per_read", title: "events/read", prec: 2},
+				{key: "client_busy", title: "client busy %", scale: 100, prec: 0},
+			},
+			load: ours("paced", 2*time.Minute, "-chat", "-conns", strconv.Itoa(conns), "-interval", interval.String(),
+				"-size", "8", "-window", window.String()),
+			goals: []goal{{"cpu_us", "weir-serve", "nginx", 0.9}, {"cpu_us", "weir-serve", "reverseproxy", 0.5}},
+		},
+		{
+			title:   "relaying unary requests",
+			about:   fmt.Sprintf("`wrk -t1 -c64 -d%v -s scripts/chat.lua`: a body of 60 bytes, an answer of 245", window),
+			rounds:  rounds,
+			servers: servers,
+			metrics: []metric{
+				{key: "cpu_us", title: "CPU µs/request", prec: 1},
+				{key: "rate", title: "requests/s", prec: 0},
+				{key: "p99_us", title: "p99 µs", prec: 0},
+			},
+			load:  wrk("/v1/chat/completions", "chat.lua", window),
+			goals: []goal{{"cpu_us", "weir-serve", "nginx", 1.2}},
+		},
+		{
+			title: "added time to first token",
+			about: fmt.Sprintf("`ttft -count %d`: one stream at a time, in turn directly and through the gateway; the upstream writes head and first event one after the other. "+
+				"Added is the difference of the two ways' p50, p99 and max. A pause is a stream with 38 ms or more between two arrivals, the worst round's count: "+
+				"where Nagle's algorithm meets a delayed acknowledgement, 40 ms pass; directly, only this machine's own hiccups do", count),
+			rounds:  rounds,
+			servers: servers,
+			metrics: []metric{
+				{key: "added_p50_us", title: "added p50 µs", prec: 1},
+				{key: "added_p99_us", title: "added p99", prec: 0},
+				{key: "added_max_us", title: "added max", prec: 0},
+				{key: "ttft_p50_us", title: "TTFT p50 µs", prec: 0},
+				{key: "direct_p50_us", title: "directly", prec: 0},
+				{key: "gap_max_us", title: "longest gap µs", prec: 0, worst: true},
+				{key: "direct_gap_us", title: "directly", prec: 0, worst: true},
+				{key: "paused", title: "pauses", prec: 0, worst: true},
+				{key: "paused_directly", title: "directly", prec: 0, worst: true},
+			},
+			load:  ours("ttft", 2*time.Minute, "-count", strconv.Itoa(count)),
+			goals: []goal{{"added_p50_us", "weir-serve", "nginx", 1.0}, {"paused", "weir-serve", "", 0}},
+		},
+	}
+}
+
+func weirServe(s server, dir, upstream string) (server, error) {
+	path := filepath.Join(dir, "weir.yaml")
+	s.args = []string{"serve", "--config", path}
+	return s, os.WriteFile(path, fmt.Appendf(nil, `listen: ["127.0.0.1:0"]
+admin: {listen: ""}
+upstreams: {u: {url: "http://%s"}}
+models: {m: {targets: [{upstream: u}]}}
+log: {access: none}
+`, upstream), 0o600)
+}
+
+func reverseProxy(s server, _, upstream string) (server, error) {
+	s.args = []string{"127.0.0.1:0", "http://" + upstream}
+	return s, nil
+}
+
+// nginx runs as one process, since it is given one CPU. It keeps connections
+// to the upstream, and sends on at once what comes from there; the limits on
+// requests of a connection are out of the way.
+func nginx(s server, dir, upstream string) (server, error) {
+	addr, err := freeAddress()
+	if err != nil {
+		return s, err
+	}
+	path := filepath.Join(dir, "nginx.conf")
+	s.listens = addr
+	s.args = []string{"-p", dir, "-e", "stderr", "-c", path}
+	return s, os.WriteFile(path, []byte(strings.NewReplacer("DIR", dir, "LISTEN", addr, "UPSTREAM", upstream).Replace(`
+daemon off;
+master_process off;
+worker_processes 1;
+pid DIR/nginx.pid;
+error_log stderr warn;
+events { worker_connections 4096; }
+http {
+    access_log off;
+    client_body_temp_path DIR/client;
+    proxy_temp_path DIR/proxy;
+    fastcgi_temp_path DIR/fastcgi;
+    uwsgi_temp_path DIR/uwsgi;
+    scgi_temp_path DIR/scgi;
+    keepalive_requests 100000000;
+    upstream behind {
+        server UPSTREAM;
+        keepalive 1024;
+        keepalive_requests 100000000;
+    }
+    server {
+        listen LISTEN backlog=4096;
+        location / {
+            proxy_pass http://behind;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+        }
+    }
+}
+`)), 0o600)
+}
+
+// freeAddress returns a loopback address that nothing listened on just now:
+// nginx cannot choose a port and tell.
+func freeAddress() (string, error) {
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer ln.Close()
+	return ln.Addr().String(), nil
+}
+
+// checkChat is checkPlaintext for gateways: the upstream's answer must come
+// through.
+func checkChat(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/v1/chat/completions", strings.NewReader(`{"model":"m"}`))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var answer struct{ Object string }
+	err = json.NewDecoder(io.LimitReader(resp.Body, 4<<10)).Decode(&answer)
+	if err != nil || resp.StatusCode != http.StatusOK || answer.Object != "chat.completion" {
+		return fmt.Errorf("a chat is answered %d %q, %v; want 200 chat.completion", resp.StatusCode, answer.Object, err)
+	}
+	return nil
+}
