@@ -1,0 +1,7 @@
+module weir/examples/tinyllama
+
+go 1.26
+
+require weir v0.0.0
+
+replace weir => ../..
