@@ -21,10 +21,9 @@ func (f *flow) Head(h *http1.Response) {
 	if retryable(h.Status()) && f.reject(h) {
 		return
 	}
-	u := f.target.Upstream
 	f.stage = holding
 	f.answer.events = h.Status() < 300 && isEventStream(h.Get("Content-Type"))
-	f.step(u.Timeouts.FirstEvent, errFirstEvent)
+	f.awaitEvent()
 	switch {
 	case !f.alive:
 		f.head(h)
@@ -322,11 +321,23 @@ func (f *flow) late(which limit) {
 		f.route.left = 0
 		f.failed(errTotal)
 	case limitStep:
-		if f.limited == errConnect && f.call != nil && f.call.Connected() {
-			f.step(f.target.Upstream.Timeouts.FirstEvent, errFirstEvent)
-			return
-		}
+		f.overdue()
+	}
+}
+
+// overdue is a step of the upstream that has not come in time: the connection,
+// the first event, or the next piece.
+func (f *flow) overdue() {
+	first, passed := f.target.Upstream.Timeouts.FirstEvent, f.w.Loop().Now().Sub(f.asked)
+	switch {
+	case f.limited != errConnect:
 		f.failed(f.limited)
+	case first > 0 && passed >= first:
+		f.failed(errFirstEvent)
+	case f.call != nil && f.call.Connected():
+		f.awaitEvent()
+	default:
+		f.failed(errConnect)
 	}
 }
 

@@ -185,7 +185,7 @@ func (f *flow) send() {
 	f.stage, f.answer, f.asked = asking, answer{held: f.answer.held[:0]}, now
 	f.attempts++
 	f.record.Upstream, f.record.Attempts = f.target.Upstream.Name, f.attempts
-	f.step(f.target.Upstream.Timeouts.Connect, errConnect)
+	f.awaitConnection()
 	if f.attempts == 1 {
 		f.clock.set(f.w.Loop(), limitTotal, f.target.Upstream.Timeouts.Total)
 		f.silence()
@@ -230,6 +230,25 @@ func (f *flow) path() string {
 func (f *flow) step(d time.Duration, meaning error) {
 	f.limited = meaning
 	f.clock.set(f.w.Loop(), limitStep, d)
+}
+
+// awaitConnection sets how long the connection may take, but no longer than
+// until the first event is due, which counts from the same moment.
+func (f *flow) awaitConnection() {
+	limit, first := f.target.Upstream.Timeouts.Connect, f.target.Upstream.Timeouts.FirstEvent
+	if limit <= 0 || 0 < first && first < limit {
+		limit = first
+	}
+	f.step(limit, errConnect)
+}
+
+// awaitEvent sets when the first event is due, counted from the asking.
+func (f *flow) awaitEvent() {
+	d := f.target.Upstream.Timeouts.FirstEvent
+	if d > 0 {
+		d = max(1, d-f.w.Loop().Now().Sub(f.asked)) // at the next tick, if it has passed
+	}
+	f.step(d, errFirstEvent)
 }
 
 // silence starts to count until the client should hear something again.

@@ -68,6 +68,7 @@ type itinerary struct {
 	model *Model
 	next  []*Model // fallbacks that were not reached
 	tried uint64   // bits of model.Targets
+	last  int      // the one of them that was chosen last
 	left  int      // further attempts
 	key   balance.Key
 	seen  []*Model
@@ -87,6 +88,7 @@ func (it *itinerary) choose(now time.Time) *Target {
 		if i := it.pick(now); i >= 0 {
 			it.left--
 			it.tried |= 1 << i
+			it.last = i
 			return &it.model.Targets[i]
 		}
 		if !it.fallBack() {
@@ -136,4 +138,4 @@ func (it *itinerary) more(now time.Time) bool {
 }
 
 // again allows the target that was tried last once more.
-func (it *itinerary) again() { it.tried = 0 }
+func (it *itinerary) again() { it.tried &^= 1 << it.last }
