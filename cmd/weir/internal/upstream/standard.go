@@ -102,6 +102,12 @@ func (c *remote) setBody(r *http.Request, req *Request) {
 	r.ContentLength = int64(len(whole))
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(whole)), nil }
 	r.Body, _ = r.GetBody() // cannot fail
+	if r.Header.Get("Idempotency-Key") == "" {
+		// An empty list is not sent. It allows net/http to do what package client
+		// does: to send the request anew when a kept connection turns out to be
+		// closed before a byte of the answer (G6).
+		r.Header["Idempotency-Key"] = []string{}
+	}
 }
 
 // post runs f on the loop, unless the call is over by then.
@@ -128,12 +134,12 @@ func (c *remote) run(t http.RoundTripper, r *http.Request) {
 		return
 	}
 	c.post(func() { c.recv.Head(head) })
-	err = c.relay(res.Body)
+	err = c.relay(res.Body, res.ProtoMajor == 2)
 	c.post(func() { c.done(err) })
 }
 
 // relay reads the answer piece by piece.
-func (c *remote) relay(body io.Reader) error {
+func (c *remote) relay(body io.Reader, h2 bool) error {
 	buf := make([]byte, pieceSize)
 	for {
 		n, err := body.Read(buf)
@@ -150,7 +156,7 @@ func (c *remote) relay(body io.Reader) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return &client.Error{Kind: client.ErrTruncated, Cause: err}
+			return cut(err, h2)
 		}
 	}
 }
@@ -179,15 +185,34 @@ func (c *remote) done(err error) {
 	c.recv.Done(err)
 }
 
-// classify says what a failure before the answer was.
+// classify says what a failure before the answer was. What is no failure of the
+// connection is bytes that are no HTTP, and stays as it is.
 func (c *remote) classify(err error) error {
-	kind := client.ErrNoAnswer
 	var op *net.OpError
 	var cert *tls.CertificateVerificationError
-	if !c.linked.Load() || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &cert) {
-		kind = client.ErrConnect
+	switch {
+	case !c.linked.Load() || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &cert):
+		return &client.Error{Kind: client.ErrConnect, Cause: err}
+	case connectionEnded(err):
+		return &client.Error{Kind: client.ErrNoAnswer, Cause: err}
 	}
-	return &client.Error{Kind: kind, Cause: err}
+	return err
+}
+
+// cut says what a failure inside the answer was. Over HTTP/2 it is always the
+// end of the stream.
+func cut(err error, h2 bool) error {
+	if h2 || connectionEnded(err) {
+		return &client.Error{Kind: client.ErrTruncated, Cause: err}
+	}
+	return err
+}
+
+// connectionEnded reports whether the peer, the network or we ended the
+// connection, as opposed to what came over it.
+func connectionEnded(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &op)
 }
 
 func (c *remote) Write(p []byte) (room bool) { return c.body.write(p) }
@@ -313,6 +338,6 @@ func (u *upload) take(p []byte) (n int, err error) {
 
 // Close ends the upload when the answer came before the request was read.
 func (u *upload) Close() error {
-	u.end(client.ErrCancelled)
+	u.end(io.ErrClosedPipe) // not ErrCancelled: if it becomes the call's error, it must be told
 	return nil
 }
