@@ -156,7 +156,7 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 	r := &ex.req
 	r.header.parsed, r.remote, r.view = &r.head, c.rc.RemoteAddr(), true
 	c.shard.requests.Add(1)
-	route := c.srv.find(r)
+	route := c.shard.find(r)
 	hasBody := r.head.Chunked() || r.head.ContentLength() > 0
 	if route.mode != inline && route.mode != early || hasBody { // it outlives the buffer that it was parsed in
 		route = c.keepHead(r)
@@ -179,7 +179,7 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 func (c *conn) keepHead(r *Request) *Route {
 	r.copyHead()
 	r.params.Reset()
-	return c.srv.find(r)
+	return c.shard.find(r)
 }
 
 // admitted asks OnHeaders. When it says no, the answer that it has made is

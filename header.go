@@ -22,6 +22,9 @@ type Header struct {
 	close  bool           // Connection: close was set
 }
 
+// keptField is the size up to which a field is remembered in a pooled response.
+const keptField = 128
+
 type headerField struct{ name, value string }
 
 // Get returns the first value of the named field, a copy, or "".
@@ -133,8 +136,15 @@ func (h *Header) Clear() {
 	h.fields, h.close = h.fields[:0], false
 }
 
-// check reports whether the field is to be kept.
+// check reports whether the field is to be kept. In a pooled response the
+// fields of the last answer are still there, behind the end: the same field in
+// the same place was checked before.
 func (h *Header) check(name, value string) (bool, error) {
+	if n := len(h.fields); n < cap(h.fields) {
+		if last := &h.fields[:n+1][n]; last.name == name && last.value == value && name != "" {
+			return true, nil
+		}
+	}
 	if h.framed && http1.IsFraming(name) {
 		if strings.EqualFold(name, "Connection") && strings.EqualFold(value, "close") {
 			h.close = true
@@ -174,7 +184,11 @@ func (h *Header) drop(name string, from int) {
 
 // reset empties the header of a pooled response.
 func (h *Header) reset() {
-	clear(h.fields)
+	for i := range h.fields {
+		if f := &h.fields[i]; len(f.name)+len(f.value) > keptField {
+			*f = headerField{} // too much to be kept for check
+		}
+	}
 	*h = Header{fields: h.fields[:0], framed: h.framed}
 }
 

@@ -53,8 +53,8 @@ func (r *Reactor) Listen(addr string) (net.Addr, error) {
 	return group[0].addr, nil
 }
 
-// StopListening closes all listening sockets; it returns when no loop accepts
-// any more. Connections in the kernel's queue that were not accepted are lost.
+// StopListening accepts what waits, closes all listening sockets and returns
+// when no loop accepts any more.
 func (r *Reactor) StopListening() {
 	r.mu.Lock()
 	group := r.listeners
@@ -75,7 +75,11 @@ type farewell struct {
 }
 
 func (f *farewell) Run() {
-	f.lis.loop.unlisten(f.lis.fd)
+	lis := f.lis
+	if l := lis.loop; l.listeners[lis.fd] == lis && !l.reactor.stopped.Load() {
+		lis.accept(l) // who was let in by the kernel before is served, not reset
+	}
+	lis.loop.unlisten(lis.fd)
 	f.pending.Done()
 }
 
