@@ -1,0 +1,236 @@
+//go:build cgo && unix
+
+package cabi
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"weir/plugin"
+)
+
+// The functions of weir_host, by way of bridge.c, which has looked at pointers and lengths. Each runs on whatever
+// thread C called from; weir_plugin.h says what each does.
+
+// calls has the calls of all libraries: C gives nothing but the handle.
+var calls table
+
+//export weirSend
+func weirSend(h C.weir_call, p *C.char, n C.size_t) C.int32_t {
+	s := calls.lock(uint64(h))
+	if s == nil {
+		return C.WEIR_EHANDLE
+	}
+	if s.reply == nil {
+		return stream(s, func(sink plugin.Sink) error { return sink.Send(view(p, n)) })
+	}
+	defer s.mu.Unlock()
+	if _, err := s.reply.Write(view(p, n)); err != nil {
+		s.failure = err
+		return C.WEIR_EFAILED
+	}
+	return C.WEIR_OK
+}
+
+//export weirTrySend
+func weirTrySend(h C.weir_call, p *C.char, n C.size_t) C.int32_t {
+	return stream(calls.lock(uint64(h)), func(sink plugin.Sink) error { return sink.TrySend(view(p, n)) })
+}
+
+//export weirFlush
+func weirFlush(h C.weir_call) C.int32_t {
+	return stream(calls.lock(uint64(h)), plugin.Sink.Flush)
+}
+
+// stream does something with the sink of a slot, which is locked, or nil. It unlocks it first: what is done may wait.
+func stream(s *slot, do func(plugin.Sink) error) C.int32_t {
+	if s == nil {
+		return C.WEIR_EHANDLE
+	}
+	sink, ended := s.sink, s.ended
+	s.mu.Unlock()
+	switch {
+	case sink == nil:
+		return C.WEIR_EKIND
+	case ended:
+		return C.WEIR_ECLOSED
+	}
+	return result(sink, do(sink))
+}
+
+// result says in C why a sink refused.
+func result(sink plugin.Sink, err error) C.int32_t {
+	switch {
+	case err == nil:
+		return C.WEIR_OK
+	case errors.Is(err, plugin.ErrBacklog):
+		return C.WEIR_EBACKLOG
+	case errors.Is(err, plugin.ErrClosed):
+		return C.WEIR_ECLOSED
+	case sink.Cause() != nil:
+		return C.WEIR_EGONE
+	case isDone(sink.Done()): // it has ended well since
+		return C.WEIR_ECLOSED
+	}
+	return C.WEIR_EFAILED
+}
+
+func isDone(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+//export weirClose
+func weirClose(h C.weir_call) C.int32_t { return end(calls.lock(uint64(h)), plugin.Sink.Close) }
+
+// maxReason is as much of an abort's reason as is kept, in bytes.
+const maxReason = 1024
+
+//export weirAbort
+func weirAbort(h C.weir_call, reason *C.char, n C.size_t) C.int32_t {
+	cause := errAborted
+	if n > 0 {
+		cause = fmt.Errorf("%w: %q", errAborted, view(reason, min(n, maxReason)))
+	}
+	s := calls.lock(uint64(h))
+	if s != nil && s.reply != nil {
+		s.failure, s.ended = cause, true
+		s.mu.Unlock()
+		return C.WEIR_OK
+	}
+	return end(s, func(sink plugin.Sink) error {
+		sink.Abort(cause)
+		return nil
+	})
+}
+
+var errAborted = errors.New("cabi: aborted by the plugin")
+
+// end ends the stream of a slot, which is locked, or nil, and the handle if the handler has returned.
+func end(s *slot, do func(plugin.Sink) error) C.int32_t {
+	if s == nil {
+		return C.WEIR_EHANDLE
+	}
+	sink := s.sink
+	if sink == nil {
+		s.mu.Unlock()
+		return C.WEIR_EKIND
+	}
+	again := s.ended
+	s.ended = true
+	if s.call == nil {
+		calls.release(s)
+	} else {
+		s.mu.Unlock()
+	}
+	if again {
+		return C.WEIR_OK
+	}
+	return result(sink, do(sink))
+}
+
+//export weirDetach
+func weirDetach(h C.weir_call) C.int32_t {
+	s := calls.lock(uint64(h))
+	if s == nil {
+		return C.WEIR_EHANDLE
+	}
+	defer s.mu.Unlock()
+	switch {
+	case s.sink == nil:
+		return C.WEIR_EKIND
+	case s.ended:
+		return C.WEIR_ECLOSED
+	case !s.detached:
+		s.detached = true
+		s.sink.Detach() // with the slot locked: the handler cannot have returned until it is done
+	}
+	return C.WEIR_OK
+}
+
+//export weirIsCancelled
+func weirIsCancelled(h C.weir_call) C.int32_t {
+	s := calls.lock(uint64(h))
+	if s == nil {
+		return C.WEIR_EHANDLE
+	}
+	defer s.mu.Unlock()
+	if s.sink != nil && s.sink.Cancelled() || s.sink == nil && isDone(s.call.Done()) {
+		return 1
+	}
+	return 0
+}
+
+//export weirSetStatus
+func weirSetStatus(h C.weir_call, status C.int32_t) C.int32_t {
+	s := calls.lock(uint64(h))
+	if s == nil {
+		return C.WEIR_EHANDLE
+	}
+	defer s.mu.Unlock()
+	if status < 200 || status > 999 {
+		return C.WEIR_EARG
+	}
+	s.head().SetStatus(int(status))
+	return C.WEIR_OK
+}
+
+//export weirSetHeader
+func weirSetHeader(h C.weir_call, name *C.char, nameLen C.size_t, value *C.char, valueLen C.size_t) C.int32_t {
+	s := calls.lock(uint64(h))
+	if s == nil {
+		return C.WEIR_EHANDLE
+	}
+	defer s.mu.Unlock()
+	if err := s.head().SetHeader(text(name, nameLen), text(value, valueLen)); err != nil {
+		return C.WEIR_EHEAD
+	}
+	return C.WEIR_OK
+}
+
+//export weirPathValue
+func weirPathValue(h C.weir_call, name *C.char, n C.size_t, out *C.weir_view) C.int32_t {
+	return lookUp(h, name, n, out, plugin.Call.PathValue)
+}
+
+//export weirQuery
+func weirQuery(h C.weir_call, name *C.char, n C.size_t, out *C.weir_view) C.int32_t {
+	return lookUp(h, name, n, out, plugin.Call.Query)
+}
+
+//export weirHeader
+func weirHeader(h C.weir_call, name *C.char, n C.size_t, out *C.weir_view) C.int32_t {
+	return lookUp(h, name, n, out, plugin.Call.Header)
+}
+
+// lookUp lends C a string of the call: it stays where it is until the handler returns.
+func lookUp(h C.weir_call, name *C.char, n C.size_t, out *C.weir_view, find func(plugin.Call, string) string) C.int32_t {
+	s := calls.lock(uint64(h))
+	if s == nil {
+		return C.WEIR_EHANDLE
+	}
+	defer s.mu.Unlock()
+	if s.call == nil {
+		return C.WEIR_EHANDLE
+	}
+	if found := find(s.call, text(name, n)); found != "" {
+		data := unsafe.StringData(found)
+		s.pins.Pin(data)
+		out.data, out.length = (*C.char)(unsafe.Pointer(data)), C.size_t(len(found))
+	}
+	return C.WEIR_OK
+}
+
+// view is C's bytes, without a copy, for as long as C's call lasts.
+func view(p *C.char, n C.size_t) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(n)) }
+
+// text is a copy of C's bytes.
+func text(p *C.char, n C.size_t) string { return string(view(p, n)) }

@@ -1,0 +1,116 @@
+//go:build cgo && unix
+
+package cabi
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"weir/plugin"
+)
+
+// A handler is one of a library's.
+type handler struct {
+	name string
+	c    *C.weir_plugin_handler // the plugin's, for good
+}
+
+// registration is the handler as the registry has it.
+func (h *handler) registration() plugin.Handler {
+	r := plugin.Handler{Limit: int(h.c.limit)}
+	if h.c.doc != nil {
+		r.Doc = C.GoString(h.c.doc)
+	}
+	if h.c.unary != nil {
+		r.Unary = func(c plugin.Call, reply plugin.Reply) error { return h.serve(c, reply, nil) }
+	}
+	if h.c.stream != nil {
+		r.Stream = func(c plugin.Call, sink plugin.Sink) error { return h.serve(c, nil, sink) }
+	}
+	return r
+}
+
+// serve runs the handler for one call. A panic can come from the server's side of a callback only; the handle is over
+// then, too.
+func (h *handler) serve(c plugin.Call, reply plugin.Reply, sink plugin.Sink) (err error) {
+	s := calls.begin(c, reply, sink)
+	code := C.int32_t(C.WEIR_EFAILED)
+	defer func() { err = h.finish(s, code) }()
+	code = h.run(s.handle(), c)
+	return nil
+}
+
+// run calls into C. For as long as it takes, cgo keeps the bytes where they are.
+func (h *handler) run(handle uint64, c plugin.Call) C.int32_t {
+	method, path, query, body := c.Method(), c.Path(), c.RawQuery(), c.Body()
+	return C.weir_run(h.c, C.weir_call(handle),
+		lent(unsafe.StringData(method)), C.size_t(len(method)),
+		lent(unsafe.SliceData(path)), C.size_t(len(path)),
+		lent(unsafe.SliceData(query)), C.size_t(len(query)),
+		lent(unsafe.SliceData(body)), C.size_t(len(body)))
+}
+
+func lent(p *byte) *C.char { return (*C.char)(unsafe.Pointer(p)) }
+
+// finish takes back what C was lent, and ends the handle unless it was detached. It returns what the handler is to
+// return to the server.
+func (h *handler) finish(s *slot, code C.int32_t) error {
+	s.mu.Lock()
+	s.pins.Unpin()
+	sink, failure, detached, ended := s.sink, s.failure, s.detached, s.ended
+	s.call, s.reply = nil, nil
+	if detached && !ended && code == C.WEIR_OK {
+		s.mu.Unlock()
+		return nil
+	}
+	calls.release(s)
+	switch {
+	case sink == nil:
+		return h.unaryError(code, failure, ended)
+	case code == C.WEIR_OK:
+		return nil
+	case detached && !ended:
+		sink.Abort(h.errorOf(code))
+		return nil
+	case sink.Cause() != nil:
+		return sink.Cause() // the handler passes on what it was told
+	}
+	return h.errorOf(code)
+}
+
+// unaryError is an abort's reason, and else what made a handler fail that fails.
+func (h *handler) unaryError(code C.int32_t, failure error, aborted bool) error {
+	switch {
+	case code == C.WEIR_OK && !aborted:
+		return nil
+	case failure != nil:
+		return failure
+	}
+	return h.errorOf(code)
+}
+
+func (h *handler) errorOf(code C.int32_t) error {
+	if code == C.WEIR_ECLOSED {
+		return plugin.ErrClosed
+	}
+	return fmt.Errorf("cabi: handler %s returned %d", h.name, int32(code))
+}
+
+// check says what is wrong with what the plugin wrote.
+func (h *handler) check() error {
+	switch {
+	case h.c.struct_size < C.sizeof_weir_plugin_handler:
+		return fmt.Errorf("its struct_size is %d, want at least %d: set it to sizeof(weir_plugin_handler)", h.c.struct_size, C.sizeof_weir_plugin_handler)
+	case h.c.name == nil:
+		return errors.New("its name is NULL")
+	case h.c.unary == nil && h.c.stream == nil:
+		return errors.New("it has neither unary nor stream")
+	case h.c.unary != nil && h.c.stream != nil:
+		return errors.New("it has both unary and stream: register them under two names")
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+//go:build cgo && unix
+
+package cabi
+
+import (
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"weir/plugin"
+)
+
+// A slot is the place of one call after the other. mu guards all of it.
+//
+// The plugin package lets one goroutine use a Call and a Reply; C may come from any thread, so both are used with mu
+// held, which is never for long. A Sink is used without: it may wait, and it takes care of itself, also after its end.
+type slot struct {
+	mu    sync.Mutex
+	index uint32
+	round uint32 // which use of the slot this is, from 1; with index it is the handle
+
+	call  plugin.Call  // nil when the handler has returned
+	reply plugin.Reply // of a unary handler; nil when it has returned
+	sink  plugin.Sink  // of a stream handler
+
+	pins    runtime.Pinner // what C was lent until the handler returns
+	failure error          // what a unary handler is to return
+
+	detached bool
+	ended    bool // by the plugin, with close or abort
+}
+
+func (s *slot) handle() uint64 { return uint64(s.round)<<32 | uint64(s.index) }
+
+// head is that of the answer, whichever the handler gives.
+func (s *slot) head() plugin.Head {
+	if s.reply != nil {
+		return s.reply
+	}
+	return s.sink
+}
+
+// slotsPerBlock is how many slots are made at a time.
+const slotsPerBlock = 256
+
+type block [slotsPerBlock]slot
+
+// A table maps the handles that C has to calls. It grows to the most calls that there were at a time, and stays. The
+// zero value is empty and ready; any goroutine may use it.
+type table struct {
+	blocks atomic.Pointer[[]*block] // replaced by a longer one when it grows
+
+	mu   sync.Mutex
+	free []*slot // the last one freed is the next one used
+}
+
+// begin takes a slot for a call. Either reply or sink is nil.
+func (t *table) begin(call plugin.Call, reply plugin.Reply, sink plugin.Sink) *slot {
+	s := t.take()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.call, s.reply, s.sink = call, reply, sink
+	return s
+}
+
+func (t *table) take() *slot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.free) == 0 {
+		t.grow()
+	}
+	last := len(t.free) - 1
+	s := t.free[last]
+	t.free[last] = nil
+	t.free = t.free[:last]
+	return s
+}
+
+func (t *table) grow() {
+	var blocks []*block
+	if old := t.blocks.Load(); old != nil {
+		blocks = *old
+	}
+	b := new(block)
+	for i := range b {
+		b[i].index = uint32(len(blocks)*slotsPerBlock + i)
+		b[i].round = 1
+		t.free = append(t.free, &b[i])
+	}
+	// append may write behind the old slice's end, where nobody who has the old one looks.
+	blocks = append(blocks, b)
+	t.blocks.Store(&blocks)
+}
+
+// lock returns the slot of a handle, locked, or nil when the handle is over or never was.
+func (t *table) lock(handle uint64) *slot {
+	blocks := t.blocks.Load()
+	index := int(uint32(handle))
+	if blocks == nil || index >= len(*blocks)*slotsPerBlock {
+		return nil
+	}
+	s := &(*blocks)[index/slotsPerBlock][index%slotsPerBlock]
+	s.mu.Lock()
+	if s.handle() != handle || s.call == nil && s.sink == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	return s
+}
+
+// release ends the handle of a slot, which is locked, and unlocks it.
+func (t *table) release(s *slot) {
+	s.call, s.reply, s.sink, s.failure = nil, nil, nil, nil
+	s.detached, s.ended = false, false
+	reusable := s.round < math.MaxUint32
+	if reusable {
+		s.round++
+	}
+	s.mu.Unlock()
+	if !reusable {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.free = append(t.free, s)
+}
+
+// alive is the number of calls that are not over.
+func (t *table) alive() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	blocks := t.blocks.Load()
+	if blocks == nil {
+		return 0
+	}
+	return len(*blocks)*slotsPerBlock - len(t.free)
+}
