@@ -6,15 +6,21 @@
 //
 //	go test -tags soak -run TestSoak -v -timeout 5m ./soak
 //	go test -tags soak -run TestSoak -v ./soak -for 20s -seats 500 -seed 7
+//	go test -tags soak -run TestDescriptorLimit -v ./soak
 //
-// Server and clients are one process, so that every answer has a record which
+// Server and clients are one process, so that every request has a record which
 // both sides write to: the client when it leaves, the handler when it is told.
-// A clock asserts nothing here; latencies are printed. What is asserted is that
+// No clock asserts anything; latencies are printed, from right before the
+// client's system call to the handler's being told. What is asserted is that
 // every departure is told exactly once and with its cause, that every byte is
-// the right one of the right stream, and that nothing is left over.
+// the right one of the right answer, that the server counts what we count, and
+// that nothing is left over. A shorter wave of as many clients comes first, so
+// that what the process keeps for later is there when it is measured.
 //
 // Reading order: record_test.go (what is written down), server_test.go (the
-// handlers), plan_test.go and leave_test.go (the clients), judge_test.go.
+// handlers), plan_test.go, leave_test.go and garbage_test.go (the clients),
+// judge_test.go and census_test.go (the end). quiet_test.go measures alone;
+// limit_linux_test.go is about a server in a process of its own.
 package soak
 
 import (
