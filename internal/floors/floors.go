@@ -60,7 +60,7 @@ var floors = map[string]floor{
 	"ws":          {on: []string{"."}, outside: []string{"github.com/gobwas/ws"}},
 	"static":      {on: []string{"."}},
 	"hub":         {on: []string{"."}},
-	"plugin/cabi": {on: []string{"plugin"}},
+	"plugin/cabi": {on: []string{"plugin"}, unsafe: true}, // cgo's pointers
 
 	"docs": {}, // the guide, embedded
 	"cmd/weir/...": {
@@ -97,7 +97,7 @@ func faults(pkg string, imports []string) []string {
 func (f floor) forbids(path, name string) string {
 	switch {
 	case path == "unsafe" && !f.unsafe:
-		return "only internal/bytesx does unsafe conversions"
+		return "only internal/bytesx does unsafe conversions, and cgo in plugin/cabi"
 	case path == "C" && name != "plugin/cabi":
 		return "only plugin/cabi uses cgo"
 	case f.bytes && isSocket(path):

@@ -154,6 +154,7 @@ func TestFaults(t *testing.T) {
 		{"neighbours stay apart", "hub", "weir/ws", false},
 		{"cabi stands on plugin", "plugin/cabi", "weir/plugin", true},
 		{"cabi uses cgo", "plugin/cabi", "C", true},
+		{"and holds C's pointers", "plugin/cabi", "unsafe", true},
 		{"reactor does not", "reactor", "C", false},
 		{"the binary stands on client", "cmd/weir/internal/relay", "weir/client", true},
 		{"the binary's packages know each other", "cmd/weir", "weir/cmd/weir/internal/tour", true},
