@@ -87,7 +87,7 @@ func watchPeaks(srv *weir.Server, length time.Duration) *watch {
 	p := &watch{quit: make(chan struct{}), done: make(chan struct{}), begun: time.Now(), length: length, cpu: cpuTime()}
 	go func() {
 		defer close(p.done)
-		tick := time.NewTicker(500 * time.Millisecond)
+		tick := time.NewTicker(2 * time.Second)
 		defer tick.Stop()
 		for {
 			select {

@@ -42,7 +42,7 @@ func (s *seat) garbage() error {
 	for i := range noise {
 		noise[i] = byte(s.rng.Uint32())
 	}
-	w.say(string(noise) + "\r\n\r\n")
+	w.say(append(noise, "\r\n\r\n"...))
 	return s.refusedWith(w, "noise", 400)
 }
 
@@ -56,7 +56,7 @@ func (s *seat) garbageBehind() error {
 	rec := book.open(s.ordinary(), "garbage behind", whole)
 	w.say(rec.head())
 	at := s.rng.IntN(len(rubbish))
-	w.say(rubbish[at].bytes)
+	w.say([]byte(rubbish[at].bytes))
 	n, err := w.all(rec)
 	s.hall.bytes.Add(n)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *seat) garbageBehind() error {
 
 func (s *seat) expectRefusal(w *wire) error {
 	at := s.rng.IntN(len(rubbish))
-	w.say(rubbish[at].bytes)
+	w.say([]byte(rubbish[at].bytes))
 	return s.refusedWith(w, rubbish[at].bytes, rubbish[at].status)
 }
 

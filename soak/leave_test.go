@@ -3,10 +3,10 @@
 package soak
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -191,14 +191,14 @@ func (s *seat) requestsBehind() error {
 	if err != nil {
 		return err
 	}
-	requests := []string{first.head()}
+	requests := first.head()
 	for range 1 + s.rng.IntN(5) {
-		requests = append(requests, book.open(s.ordinary(), "behind", never).head())
+		requests = append(requests, book.open(s.ordinary(), "behind", never).head()...)
 	}
 	if s.rng.IntN(4) == 0 { // more than the server keeps
-		requests = append(requests, strings.Repeat(book.open(s.ordinary(), "behind", never).head(), 2000))
+		requests = append(requests, bytes.Repeat(book.open(s.ordinary(), "behind", never).head(), 2000)...)
 	}
-	w.say(strings.Join(requests, ""))
+	w.say(requests)
 	from, err := w.begin(first)
 	if err != nil {
 		return err
@@ -213,7 +213,7 @@ func (s *seat) requestsBehind() error {
 
 // midUpload leaves while a handler reads its body.
 func (s *seat) midUpload() error {
-	rec := book.open(order{feed: "upload", upload: 100_000, size: 1, chunk: 1}, "mid-upload", gone)
+	rec := book.open(order{feed: "upload", upload: 40_000, size: 1, chunk: 1}, "mid-upload", gone)
 	w, err := s.ask(rec, 0)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ func (s *seat) midUpload() error {
 // midBuffered leaves while the server gathers its body, for a handler that
 // then never runs.
 func (s *seat) midBuffered() error {
-	rec := book.open(order{feed: "buffered", upload: 100_000, size: 1, chunk: 1}, "mid-buffered", never)
+	rec := book.open(order{feed: "buffered", upload: 40_000, size: 1, chunk: 1}, "mid-buffered", never)
 	w, err := s.ask(rec, 0)
 	if err != nil {
 		return err

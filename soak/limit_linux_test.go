@@ -163,7 +163,7 @@ func (w *wire) asks(t *testing.T, streams int) {
 	if err := w.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	w.say("GET /stats HTTP/1.1\r\nHost: soak\r\n\r\n")
+	w.say([]byte("GET /stats HTTP/1.1\r\nHost: soak\r\n\r\n"))
 	res, err := w.answer()
 	if err != nil {
 		t.Fatalf("the first client: %v", err)
@@ -233,7 +233,7 @@ func (p *server) attempt() (g *guest, refused bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	w.say(clock1s)
+	w.say([]byte(clock1s))
 	res, err := w.answer()
 	if err != nil {
 		w.reset()

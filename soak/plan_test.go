@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strings"
 	"time"
 )
 
@@ -158,11 +157,11 @@ func (s *seat) takeAll(records ...*record) error {
 	if err != nil {
 		return err
 	}
-	var requests strings.Builder
+	var requests []byte
 	for _, r := range records {
-		requests.WriteString(r.head())
+		requests = append(requests, r.head()...)
 	}
-	w.say(requests.String())
+	w.say(requests)
 	for _, r := range records {
 		n, err := w.all(r)
 		s.hall.bytes.Add(n)
@@ -268,14 +267,14 @@ func (s *seat) await(event <-chan struct{}) bool {
 
 func (s *seat) uploaded() error {
 	feed := []string{"upload", "buffered"}[s.rng.IntN(2)]
-	rec := book.open(order{feed: feed, upload: 1 + s.rng.Int64N(200<<10), size: 1 + s.rng.Int64N(5000), chunk: 1000}, "uploaded", whole)
+	rec := book.open(order{feed: feed, upload: 1 + s.rng.Int64N(60<<10), size: 1 + s.rng.Int64N(5000), chunk: 1000}, "uploaded", whole)
 	w, err := s.wire()
 	if err != nil {
 		return err
 	}
 	w.say(rec.head())
 	for off := int64(0); off < rec.upload; {
-		end := min(rec.upload, off+1+s.rng.Int64N(40<<10))
+		end := min(rec.upload, off+1+s.rng.Int64N(20<<10))
 		w.say(rec.piece(off, end))
 		off = end
 		s.nap(0, 300*time.Millisecond)

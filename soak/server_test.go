@@ -3,7 +3,6 @@
 package soak
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -357,13 +356,4 @@ func buffered(w *weir.Response, r *weir.Request, rec *record) {
 	}
 	answer(w, rec)
 	rec.exit(nil)
-}
-
-// bytesOf is the content from off to end.
-func (r *record) bytesOf(off, end int64) []byte {
-	var out bytes.Buffer
-	for ; off < end; off++ {
-		out.WriteByte(content(r.id, off))
-	}
-	return out.Bytes()
 }

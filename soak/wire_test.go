@@ -9,7 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -50,31 +50,37 @@ func connect(addr string, receive int) (*wire, error) {
 }
 
 // head is the head of the request that a record is about.
-func (r *record) head() string {
+func (r *record) head() []byte {
 	switch {
 	case r.feed != "upload" && r.feed != "buffered":
-		return fmt.Sprintf("GET /%s/%d HTTP/1.1\r\nHost: soak\r\n\r\n", r.feed, r.id)
+		return fmt.Appendf(nil, "GET /%s/%d HTTP/1.1\r\nHost: soak\r\n\r\n", r.feed, r.id)
 	case r.id%2 == 0:
-		return fmt.Sprintf("PUT /%s/%d HTTP/1.1\r\nHost: soak\r\nContent-Length: %d\r\n\r\n", r.feed, r.id, r.upload)
+		return fmt.Appendf(nil, "PUT /%s/%d HTTP/1.1\r\nHost: soak\r\nContent-Length: %d\r\n\r\n", r.feed, r.id, r.upload)
 	}
-	return fmt.Sprintf("PUT /%s/%d HTTP/1.1\r\nHost: soak\r\nTransfer-Encoding: chunked\r\n\r\n", r.feed, r.id)
+	return fmt.Appendf(nil, "PUT /%s/%d HTTP/1.1\r\nHost: soak\r\nTransfer-Encoding: chunked\r\n\r\n", r.feed, r.id)
 }
 
 // piece is a part of the request's body, framed.
-func (r *record) piece(off, end int64) string {
-	p := string(r.bytesOf(off, end))
-	if r.id%2 == 0 {
-		return p
+func (r *record) piece(off, end int64) []byte {
+	p := make([]byte, 0, end-off+32)
+	chunked := r.id%2 == 1
+	if chunked {
+		p = fmt.Appendf(p, "%x\r\n", end-off)
 	}
-	p = fmt.Sprintf("%x\r\n%s\r\n", len(p), p)
-	if end == r.upload {
-		p += "0\r\n\r\n"
+	for ; off < end; off++ {
+		p = append(p, content(r.id, off))
+	}
+	if chunked {
+		p = append(p, "\r\n"...)
+	}
+	if chunked && end == r.upload {
+		p = append(p, "0\r\n\r\n"...)
 	}
 	return p
 }
 
 // say writes; that the server has hung up shows in what it has answered.
-func (w *wire) say(text string) { _, _ = io.Copy(w.TCPConn, strings.NewReader(text)) }
+func (w *wire) say(text []byte) { _, _ = w.Write(text) }
 
 // answer reads a head.
 func (w *wire) answer() (*http.Response, error) {
@@ -93,16 +99,21 @@ func (w *wire) begin(r *record) (io.Reader, error) {
 	return res.Body, nil
 }
 
+const bufferSize = 4 << 10
+
+// buffers are for reading: what the clients leave to be collected would hold
+// up the server that is in the same process.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
 // take reads up to n bytes of a body and compares them with what they should
 // be. The error is io.EOF at the proper end of the answer.
 func (b *body) take(from io.Reader, n int64) error {
-	if b.buf == nil {
-		b.buf = make([]byte, 16<<10)
-	}
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
 	for n > 0 {
-		got, err := from.Read(b.buf[:min(n, int64(len(b.buf)))])
+		got, err := from.Read(buf[:min(n, bufferSize)])
 		n -= int64(got)
-		if bad := b.check(b.buf[:got]); bad != nil {
+		if bad := b.check(buf[:got]); bad != nil {
 			return bad
 		}
 		if err != nil {
