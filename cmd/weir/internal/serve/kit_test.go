@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long an event is waited for that should come soon.
-const patience = 30 * time.Second
+const patience = 20 * time.Second
 
 // lines is the output of a process as far as it was written.
 type lines struct {
@@ -300,16 +300,42 @@ func wait(t *testing.T, up *mock.Server, holds func(mock.Counts) bool) {
 // eventually asks again and again, for what nobody tells.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
+	if err := until(func() (bool, error) { return holds(), nil }); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// until is eventually for other goroutines than the test's.
+func until(holds func() (bool, error)) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(patience)
-	for !holds() {
+	for {
+		if ok, err := holds(); ok || err != nil {
+			return err
+		}
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("%s: not within %v", what, patience)
+			return fmt.Errorf("not within %v", patience)
 		}
 	}
+}
+
+// gauge is one of the gateway's metrics that have no labels.
+func (g *gateway) gauge(name string) (value float64, err error) {
+	res, err := client.Get(g.admin + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(text), "\n"+name+" ")
+	_, err = fmt.Sscan(after, &value)
+	return value, err
 }
 
 // call runs Main in this process, for commands that end by themselves.
