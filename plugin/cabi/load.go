@@ -71,7 +71,7 @@ func open(path string) (unsafe.Pointer, error) {
 	var why [1024]C.char
 	library := C.weir_open(name, &why[0], C.size_t(len(why)))
 	if library == nil {
-		return nil, refusal(C.GoString(&why[0]))
+		return nil, refusal(path, C.GoString(&why[0]))
 	}
 	return library, nil
 }
@@ -96,11 +96,11 @@ func checkFile(path string) error {
 }
 
 // refusal says what to do about what the dynamic linker says. Its words differ between systems; glibc's are known.
-func refusal(why string) error {
+func refusal(path, why string) error {
 	switch {
 	case strings.Contains(why, "undefined symbol"):
 		return fmt.Errorf("a symbol is missing: link the plugin with the library that has it (%s)", why)
-	case strings.Contains(why, "cannot open shared object file"):
+	case strings.Contains(why, "cannot open shared object file") && !strings.HasPrefix(why, path+":"):
 		return fmt.Errorf("a library it needs is missing: install it, or link with an rpath; ldd lists them (%s)", why)
 	}
 	return fmt.Errorf("not a shared object that this system loads: build it for this system with -shared -fPIC (%s)", why)
