@@ -69,8 +69,9 @@ func softmax(x []float32) {
 		x[i] = float32(math.Exp(float64(v - top)))
 		sum += float64(x[i])
 	}
+	scale := float32(1 / sum)
 	for i := range x {
-		x[i] = float32(float64(x[i]) / sum)
+		x[i] *= scale
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTokenizer(t *testing.T) {
-	tok := llamatest.Model().Tokenizer
+	tok := llamatest.Model(llamatest.Context).Tokenizer
 	const bos, firstByte, firstWord = 1, 3, 3 + 256
 	word := func(w string) int { return firstWord + slices.Index(llamatest.Words, w) }
 	b := func(c byte) int { return firstByte + int(c) }
@@ -52,7 +52,7 @@ func TestTokenizer(t *testing.T) {
 
 // TestBatchIsSingle: the same numbers come out of one sequence by itself and of many together, to the last bit.
 func TestBatchIsSingle(t *testing.T) {
-	m := llamatest.Model()
+	m := llamatest.Model(llamatest.Context)
 	const sequences, steps = 40, 12 // more than go through the layers together
 	random := rand.New(rand.NewPCG(3, 4))
 	tokens := make([][]int, sequences)
@@ -92,7 +92,7 @@ func TestBatchIsSingle(t *testing.T) {
 
 // TestResetForgets: a cache that is used again gives what a fresh one gives.
 func TestResetForgets(t *testing.T) {
-	m := llamatest.Model()
+	m := llamatest.Model(llamatest.Context)
 	w, used, fresh := m.NewWorker(), new(llama.Cache), new(llama.Cache)
 	got, want := make([]float32, m.Tokenizer.Size()), make([]float32, m.Tokenizer.Size())
 	w.Forward([]llama.Row{{Cache: used, Token: 5}, {Cache: used, Token: 6}})
@@ -146,13 +146,13 @@ func TestRefusedModels(t *testing.T) {
 		{"wrong type", func(b *gguftest.Builder) { b.Set("llama.rope.freq_base", "x") }, "not a floating-point number"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { wantRefused(t, llamatest.File(tt.edit), tt.want) })
+		t.Run(tt.name, func(t *testing.T) { wantRefused(t, llamatest.File(llamatest.Context, tt.edit), tt.want) })
 	}
 	var nothing, gpt gguftest.Builder
 	gpt.Set("general.architecture", "gpt2")
 	wantRefused(t, nothing.Bytes(), "no such key")
 	wantRefused(t, gpt.Bytes(), `architecture is "gpt2"`)
-	whole := llamatest.File(nil)
+	whole := llamatest.File(llamatest.Context, nil)
 	for old, want := range map[string]string{
 		"ffn_gate.":            `blk.0.ffn_gate.weight" is missing`,
 		"llama.block_count":    "llama.block_count",

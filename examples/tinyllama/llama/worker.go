@@ -51,6 +51,9 @@ func (m *Model) NewWorker() *Worker {
 		gate: floats(m.hidden), up: floats(m.hidden)}
 }
 
+// Tokenizer is the model's.
+func (w *Worker) Tokenizer() *Tokenizer { return w.m.Tokenizer }
+
 // Forward takes rows in order: a sequence may have several, as it does at its prompt. What a row gives does not depend
 // on the rows of other sequences, to the last bit. A sequence must not grow beyond Model.Context.
 func (w *Worker) Forward(rows []Row) {

@@ -14,18 +14,20 @@ import (
 // Sizes of the model; none is a multiple of another by chance.
 const (
 	Dim, Hidden, Layers, Heads, KVHeads = 24, 36, 2, 6, 2
-	Context                             = 64
 )
 
 // Words of the vocabulary, after <unk>, <s>, </s> and the 256 bytes. The later one has the lower score.
 var Words = []string{"▁t", "he", "▁the", "▁a", "in", "ing", "▁", "a", "c", "e", "g", "h", "i", "n", "o", "s", "t", "é"}
 
+// Context is the number of tokens that a sequence may have, unless a test wants another.
+const Context = 64
+
 // File is the model as a GGUF file. edit may be nil; it adds metadata.
-func File(edit func(b *gguftest.Builder)) []byte {
+func File(context int, edit func(b *gguftest.Builder)) []byte {
 	var b gguftest.Builder
 	b.Set("general.architecture", "llama")
 	b.Set("general.name", "lots")
-	b.Set("llama.context_length", uint32(Context))
+	b.Set("llama.context_length", uint32(context))
 	b.Set("llama.embedding_length", uint32(Dim))
 	b.Set("llama.block_count", uint32(Layers))
 	b.Set("llama.feed_forward_length", uint32(Hidden))
@@ -41,8 +43,8 @@ func File(edit func(b *gguftest.Builder)) []byte {
 }
 
 // Model is the model itself.
-func Model() *llama.Model {
-	file := File(nil)
+func Model(context int) *llama.Model {
+	file := File(context, nil)
 	f, err := gguf.Read(bytes.NewReader(file), int64(len(file)))
 	if err != nil {
 		panic(err)
