@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,6 +76,7 @@ type watch struct {
 	length     time.Duration // while clients come
 	took       time.Duration
 	cpu        time.Duration // that the process used, clients included
+	waited     time.Duration // pressure
 
 	goroutines, descriptors int
 	heap                    uint64 // bytes, garbage included
@@ -84,7 +86,7 @@ type watch struct {
 }
 
 func watchPeaks(srv *weir.Server, length time.Duration) *watch {
-	p := &watch{quit: make(chan struct{}), done: make(chan struct{}), begun: time.Now(), length: length, cpu: cpuTime()}
+	p := &watch{quit: make(chan struct{}), done: make(chan struct{}), begun: time.Now(), length: length, cpu: cpuTime(), waited: pressure()}
 	go func() {
 		defer close(p.done)
 		tick := time.NewTicker(2 * time.Second)
@@ -118,7 +120,7 @@ func (p *watch) look(st weir.Stats) {
 func (p *watch) stop() {
 	close(p.quit)
 	<-p.done
-	p.cpu = cpuTime() - p.cpu
+	p.cpu, p.waited = cpuTime()-p.cpu, pressure()-p.waited
 	p.took = time.Since(p.begun)
 }
 
@@ -138,8 +140,8 @@ func (p *watch) table(before, up, warm, idle, down census) string {
 	row("descriptors", func(c census) int { return c.descriptors })
 	row("heap, KiB", func(c census) int { return int(c.heap >> 10) })
 	w.Flush()
-	fmt.Fprintf(&text, "streams open: %d on average, %d at most; pending output at most %d KiB; CPU of server and clients %.0f %% of one core; load average %s\n",
-		p.sum/max(1, p.looks), p.streams, p.pending>>10, 100*p.cpu.Seconds()/p.took.Seconds(), loadAverage())
+	fmt.Fprintf(&text, "streams open: %d on average, %d at most; pending output at most %d KiB; CPU of server and clients %.0f %% of one core; somebody on the machine waited for CPU %.0f %% of the time\n",
+		p.sum/max(1, p.looks), p.streams, p.pending>>10, 100*p.cpu.Seconds()/p.took.Seconds(), 100*p.waited.Seconds()/p.took.Seconds())
 	return text.String()
 }
 
@@ -151,12 +153,16 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// loadAverage tells what else the machine was busy with, where the system says.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
+// pressure is for how long somebody on this machine has waited for a processor,
+// where the system says (Linux's Documentation/accounting/psi.rst): when that is
+// much of the time, latencies are the machine's and not ours.
+func pressure() time.Duration {
+	text, err := os.ReadFile("/proc/pressure/cpu")
 	if err != nil {
-		return "unknown"
+		return 0
 	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
+	first, _, _ := strings.Cut(string(text), "\n")
+	_, total, _ := strings.Cut(first, "total=")
+	µs, _ := strconv.ParseInt(total, 10, 64) // 0 if it is something else
+	return time.Duration(µs) * time.Microsecond
 }

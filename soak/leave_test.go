@@ -162,6 +162,7 @@ func (s *seat) leaveFlowing(stage string, o order) error {
 // nothing.
 func (s *seat) backPressured() error {
 	rec := book.open(order{feed: s.feed(), size: -1, chunk: 3000}, "back-pressured", gone)
+	asked := time.Now()
 	w, err := s.ask(rec, 16<<10)
 	if err != nil {
 		return err
@@ -177,7 +178,13 @@ func (s *seat) backPressured() error {
 		}
 		last = now
 	}
-	s.nap(0, writeStall/4)
+	s.nap(0, writeStall/8)
+	if time.Since(asked) > writeStall { // on a busy machine
+		rec.fate = either
+		rec.leaves()
+		w.reset()
+		return nil
+	}
 	return s.goAway(w, s.way(), rec, nil, 0)
 }
 

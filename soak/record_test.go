@@ -34,11 +34,12 @@ const (
 type fate uint8
 
 const (
-	whole fate = iota // answered to the end
-	gone              // its client left: ErrClientGone
-	slow              // its client took nothing: ErrSlowClient
-	never             // it did not arrive whole: no handler may have seen it
-	maybe             // its client left while it arrived: never or gone
+	whole  fate = iota // answered to the end
+	gone               // its client left: ErrClientGone
+	slow               // its client took nothing: ErrSlowClient
+	never              // it did not arrive whole: no handler may have seen it
+	maybe              // its client left while it arrived: never or gone
+	either             // its client took nothing for so long that it was gone or slow
 )
 
 // record is the life of one request, as both sides see it.

@@ -50,7 +50,7 @@ func TestMain(m *testing.M) { os.Exit(leak.Check(m)) }
 const (
 	rampUp     = 3 * time.Second // over which the first clients come
 	rampDown   = 5 * time.Second // over which the last ones leave
-	writeStall = 2 * time.Second
+	writeStall = 4 * time.Second
 )
 
 func TestSoak(t *testing.T) {
