@@ -69,6 +69,15 @@ static int32_t host_header(weir_call call, const char *name, size_t n, weir_view
     return look_up(weirHeader, call, name, n, out);
 }
 
+static int32_t host_send_batch(weir_item *items, size_t n)
+{
+    if (bad(items, n))
+        return WEIR_EARG;
+    if (n > 0)
+        weirSendBatch(items, n);
+    return WEIR_OK;
+}
+
 static const weir_host host = {
     .struct_size = sizeof host,
     .abi = WEIR_PLUGIN_ABI,
@@ -84,6 +93,7 @@ static const weir_host host = {
     .path_value = host_path_value,
     .query = host_query,
     .header = host_header,
+    .send_batch = host_send_batch,
 };
 
 void *weir_open(const char *path, char *why, size_t n)

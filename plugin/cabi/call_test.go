@@ -73,6 +73,7 @@ func TestStream(t *testing.T) {
 		{name: "the cause comes back", handler: "stream/count", body: "3", cause: gone, err: gone},
 		{name: "a code of its own", handler: "stream/fail", want: "part", text: "cabi: handler stream/fail returned 7"},
 		{name: "aborted", handler: "stream/abort"},
+		{name: "a batch", handler: "stream/batch", want: "one two"},
 		{name: "four threads", handler: "thread/crowd", want: strings.Repeat("x", 4000)},
 	}
 	for _, tt := range tests {

@@ -8,6 +8,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"weir/plugin"
@@ -48,18 +49,63 @@ func weirFlush(h C.weir_call) C.int32_t {
 
 // stream does something with the sink of a slot, which is locked, or nil. It unlocks it first: what is done may wait.
 func stream(s *slot, do func(plugin.Sink) error) C.int32_t {
-	if s == nil {
-		return C.WEIR_EHANDLE
-	}
-	sink, ended := s.sink, s.ended
-	s.mu.Unlock()
-	switch {
-	case sink == nil:
-		return C.WEIR_EKIND
-	case ended:
-		return C.WEIR_ECLOSED
+	sink, fault := openSink(s)
+	if fault != C.WEIR_OK {
+		return fault
 	}
 	return result(sink, do(sink))
+}
+
+// openSink returns the sink of a slot, which is locked, or nil, and unlocks it; or why there is none to send to.
+func openSink(s *slot) (plugin.Sink, C.int32_t) {
+	if s == nil {
+		return nil, C.WEIR_EHANDLE
+	}
+	defer s.mu.Unlock()
+	switch {
+	case s.sink == nil:
+		return nil, C.WEIR_EKIND
+	case s.ended:
+		return nil, C.WEIR_ECLOSED
+	}
+	return s.sink, C.WEIR_OK
+}
+
+// A batch is what is lent to plugin.SendBatch, and where each item's result goes.
+type batch struct {
+	items   []plugin.Item
+	results []*C.weir_item
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+//export weirSendBatch
+func weirSendBatch(first *C.weir_item, n C.size_t) {
+	b := batches.Get().(*batch)
+	list := unsafe.Slice(first, int(n))
+	for i := range list {
+		b.add(&list[i])
+	}
+	plugin.SendBatch(b.items)
+	for i, item := range b.items {
+		b.results[i].result = result(item.Sink, item.Err)
+	}
+	clear(b.items) // no sink is kept
+	clear(b.results)
+	b.items, b.results = b.items[:0], b.results[:0]
+	batches.Put(b)
+}
+
+func (b *batch) add(c *C.weir_item) {
+	if c.length > C.WEIR_MAX_LENGTH || c.data == nil && c.length > 0 {
+		c.result = C.WEIR_EARG
+		return
+	}
+	var sink plugin.Sink
+	if sink, c.result = openSink(calls.lock(uint64(c.call))); sink != nil {
+		data := unsafe.Slice((*byte)(c.data), int(c.length))
+		b.items, b.results = append(b.items, plugin.Item{Sink: sink, Data: data}), append(b.results, c)
+	}
 }
 
 // result says in C why a sink refused.

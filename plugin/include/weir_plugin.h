@@ -114,6 +114,15 @@ typedef struct weir_request {
     weir_view body;      /* whole, within the server's limit */
 } weir_request;
 
+/* One call's part of a batch. */
+typedef struct weir_item {
+    weir_call call;
+    const void *data;
+    size_t length;
+    int32_t result; /* set by send_batch: what try_send would have returned */
+    int32_t reserved;
+} weir_item;
+
 /*
  * What a plugin may call. All functions are set, and may be called from any thread;
  * those for one call at the same time, too: a chunk is never torn, and the chunks of
@@ -194,6 +203,14 @@ typedef struct weir_host {
     int32_t (*path_value)(weir_call call, const char *name, size_t n, weir_view *out);
     int32_t (*query)(weir_call call, const char *name, size_t n, weir_view *out);
     int32_t (*header)(weir_call call, const char *name, size_t n, weir_view *out);
+
+    /*
+     * A try_send for each of n items, as one step of a decode loop produces them for many
+     * calls: one crossing to Go, one wake-up of each event loop and one write to each
+     * connection, however many items there are. It sets every item's result and returns
+     * WEIR_OK; WEIR_EARG for NULL, and no result is set then.
+     */
+    int32_t (*send_batch)(weir_item *items, size_t n);
 } weir_host;
 
 /*

@@ -111,11 +111,32 @@ static int32_t late(void *user, weir_call call, const weir_request *req)
     return host->send(call, "mine", 4);
 }
 
+// batch sends to itself twice, to a call that is over, and what is no chunk.
+static int32_t batch(void *user, weir_call call, const weir_request *req)
+{
+    (void)user, (void)req;
+    weir_item items[] = {
+        {.call = call, .data = "one ", .length = 4, .result = 99}, {.call = 0, .data = "x", .length = 1, .result = 99},
+        {.call = call, .data = NULL, .length = 1, .result = 99},   {.call = call, .data = "full", .length = 4, .result = 99},
+        {.call = call, .data = "two", .length = 3, .result = 99},
+    };
+    const int32_t want[] = {WEIR_OK, WEIR_EHANDLE, WEIR_EARG, WEIR_EBACKLOG, WEIR_OK};
+    if (host->send_batch(NULL, 1) != WEIR_EARG || host->send_batch(NULL, 0) != WEIR_OK)
+        return 95;
+    if (host->send_batch(items, sizeof items / sizeof *items) != WEIR_OK)
+        return 96;
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        if (items[i].result != want[i])
+            return (int32_t)i + 1;
+    return WEIR_OK;
+}
+
 #define HANDLER(n, f) {.struct_size = sizeof(weir_plugin_handler), .name = "stream/" n, .stream = f}
 
 static const weir_plugin_handler handlers[] = {
     HANDLER("count", count), HANDLER("repeat", repeat), HANDLER("spin", spin),     HANDLER("polite", polite),
     HANDLER("fail", fail),   HANDLER("abort", give_up), HANDLER("keep", keep),     HANDLER("late", late),
+    HANDLER("batch", batch),
 };
 
 uint32_t weir_plugin_abi(void) { return WEIR_PLUGIN_ABI; }
