@@ -143,6 +143,6 @@ func run(o *options, cfg *config.Config, stdout, stderr io.Writer) int {
 	defer endAdmin()
 	srv := live.server(log)
 	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { live.metrics.server.Store(srv) }}
-	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D()}, o.loops)
+	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D()}, live.loops)
 	return serving.Run(srv, name, stdout)
 }
