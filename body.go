@@ -35,7 +35,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		n, err, act := b.take(p)
+		n, act, err := b.take(p)
 		if act != nil {
 			b.ex.conn.loop().Post(act)
 		}
@@ -47,7 +47,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 }
 
 // take copies out what is there, and says what the loop has to do about it.
-func (b *bodyReader) take(p []byte) (n int, err error, act reactor.Task) {
+func (b *bodyReader) take(p []byte) (n int, act reactor.Task, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n = copy(p, b.buf[b.off:])
@@ -56,15 +56,15 @@ func (b *bodyReader) take(p []byte) (n int, err error, act reactor.Task) {
 		b.buf, b.off = b.buf[:0], 0
 	}
 	if n == 0 && b.err != nil {
-		return 0, b.err, nil
+		return 0, nil, b.err
 	}
 	if n == 0 && b.ask {
 		b.ask = false
-		return 0, nil, (*continueTask)(b.ex)
+		return 0, (*continueTask)(b.ex), nil
 	}
 	if b.full && len(b.buf)-b.off <= bodyLow {
 		b.full = false
-		return n, nil, (*resumeTask)(b.ex)
+		return n, (*resumeTask)(b.ex), nil
 	}
 	return n, nil, nil
 }

@@ -37,6 +37,8 @@ var stricter = map[string]string{
 	reasonCoding:     "net/textproto joins a folded line to an empty value",
 	reasonOldCoding:  "net/http ignores Transfer-Encoding in HTTP/1.0",
 	reasonStatus:     "net/http takes 000 to 099, +20, and several spaces before the status",
+	reasonControl:    "net/http takes control characters in a reason phrase",
+	reasonBareCR:     "net/http takes a CR in a reason phrase",
 	reasonExpect:     "net/http checks this in the server, not in ReadRequest",
 }
 
@@ -211,9 +213,14 @@ func TestStricterIsNeeded(t *testing.T) {
 			seen[tt.reason] = true
 		}
 	}
-	const response = "HTTP/1.1 099 OK\r\n\r\n"
-	if _, err := http.ReadResponse(bufio.NewReader(strings.NewReader(response)), nil); err == nil {
-		seen[reasonStatus] = true
+	for reason, response := range map[string]string{
+		reasonStatus:  "HTTP/1.1 099 OK\r\n\r\n",
+		reasonControl: "HTTP/1.1 200 \x01\r\n\r\n",
+		reasonBareCR:  "HTTP/1.1 200 O\rK\r\n\r\n",
+	} {
+		if _, err := http.ReadResponse(bufio.NewReader(strings.NewReader(response)), nil); err == nil {
+			seen[reason] = true
+		}
 	}
 	for reason := range stricter {
 		if !seen[reason] {

@@ -269,7 +269,7 @@ func TestHost(t *testing.T) {
 			t.Errorf("Host %q: got %v, want 400 at the value", host, got)
 		}
 		// The same rule holds for an absolute target.
-		if strings.ContainsAny(host, " /?#%\\\x80é") {
+		if strings.ContainsAny(host, " /?#%\\é") || strings.Contains(host, "\x80") {
 			continue
 		}
 		got = parseEveryWay(t, new(Request), line11("GET http://"+host+"/x HTTP/1.1"), nil)

@@ -2,14 +2,164 @@ package reactor
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
 	"time"
 
-	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"golang.org/x/sys/unix"
+
+	"weir/internal/bytesx"
 )
 
-func translate(ev netpoll.IOEvent, _ netpoll.IOFlags) (out Event) {
+const (
+	eventsPerRound = 256
+	yieldAfter     = 64 // events without a wait, after which others on this processor get their turn
+)
+
+// epoller is a Poller on epoll that waits as a goroutine does, not in the
+// kernel: epoll's own descriptor is registered with the runtime's poller, and
+// a loop without events parks until it becomes readable. A thread that blocked
+// in epoll_wait would take its processor (P) with it, until the scheduler
+// notices and starts another thread: with streams fed by goroutines that costs
+// more than the loop does (docs/adr/0003).
+//
+//	epoll_wait(0) ── events ──> Sink.Ready …, Sink.Woken ──┐
+//	      └── none ──> park until readable, or the alarm ──┴──> again
+type epoller struct {
+	fd    int      // file's
+	bell  int      // an eventfd, edge-triggered, so that it is never read
+	file  *os.File // keeps fd in the runtime's poller
+	wait  syscall.RawConn
+	woken atomic.Bool
+
+	got    int // events of this round
+	err    error
+	look   func(uintptr) bool // poll, made once
+	events [eventsPerRound]unix.EpollEvent
+}
+
+func (sockets) NewPoller() (Poller, error) {
+	p := new(epoller)
+	if err := p.open(); err != nil {
+		_ = p.Close() // the cause is err
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *epoller) open() (err error) {
+	if p.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if err = unix.SetNonblock(p.fd, true); err != nil { // os.NewFile goes by it
+		_ = unix.Close(p.fd) // the cause is err
+		return os.NewSyscallError("fcntl", err)
+	}
+	p.file = os.NewFile(uintptr(p.fd), "epoll")
+	if err = p.file.SetReadDeadline(time.Time{}); err != nil {
+		return err // the runtime does not poll it
+	}
+	if p.wait, err = p.file.SyscallConn(); err != nil {
+		return err
+	}
+	p.look = p.poll
+	if p.bell, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	return p.add(p.bell, unix.EPOLLIN|unix.EPOLLET)
+}
+
+func (p *epoller) add(fd int, events uint32) error {
+	ev := unix.EpollEvent{Fd: int32(fd), Events: events}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &ev))
+}
+
+func (p *epoller) Add(fd int) error {
+	return p.add(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET)
+}
+
+func (p *epoller) AddListener(fd int) error { return p.add(fd, unix.EPOLLIN) }
+
+func (p *epoller) Remove(fd int) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil))
+}
+
+var one = binary.NativeEndian.AppendUint64(nil, 1)
+
+func (p *epoller) Wake() {
+	if p.woken.CompareAndSwap(false, true) {
+		_, _ = bytesx.Write(p.bell, one) // fails only when its counter is at 2⁶⁴-1
+	}
+}
+
+// Arm sets the deadline of the wait, which is a timer of the runtime.
+func (p *epoller) Arm(at time.Time) {
+	_ = p.file.SetReadDeadline(at) // fails only when the file is closed
+}
+
+func (p *epoller) Run(s Sink) error {
+	for busy := 0; ; {
+		switch err := p.wait.Read(p.look); {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			p.Arm(time.Time{})
+			s.Tick()
+			continue
+		case err != nil:
+			return err
+		case p.err == unix.EINTR:
+			continue
+		case p.err != nil:
+			return os.NewSyscallError("epoll_wait", p.err)
+		}
+		if !p.deliver(s) {
+			return nil
+		}
+		if busy += p.got; busy >= yieldAfter {
+			busy = 0
+			runtime.Gosched()
+		}
+	}
+}
+
+// poll looks for events without waiting. The runtime calls it again when there
+// may be some.
+func (p *epoller) poll(uintptr) (done bool) {
+	p.got, p.err = bytesx.EpollWait(p.fd, p.events[:])
+	return p.got > 0 || p.err != nil
+}
+
+// deliver hands out the events of a round, the wake-up last.
+func (p *epoller) deliver(s Sink) (more bool) {
+	rang := false
+	for i := range p.got {
+		ev := &p.events[i]
+		if int(ev.Fd) == p.bell {
+			rang = true
+			continue
+		}
+		s.Ready(int(ev.Fd), translate(ev.Events))
+	}
+	if !rang {
+		return true
+	}
+	p.woken.Store(false) // before the work: what is posted during it rings again
+	return s.Woken()
+}
+
+func (p *epoller) Close() error {
+	if p.bell > 0 {
+		_ = unix.Close(p.bell) // nothing was written that could be lost
+	}
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Close()
+}
+
+func translate(ev uint32) (out Event) {
 	if ev&unix.EPOLLIN != 0 {
 		out |= Readable
 	}
@@ -28,49 +178,17 @@ func translate(ev netpoll.IOEvent, _ netpoll.IOFlags) (out Event) {
 // pollRDHUP asks poll(2) for the peer's FIN behind unread input.
 const pollRDHUP = unix.POLLRDHUP
 
-// bell wakes the loop: an eventfd, edge-triggered, so that it is never read.
-type bell struct{ fd int }
+// longWrite is what the kernel copies in some ten microseconds: what takes
+// longer is announced to the scheduler.
+const longWrite = 64 << 10
 
-var one = binary.NativeEndian.AppendUint64(nil, 1)
+// read and write on a non-blocking descriptor only copy: to announce them to
+// the scheduler costs more than it gains.
+func read(fd int, p []byte) (int, error) { return bytesx.Read(fd, p) }
 
-func (b *bell) open(p *netPoller) (err error) {
-	b.fd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
-		return os.NewSyscallError("eventfd", err)
+func write(fd int, p []byte) (int, error) {
+	if len(p) > longWrite {
+		return unix.Write(fd, p)
 	}
-	return p.poll.AddRead(p.attachment(b.fd), true)
-}
-
-// ring cannot fail while the bell is open: its counter would have to reach 2⁶⁴-1.
-func (b *bell) ring(*netPoller) { _, _ = unix.Write(b.fd, one) }
-
-func (b *bell) close() { closeOpen(b.fd) }
-
-// alarm is a timerfd, edge-triggered, so that it is never read either.
-type alarm struct{ fd int }
-
-func (a *alarm) open(p *netPoller) (err error) {
-	a.fd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
-	if err != nil {
-		return os.NewSyscallError("timerfd_create", err)
-	}
-	return p.poll.AddRead(p.attachment(a.fd), true)
-}
-
-func (p *netPoller) Arm(at time.Time) {
-	var spec unix.ItimerSpec
-	if !at.IsZero() {
-		wait := max(time.Until(at), time.Nanosecond) // zero would disarm
-		spec.Value = unix.NsecToTimespec(int64(wait))
-	}
-	_ = unix.TimerfdSettime(p.alarm.fd, 0, &spec, nil) // fails only for a bad descriptor or value
-}
-
-func (a *alarm) silence() {}
-func (a *alarm) close()   { closeOpen(a.fd) }
-
-func closeOpen(fd int) {
-	if fd > 0 {
-		_ = unix.Close(fd) // nothing was written through it
-	}
+	return bytesx.Write(fd, p)
 }

@@ -14,7 +14,7 @@ type sockets struct{}
 
 func (sockets) Read(fd int, p []byte) (int, error) {
 	for {
-		n, err := unix.Read(fd, p)
+		n, err := read(fd, p)
 		switch {
 		case n > 0:
 			return n, nil
@@ -28,7 +28,7 @@ func (sockets) Read(fd int, p []byte) (int, error) {
 
 func (sockets) Write(fd int, p []byte) (int, error) {
 	for {
-		n, err := unix.Write(fd, p)
+		n, err := write(fd, p)
 		switch {
 		case err == nil:
 			return n, nil

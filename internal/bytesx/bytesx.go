@@ -1,5 +1,6 @@
 // Package bytesx views bytes as a string and a string as bytes without
-// copying. It is the only package of weir that imports unsafe.
+// copying, and hands bytes to the kernel without telling the scheduler. It is
+// the only package of weir that imports unsafe.
 //
 // A view shares memory with what it views. Nothing checks how long it is kept:
 // that is the promise of whoever makes it, and belongs in a comment beside the

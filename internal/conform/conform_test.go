@@ -91,10 +91,13 @@ func TestEveryCaseCanPass(t *testing.T) {
 	for _, status := range []int{400, 501, 431, 414, 413, 505} {
 		servers = append(servers, refuser(status))
 	}
-	for _, serve := range append(servers, headClock, helloAt(0), helloAt(1)) {
-		strict := scripted(t, serve)
-		strict.Patience, strict.HeadTimeout = time.Second, refTimeout
-		failed = every(strict, those(failed))
+	servers = append(servers, headClock, helloAt(0), helloAt(1))
+	for range 3 { // cases that wait can miss their moment on a busy machine
+		for _, serve := range servers {
+			strict := scripted(t, serve)
+			strict.Patience, strict.HeadTimeout = time.Second, refTimeout
+			failed = every(strict, those(failed))
+		}
 	}
 	for id, err := range failed {
 		if unproven[id] == "" {

@@ -72,7 +72,7 @@ var floors = map[string]floor{
 	},
 
 	"internal/...":     {},
-	"internal/bytesx":  {unsafe: true},
+	"internal/bytesx":  {unsafe: true, outside: []string{"golang.org/x/sys"}},
 	"internal/memloop": {on: []string{"reactor"}},
 }
 

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -80,25 +79,9 @@ func (s *Serving) Run(srv *weir.Server, name string, stdout io.Writer) int {
 }
 
 func (s *Serving) configure(srv *weir.Server) {
-	srv.Loops, srv.Limits.Conns, srv.Limits.HighMark = Loops(s.loops), s.conns, s.high
+	srv.Loops, srv.Limits.Conns, srv.Limits.HighMark = s.loops, s.conns, s.high
 	t := &srv.Timeouts
 	t.Idle, t.Head, t.WriteStall, t.Drain = s.timeouts.Idle, s.timeouts.Head, s.timeouts.WriteStall, s.timeouts.Drain
-}
-
-// Loops is how many event loops a server gets: n, or one for each processor.
-//
-// Where there is only one processor, Go is told that there are two: its
-// scheduler takes the processor away from a loop that waits in the kernel, and
-// looks in vain for somebody else to give it to, unless another is idle. That
-// costs a tenth of what a request does.
-func Loops(n int) int {
-	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	if runtime.GOMAXPROCS(0) == 1 {
-		runtime.GOMAXPROCS(2)
-	}
-	return n
 }
 
 // drain shuts the server down and reports how that went.

@@ -6,13 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/openai"
@@ -51,7 +51,10 @@ type kept struct {
 }
 
 func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog.Logger) (*live, error) {
-	l := &live{o: o, first: cfg, log: log, started: time.Now(), metrics: newMetrics(), loops: command.Loops(o.loops), over: make(chan struct{})}
+	l := &live{o: o, first: cfg, log: log, started: time.Now(), metrics: newMetrics(), loops: o.loops, over: make(chan struct{})}
+	if l.loops == 0 {
+		l.loops = runtime.GOMAXPROCS(0)
+	}
 	l.access = newAccessLog(cfg.Log, stdout, stderr)
 	if err := l.use(cfg); err != nil {
 		l.access.stop()

@@ -1,0 +1,36 @@
+package bytesx
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The system calls here are not announced to the scheduler, which therefore
+// cannot give the processor to another goroutine meanwhile. They are for
+// descriptors that are non-blocking and amounts that are copied in
+// microseconds.
+
+// Read is read(2). An error is a unix.Errno.
+func Read(fd int, p []byte) (int, error) {
+	return result(unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))))
+}
+
+// Write is write(2). An error is a unix.Errno.
+func Write(fd int, p []byte) (int, error) {
+	return result(unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))))
+}
+
+// EpollWait is epoll_pwait(2) with a timeout of zero. There must be room for an
+// event. An error is a unix.Errno.
+func EpollWait(fd int, events []unix.EpollEvent) (int, error) {
+	return result(unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0))
+}
+
+func result(n, _ uintptr, errno unix.Errno) (int, error) {
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
