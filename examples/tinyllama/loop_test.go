@@ -108,7 +108,6 @@ func TestSlowClientPauses(t *testing.T) {
 		t.Errorf("got %d events for the slow client, want 1 so far", events(got))
 	}
 	slow.fill(false)
-	<-l.wake // of the asking
 	l.senders.Wait()
 	for range 12 {
 		l.step()

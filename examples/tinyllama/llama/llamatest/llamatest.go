@@ -1,4 +1,5 @@
-// Package llamatest makes a small model for tests, of weights that are drawn by lot.
+// Package llamatest makes a small model for tests, of weights that are drawn by lot. Its greedy text has no end and is made
+// of Words.
 package llamatest
 
 import (
@@ -88,6 +89,12 @@ func addWeights(b *gguftest.Builder, vocabulary int) {
 	const kv = Dim / Heads * KVHeads
 	add("token_embd", Dim, vocabulary)
 	add("output_norm", Dim)
+	// The likeliest token is always a word: those before the words have the same logit, 0, and some word has more.
+	output := make([]float32, Dim*vocabulary)
+	for i := Dim * (vocabulary - len(Words)); i < len(output); i++ {
+		output[i] = 2*random.Float32() - 1
+	}
+	b.Floats("output.weight", output, Dim, vocabulary)
 	for i := range Layers {
 		block := fmt.Sprintf("blk.%d.", i)
 		add(block+"attn_norm", Dim)
