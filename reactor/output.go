@@ -88,12 +88,22 @@ func (o *Output) Pending() int {
 
 // Buffer is where frames are appended to: to its B, and only while Err is nil.
 // The lock is held; the buffer is not to be kept beyond it.
-func (o *Output) Buffer() *bytebufferpool.ByteBuffer {
+//
+// What has begun to gather will perhaps go up to the high mark: it gets the
+// room for that at once, instead of growing there by copies.
+func (c *Conn) Buffer() *bytebufferpool.ByteBuffer {
+	o := &c.Output
 	if o.pool == nil {
 		o.pool = buffers.Get()
 	}
+	if room := c.loop.reactor.cfg.HighMark + readSize; len(o.pool.B) > gathering && cap(o.pool.B) < room {
+		o.pool.B = append(make([]byte, 0, room), o.pool.B...)
+	}
 	return o.pool
 }
+
+// gathering is the size from which pending output is taken for a backlog.
+const gathering = 48 << 10
 
 // Room is nil while a producer may go on. Otherwise it is closed when pending
 // has fallen to the low mark or the output is over. The lock is held.
@@ -170,12 +180,12 @@ func (c *Conn) gather(big, tail []byte) {
 	o := &c.Output
 	if len(big) < directSize || o.writing || !o.blocked.IsZero() || o.err != nil {
 		if o.err == nil {
-			b := o.Buffer()
+			b := c.Buffer()
 			b.B = append(append(b.B, big...), tail...)
 		}
 		return
 	}
-	head := o.Buffer()
+	head := c.Buffer()
 	from := o.sent
 	o.pool, o.sent = nil, 0
 	n, err := c.write(head.B[from:], big, tail)

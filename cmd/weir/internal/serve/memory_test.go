@@ -96,9 +96,10 @@ func TestBackPressure(t *testing.T) {
 	most, _ := g.peak(t)
 	wrote := up.Counts().Events * 16
 	t.Logf("%d clients that do not read: memory from %d to at most %d KiB; their upstreams wrote %d KiB each before they waited", clients, before, most, wrote/clients)
-	// Go's collector lets the heap double before it collects.
-	if most-before > 2*clients*mark+4<<10 {
-		t.Errorf("memory grew by %d KiB, want no more than twice %d marks of %d KiB and 4 MiB", most-before, clients, mark)
+	// A read may go beyond the mark, and each stream has some state.
+	const read, state = 64, 64 // KiB
+	if most-before > clients*(mark+read+state)+2<<10 {
+		t.Errorf("memory grew by %d KiB, want no more than %d marks of %d KiB, a read of %d KiB each, and 2 MiB", most-before, clients, mark, read)
 	}
 	if wrote > clients*(32<<10) {
 		t.Errorf("the upstreams wrote %d KiB, want them paused when all buffers are full", wrote)
