@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
@@ -58,24 +59,30 @@ func startOracle(t *testing.T) oracle {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	logged := bufio.NewReader(stderr)
+	ready, ended := make(chan string, 1), make(chan string, 1)
+	go func() {
+		lines, log := bufio.NewScanner(stderr), strings.Builder{}
+		for lines.Scan() {
+			fmt.Fprintln(&log, lines.Text())
+			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+				ready <- m[1]
+			}
+		}
+		ended <- log.String()
+	}()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		io.Copy(io.Discard, logged)
+		<-ended
 		cmd.Wait()
 	})
-	var log strings.Builder
-	for {
-		line, err := logged.ReadString('\n')
-		log.WriteString(line)
-		if m := listening.FindStringSubmatch(line); m != nil {
-			go io.Copy(io.Discard, logged)
-			return oracle{m[1]}
-		}
-		if err != nil {
-			t.Fatalf("llama-server did not start:\n%s", &log)
-		}
+	select {
+	case url := <-ready:
+		return oracle{url}
+	case log := <-ended:
+		ended <- log
+		t.Fatalf("llama-server did not start:\n%s", log)
 	}
+	return oracle{}
 }
 
 func (o oracle) ask(t *testing.T, path string, question, answer any) {
