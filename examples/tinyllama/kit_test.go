@@ -34,10 +34,11 @@ type fakeSink struct {
 	full     bool
 	room     *sync.Cond
 	waits    chan struct{} // closed when Send waits
+	ends     chan struct{} // closed with the sink
 }
 
 func newSink() *fakeSink {
-	s := &fakeSink{status: 200, head: map[string]string{}, waits: make(chan struct{})}
+	s := &fakeSink{status: 200, head: map[string]string{}, waits: make(chan struct{}), ends: make(chan struct{})}
 	s.room = sync.NewCond(&s.mu)
 	return s
 }
@@ -90,6 +91,9 @@ func (s *fakeSink) take(p []byte) error {
 
 func (s *fakeSink) Close() error {
 	defer s.lock()()
+	if !s.closed {
+		close(s.ends)
+	}
 	s.closed = true
 	return s.cause
 }
