@@ -1,0 +1,172 @@
+package weir
+
+import (
+	"io"
+	"time"
+
+	"weir/chunked"
+)
+
+// This file is the part of a connection that takes a request's body: buffered
+// for a handler that wants it whole, handed on for one that reads it while it
+// arrives, or skipped behind an answer that did not wait for it.
+
+// beginBody decides what becomes of the body of a request whose head is complete.
+func (c *conn) beginBody(ex *exchange, rest []byte) bool {
+	r := &ex.req
+	length := r.head.ContentLength()
+	limit := r.route.bodyLimit(c.srv)
+	whole := length >= 0 && length <= int64(len(rest)) // an early answer need not close: the body is here to be skipped
+	ex.unread = !whole
+	ex.left, ex.started = length, c.loop().Now()
+	ex.decoder = chunked.Decoder{MaxBody: limit}
+	c.phase = phaseBody
+	if !c.admitted(ex) {
+		return c.skipBody(ex, whole)
+	}
+	if r.route.mode == early {
+		c.serveInline(ex)
+		return c.skipBody(ex, whole)
+	}
+	if limit > 0 && length > limit {
+		c.refuse(ErrBodyTooLarge)
+		return false
+	}
+	ask := r.head.ExpectContinue() && len(rest) == 0
+	c.startTimer(c.bodyDue())
+	if r.route.mode == inlineArriving {
+		ex.awaited = ask
+		if c.serveInline(ex); ex.over.Load() {
+			return c.skipBody(ex, whole)
+		}
+		c.rc.Lock()
+		ex.unread = true
+		c.rc.Unlock()
+		return true
+	}
+	ex.unread = true
+	switch r.route.mode {
+	case whileArriving:
+		r.reader = newBodyReader(ex, ask)
+		c.dispatchTo(ex)
+	default:
+		if ask {
+			c.sendContinue()
+		}
+	}
+	return true
+}
+
+// skipBody goes on behind the unwanted body of a request that is answered.
+func (c *conn) skipBody(ex *exchange, whole bool) bool {
+	if !whole {
+		c.phase = phaseAnswering
+		c.settle()
+		return false
+	}
+	ex.skip = true
+	return true
+}
+
+// readBody takes the next piece of the body.
+func (c *conn) readBody(p []byte) (n int, more bool) {
+	ex := c.ex
+	var data []byte
+	done := false
+	if ex.req.head.Chunked() {
+		var err error
+		data, n, err = ex.decoder.Next(p)
+		if err != nil {
+			c.refuse(bodyError(err))
+			return n, false
+		}
+		done = ex.decoder.Done()
+	} else {
+		n = int(min(ex.left, int64(len(p))))
+		data = p[:n]
+		ex.left -= int64(n)
+		done = ex.left == 0
+	}
+	ex.received += int64(n)
+	if len(data) > 0 && !ex.skip {
+		c.keepBody(ex, data)
+	}
+	if done {
+		c.bodyDone(ex)
+		return n, true
+	}
+	if n == len(p) && c.rc.InputEnded() && c.pause.IsZero() {
+		c.lost(c.loop().Now()) // what was kept behind an earlier answer is not whole, and no more will come
+		return n, false
+	}
+	return n, n > 0 && c.phase == phaseBody && c.pause.IsZero()
+}
+
+func bodyError(err error) error {
+	if statusOf(err) == 413 {
+		return ErrBodyTooLarge
+	}
+	return err
+}
+
+func (c *conn) keepBody(ex *exchange, data []byte) {
+	if b := ex.req.reader; b != nil {
+		if b.feed(data) && c.pause.IsZero() {
+			c.pause = c.loop().Now()
+			c.rc.Pause()
+		}
+		return
+	}
+	if f := ex.onBody; f != nil {
+		f(data, nil)
+		return
+	}
+	ex.req.body = append(ex.req.body, data...)
+}
+
+// resumeBody reads on when the handler has caught up.
+func (c *conn) resumeBody() {
+	if c.pause.IsZero() {
+		return
+	}
+	c.ex.started = c.ex.started.Add(c.loop().Now().Sub(c.pause)) // the client was not to blame
+	c.pause = time.Time{}
+	c.rc.Resume()
+}
+
+func (c *conn) bodyDone(ex *exchange) {
+	c.rc.Lock()
+	ex.unread = false
+	c.rc.Unlock()
+	switch f := ex.onBody; {
+	case ex.skip:
+		c.phase = phaseAnswering
+	case ex.req.reader != nil:
+		c.phase = phaseAnswering
+		ex.req.reader.end(io.EOF)
+		if !c.pause.IsZero() { // the handler need not read the body: the next request must get through
+			c.pause = time.Time{}
+			c.rc.Resume()
+		}
+	case ex.req.route.mode == inlineArriving:
+		c.phase = phaseAnswering
+		if f != nil {
+			f(nil, io.EOF)
+		}
+	default:
+		c.dispatch(ex)
+	}
+}
+
+// sendContinue answers Expect: 100-continue, once.
+func (c *conn) sendContinue() {
+	ex := c.ex
+	c.rc.Lock()
+	if ex.committed || ex.over.Load() || ex.req.head.Minor() == 0 || c.rc.Err() != nil {
+		c.rc.Unlock()
+		return
+	}
+	b := c.rc.Buffer()
+	b.B = append(b.B, "HTTP/1.1 100 Continue\r\n\r\n"...)
+	c.rc.Defer()
+}
