@@ -229,10 +229,8 @@ func (c *conn) dispatchTo(ex *exchange) {
 		c.review = true
 		c.startTimer(c.loop().Now().Add(reviewAfter))
 	}
-	go func() {
-		defer srv.handlers.Add(-1)
-		ex.serve(ex.req.route.handler)
-	}()
+	ex.counted = true
+	go ex.serve(ex.req.route.handler)
 }
 
 // serveInline runs the handler here.

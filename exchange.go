@@ -52,6 +52,7 @@ type exchange struct {
 	started  time.Time       // of the request body
 	partial  bool            // a part of the head has arrived
 	skip     bool            // the request is answered, its body not wanted
+	counted  bool            // among the server's goroutine handlers; that goroutine's
 	sealed   bool            // answered by an inline handler: nobody else will tell the loop
 	awaited  bool            // the client waits for 100 Continue before it sends the body
 	onBody   func(p []byte, err error)
@@ -221,7 +222,17 @@ func (ex *exchange) onClose(f func(error)) {
 func (ex *exchange) serve(h Handler) {
 	defer ex.rescue()
 	h.Serve(&ex.res, &ex.req)
+	ex.leaveHandler()
 	ex.handled()
+}
+
+// leaveHandler counts a goroutine handler out, before its client can know that
+// it is done: the client's next request finds its place free.
+func (ex *exchange) leaveHandler() {
+	if ex.counted {
+		ex.counted = false
+		ex.conn.srv.handlers.Add(-1)
+	}
 }
 
 // handled runs when the handler has returned.
@@ -343,6 +354,7 @@ func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
 // rescue is deferred around handlers: a panic becomes a 500, or, when bytes
 // are out, a cut connection.
 func (ex *exchange) rescue() {
+	ex.leaveHandler()
 	p := recover()
 	if p == nil {
 		return
