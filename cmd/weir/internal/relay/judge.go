@@ -98,13 +98,12 @@ func (it *itinerary) choose(now time.Time) *Target {
 }
 
 func (it *itinerary) pick(now time.Time) int {
-	var store [16]balance.Candidate
-	all := store[:0]
+	all := make([]balance.Candidate, 0, len(it.model.Targets))
 	for i := range it.model.Targets {
 		t := &it.model.Targets[i]
 		all = append(all, balance.Candidate{
 			ID: t.ID, Weight: t.Weight, Outstanding: t.Upstream.Running(), Max: t.Upstream.MaxStreams,
-			Healthy: it.tried&(1<<i) == 0 && t.Upstream.Available(now),
+			Healthy: it.healthy(i, now),
 		})
 	}
 	return it.model.Policy.Pick(all, it.key)
@@ -130,11 +129,36 @@ func (it *itinerary) fallBack() bool {
 	return false
 }
 
-// more reports whether another target could be tried now.
+// more reports whether another target could be tried now. It does not ask the
+// policy, for which to be asked is to have chosen.
 func (it *itinerary) more(now time.Time) bool {
-	trial := *it
-	trial.seen = append([]*Model{}, it.seen...)
-	return trial.choose(now) != nil
+	ahead := *it
+	ahead.seen = append([]*Model{}, it.seen...)
+	for it.left > 0 {
+		if ahead.open(now) {
+			return true
+		}
+		if !ahead.fallBack() {
+			break
+		}
+	}
+	return false
+}
+
+// open reports whether the model has a target that may be tried now.
+func (it *itinerary) open(now time.Time) bool {
+	for i := range it.model.Targets {
+		u := it.model.Targets[i].Upstream
+		if it.healthy(i, now) && (u.MaxStreams <= 0 || u.Running() < u.MaxStreams) {
+			return true
+		}
+	}
+	return false
+}
+
+// healthy reports whether a target was not tried yet and is known to work.
+func (it *itinerary) healthy(i int, now time.Time) bool {
+	return it.tried&(1<<i) == 0 && it.model.Targets[i].Upstream.Available(now)
 }
 
 // again allows the target that was tried last once more.

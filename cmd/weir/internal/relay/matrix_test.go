@@ -1,0 +1,287 @@
+package relay
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"weir/cmd/weir/internal/mock"
+	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/upstream"
+)
+
+// fault is what the first upstream does wrong, or unusually, and what becomes
+// of it for a request that streams and for one that does not.
+type fault struct {
+	name          string
+	set           mock.Set
+	address       func(mock.TB) string // of an upstream that is not there
+	warm          bool                 // the request goes out on connections that were used before
+	limits        upstream.Timeouts    // of the first upstream; zero = far away
+	line          int                  // limits.event; 0 = 4 MiB
+	stream, unary verdict
+	overTLS       *verdict // for both, where https differs
+}
+
+// verdict is what has to become of a request.
+type verdict struct {
+	status    int
+	body      []byte   // nil = the second upstream's, or the first one's as if nothing was wrong
+	cut       bool     // the answer does not end as a whole one does
+	elsewhere bool     // another target is asked, if there is one
+	fields    []string // of the answer, beside the usual
+	ours      bool     // the answer is the gateway's own
+	attempts  int      // with one target; 0 = 1
+	requests  int      // that the first upstream saw, with one target; 0 = 1, -1 = none
+	end       string   // how its connection ended, with one target; "" = it was kept
+}
+
+// How a connection to an upstream ended.
+const (
+	kept      = "kept"
+	eitherWay = "kept or closed by the gateway"
+	byGateway = "closed by the gateway"
+	byMock    = "closed by the upstream"
+)
+
+const tokens = 4 // of every answer: 7 events of a stream with [DONE]
+
+var (
+	said   = mock.Body{Model: "m", Tokens: tokens}
+	events = mock.StreamEvents(said)
+	whole  = mock.UnaryBody(said)
+	pieces = mock.Pieces(whole)
+	soon   = upstream.Timeouts{Connect: 10 * time.Second, FirstEvent: 150 * time.Millisecond, Idle: 150 * time.Millisecond}
+)
+
+// What the gateway says when an upstream fails.
+const (
+	unreachable = "The upstream is not reachable."
+	closed      = "The upstream closed the connection before its answer was complete."
+	notHTTP     = "The upstream sent an answer that is not valid HTTP."
+	notDone     = "Relaying failed: the upstream ended the stream before it was finished."
+	tooLong     = "Relaying failed: the upstream sent a line beyond the limit for events."
+	connectLate = "Relaying failed: the upstream could not be connected to in time."
+	eventLate   = "Relaying failed: the upstream sent no event in time."
+	silent      = "Relaying failed: the upstream went silent."
+)
+
+// early is a failure that nobody has seen anything of: another target answers,
+// or the gateway does (G2, G5, G6).
+func early(status int, message, end string) verdict {
+	return verdict{
+		status: status, body: openai.ServerError(status, message).Append(nil),
+		ours: true, elsewhere: true, end: end,
+	}
+}
+
+// refused is early for an upstream that there is no connection to.
+func refused(status int, message string) verdict {
+	v := early(status, message, kept)
+	v.requests = -1
+	return v
+}
+
+// passedOn is an upstream's own refusal: it stands if nobody else answers, and
+// the client is not to try again (G2, G6).
+func passedOn(status int, fields ...string) verdict {
+	return verdict{
+		status: status, body: mock.ErrorBody(status), elsewhere: true,
+		fields: append(fields, "x-should-retry: false"),
+	}
+}
+
+// late is a stream that fails when a part of it is out: it ends with an error
+// and no [DONE], whatever other targets there are (G4).
+func late(status int, message, end string, out ...[]byte) verdict {
+	body := openai.ServerError(status, message).AppendEvent(bytes.Join(out, nil))
+	return verdict{status: 200, body: body, end: end}
+}
+
+// half is a whole answer of which a part is out: it has no form for an error,
+// so it does not end (G4).
+func half(end string, out ...[]byte) verdict {
+	return verdict{status: 200, body: bytes.Join(out, nil), cut: true, end: end}
+}
+
+// fine is an answer that is relayed as it is (G1).
+func fine(body []byte, end string) verdict { return verdict{status: 200, body: body, end: end} }
+
+// half of an event, and what sets it off from the error that follows.
+func firstHalf(event []byte) []byte { return event[:len(event)/2] }
+
+var gap = []byte("\n\n")
+
+func wide(crlf bool) mock.Body {
+	b := said
+	b.CRLF, b.Wide = crlf, !crlf
+	return b
+}
+
+func failing() mock.Body {
+	b := said
+	b.ErrorAt = 1
+	return b
+}
+
+func longLine(n int) mock.Body {
+	b := said
+	b.LongLine = n
+	return b
+}
+
+var faults = []fault{
+	{
+		name: "none", stream: fine(bytes.Join(events, nil), kept), unary: fine(whole, kept),
+	},
+	{
+		name: "refused", address: mock.Refused,
+		stream: refused(502, unreachable), unary: refused(502, unreachable),
+	},
+	{
+		name: "no answer to connecting", address: mock.Silent, limits: upstream.Timeouts{Connect: 150 * time.Millisecond},
+		stream: refused(504, connectLate), unary: refused(504, connectLate),
+	},
+	{
+		name: "reset before the head", set: mock.Set{"fault": "reset-before-head"},
+		stream: early(502, closed, byMock), unary: early(502, closed, byMock),
+	},
+	{
+		name: "closed before the head", set: mock.Set{"fault": "close-before-head"},
+		stream: early(502, closed, byMock), unary: early(502, closed, byMock),
+	},
+	{
+		name: "garbage head", set: mock.Set{"fault": "garbage-head"},
+		stream: early(502, notHTTP, byMock), unary: early(502, notHTTP, byMock),
+	},
+	{ // RFC 9112 6.3: it ought to be an error; net/http lets the chunks win, which is safe
+		name: "head with both framings", set: mock.Set{"fault": "both-framings"},
+		stream: early(502, notHTTP, byGateway), unary: early(502, notHTTP, byGateway),
+		overTLS: &verdict{status: 200},
+	},
+	{
+		name: "429, Retry-After beyond the budget", set: mock.Set{"status": "429", "retry-after": "30"},
+		stream: passedOn(429, "retry-after: 30"), unary: passedOn(429, "retry-after: 30"),
+	},
+	{
+		name: "429, Retry-After within the budget", set: mock.Set{"status": "429", "header-retry-after-ms": "20"},
+		stream: verdict{status: 200, elsewhere: true, attempts: 2, requests: 2},
+		unary:  verdict{status: 200, elsewhere: true, attempts: 2, requests: 2},
+	},
+	{
+		name: "500", set: mock.Set{"status": "500"},
+		stream: passedOn(500), unary: passedOn(500),
+	},
+	{
+		name: "400", set: mock.Set{"status": "400"},
+		stream: verdict{status: 400, body: mock.ErrorBody(400)}, unary: verdict{status: 400, body: mock.ErrorBody(400)},
+	},
+	{
+		name: "slow head", set: mock.Set{"fault": "slow-head=1m"}, limits: soon,
+		stream: early(504, eventLate, byGateway), unary: early(504, eventLate, byGateway),
+	},
+	{
+		name: "slow first event", set: mock.Set{"fault": "slow-first-event=1m"}, limits: soon,
+		stream: early(504, eventLate, byGateway), unary: early(504, eventLate, byGateway),
+	},
+	{
+		name: "error event first", set: mock.Set{"fault": "error-event-first"},
+		stream: verdict{status: 200, body: mock.StreamBody(failing()), elsewhere: true},
+		unary:  fine(mock.UnaryBody(failing()), kept),
+	},
+	{
+		name: "reset after the head", set: mock.Set{"fault": "reset-after=0"},
+		stream: early(502, closed, byMock), unary: early(502, closed, byMock),
+	},
+	{
+		name: "reset after 3 events", set: mock.Set{"fault": "reset-after=3"},
+		stream: late(502, closed, byMock, events[:3]...), unary: half(byMock, pieces[:3]...),
+	},
+	{
+		name: "closed after 3 events", set: mock.Set{"fault": "close-after=3"},
+		stream: late(502, closed, byMock, events[:3]...), unary: half(byMock, pieces[:3]...),
+	},
+	{
+		name: "cut inside event 3", set: mock.Set{"fault": "cut-inside=3"},
+		stream: late(502, closed, byMock, events[0], events[1], firstHalf(events[2]), gap),
+		unary:  half(byMock, pieces[0], pieces[1], firstHalf(pieces[2])),
+	},
+	{
+		name: "cut inside event 1", set: mock.Set{"fault": "cut-inside=1"},
+		stream: early(502, closed, byMock),
+		unary:  half(byMock, firstHalf(pieces[0])),
+	},
+	{
+		name: "clean end without [DONE]", set: mock.Set{"fault": "no-done"},
+		stream: late(502, notDone, kept, events[:len(events)-1]...), unary: fine(whole, kept),
+	},
+	{
+		name: "stall after 3 events", set: mock.Set{"fault": "stall-after=3"}, limits: soon,
+		stream: late(504, silent, byGateway, events[:3]...), unary: half(byGateway, pieces[:3]...),
+	},
+	{
+		name: "CRLF", set: mock.Set{"fault": "crlf"},
+		stream: fine(mock.StreamBody(wide(true)), kept), unary: fine(whole, kept),
+	},
+	{
+		name: "split UTF-8", set: mock.Set{"fault": "split-utf8"},
+		stream: fine(mock.StreamBody(wide(false)), kept), unary: fine(mock.UnaryBody(wide(false)), kept),
+	},
+	{
+		name: "one byte per write", set: mock.Set{"fault": "byte-per-write"},
+		stream: fine(bytes.Join(events, nil), kept), unary: fine(whole, kept),
+	},
+	{
+		name: "one byte per chunk", set: mock.Set{"fault": "byte-per-chunk"},
+		stream: fine(bytes.Join(events, nil), kept), unary: fine(whole, kept),
+	},
+	{
+		name: "close-delimited body", set: mock.Set{"fault": "close-delimited"},
+		stream: fine(bytes.Join(events, nil), byMock), unary: fine(whole, byMock),
+	},
+	{
+		name: "2 MiB line", set: mock.Set{"fault": "long-line=2097152"},
+		stream: fine(mock.StreamBody(longLine(2<<20)), kept), unary: fine(mock.UnaryBody(longLine(2<<20)), kept),
+	},
+	{ // G15; how much of it is out by then depends on the pieces that came, so the line comes first
+		name: "2 MiB line beyond the limit", set: mock.Set{"fault": "long-line=2097152", "pace": "20ms"}, line: 1 << 20,
+		stream: verdict{status: 200, body: openai.ServerError(502, tooLong).AppendEvent(nil), end: byGateway},
+		unary:  fine(mock.UnaryBody(longLine(2<<20)), kept),
+	},
+	{
+		name: "garbage chunk size", set: mock.Set{"fault": "bad-chunk-size=3"},
+		stream: late(502, notHTTP, byMock, events[:3]...), unary: half(byMock, pieces[:3]...),
+	},
+	{
+		name: "keep-alive closed under us", set: mock.Set{"fault": "close-keepalive"}, warm: true,
+		stream: fine(bytes.Join(events, nil), kept), unary: fine(whole, kept),
+	},
+}
+
+// TestFaults is the fault matrix: every way an upstream can fail, streaming and
+// not, with and without another target, over http and https. With -v it prints
+// what the client got and what the upstreams saw.
+func TestFaults(t *testing.T) {
+	rows := make([]string, 8*len(faults))
+	t.Run("case", func(t *testing.T) {
+		for i := range rows {
+			c := trial{fault: &faults[i/8], stream: i&1 == 0, two: i&2 != 0, tls: i&4 != 0}
+			t.Run(c.String(), func(t *testing.T) {
+				t.Parallel()
+				rows[i] = c.run(t)
+			})
+		}
+	})
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "fault\tstream\ttargets\ttransport\tclient got\tupstreams saw")
+	for _, row := range slices.DeleteFunc(rows, func(s string) bool { return s == "" }) { // -run takes a part
+		fmt.Fprintln(w, row)
+	}
+	_ = w.Flush() // into memory
+	t.Logf("\n%s", table.String())
+}
