@@ -11,12 +11,17 @@ import (
 // G12: fields that belong to one connection and are never passed on, either
 // way, beside those that Connection names (RFC 9110 7.6.1).
 func hopByHop(name string) bool {
-	switch strings.ToLower(name) {
-	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
-		"te", "trailer", "transfer-encoding", "upgrade":
-		return true
+	for _, own := range hopFields {
+		if strings.EqualFold(name, own) {
+			return true
+		}
 	}
 	return false
+}
+
+var hopFields = [...]string{
+	"connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+	"te", "trailer", "transfer-encoding", "upgrade",
 }
 
 // requestFields are the client's fields that the upstream is sent: not those of

@@ -216,7 +216,11 @@ func (t *tracked) Done(err error) {
 
 // head renders the request's head.
 func (u *Upstream) head(req *Request) []byte {
-	b := make([]byte, 0, 1<<10)
+	n := 256 + len(u.prefix) + len(req.Path) + len(u.host) + len(u.Key) // with room for what is around them
+	for _, f := range req.Fields {
+		n += len(f.Name) + len(f.Value) + len(": \r\n")
+	}
+	b := make([]byte, 0, n)
 	b = http1.AppendRequestLine(b, req.Method, u.prefix+req.Path)
 	b = http1.AppendField(b, "Host", u.host)
 	for _, f := range req.Fields {
