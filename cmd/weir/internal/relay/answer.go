@@ -142,7 +142,7 @@ func (f *flow) push(p []byte) {
 	}
 	f.record.Bytes += int64(len(p))
 	f.g.Observer.Relayed(time.Since(f.w.Loop().Now()))
-	if f.call != nil && f.s.Behind(f.resume) {
+	if f.call != nil && f.s.Behind(f.room) {
 		f.paused = true
 		f.clock.clear(limitStep) // the upstream is not to blame
 		f.call.Pause()

@@ -49,9 +49,10 @@ type flow struct {
 	call      upstream.Call
 	answer    answer
 	clock     clock
-	limited   error // what it means when the step takes too long
-	paused    bool  // the client is behind, the upstream waits
-	alive     bool  // the head went out with a keep-alive comment, not with an answer
+	limited   error  // what it means when the step takes too long
+	paused    bool   // the client is behind, the upstream waits
+	room      func() // resume, made once
+	alive     bool   // the head went out with a keep-alive comment, not with an answer
 
 	since  time.Time // of the request's head
 	asked  time.Time

@@ -101,7 +101,7 @@ func (g *Gateway) Serve(w *weir.Response, r *weir.Request) {
 		return // refused, or the client has left
 	}
 	f := &flow{g: g, w: w, r: r, s: s, length: r.ContentLength(), since: w.Loop().Now()}
-	f.clock.timer.Owner = f
+	f.clock.timer.Owner, f.room = f, f.resume
 	s.Detach()
 	s.OnClose(f.ended)
 	r.OnBody(f.body)
