@@ -63,8 +63,8 @@ func gateways(quick bool) []trial {
 		{
 			title: "added time to first token",
 			about: fmt.Sprintf("`ttft -count %d`: one stream at a time, in turn directly and through the gateway; the upstream writes head and first event one after the other. "+
-				"Added is the difference of the two ways' p50, p99 and max. A pause is a stream with 38 ms or more between two arrivals, the worst round's count: "+
-				"where Nagle's algorithm meets a delayed acknowledgement, 40 ms pass; directly, only this machine's own hiccups do", count),
+				"Added is the difference of the two ways' p50, p99 and max. A pause is a stream with 38 ms or more between two arrivals beyond what its processes waited for a CPU (those are the machine's); "+
+				"where Nagle's algorithm meets a delayed acknowledgement, 40 ms pass. Gaps and pauses are the worst round's", count),
 			rounds:  rounds,
 			servers: servers,
 			metrics: []metric{
@@ -77,6 +77,7 @@ func gateways(quick bool) []trial {
 				{key: "direct_gap_us", title: "directly", prec: 0, worst: true},
 				{key: "paused", title: "pauses", prec: 0, worst: true},
 				{key: "paused_directly", title: "directly", prec: 0, worst: true},
+				{key: "machine_pauses", title: "the machine's", prec: 0, worst: true},
 			},
 			load:  ours("ttft", 2*time.Minute, "-count", strconv.Itoa(count)),
 			goals: []goal{{"added_p50_us", "weir-serve", "nginx", 1.0}, {"paused", "weir-serve", "", 0}},

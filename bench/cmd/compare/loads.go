@@ -118,7 +118,7 @@ func ours(name string, patience time.Duration, args ...string) load {
 	return func(ctx context.Context, t tools, in *instance) (sample, error) {
 		all := append([]string{"-addr", in.addr}, args...)
 		if name == "ttft" {
-			all = append(all, "-direct", in.behind)
+			all = append(all, "-direct", in.behind.addr, "-pids", fmt.Sprintf("%d,%d", in.behind.pid, in.pid))
 		} else {
 			all = append(all, "-pid", strconv.Itoa(in.pid))
 		}

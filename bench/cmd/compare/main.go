@@ -145,7 +145,7 @@ func (out *outcome) present(o options) []server {
 // once measures one fresh instance of s; a gateway's upstream runs beside the
 // load and is as fresh.
 func once(ctx context.Context, t tools, l load, s server, cpu int) (sample, error) {
-	behind := ""
+	var behind *instance
 	if s.gateway != nil {
 		up, err := upstream.start(ctx, t.bin, t.cpu)
 		if err != nil {
@@ -160,7 +160,7 @@ func once(ctx context.Context, t tools, l load, s server, cpu int) (sample, erro
 		if s, err = s.gateway(s, dir, up.addr); err != nil {
 			return nil, err
 		}
-		behind = up.addr
+		behind = up
 	}
 	in, err := s.start(ctx, t.bin, cpu)
 	if err != nil {

@@ -67,7 +67,7 @@ func (s server) path(bin string) (string, error) {
 type instance struct {
 	server
 	addr   string
-	behind string // the address of a gateway's upstream
+	behind *instance // a gateway's upstream
 	pid    int
 	cmd    *exec.Cmd
 	stderr bytes.Buffer

@@ -7,6 +7,7 @@ import (
 
 	"weir/bench/internal/frame"
 	"weir/bench/internal/load"
+	"weir/bench/internal/proc"
 	"weir/bench/internal/stats"
 )
 
@@ -21,8 +22,9 @@ const ackDelay = 38 * time.Millisecond
 
 type config struct {
 	direct, addr string
-	count        int // streams each way
-	events       int // of a stream
+	pids         []int // of all that take part; a pause in which one of them waited for a CPU is the machine's
+	count        int   // streams each way
+	events       int   // of a stream
 	interval     time.Duration
 }
 
@@ -38,8 +40,9 @@ type report struct {
 	DirectMax float64 `json:"direct_max_us"`
 	Gap       float64 `json:"gap_max_us"`      // longest time between two arrivals of a stream, the request's sending included
 	Paused    int     `json:"paused"`          // streams through the gateway with a gap of ackDelay or more
+	Machine   int     `json:"machine_pauses"`  // such gaps, on both ways, that waiting for a CPU explains
 	DirectGap float64 `json:"direct_gap_us"`   // as gap_max_us
-	PausedOwn int     `json:"paused_directly"` // as paused: this machine's own hiccups
+	PausedOwn int     `json:"paused_directly"` // as paused
 }
 
 // measure takes both ways in turn, so that a machine whose speed drifts
@@ -73,6 +76,7 @@ func measure(c config) (report, error) {
 		AddedP50: t.Median() - d.Median(), AddedP99: t.Quantile(0.99) - d.Quantile(0.99), AddedMax: t.Max() - d.Max(),
 		P50: t.Median(), Max: t.Max(), DirectP50: d.Median(), DirectMax: d.Max(),
 		Gap: micros(through.gap), Paused: through.paused, DirectGap: micros(direct.gap), PausedOwn: direct.paused,
+		Machine: direct.machine + through.machine,
 	}, nil
 }
 
@@ -99,9 +103,10 @@ type way struct {
 
 // figures is what a way's streams gave.
 type figures struct {
-	ttft   []float64 // µs
-	gap    int64     // the longest of all, ns
-	paused int
+	ttft    []float64 // µs
+	gap     int64     // the longest of all, ns
+	paused  int
+	machine int
 }
 
 func newWay(c config, addr string) (*way, error) {
@@ -114,12 +119,15 @@ func newWay(c config, addr string) (*way, error) {
 
 // once asks for one stream and reads it to its end.
 func (w *way) once() error {
+	waited, err := proc.ReadWait(w.pids...)
+	if err != nil {
+		return err
+	}
 	w.response.Reset()
 	w.came, w.over, w.longest = 0, false, 0
 	w.begun = time.Now().UnixNano()
 	w.last = w.begun
 	if w.conn == nil {
-		var err error
 		if w.conn, err = w.client.Dial(0, w.request); err != nil {
 			return err
 		}
@@ -143,10 +151,22 @@ func (w *way) once() error {
 		return fmt.Errorf("ttft: %s: %w", w.name, w.err)
 	}
 	w.gap = max(w.gap, w.longest)
-	if w.longest >= int64(ackDelay) {
-		w.paused++
+	if pause := time.Duration(w.longest); pause >= ackDelay {
+		return w.explain(pause, waited)
 	}
 	return nil
+}
+
+// explain counts a pause as the machine's or as one of the protocol; waited
+// is what ReadWait said before the stream.
+func (w *way) explain(pause, waited time.Duration) error {
+	now, err := proc.ReadWait(w.pids...)
+	if pause-(now-waited) < ackDelay {
+		w.machine++
+	} else {
+		w.paused++
+	}
+	return err
 }
 
 // Data implements load.Handler.

@@ -77,3 +77,26 @@ func TestPausesAreCounted(t *testing.T) {
 		t.Errorf("got %d pauses, longest gap %v; want 1 of at least %v", w.paused, time.Duration(w.gap), ackDelay)
 	}
 }
+
+// A pause in which the processes waited for a CPU as long is the machine's.
+func TestPausesAreExplained(t *testing.T) {
+	tests := []struct {
+		name            string
+		waitedBefore    time.Duration // against 0 now, since no process is named
+		paused, machine int
+	}{
+		{"nobody waited", 0, 1, 0},
+		{"somebody waited", -time.Hour, 0, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := way{}
+			if err := w.explain(ackDelay, tt.waitedBefore); err != nil {
+				t.Fatal(err)
+			}
+			if w.paused != tt.paused || w.machine != tt.machine {
+				t.Errorf("got %d pauses and %d of the machine's, want %d and %d", w.paused, w.machine, tt.paused, tt.machine)
+			}
+		})
+	}
+}

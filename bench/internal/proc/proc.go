@@ -4,6 +4,7 @@ package proc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,43 +21,62 @@ type CPU map[int]int64
 // of several processes, such as nginx, is measured by naming all of them.
 func ReadCPU(pids ...int) (CPU, error) {
 	cpu := CPU{}
+	err := eachTask(pids, func(tid int, stat schedstat) { cpu[tid] = stat.run })
+	return cpu, err
+}
+
+// ReadWait returns how long the threads of the processes have been ready to
+// run without a CPU to run on, summed up.
+func ReadWait(pids ...int) (time.Duration, error) {
+	var ns int64
+	err := eachTask(pids, func(_ int, stat schedstat) { ns += stat.wait })
+	return time.Duration(ns), err
+}
+
+func eachTask(pids []int, visit func(tid int, stat schedstat)) error {
 	for _, pid := range pids {
 		dir := filepath.Join("/proc", strconv.Itoa(pid), "task")
 		tasks, err := os.ReadDir(dir)
 		if err != nil {
-			return nil, fmt.Errorf("proc: %w", err)
+			return fmt.Errorf("proc: %w", err)
 		}
 		for _, task := range tasks {
 			tid, err := strconv.Atoi(task.Name())
 			if err != nil {
-				return nil, fmt.Errorf("proc: task %q is no number", task.Name())
+				return fmt.Errorf("proc: task %q is no number", task.Name())
 			}
-			stat, err := os.ReadFile(filepath.Join(dir, task.Name(), "schedstat"))
+			text, err := os.ReadFile(filepath.Join(dir, task.Name(), "schedstat"))
 			if os.IsNotExist(err) {
 				continue // ended between the listing and the read
 			}
 			if err != nil {
-				return nil, fmt.Errorf("proc: %w", err)
+				return fmt.Errorf("proc: %w", err)
 			}
-			if cpu[tid], err = parseSchedstat(stat); err != nil {
-				return nil, err
+			stat, err := parseSchedstat(text)
+			if err != nil {
+				return err
 			}
+			visit(tid, stat)
 		}
 	}
-	return cpu, nil
+	return nil
 }
 
+// schedstat is a thread's times in nanoseconds.
+type schedstat struct{ run, wait int64 }
+
 // parseSchedstat reads "run-ns wait-ns slices".
-func parseSchedstat(stat []byte) (int64, error) {
-	fields := bytes.Fields(stat)
+func parseSchedstat(text []byte) (schedstat, error) {
+	fields := bytes.Fields(text)
 	if len(fields) != 3 {
-		return 0, fmt.Errorf("proc: schedstat %q: got %d fields, want 3", stat, len(fields))
+		return schedstat{}, fmt.Errorf("proc: schedstat %q: got %d fields, want 3", text, len(fields))
 	}
-	ns, err := strconv.ParseInt(string(fields[0]), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("proc: schedstat %q: %w", stat, err)
+	run, err1 := strconv.ParseInt(string(fields[0]), 10, 64)
+	wait, err2 := strconv.ParseInt(string(fields[1]), 10, 64)
+	if err := errors.Join(err1, err2); err != nil {
+		return schedstat{}, fmt.Errorf("proc: schedstat %q: %w", text, err)
 	}
-	return ns, nil
+	return schedstat{run, wait}, nil
 }
 
 // Since returns the time run after start was read. A thread that ended in

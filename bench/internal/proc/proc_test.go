@@ -9,19 +9,20 @@ import (
 func TestParseSchedstat(t *testing.T) {
 	tests := []struct {
 		name, in string
-		want     int64
+		want     schedstat
 		fails    bool
 	}{
-		{"usual", "1281067 24 9\n", 1281067, false},
-		{"two fields", "1 2\n", 0, true},
-		{"no number", "x 0 1\n", 0, true},
-		{"empty", "", 0, true},
+		{"usual", "1281067 24 9\n", schedstat{1281067, 24}, false},
+		{"two fields", "1 2\n", schedstat{}, true},
+		{"no number", "x 0 1\n", schedstat{}, true},
+		{"no second number", "1 x 1\n", schedstat{}, true},
+		{"empty", "", schedstat{}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := parseSchedstat([]byte(tt.in))
 			if got != tt.want || (err != nil) != tt.fails {
-				t.Errorf("got %d, %v; want %d, failure %v", got, err, tt.want, tt.fails)
+				t.Errorf("got %+v, %v; want %+v, failure %v", got, err, tt.want, tt.fails)
 			}
 		})
 	}
@@ -72,6 +73,9 @@ func TestOwnProcess(t *testing.T) {
 	}
 	if used, err := end.Since(start); err != nil || used <= 0 {
 		t.Errorf("got %v, %v after some work, want more than 0", used, err)
+	}
+	if w, err := ReadWait(os.Getpid()); err != nil || w < 0 {
+		t.Errorf("got %v, %v; want the time waited for a CPU", w, err)
 	}
 	if m, err := ReadMemory(os.Getpid()); err != nil || m.Anonymous == 0 || m.RSS < m.Anonymous {
 		t.Errorf("got %+v, %v; want 0 < Anonymous <= RSS", m, err)
