@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -62,7 +63,7 @@ func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.end = cancel
-	go l.watch(ctx)
+	go l.watch(ctx, l.versions()) // looked at now: what changes once we are ready is noticed
 	return l, nil
 }
 
@@ -119,14 +120,13 @@ func (l *live) probe(ups map[string]kept) {
 }
 
 // watch reloads on SIGHUP and when a file has changed.
-func (l *live) watch(ctx context.Context) {
+func (l *live) watch(ctx context.Context, last string) {
 	defer close(l.over)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
-	last := l.versions()
 	for {
 		select {
 		case <-ctx.Done():
@@ -151,7 +151,7 @@ func (l *live) versions() (v string) {
 			v += "?"
 			continue
 		}
-		v += st.ModTime().String() + "/"
+		v += fmt.Sprint(st.ModTime().UnixNano(), st.Size(), "/")
 	}
 	return v
 }
