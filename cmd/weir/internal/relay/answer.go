@@ -35,6 +35,7 @@ func (f *flow) Head(h *http1.Response) {
 		f.clock.set(f.w.Loop(), limitHold, f.route.model.Hold.Wait)
 	} else if f.answer.events {
 		f.release()
+		f.commit()
 	}
 }
 
@@ -123,12 +124,17 @@ func (f *flow) release() {
 	f.stage = relaying
 	f.clock.clear(limitHold)
 	f.settle(success)
-	if f.answer.events {
-		_ = f.s.Commit() // ended was told, if the client is gone
-	}
 	if held := f.answer.held; len(held) > 0 {
 		f.answer.held = nil
 		f.push(held)
+	}
+}
+
+// commit lets the head out where no event is there to take it along, so that
+// both leave by one write.
+func (f *flow) commit() {
+	if f.stage == relaying && f.answer.events {
+		_ = f.s.Commit() // ended was told, if the client is gone
 	}
 }
 
@@ -313,6 +319,7 @@ func (f *flow) late(which limit) {
 	switch which {
 	case limitHold:
 		f.release()
+		f.commit()
 	case limitAlive:
 		f.keepAlive()
 	case limitRetry:
