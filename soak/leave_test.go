@@ -229,7 +229,7 @@ func (s *seat) midUpload() error {
 	if !s.await(rec.began) {
 		return fmt.Errorf("%v: not begun", rec)
 	}
-	s.pause(stayMin, 3*time.Second)
+	s.pause(stayMin, time.Second)
 	return s.goAway(w, s.way(), rec, nil, 0)
 }
 
