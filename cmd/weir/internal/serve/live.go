@@ -63,7 +63,11 @@ func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.end = cancel
-	go l.watch(ctx, l.versions()) // looked at now: what changes once we are ready is noticed
+	// Both begin now: a signal or a change that comes once we are ready is
+	// noticed, and a SIGHUP that nobody waits for would end the process.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go l.watch(ctx, hangup, l.versions())
 	return l, nil
 }
 
@@ -120,10 +124,8 @@ func (l *live) probe(ups map[string]kept) {
 }
 
 // watch reloads on SIGHUP and when a file has changed.
-func (l *live) watch(ctx context.Context, last string) {
+func (l *live) watch(ctx context.Context, hangup chan os.Signal, last string) {
 	defer close(l.over)
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
