@@ -330,7 +330,7 @@ func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
 		ex.close = true
 	}
 	dst := http1.AppendStatusLine(b.B, w.Status())
-	dst = append(append(append(dst, "Date: "...), ex.conn.srv.date(ex.now())...), "\r\n"...)
+	dst = ex.appendDate(dst)
 	dst = w.header.appendTo(dst)
 	switch {
 	case chunks:

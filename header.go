@@ -13,6 +13,9 @@ import (
 // writes itself, such as Content-Length or Transfer-Encoding.
 var ErrFramingField = errors.New("weir: field is the server's to write")
 
+// ErrDate is the answer to a Date that is no IMF-fixdate (RFC 9110 5.6.7).
+var ErrDate = errors.New("weir: date is no IMF-fixdate, such as Sun, 06 Nov 1994 08:49:37 GMT")
+
 // Header is the header fields of a request or a response, in order. Names are
 // compared without regard to case. The zero value is empty.
 type Header struct {
@@ -20,6 +23,7 @@ type Header struct {
 	parsed *http1.Request // a request's fields, as long as nobody changes them
 	framed bool           // a response's: framing fields are refused
 	close  bool           // Connection: close was set
+	date   string         // a response's, by SetDate; "" = the time of its making
 }
 
 // keptField is the size up to which a field is remembered in a pooled response.
@@ -133,7 +137,7 @@ func (h *Header) Del(name string) {
 func (h *Header) Clear() {
 	h.own()
 	clear(h.fields)
-	h.fields, h.close = h.fields[:0], false
+	h.fields, h.close, h.date = h.fields[:0], false, ""
 }
 
 // check reports whether the field is to be kept. In a pooled response the

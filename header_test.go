@@ -77,6 +77,45 @@ func TestHeaderRefuses(t *testing.T) {
 	})
 }
 
+// G12, RFC 9110 6.6.1: an answer that is passed on keeps its date; what is no
+// date is refused; there is one Date and never two.
+func TestSetDate(t *testing.T) {
+	const old = "Sun, 06 Nov 1994 08:49:37 GMT"
+	for path, tt := range map[string]struct {
+		set  func(w *weir.Response) error
+		want bool // the old date
+		err  error
+	}{
+		"/kept":    {func(w *weir.Response) error { return w.SetDate(old) }, true, nil},
+		"/twice":   {func(w *weir.Response) error { _ = w.SetDate("Mon, 07 Nov 1994 08:49:37 GMT"); return w.SetDate(old) }, true, nil},
+		"/garbage": {func(w *weir.Response) error { return w.SetDate("now") }, false, weir.ErrDate},
+		"/break":   {func(w *weir.Response) error { return w.SetDate(old + "\r\nX: y") }, false, weir.ErrDate},
+		"/back":    {func(w *weir.Response) error { _ = w.SetDate(old); return w.SetDate("") }, false, nil},
+		"/cleared": {func(w *weir.Response) error { err := w.SetDate(old); w.Header().Clear(); return err }, false, nil},
+		"/header":  {func(w *weir.Response) error { return w.Header().Set("Date", old) }, false, weir.ErrFramingField},
+		"/failed":  {func(w *weir.Response) error { err := w.SetDate(old); w.Stream().Abort(nil); return err }, false, nil},
+	} {
+		handler := weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+			if err := tt.set(w); !errors.Is(err, tt.err) {
+				t.Errorf("%s: got %v, want %v", path, err, tt.err)
+			}
+		})
+		m := new(weir.Mux)
+		m.Handle("GET "+path, handler)
+		m.HandleInline("GET /inline"+path, handler)
+		atDesk(t, m, nil, func(d *desk) {
+			for _, path := range []string{path, "/inline" + path, "/inline" + path} { // the last in an exchange that was used before
+				c := d.get(path)
+				got := d.seen(c)
+				c.Close()
+				if n := strings.Count(got, "\r\nDate: "); n != 1 || strings.Contains(got, old) != tt.want {
+					t.Errorf("%s: got %q, want one Date, that of 1994 %v", path, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
 // A request's header is the parsed one until somebody changes it.
 func TestRequestHeader(t *testing.T) {
 	atDesk(t, mux(map[string]func(*weir.Response, *weir.Request){"GET /s": func(w *weir.Response, r *weir.Request) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 
+	"weir/http1"
 	"weir/sse"
 )
 
@@ -50,6 +51,30 @@ func (w *Response) SetContentLength(n int64) error {
 	}
 	w.length = n + 1
 	return nil
+}
+
+// SetDate makes the answer say when it was made, for one that was made elsewhere
+// and is passed on (RFC 9110 6.6.1); otherwise the server writes the present
+// time. It wants an IMF-fixdate, as senders must, and refuses all else with
+// ErrDate. Header().Clear() and "" take it back. Date cannot be set with Header:
+// an answer has exactly one.
+func (w *Response) SetDate(date string) error {
+	if date != "" && !http1.IsDate(date) {
+		return ErrDate
+	}
+	w.header.date = date
+	return nil
+}
+
+// appendDate appends the Date field.
+func (ex *exchange) appendDate(dst []byte) []byte {
+	dst = append(dst, "Date: "...)
+	if date := ex.res.header.date; date != "" {
+		dst = append(dst, date...)
+	} else {
+		dst = append(dst, ex.conn.srv.date(ex.now())...)
+	}
+	return append(dst, "\r\n"...)
 }
 
 // Write appends to a buffered body, sent with its Content-Length when Serve

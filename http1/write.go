@@ -40,7 +40,20 @@ func AppendField(dst []byte, name, value string) []byte {
 // AppendDate appends t as the value of a Date field: an IMF-fixdate (RFC 9110 5.6.7), always in
 // GMT and to the second. The year must have four digits.
 func AppendDate(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 GMT")
+	return t.UTC().AppendFormat(dst, imfFixdate)
+}
+
+const imfFixdate = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// IsDate reports whether value is an IMF-fixdate (RFC 9110 5.6.7), the only form of a date that
+// senders may use. The day of the week must be right.
+func IsDate(value string) bool {
+	t, err := time.Parse(imfFixdate, value)
+	if err != nil {
+		return false
+	}
+	var store [len(imfFixdate)]byte
+	return string(AppendDate(store[:0], t)) == value
 }
 
 // ErrFieldValue is CheckField's error for a value. It does not quote the value, which may be a secret.

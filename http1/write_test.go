@@ -119,6 +119,29 @@ func TestCheckFieldAgreesWithParser(t *testing.T) {
 	}
 }
 
+// RFC 9110 5.6.7: what AppendDate writes, and nothing else.
+func TestIsDate(t *testing.T) {
+	for value, want := range map[string]bool{
+		"Sun, 06 Nov 1994 08:49:37 GMT":   true,
+		"Thu, 29 Feb 2024 00:00:00 GMT":   true,
+		"":                                false,
+		"now":                             false,
+		"Mon, 06 Nov 1994 08:49:37 GMT":   false, // it was a Sunday
+		"Thu, 29 Feb 2023 00:00:00 GMT":   false,
+		"Sun, 6 Nov 1994 08:49:37 GMT":    false,
+		"sun, 06 nov 1994 08:49:37 GMT":   false,
+		"Sun, 06 Nov 1994 08:49:37 UTC":   false,
+		"Sun, 06 Nov 1994 08:49:37.0 GMT": false,
+		"Sun, 06 Nov 1994 08:49:37 GMT\r": false,
+		"Sunday, 06-Nov-94 08:49:37 GMT":  false, // obsolete
+		"Sun Nov  6 08:49:37 1994":        false, // likewise
+	} {
+		if got := IsDate(value); got != want {
+			t.Errorf("%q: got %v, want %v", value, got, want)
+		}
+	}
+}
+
 func TestIsFraming(t *testing.T) {
 	for _, name := range []string{"Content-Length", "transfer-encoding", "CONNECTION", "Date", "Keep-Alive",
 		"Upgrade", "Trailer", "TE", "Proxy-Connection"} {

@@ -44,7 +44,7 @@ func (f *flow) head(h *http1.Response) {
 	fields := f.w.Header()
 	id := f.r.Header().Get(front.RequestID)
 	f.w.SetStatus(h.Status())
-	answerFields(fields, h)
+	answerFields(f.w, h)
 	if id != "" && !fields.Has(front.RequestID) {
 		front.SetField(f.w, front.RequestID, id)
 	}

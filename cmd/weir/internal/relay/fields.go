@@ -42,10 +42,12 @@ func requestFields(r *weir.Request) []upstream.Field {
 	return append(fields, upstream.Field{Name: "Accept-Encoding", Value: "identity"}) // events are looked at
 }
 
-// answerFields puts the upstream's fields into the answer.
-func answerFields(dst *weir.Header, h *http1.Response) {
-	named := h.Get("Connection")
+// answerFields puts the upstream's fields into the answer. Its Date stays, but
+// for one that is none: then it is ours.
+func answerFields(w *weir.Response, h *http1.Response) {
+	named, dst := h.Get("Connection"), w.Header()
 	dst.Clear()
+	_ = w.SetDate(string(h.Get("Date")))
 	for i := range h.Len() {
 		n, v := h.Field(i)
 		name, value := string(n), string(v)
