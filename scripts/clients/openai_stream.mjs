@@ -9,45 +9,44 @@
 //
 //   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 node openai_stream.mjs \
 //     [--mode stream|once|abort|models] [--model NAME] [--message TEXT]
-//     [--max-tokens N] [--seed N] [--after K] [--usage]
+//     [--max-tokens N] [--seed N] [--after K] [--usage] [--retries N] [--plan]
 //
 // abort leaves after K deltas (--after, 3 when not given; 0 leaves before the
-// first).
+// first). With --plan there is a request for each line of stdin: see plan.mjs.
 import OpenAI from "openai";
-import { parseArgs } from "node:util";
+import { run, say } from "./plan.mjs";
 
-const { values: args } = parseArgs({
-  options: {
-    mode: { type: "string", default: "stream" },
-    model: { type: "string", default: "weir-demo" },
-    message: { type: "string", default: "Tell me about streams." },
-    "max-tokens": { type: "string" },
-    seed: { type: "string" },
-    after: { type: "string", default: "3" },
-    usage: { type: "boolean", default: false },
-  },
-});
+const options = {
+  mode: { type: "string", default: "stream" },
+  model: { type: "string", default: "weir-demo" },
+  message: { type: "string", default: "Tell me about streams." },
+  "max-tokens": { type: "string" },
+  seed: { type: "string" },
+  after: { type: "string", default: "3" },
+  usage: { type: "boolean", default: false },
+  retries: { type: "string", default: "0" }, // so that a test sees the server's own answer
+};
 
-const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
-
-// One attempt, so that a test sees the server's own answer.
 const client = new OpenAI({
   baseURL: process.env.OPENAI_BASE_URL,
   apiKey: process.env.OPENAI_API_KEY ?? "none",
-  maxRetries: 0,
   timeout: 30_000,
 });
 
-const request = {
-  model: args.model,
-  messages: [{ role: "user", content: args.message }],
-  ...(args["max-tokens"] && { max_tokens: Number(args["max-tokens"]) }),
-  ...(args.seed && { seed: Number(args.seed) }),
-};
+const create = (args, more) =>
+  client.chat.completions.create(
+    {
+      model: args.model,
+      messages: [{ role: "user", content: args.message }],
+      ...(args["max-tokens"] && { max_tokens: Number(args["max-tokens"]) }),
+      ...(args.seed && { seed: Number(args.seed) }),
+      ...more,
+    },
+    { maxRetries: Number(args.retries), headers: args.headers },
+  );
 
-async function stream(limit = Infinity) {
-  const pieces = await client.chat.completions.create({
-    ...request,
+async function stream(args, limit = Infinity) {
+  const pieces = await create(args, {
     stream: true,
     ...(args.usage && { stream_options: { include_usage: true } }),
   });
@@ -67,8 +66,8 @@ async function stream(limit = Infinity) {
   say(deltas === limit ? { type: "aborted", deltas } : done);
 }
 
-async function once() {
-  const answer = await client.chat.completions.create(request);
+async function once(args) {
+  const answer = await create(args);
   const [choice] = answer.choices;
   say({
     type: "done",
@@ -84,18 +83,20 @@ async function models() {
   say({ type: "models", ids });
 }
 
-const modes = { stream: () => stream(), once, models, abort: () => stream(Number(args.after)) };
+const modes = {
+  stream: (args) => stream(args),
+  abort: (args) => stream(args, Number(args.after)),
+  once,
+  models,
+};
 
-try {
+function request(args) {
   if (!Object.hasOwn(modes, args.mode)) throw new TypeError(`no mode ${args.mode}`);
-  await modes[args.mode]();
-} catch (err) {
-  say({
-    type: "error",
-    class: err.constructor.name,
-    status: err.status ?? null,
-    code: err.code ?? null,
-    message: err.message,
-  });
-  process.exitCode = 1;
+  return modes[args.mode](args);
 }
+
+await run(options, request, (err) => ({
+  class: err.constructor.name,
+  status: err.status ?? null,
+  code: err.code ?? null,
+}));

@@ -1,7 +1,7 @@
 """Talks to a chat completions endpoint with the official openai package and
 tells on stdout, one JSON object a line, what arrived.
 
-The lines and the options are those of openai_stream.mjs.
+The lines and the options are those of openai_stream.mjs, and so is --plan.
 """
 
 import argparse
@@ -25,6 +25,9 @@ def options():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--after", type=int, default=3)
     parser.add_argument("--usage", action="store_true")
+    parser.add_argument("--retries", type=int, default=0)  # a test sees the server's own answer
+    parser.add_argument("--plan", action="store_true")
+    parser.set_defaults(headers=None)  # of a plan only
     return parser.parse_args()
 
 
@@ -83,18 +86,11 @@ def models(client, args):
 MODES = {"stream": stream, "abort": abort, "once": once, "models": models}
 
 
-def main():
-    args = options()
-    # One attempt, so that a test sees the server's own answer.
-    client = openai.OpenAI(
-        base_url=os.environ["OPENAI_BASE_URL"],
-        api_key=os.environ.get("OPENAI_API_KEY", "none"),
-        max_retries=0,
-        timeout=30,
-    )
+def run(client, args):
+    """Makes one request. Returns the exit status."""
+    client = client.with_options(max_retries=args.retries, default_headers=args.headers)
     try:
-        with client:
-            MODES[args.mode](client, args)
+        MODES[args.mode](client, args)
     except Exception as err:  # whatever it is, it is the answer to tell
         say(
             "error",
@@ -103,8 +99,26 @@ def main():
             code=getattr(err, "code", None),
             message=str(err),
         )
-        sys.exit(1)
+        return 1
+    return 0
+
+
+def main():
+    args = options()
+    client = openai.OpenAI(
+        base_url=os.environ["OPENAI_BASE_URL"],
+        api_key=os.environ.get("OPENAI_API_KEY", "none"),
+        timeout=30,
+    )
+    with client:
+        if not args.plan:
+            return run(client, args)
+        status = 0
+        for line in sys.stdin:
+            wish = argparse.Namespace(**{**vars(args), **json.loads(line)})
+            status = max(status, run(client, wish))
+        return status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
