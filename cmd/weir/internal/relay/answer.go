@@ -48,10 +48,7 @@ func (f *flow) head(h *http1.Response) {
 	if id != "" && !fields.Has(front.RequestID) {
 		front.SetField(f.w, front.RequestID, id)
 	}
-	now := f.w.Loop().Now()
-	front.SetField(f.w, "X-Weir-Upstream", f.target.Upstream.Name)
-	front.SetField(f.w, "X-Weir-Attempts", strconv.Itoa(f.attempts))
-	front.SetField(f.w, "Server-Timing", "upstream;dur="+milliseconds(now.Sub(f.asked))+", weir;dur="+milliseconds(f.asked.Sub(f.since)))
+	f.sign()
 	if retryable(h.Status()) { // what could be tried was tried
 		front.SetField(f.w, "X-Should-Retry", "false")
 	}
@@ -63,6 +60,17 @@ func (f *flow) head(h *http1.Response) {
 	if kind, n := h.Body(f.r.Method()); kind == http1.BodyLength {
 		_ = f.w.SetContentLength(n) // parsed: not negative
 	}
+}
+
+// sign says what was tried for the answer, and how long that took (G14).
+func (f *flow) sign() {
+	if f.attempts == 0 {
+		return
+	}
+	now := f.w.Loop().Now()
+	front.SetField(f.w, "X-Weir-Upstream", f.record.Upstream)
+	front.SetField(f.w, "X-Weir-Attempts", strconv.Itoa(f.attempts))
+	front.SetField(f.w, "Server-Timing", "upstream;dur="+milliseconds(now.Sub(f.asked))+", weir;dur="+milliseconds(f.asked.Sub(f.since)))
 }
 
 func milliseconds(d time.Duration) string {
@@ -295,6 +303,7 @@ func (f *flow) respond(e *openai.Error, late bool) {
 	if id != "" {
 		front.SetField(f.w, front.RequestID, id)
 	}
+	f.sign()
 	if e.Status == 503 {
 		front.SetField(f.w, "Retry-After", "1")
 	}

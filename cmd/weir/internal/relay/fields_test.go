@@ -1,12 +1,17 @@
 package relay
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"weir"
+	"weir/cmd/weir/internal/mock"
+	"weir/cmd/weir/internal/upstream"
 )
 
 // G12: the upstream's Date passes, once; where it sends none, or what is none,
@@ -51,6 +56,46 @@ func testDate(t *testing.T, gateway func(http.Handler) string) {
 					t.Errorf("got %q, %v, want now", got, err)
 				}
 			})
+		}
+	}
+}
+
+// G14: the gateway's own answers say what was tried, as relayed ones do, and
+// those for which nobody was asked do not.
+func TestAttemptsToldWithErrors(t *testing.T) {
+	var ups []*upstream.Upstream
+	for _, name := range []string{"first", "second"} {
+		u, err := upstream.New(context.Background(), upstream.Config{Name: name, URL: "http://" + mock.Refused(t)}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ups = append(ups, u)
+	}
+	mux := new(weir.Mux)
+	mux.HandleInlineBody("POST /v1/chat/completions", newGateway(ups...))
+	url := "http://" + serve(t, mux) + "/v1/chat/completions"
+	for _, tt := range []struct {
+		name, body         string
+		status             int
+		attempts, upstream string
+	}{
+		{"two that refuse", ask, 502, "2", "second"},
+		{"unknown model", `{"model":"other"}`, 404, "", ""},
+		{"no JSON", `?`, 400, "", ""},
+	} {
+		res, got, err := post(t, url, tt.body)
+		if err != nil || res.StatusCode != tt.status {
+			t.Errorf("%s: got %d %q, %v, want %d", tt.name, res.StatusCode, got, err, tt.status)
+		}
+		if got := res.Header.Get("X-Weir-Attempts"); got != tt.attempts {
+			t.Errorf("%s: got %q attempts, want %q", tt.name, got, tt.attempts)
+		}
+		if got := res.Header.Get("X-Weir-Upstream"); got != tt.upstream {
+			t.Errorf("%s: got upstream %q, want %q", tt.name, got, tt.upstream)
+		}
+		timing := res.Header.Get("Server-Timing")
+		if told := strings.HasPrefix(timing, "upstream;dur=") && strings.Contains(timing, ", weir;dur="); told != (tt.attempts != "") {
+			t.Errorf("%s: got server-timing %q", tt.name, timing)
 		}
 	}
 }

@@ -329,16 +329,15 @@ func (c trial) head(v verdict) string {
 	default:
 		lines = append(lines, "content-type: application/json", length)
 	}
+	name := "first"
+	if c.two && v.elsewhere {
+		name = "second"
+	}
+	lines = append(lines, "server-timing: upstream;dur=N, weir;dur=N", "x-weir-attempts: "+fmt.Sprint(v.attempts), "x-weir-upstream: "+name) // G14
 	if !v.ours {
 		body := c.request()
 		sum := sha256.Sum256([]byte(body))
-		name := "first"
-		if c.two && v.elsewhere {
-			name = "second"
-		}
-		lines = append(lines, "server: weir-mock", "server-timing: upstream;dur=N, weir;dur=N",
-			"x-mock-body-length: "+fmt.Sprint(len(body)), "x-mock-body-sha256: "+hex.EncodeToString(sum[:]),
-			"x-weir-attempts: "+fmt.Sprint(v.attempts), "x-weir-upstream: "+name)
+		lines = append(lines, "server: weir-mock", "x-mock-body-length: "+fmt.Sprint(len(body)), "x-mock-body-sha256: "+hex.EncodeToString(sum[:]))
 	}
 	slices.Sort(lines)
 	return fmt.Sprint(v.status, "\n", strings.Join(lines, "\n"))
