@@ -6,11 +6,19 @@ import (
 	"weir/plugin"
 )
 
+// writesPerTurn is how many connections of a batch a loop writes before it
+// looks after its other ones: at some 8 µs each, half a millisecond.
+const writesPerTurn = 64
+
 // SendBatch is plugin.SendBatch: the chunks are put into the outputs here, and
-// each loop is told once which connections it has to write.
+// each loop is told once which connections it has to write. For a single one
+// the waking would cost more than the writing.
 func (n *nativeSink) SendBatch(items []plugin.Item) {
-	var store [16]*shardBatch
-	batches := store[:0]
+	if len(items) == 1 {
+		items[0].Err = items[0].Sink.TrySend(items[0].Data)
+		return
+	}
+	b := batches.Get().(*batch)
 	for i := range items {
 		it := &items[i]
 		sink, ok := it.Sink.(*nativeSink)
@@ -20,12 +28,11 @@ func (n *nativeSink) SendBatch(items []plugin.Item) {
 		}
 		var c *conn
 		if c, it.Err = sink.s.add(it.Data); c != nil {
-			batches = collect(batches, c)
+			b.add(c)
 		}
 	}
-	for _, b := range batches {
-		b.shard.loop.Post(b)
-	}
+	b.post()
+	batches.Put(b)
 }
 
 // add puts a chunk into the output and leaves writing to the loop. The
@@ -48,33 +55,64 @@ func (s *Stream) add(p []byte) (*conn, error) {
 	return s.ex.conn, nil
 }
 
+// batch is what a SendBatch has to tell the loops, of one server or of several.
+type batch struct {
+	shards []*shardBatch
+	last   *shardBatch // neighbours in a batch are often on one loop
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) add(c *conn) {
+	if b.last == nil || b.last.shard != c.shard {
+		b.last = b.of(c.shard)
+	}
+	b.last.conns = append(b.last.conns, c)
+}
+
+func (b *batch) of(sh *shard) *shardBatch {
+	for _, s := range b.shards {
+		if s.shard == sh {
+			return s
+		}
+	}
+	s := shardBatches.Get().(*shardBatch)
+	s.shard = sh
+	b.shards = append(b.shards, s)
+	return s
+}
+
+// post hands each loop its part, which is then the loop's.
+func (b *batch) post() {
+	for _, s := range b.shards {
+		s.shard.loop.Post(s)
+	}
+	clear(b.shards)
+	b.shards, b.last = b.shards[:0], nil
+}
+
 // shardBatch is the connections of one loop that a batch has added to.
 type shardBatch struct {
 	shard *shard
 	conns []*conn
+	done  int // of conns
 }
 
 var shardBatches = sync.Pool{New: func() any { return new(shardBatch) }}
 
-func collect(batches []*shardBatch, c *conn) []*shardBatch {
-	for _, b := range batches {
-		if b.shard == c.shard {
-			b.conns = append(b.conns, c)
-			return batches
-		}
-	}
-	b := shardBatches.Get().(*shardBatch)
-	b.shard, b.conns = c.shard, append(b.conns[:0], c)
-	return append(batches, b)
-}
-
-// Run has the connections written at the end of the loop's turn.
-func (b *shardBatch) Run() {
-	for _, c := range b.conns {
+// Run has connections written at the end of the loop's turn, and the rest in
+// the turns to come.
+func (s *shardBatch) Run() {
+	end := min(s.done+writesPerTurn, len(s.conns))
+	for _, c := range s.conns[s.done:end] {
 		c.rc.Lock()
 		c.rc.Defer()
 	}
-	clear(b.conns)
-	b.shard = nil
-	shardBatches.Put(b)
+	if s.done = end; end < len(s.conns) {
+		s.shard.loop.Post(s)
+		return
+	}
+	clear(s.conns) // what has closed is not kept
+	s.shard, s.conns, s.done = nil, s.conns[:0], 0
+	shardBatches.Put(s)
 }

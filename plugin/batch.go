@@ -10,7 +10,8 @@ type Item struct {
 // SendBatch sends one chunk to each of many sinks, as a decode step of a
 // language model produces them: a TrySend for each item, but written by the
 // event loops, each of which is woken once and writes once to a connection,
-// however many items there are. It never waits, and sets the Err of each item.
+// however many items there are. (A batch of one is a TrySend.) It never waits,
+// and sets the Err of each item.
 // Any goroutine; chunks that one goroutine sends to a sink, in batches or not,
 // arrive in its order.
 func SendBatch(items []Item) {
