@@ -7,8 +7,12 @@ import (
 // Dial starts a connection to addr ("127.0.0.1:80", "[::1]:80" or
 // "unix:/path"; names are not looked up) and puts it on this loop. h is told
 // Connected, or Closed with what went wrong. An error that is known at once is
-// returned instead, and then h is told nothing.
+// returned instead, and then h is told nothing: ErrStopped when the loop ends
+// its connections, whose handlers may want others.
 func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
+	if l.ending {
+		return nil, ErrStopped
+	}
 	fd, err := l.sys.Connect(addr)
 	if err != nil {
 		return nil, err

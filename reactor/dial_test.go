@@ -155,6 +155,24 @@ func TestCloseWhileConnecting(t *testing.T) {
 	})
 }
 
+// Who dials again when a connection ends is not let to while the loop stops:
+// Close would wait for that one.
+func TestDialWhileStopping(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.kernel.Hang("127.0.0.1:1")
+		w.start(reactor.Config{})
+		p, err := w.dialFrom("127.0.0.1:1")
+		if err != nil {
+			w.Fatal(err)
+		}
+		p.onClosed = func() { _, err = w.loop().Dial("127.0.0.1:1", p) }
+		w.r.Close()
+		if err != reactor.ErrStopped || w.kernel.Open() != 0 {
+			w.Errorf("got %v and %d descriptors, want ErrStopped and none", err, w.kernel.Open())
+		}
+	})
+}
+
 func TestPanicInConnected(t *testing.T) {
 	onMemory(t, func(w *world) {
 		lost := make(chan error, 1)

@@ -50,8 +50,9 @@ type Loop struct {
 
 	dirtySpare, resumedSpare []*Conn
 
-	turn  *Conn // whose callback is running
-	local any
+	turn   *Conn // whose callback is running
+	ending bool  // connections are being ended: no more of them
+	local  any
 
 	mu      sync.Mutex
 	tasks   []Task
@@ -154,6 +155,7 @@ func (l *Loop) die() (rest []Task) {
 // abandon ends all that is on the loop. Descriptors that a goroutine is
 // writing to are closed when it comes back.
 func (l *Loop) abandon() {
+	l.ending = true
 	for fd := range l.listeners {
 		l.unlisten(fd)
 	}
