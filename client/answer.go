@@ -2,36 +2,47 @@ package client
 
 import (
 	"errors"
+	"math"
 
 	"weir/chunked"
 	"weir/http1"
+	"weir/reactor"
 )
 
-// Data is the reactor's.
+// This file is the part of a connection that reads the answer.
+
+// maxInterim is how many 1xx answers may come before the final one.
+const maxInterim = 100
+
+// Data is the reactor's. What comes during a pause is not consumed.
 func (c *conn) Data(p []byte) (consumed int) {
-	for {
+	for consumed < len(p) {
 		n, more := c.step(p[consumed:])
 		consumed += n
-		if !more {
-			return consumed
+		if n == 0 || !more {
+			break
 		}
 	}
+	return consumed
 }
 
+// step takes the next piece. more reports whether to go on behind it now.
 func (c *conn) step(p []byte) (n int, more bool) {
-	if c.call == nil || len(p) == 0 {
-		if len(p) > 0 { // an answer that nobody asked for
-			c.drop(ErrCancelled)
-		}
+	if c.call == nil { // an answer that nobody asked for
+		c.drop(reactor.ErrClosed)
 		return 0, false
 	}
-	c.heard = true
+	if !c.call.heard {
+		c.call.heard = true
+		c.call.forget()
+	}
 	if c.phase == phaseHead {
 		return c.readHead(p)
 	}
 	return c.readBody(p)
 }
 
+// readHead waits for the whole head, and for the final one.
 func (c *conn) readHead(p []byte) (n int, more bool) {
 	n, err := c.head.Parse(p, &c.pool.cfg.Limits)
 	switch {
@@ -40,72 +51,84 @@ func (c *conn) readHead(p []byte) (n int, more bool) {
 		return 0, false
 	case n == 0:
 		return 0, false
-	case c.head.Status() == 101:
-		c.fail(errors.New("client: the upstream switched protocols unasked"))
-		return 0, false
 	case c.head.Status() < 200:
-		c.head.Reset()
-		return n, true
+		return n, c.skipInterim()
 	}
-	c.phase = phaseBody
-	c.kind, c.left = c.head.Body(c.call.req.Method)
-	c.decoder = chunked.Decoder{MaxBody: c.pool.cfg.BodySize}
+	c.beginBody()
 	c.call.recv.Head(&c.head)
 	if c.call == nil {
 		return n, false
 	}
 	if c.kind == http1.BodyNone || c.kind == http1.BodyLength && c.left == 0 {
 		c.complete(len(p) - n)
-		return n, c.call != nil
 	}
-	return n, true
+	return n, c.goesOn()
 }
 
+// skipInterim goes on behind a 1xx answer (RFC 9110 15.2).
+func (c *conn) skipInterim() (more bool) {
+	c.interim++
+	switch {
+	case c.head.Status() == 101:
+		c.fail(errSwitched)
+	case c.interim > maxInterim:
+		c.fail(errInterim)
+	default:
+		c.head.Reset()
+		return true
+	}
+	return false
+}
+
+// beginBody decides how the body ends.
+func (c *conn) beginBody() {
+	limit := c.pool.cfg.BodySize
+	c.phase = phaseBody
+	switch c.kind, c.left = c.head.Body(c.call.req.Method); c.kind {
+	case http1.BodyChunked:
+		c.decoder = chunked.Decoder{MaxBody: limit}
+	case http1.BodyUntilClose:
+		if c.left = limit; limit == 0 {
+			c.left = math.MaxInt64
+		}
+	}
+}
+
+// goesOn reports whether the call wants more now.
+func (c *conn) goesOn() bool { return c.call != nil && !c.call.paused }
+
+// readBody shows the next piece of the body, and the end behind it.
 func (c *conn) readBody(p []byte) (n int, more bool) {
 	data, done := p, false
-	switch n = len(p); c.kind {
+	switch c.kind {
 	case http1.BodyChunked:
 		var err error
 		if data, n, err = c.decoder.Next(p); err != nil {
-			c.fail(err)
+			c.fail(decodingError(err))
 			return 0, false
 		}
 		done = c.decoder.Done()
-	case http1.BodyLength:
+	default:
+		if c.left == 0 { // there is more than until close is allowed
+			c.fail(ErrBodySize)
+			return 0, false
+		}
 		n = int(min(c.left, int64(len(p))))
 		c.left -= int64(n)
-		data, done = p[:n], c.left == 0
+		data, done = p[:n], c.kind == http1.BodyLength && c.left == 0
 	}
 	if len(data) > 0 {
 		c.call.recv.Body(data)
 	}
-	if c.call == nil {
-		return n, false
-	}
-	if done {
+	if done && c.call != nil {
 		c.complete(len(p) - n)
-		return n, c.call != nil
 	}
-	return n, n > 0
+	return n, c.goesOn()
 }
 
-// complete is the end of a whole answer. The connection is kept if it can be
-// used again: the request was sent whole, nobody wants to close, and nothing
-// follows that nobody asked for.
-func (c *conn) complete(rest int) {
-	call := c.call
-	c.phase = phaseIdle
-	keep := rest == 0 && c.head.KeepAlive() && c.kind != http1.BodyUntilClose && !call.more && !c.rc.PeerGone() &&
-		len(c.pool.idle) < c.pool.cfg.MaxIdle
-	c.call = nil
-	if keep {
-		c.used = true
-		c.rc.Resume() // the call may have paused it
-		c.pool.idle = append(c.pool.idle, c)
-		c.pool.loop.StartTimer(&c.timer, c.pool.loop.Now().Add(c.pool.cfg.Idle))
+func decodingError(err error) error {
+	if bad := (*chunked.Error)(nil); errors.As(err, &bad) && bad.Status == 413 {
+		return &Error{Kind: ErrBodySize, Cause: err}
 	}
-	call.finish(nil)
-	if !keep {
-		c.rc.Close()
-	}
+	return err
 }

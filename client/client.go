@@ -21,15 +21,16 @@ type Receiver interface {
 	// Body shows a piece of the body, transfer coding removed; p is valid
 	// until Body returns.
 	Body(p []byte)
-	// Drained tells that a request body that was above the high mark (see
-	// Call.Write) may go on.
+	// Drained tells, once for each time that Call.Write reported no room, that
+	// the request body may go on.
 	Drained()
 	// Done is the last call and comes exactly once: with nil when the answer
 	// is complete.
 	Done(err error)
 }
 
-// Request is what a call sends.
+// Request is what a call sends. Its slices must stay as they are until Head or
+// Done is told: the request may have to be sent again.
 type Request struct {
 	Method string // decides whether the answer has a body
 	Head   []byte // the whole head, with its empty line
@@ -37,69 +38,74 @@ type Request struct {
 	More   bool   // the rest follows by Call.Write and Call.EndBody
 }
 
-// Call is one request and its answer.
+// Call is one request and its answer. Once Done was told its methods do
+// nothing.
 type Call struct {
-	pool  *Pool
-	conn  *conn
-	req   Request
-	recv  Receiver
-	more  bool // the request body is not complete
-	moved bool // more than req was sent: it cannot be sent again
-	over  bool
+	pool *Pool
+	conn *conn
+	recv Receiver
+	req  Request
+	rest []byte // of the body, written before there was a connection
+
+	more   bool // the request body is not complete
+	moved  bool // more than req was sent: it cannot be sent again
+	full   bool // the Receiver waits for Drained
+	paused bool
+	reused bool // runs on a connection that was kept
+	heard  bool // a byte of the answer has arrived
+	over   bool
 }
 
-// Write sends a further piece of the request body. It reports whether more is
-// welcome; if not, the Receiver is told Drained.
+// Write sends a further piece of the request body, as it has to be on the
+// wire: who said chunked in the head writes chunks, the last one included. It
+// reports whether more is welcome; if not, the Receiver is told Drained. What
+// is written after EndBody, or to a Request without More, is not sent.
 func (c *Call) Write(p []byte) (room bool) {
-	if c.over {
+	if c.over || !c.more {
 		return true
 	}
 	c.moved = true
-	if !c.conn.ready {
-		c.req.Body = append(c.req.Body[:len(c.req.Body):len(c.req.Body)], p...)
-		return false // Connected tells Drained
+	if c.conn.ready {
+		room = c.conn.send(p, nil, nil)
+	} else {
+		c.rest = append(c.rest, p...) // Connected tells Drained
 	}
-	rc := c.conn.rc
-	rc.Lock()
-	if rc.Err() == nil {
-		b := rc.Buffer()
-		b.B = append(b.B, p...)
-	}
-	room = !rc.Backlogged()
-	rc.Defer()
+	c.full = !room
 	return room
 }
 
-// EndBody says that the request body is complete.
-func (c *Call) EndBody() {
-	c.more = false
-}
+// EndBody says that the request body is complete. It sends nothing.
+func (c *Call) EndBody() { c.more = false }
 
-// Pause stops reading the answer; Resume goes on, at the end of the loop's
-// turn.
+// Pause holds the answer back: neither Head nor Body is told until Resume.
+// What is known without reading is told all the same: a failure, or the end of
+// an answer whose last byte was shown.
 func (c *Call) Pause() {
 	if !c.over {
+		c.paused = true
 		c.conn.rc.Pause()
 	}
 }
 
-// Resume undoes Pause.
+// Resume undoes Pause, at the end of the loop's turn.
 func (c *Call) Resume() {
 	if !c.over {
+		c.paused = false
 		c.conn.rc.Resume()
 	}
 }
 
-// Connected reports whether there is a connection.
+// Connected reports whether there is, or was, a connection.
 func (c *Call) Connected() bool { return c.conn.ready }
 
 // Reused reports whether the call runs on a connection that was kept.
-func (c *Call) Reused() bool { return c.conn.used }
+func (c *Call) Reused() bool { return c.reused }
 
 // Answered reports whether a byte of the answer has arrived.
-func (c *Call) Answered() bool { return c.conn.heard }
+func (c *Call) Answered() bool { return c.heard }
 
-// Cancel ends the call and its connection at once. Done is told ErrCancelled.
+// Cancel ends the call and its connection at once. Done is told ErrCancelled,
+// before Cancel returns.
 func (c *Call) Cancel() {
 	if !c.over {
 		c.finish(ErrCancelled)
@@ -107,11 +113,14 @@ func (c *Call) Cancel() {
 	}
 }
 
+// finish tells the end, once: whoever calls it has a call that is not over.
 func (c *Call) finish(err error) {
-	if c.over {
-		return
-	}
 	c.over = true
 	c.conn.call = nil
+	c.forget()
 	c.recv.Done(err)
 }
+
+// forget lets go of a request that will not be sent again. A long answer need
+// not hold its memory.
+func (c *Call) forget() { c.req.Head, c.req.Body, c.rest = nil, nil, nil }

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"errors"
+
 	"weir/chunked"
 	"weir/http1"
 	"weir/internal/wheel"
@@ -20,76 +22,106 @@ const (
 type conn struct {
 	pool    *Pool
 	rc      *reactor.Conn
-	call    *Call
+	call    *Call // nil while it is kept
 	head    http1.Response
 	decoder chunked.Decoder
 	timer   wheel.Timer // of idleness
-	left    int64
+	left    int64       // of a body without chunks
+	interim int         // answers before the final one
 	phase   phase
 	kind    http1.BodyKind
 	ready   bool // connected
-	used    bool // was in the pool
-	heard   bool // a byte of the present answer has arrived
 }
 
-// Connected is the reactor's.
+// Connected is the reactor's. A call that was cancelled meanwhile has taken
+// the connection with it.
 func (c *conn) Connected() {
 	c.ready = true
-	if c.call == nil {
-		c.rc.Drop(ErrCancelled)
-		return
-	}
-	moved := c.call.moved
-	c.start(c.call)
-	if moved && c.call != nil {
-		c.call.recv.Drained()
+	if room := c.start(c.call); room {
+		c.Drained()
 	}
 }
 
-// start sends the request.
-func (c *conn) start(call *Call) {
+// start sends the request, as far as it is there.
+func (c *conn) start(call *Call) (room bool) {
 	c.call, call.conn = call, c
-	c.phase, c.heard = phaseHead, false
+	c.phase, c.interim = phaseHead, 0
 	c.head.Reset()
+	rest := call.rest
+	call.rest = nil
+	return c.send(call.req.Head, call.req.Body, rest)
+}
+
+// send leaves bytes to the end of the turn, and reports whether more is
+// welcome. What is sent to a connection that has failed is lost: Closed is to
+// come.
+func (c *conn) send(head, body, rest []byte) (room bool) {
 	c.rc.Lock()
 	if c.rc.Err() == nil {
 		b := c.rc.Buffer()
-		b.B = append(append(b.B, call.req.Head...), call.req.Body...)
+		b.B = append(append(append(b.B, head...), body...), rest...)
 	}
+	room = !c.rc.Backlogged()
 	c.rc.Defer()
+	return room
+}
+
+// complete is the end of a whole answer; rest is the number of bytes that
+// follow it and that nobody asked for.
+func (c *conn) complete(rest int) {
+	call := c.call
+	keep := rest == 0 && c.reusable()
+	c.phase, c.call = phaseIdle, nil
+	if keep {
+		if call.paused {
+			c.rc.Resume()
+		}
+		c.pool.put(c)
+	}
+	call.finish(nil)
+	switch {
+	case keep: // and perhaps in use again
+	case call.more: // an answer that did not wait for the request is not going to need it
+		c.rc.Drop(reactor.ErrClosed)
+	default:
+		c.rc.Close()
+	}
+}
+
+// reusable reports whether another request may follow this one: nobody wants
+// to close, and the request has left as a whole.
+func (c *conn) reusable() bool {
+	if c.kind == http1.BodyUntilClose || !c.head.KeepAlive() || c.rc.PeerGone() || !c.pool.room() {
+		return false
+	}
+	if c.call.more || c.call.req.Method == "CONNECT" { // a tunnel speaks no HTTP
+		return false
+	}
+	c.rc.Lock()
+	defer c.rc.Unlock()
+	return c.rc.Pending() == 0
 }
 
 // fail ends the call and the connection.
 func (c *conn) fail(err error) {
-	if call := c.call; call != nil {
-		call.finish(err)
-	}
+	c.call.finish(err)
 	c.rc.Drop(err)
 }
 
 // drop ends an unused connection.
 func (c *conn) drop(cause error) {
-	c.leavePool()
+	c.pool.remove(c)
 	c.rc.Drop(cause)
 }
 
-func (c *conn) leavePool() {
-	for i, other := range c.pool.idle {
-		if other == c {
-			c.pool.idle = append(c.pool.idle[:i], c.pool.idle[i+1:]...)
-			c.pool.loop.StopTimer(&c.timer)
-			return
-		}
-	}
-}
-
 // Timeout is the wheel's: the connection was idle for too long.
-func (c *conn) Timeout(*wheel.Timer) { c.drop(ErrCancelled) }
+func (c *conn) Timeout(*wheel.Timer) { c.drop(reactor.ErrClosed) }
 
-// Drained is the reactor's.
+// Drained is the reactor's. Who was not told to wait is not told to go on.
 func (c *conn) Drained() {
-	if c.call != nil {
-		c.call.recv.Drained()
+	if call := c.call; call != nil && call.full {
+		call.full = false
+		call.recv.Drained()
 	}
 }
 
@@ -97,47 +129,52 @@ func (c *conn) Drained() {
 func (c *conn) PeerClosed() {
 	switch {
 	case c.call == nil:
-		c.drop(ErrCancelled)
+		c.drop(reactor.ErrPeerClosed)
 	case !c.rc.InputEnded(): // paused: what has arrived comes first
 	case c.phase == phaseBody && c.kind == http1.BodyUntilClose:
 		c.complete(0)
 	default:
-		c.gone()
+		c.lost(nil)
+		c.rc.Drop(reactor.ErrPeerClosed)
 	}
 }
 
 // Closed is the reactor's last word.
 func (c *conn) Closed(cause error) {
-	c.leavePool()
+	c.pool.remove(c)
 	if c.call != nil {
 		c.lost(cause)
 	}
 }
 
-// gone is a connection that ended before its answer did.
-func (c *conn) gone() {
-	c.lost(nil)
-	c.rc.Drop(reactor.ErrPeerClosed)
-}
-
-// lost gives the call up, or tries it again where that cannot be noticed.
+// lost is a connection that ended before its answer did: the call is given up,
+// or tried again where that cannot be noticed.
 func (c *conn) lost(cause error) {
 	call := c.call
 	c.call = nil
-	if c.used && !c.heard && !call.moved {
-		if err := call.pool.dial(call); err == nil {
-			return
-		}
-	}
-	err := ErrTruncated
+	kind := ErrTruncated
 	switch {
 	case !c.ready:
-		err = ErrConnect
-	case !c.heard:
-		err = ErrNoAnswer
+		kind = ErrConnect
+	case !call.heard:
+		kind = ErrNoAnswer
 	}
-	if cause != nil {
-		err = &Error{Kind: err, Cause: cause}
+	if kind == ErrNoAnswer && call.reused && !call.moved && byPeer(cause) {
+		err := c.pool.dial(call)
+		if err == nil {
+			return
+		}
+		kind, cause = ErrConnect, err
 	}
-	call.finish(err)
+	if cause == nil {
+		call.finish(kind)
+		return
+	}
+	call.finish(&Error{Kind: kind, Cause: cause})
+}
+
+// byPeer reports whether a connection ended by the upstream's doing, and not
+// because this side is stopping or out of patience.
+func byPeer(cause error) bool {
+	return !errors.Is(cause, reactor.ErrStopped) && !errors.Is(cause, reactor.ErrStalled)
 }

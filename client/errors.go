@@ -13,12 +13,20 @@ var (
 	// ErrTruncated is the end of a call whose connection closed inside the
 	// answer.
 	ErrTruncated = errors.New("client: connection closed inside the answer")
+	// ErrBodySize is the end of a call whose answer has a body over
+	// Config.BodySize.
+	ErrBodySize = errors.New("client: body of the answer over the limit")
+
+	errSwitched = errors.New("client: the upstream switched protocols unasked")
+	errInterim  = errors.New("client: too many interim answers")
 )
 
-// Error is the end of a call by a failure of its connection.
+// Error is the end of a call by a failure that has a cause of its own. Both
+// are found by errors.Is. Answers that break the protocol end with an
+// *http1.ParseError or a *chunked.Error instead.
 type Error struct {
-	Kind  error // ErrConnect, ErrNoAnswer or ErrTruncated
-	Cause error // what the system said
+	Kind  error // ErrConnect, ErrNoAnswer, ErrTruncated or ErrBodySize
+	Cause error // what the system, or the decoder, said
 }
 
 func (e *Error) Error() string   { return e.Kind.Error() + ": " + e.Cause.Error() }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"slices"
 	"time"
 
 	"weir/http1"
@@ -11,16 +12,18 @@ import (
 type Config struct {
 	Addr     string        // "127.0.0.1:8000", "[::1]:8000" or "unix:/path"
 	Idle     time.Duration // how long an unused connection is kept: 4 s, below what servers use
-	MaxIdle  int           // how many of them: 64
+	MaxIdle  int           // how many of them: 64; negative = none
 	Limits   http1.Limits  // of the answer's head
 	BodySize int64         // longest body of an answer in chunks or until close; 0 = no limit
 }
 
-// Pool keeps one loop's connections to one address.
+// Pool keeps one loop's connections to one address. All its methods are for
+// that loop.
 type Pool struct {
-	loop *reactor.Loop
-	cfg  Config
-	idle []*conn // the last one was used last
+	loop   *reactor.Loop
+	cfg    Config
+	idle   []*conn // the last one was used last
+	closed bool
 }
 
 // NewPool returns an empty pool.
@@ -35,21 +38,23 @@ func NewPool(l *reactor.Loop, cfg Config) *Pool {
 }
 
 // Do starts a call. What goes wrong later, connecting included, is told by
-// Done; a failure that is known at once is returned, and then nothing is told.
+// Done; a failure that is known at once is returned, as an *Error of kind
+// ErrConnect, and then nothing is told.
 //
 // A kept connection that turns out to be closed before a byte of the answer is
 // replaced by a fresh one, once, unseen by the Receiver (RFC 9112 9.3.1), as
 // long as no more than req was sent.
 func (p *Pool) Do(req Request, recv Receiver) (*Call, error) {
 	call := &Call{pool: p, req: req, recv: recv, more: req.More}
-	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.loop.StopTimer(&c.timer)
+	if c := p.take(); c != nil {
+		call.reused = true
 		c.start(call)
 		return call, nil
 	}
-	return call, p.dial(call)
+	if err := p.dial(call); err != nil {
+		return nil, &Error{Kind: ErrConnect, Cause: err}
+	}
+	return call, nil
 }
 
 func (p *Pool) dial(call *Call) error {
@@ -59,7 +64,10 @@ func (p *Pool) dial(call *Call) error {
 	if err != nil {
 		return err
 	}
-	c.rc, call.conn = rc, c
+	c.rc, call.conn, call.reused = rc, c, false
+	if call.paused {
+		rc.Pause()
+	}
 	return nil
 }
 
@@ -69,9 +77,41 @@ func (p *Pool) Addr() string { return p.cfg.Addr }
 // IdleConns is the number of kept connections.
 func (p *Pool) IdleConns() int { return len(p.idle) }
 
-// Close drops the kept connections.
+// Close drops the kept connections, and from then on none is kept. Calls in
+// flight go on, and further ones may be made.
 func (p *Pool) Close() {
+	p.closed = true
 	for len(p.idle) > 0 {
-		p.idle[len(p.idle)-1].drop(ErrCancelled)
+		p.idle[len(p.idle)-1].drop(reactor.ErrClosed)
+	}
+}
+
+func (p *Pool) room() bool { return !p.closed && len(p.idle) < p.cfg.MaxIdle }
+
+// put keeps a connection for the next call.
+func (p *Pool) put(c *conn) {
+	p.idle = append(p.idle, c)
+	p.loop.StartTimer(&c.timer, p.loop.Now().Add(p.cfg.Idle))
+}
+
+// take returns the connection that was used last: the others may run out. It
+// returns nil when there is none.
+func (p *Pool) take() *conn {
+	if len(p.idle) == 0 {
+		return nil
+	}
+	c := p.idle[len(p.idle)-1]
+	p.remove(c)
+	return c
+}
+
+// remove forgets c if it is kept.
+func (p *Pool) remove(c *conn) {
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if p.idle[i] == c {
+			p.idle = slices.Delete(p.idle, i, i+1)
+			p.loop.StopTimer(&c.timer)
+			return
+		}
 	}
 }

@@ -179,7 +179,7 @@ func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error
 	if err != nil {
 		u.running.Add(-1)
 		u.resolveAnew()
-		return nil, &client.Error{Kind: client.ErrConnect, Cause: err}
+		return nil, err
 	}
 	if req.More && req.Length < 0 {
 		return chunkedCall{call}, nil
