@@ -182,13 +182,13 @@ const pollRDHUP = unix.POLLRDHUP
 // longer is announced to the scheduler.
 const longWrite = 64 << 10
 
-// read and write on a non-blocking descriptor only copy: to announce them to
+// read and write on a non-blocking socket only copy: to announce them to
 // the scheduler costs more than it gains.
-func read(fd int, p []byte) (int, error) { return bytesx.Read(fd, p) }
+func read(fd int, p []byte) (int, error) { return bytesx.Recv(fd, p) }
 
 func write(fd int, p []byte) (int, error) {
 	if len(p) > longWrite {
 		return unix.Write(fd, p)
 	}
-	return bytesx.Write(fd, p)
+	return bytesx.Send(fd, p)
 }

@@ -11,9 +11,17 @@ import (
 // descriptors that are non-blocking and amounts that are copied in
 // microseconds.
 
-// Read is read(2). An error is a unix.Errno.
-func Read(fd int, p []byte) (int, error) {
-	return result(unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))))
+// Recv is recv(2). On a socket it costs a few percent less than read(2), which
+// goes through the file system's layer first. An error is a unix.Errno.
+func Recv(fd int, p []byte) (int, error) {
+	return result(unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0))
+}
+
+// Send is send(2), without SIGPIPE. An error is a unix.Errno.
+func Send(fd int, p []byte) (int, error) {
+	return result(unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0))
 }
 
 // Write is write(2). An error is a unix.Errno.
