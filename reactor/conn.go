@@ -296,6 +296,7 @@ func (c *Conn) heed(n news) {
 		return
 	}
 	if n&newsFailed != 0 {
+		c.lastWords()
 		c.destroy(c.Output.failure(), false)
 		return
 	}
@@ -308,6 +309,26 @@ func (c *Conn) heed(n news) {
 	}
 	if n&newsDrained != 0 && c.phase == open {
 		c.handler.Drained()
+	}
+}
+
+// lastWords reads what a server said before it reset a connection that was
+// dialled, which may be why it wanted no more: the write that failed may have
+// come before the event. The end behind it is not to be told as one in good
+// order: the error was taken by the write.
+func (c *Conn) lastWords() {
+	if _, dialled := c.handler.(DialHandler); !dialled {
+		return
+	}
+	for range readsPerTurn {
+		if c.paused || c.phase != open {
+			return
+		}
+		n, err := c.loop.sys.Read(c.fd, c.loop.buf)
+		if n <= 0 || err != nil {
+			return // the cause is the write's
+		}
+		c.received(c.loop.buf[:n])
 	}
 }
 

@@ -155,6 +155,33 @@ func TestCloseWhileConnecting(t *testing.T) {
 	})
 }
 
+// What a server said before it reset the connection is shown, though a write
+// may fail before the loop hears of either; and it is not the end in good order.
+func TestLastWords(t *testing.T) {
+	onMemory(t, func(w *world) {
+		came := make(chan *memloop.Client, 1)
+		w.kernel.Listen("127.0.0.1:1", func(c *memloop.Client) { came <- c })
+		w.start(reactor.Config{})
+		p, err := w.dialFrom("127.0.0.1:1")
+		if err != nil {
+			w.Fatal(err)
+		}
+		p.expect(w, "connected")
+		server := <-came
+		w.do(func() {
+			server.Write([]byte("enough"))
+			server.Reset()
+			p.conn.Lock()
+			p.conn.Buffer().WriteString("more")
+			p.conn.Defer()
+		})
+		p.expect(w, "data enough", "closed")
+		if !errors.Is(p.cause, syscall.ECONNRESET) {
+			w.Errorf("got cause %v, want ECONNRESET", p.cause)
+		}
+	})
+}
+
 // Who dials again when a connection ends is not let to while the loop stops:
 // Close would wait for that one.
 func TestDialWhileStopping(t *testing.T) {
