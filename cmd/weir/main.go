@@ -3,93 +3,9 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"os"
 
-	"weir/cmd/weir/internal/command"
-	"weir/cmd/weir/internal/demo"
-	"weir/cmd/weir/internal/mock"
-	"weir/cmd/weir/internal/serve"
-	"weir/cmd/weir/internal/tour"
+	"weir/cmd/weir/cli"
 )
 
-// subcommand is a line of the table. run gets what stands behind the name and
-// returns an exit code of package command.
-type subcommand struct {
-	name    string
-	summary string
-	run     func(args []string, stdout, stderr io.Writer) int
-}
-
-// subcommands in the order in which help shows them.
-func subcommands() []subcommand {
-	return []subcommand{
-		{"demo", "serve a small model in OpenAI's dialect, without configuration", demo.Main},
-		{"serve", "relay requests in OpenAI's dialect to upstreams, by a configuration file", serve.Main},
-		{"tour", "serve a route for each feature, to try and to test", tour.Main},
-		{"mock", "serve a scripted upstream that fails on demand, for tests and load", mock.Main},
-		{"handlers", "list the native handlers that are compiled in", listHandlers},
-		{"version", "print the version, Go's and the commit", printVersion},
-		{"help", "print this, or the usage of a subcommand", help},
-	}
-}
-
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
-
-func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		usage(stderr)
-		return command.Usage
-	}
-	switch name := args[0]; name {
-	case "-h", "-help", "--help":
-		return help(args[1:], stdout, stderr)
-	case "-version", "--version":
-		return printVersion(args[1:], stdout, stderr)
-	default:
-		if c, ok := find(name); ok {
-			return c.run(args[1:], stdout, stderr)
-		}
-		return unknown(name, stderr)
-	}
-}
-
-func find(name string) (subcommand, bool) {
-	for _, c := range subcommands() {
-		if c.name == name {
-			return c, true
-		}
-	}
-	return subcommand{}, false
-}
-
-func unknown(name string, stderr io.Writer) int {
-	return command.WrongUse("weir", fmt.Sprintf("there is no subcommand %q", name), stderr)
-}
-
-func usage(w io.Writer) {
-	fmt.Fprint(w, "usage: weir SUBCOMMAND [flags]\n\n")
-	for _, c := range subcommands() {
-		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.summary)
-	}
-	fmt.Fprint(w, "\n'weir SUBCOMMAND --help' prints what a subcommand takes.\n")
-}
-
-func help(args []string, stdout, stderr io.Writer) int {
-	switch len(args) {
-	case 0:
-		usage(stdout)
-		return command.OK
-	case 1:
-		if args[0] == "help" {
-			usage(stdout)
-			return command.OK
-		}
-		if c, ok := find(args[0]); ok {
-			return c.run([]string{"--help"}, stdout, stderr)
-		}
-		return unknown(args[0], stderr)
-	}
-	return command.WrongUse("weir", "help takes the name of one subcommand", stderr)
-}
+func main() { os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -56,13 +56,17 @@ func printHelp(w io.Writer, fs *flag.FlagSet, help string) {
 	})
 }
 
-// spelled is a flag as one writes it: "--idle DURATION".
+// spelled is a flag as one writes it: "--idle DURATION", "-o FILE".
 func spelled(f *flag.Flag) string {
+	dashes := "--"
+	if len(f.Name) == 1 {
+		dashes = "-"
+	}
 	arg, _ := flag.UnquoteUsage(f)
 	if arg == "" {
-		return "--" + f.Name
+		return dashes + f.Name
 	}
-	return "--" + f.Name + " " + arg
+	return dashes + f.Name + " " + arg
 }
 
 // Addresses is a flag that may be given more than once.

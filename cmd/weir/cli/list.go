@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"weir/cmd/weir/internal/command"
+	"weir/plugin"
+)
+
+// listHandlers prints a line for each native handler.
+func listHandlers(args []string, stdout, stderr io.Writer) int {
+	fs := command.NewFlags("weir handlers")
+	const help = "Lists the native handlers that are compiled into this binary, each with the number\nof calls that may run at once."
+	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
+		return code
+	}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	for _, name := range plugin.Names() {
+		h, _ := plugin.Lookup(name) // it was just named, and none is ever removed
+		kind := "stream"
+		if h.Unary != nil {
+			kind = "unary"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", name, kind, h.Limit, h.Doc)
+	}
+	if err := table.Flush(); err != nil {
+		fmt.Fprintln(stderr, "weir handlers:", err)
+		return command.Failure
+	}
+	return command.OK
+}
