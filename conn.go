@@ -35,6 +35,7 @@ type conn struct {
 
 	ex         *exchange // the present request; nil between two
 	phase      phase
+	awaited    bool // shutdown: waits for the present answer
 	cutting    bool // shutdown: the timer is the moment to be cut
 	review     bool // the timer runs out soon, to see whether a handler's goroutine has answered
 	held       bool // nothing is read until the client has taken more of its answers
@@ -143,7 +144,7 @@ func statusOf(err error) int {
 		return 413
 	case errors.Is(err, ErrTimeout):
 		return 408
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrServerClosed):
 		return 503
 	}
 	return 400
@@ -162,6 +163,10 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 	}
 	r.route = route
 	c.srv.Trace.requestStart(ex)
+	if c.shard.refusing {
+		c.turnAway()
+		return false
+	}
 	if hasBody {
 		return c.beginBody(ex, rest)
 	}
@@ -342,11 +347,12 @@ func (c *conn) nextRequest(left int) bool {
 	ex := c.ex
 	c.rc.Lock()
 	c.waiting = false
-	last := ex.close || c.srv.isDraining()
+	last := ex.close || c.shard.closing
 	c.since = ex.ended
 	c.held = c.rc.Backlogged()
 	c.rc.Unlock()
 	c.ex = nil
+	c.awaitNoMore()
 	ex.stopBeat()
 	c.shard.recycle(ex)
 	if last || c.rc.InputEnded() && left == 0 {

@@ -16,7 +16,7 @@ var (
 	// Timeouts.WriteStall.
 	ErrSlowClient = errors.New("weir: client takes no bytes")
 	// ErrServerClosed is the cause of what was cut when the server shut down,
-	// and what Serve returns when the server was shut down before.
+	// and of requests that were refused because they came after its grace.
 	ErrServerClosed = errors.New("weir: server closed")
 	// ErrBacklog is TrySend's answer while the client's output is above the
 	// high mark.

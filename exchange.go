@@ -2,7 +2,6 @@ package weir
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
@@ -408,7 +407,7 @@ func (ex *exchange) errorAnswer(status int, err error) {
 	if ex.cause == nil {
 		ex.cause = err
 	}
-	if errors.Is(err, ErrBusy) {
+	if status == 503 {
 		w.header.fields = append(w.header.fields, headerField{"Retry-After", "1"})
 	}
 	if f := ex.conn.srv.OnError; f != nil {

@@ -30,6 +30,7 @@ type Timeouts struct {
 	Idle       time.Duration // between requests: 75 s; closed silently
 	WriteStall time.Duration // client takes no byte: 30 s; cut with ErrSlowClient
 	Linger     time.Duration // for the client to read the last answer: 2 s
+	DrainGrace time.Duration // shutdown: how long new requests are still served, within Drain: none
 	Drain      time.Duration // shutdown: how long streams may go on: 30 s
 	Mercy      time.Duration // shutdown: over how long they are then cut: 5 s
 }

@@ -210,19 +210,22 @@ func (r *run) start() {
 
 func (r *run) stop() {
 	r.house.letAllGo()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := r.srv.Shutdown(ctx); err != nil { // the scenario's own is not over
-		if _, err := r.srv.Shutdown(context.Background()); err != nil {
-			r.t.Error(err)
-		}
-	}
+	r.hurry()
 	for _, p := range r.clients {
 		_ = p.Close()
 		<-p.closed
 	}
 	if r.kernel != nil && r.kernel.Open() != 0 {
 		r.t.Errorf("got %d open descriptors, want none", r.kernel.Open())
+	}
+}
+
+// hurry shuts the server down at once, whether or not that was begun before.
+func (r *run) hurry() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := r.srv.Shutdown(ctx); err != nil {
+		r.t.Error(err)
 	}
 }
 
@@ -258,7 +261,18 @@ func (r *run) set(args []string) {
 		}
 		return n
 	}
+	span := func() time.Duration {
+		d, err := time.ParseDuration(args[1])
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return d
+	}
 	switch args[0] {
+	case "grace": // of a drain, before new requests are refused
+		r.srv.Timeouts.DrainGrace = span()
+	case "drain":
+		r.srv.Timeouts.Drain = span()
 	case "halfclose": // the client that shuts its sending side waits for its answer
 		r.srv.HalfClose = weir.HalfCloseAllow
 	case "body":
@@ -317,8 +331,10 @@ func (r *run) do(args []string) {
 	case "drain":
 		go func() {
 			report, err := r.srv.Shutdown(context.Background())
-			r.house.note(fmt.Sprintf("shutdown: drained %d, cut %d, %v", report.Drained, report.Cut, err))
+			r.house.note(fmt.Sprintf("shutdown: drained %d, cut %d, refused %d, %v", report.Drained, report.Cut, report.Refused, err))
 		}()
+	case "hurry": // has the drain end at once
+		r.hurry()
 	default:
 		r.t.Fatalf("there is no command %q", args[0])
 	}

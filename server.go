@@ -38,8 +38,9 @@ type Server struct {
 	// OnError may give an error response another status, head or body. It is
 	// called before the response is sent, with err saying why:
 	// *http1.ParseError, *chunked.Error, ErrBodyTooLarge, ErrTimeout, ErrBusy,
-	// *PanicError or what a stream was aborted with. Of a request whose head
-	// could not be parsed r knows nothing but the address. It must not block.
+	// *PanicError, ErrServerClosed or what a stream was aborted with. Of a
+	// request whose head could not be parsed r knows nothing but the address.
+	// It must not block.
 	OnError func(w *Response, r *Request, err error)
 
 	Limits    Limits
@@ -62,11 +63,13 @@ type Server struct {
 
 	mu       sync.Mutex
 	started  bool
-	drain    sync.Once
+	hurry    context.CancelFunc // of the shutdown: it is to cut at once; nil before
 	report   DrainReport
-	deadline atomic.Pointer[time.Time]
-	draining chan struct{} // closed when shutdown begins
-	empty    chan struct{} // has a token when the last connection is gone during shutdown
+	deadline atomic.Pointer[time.Time] // nil before shutdown
+	draining chan struct{}             // closed when shutdown takes no new requests any more
+	left     atomic.Int64              // connections whose answers are still to come
+	refused  atomic.Int64
+	progress chan struct{} // has a token when the last of them, or of all connections, is gone
 	closed   chan struct{} // closed when shutdown is complete
 }
 
@@ -125,7 +128,7 @@ func (s *Server) prepare() (err error) {
 	s.mux, _ = s.Handler.(*Mux)
 	s.fallback = &Route{handler: s.Handler}
 	s.draining, s.closed = make(chan struct{}), make(chan struct{})
-	s.empty = make(chan struct{}, 1)
+	s.progress = make(chan struct{}, 1)
 	s.shards = nil
 	s.reactor, err = reactor.New(reactor.Config{
 		Loops:      s.Loops,

@@ -20,6 +20,9 @@ type shard struct {
 	scratch  []byte
 	requests atomic.Uint64
 	last     memo
+
+	refusing bool // new requests are answered with 503
+	closing  bool // every answer is its connection's last, whatever its head said
 }
 
 // memo is the route of the last request that was routed by a pattern without
@@ -62,7 +65,7 @@ func (sh *shard) accept(rc *reactor.Conn) reactor.Handler {
 	head.prev.next, head.prev = c, c
 	sh.count++
 	sh.srv.conns.Add(1)
-	if sh.srv.isDraining() {
+	if sh.closing {
 		c.since = c.since.Add(-sh.srv.Timeouts.Idle)
 		c.startTimer(c.since)
 	}
@@ -73,6 +76,7 @@ func (sh *shard) remove(c *conn) {
 	c.prev.next, c.next.prev = c.next, c.prev
 	c.prev, c.next = nil, nil // who keeps one ended stream must not keep its connection's neighbours
 	sh.count--
+	c.awaitNoMore()
 	sh.srv.connClosed()
 }
 

@@ -378,8 +378,10 @@ func (s *Stream) Cause() error {
 // as Request.OnClose says.
 func (s *Stream) OnClose(f func(cause error)) { s.ex.onClose(f) }
 
-// Draining is closed when the server begins to shut down. The stream may go on
-// until Deadline, and had better end before.
+// Draining is closed when the server shuts down and takes no new requests any
+// more, which is after Timeouts.DrainGrace: a client that comes back at once is
+// not to get here again. The stream may go on until Deadline, and had better
+// end before.
 func (s *Stream) Draining() <-chan struct{} { return s.ex.conn.srv.draining }
 
 // Deadline is when the server, shutting down, will cut the stream at the
