@@ -179,7 +179,7 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 }
 
 // keepHead makes the request independent of the loop's buffer, and routes it
-// again: what the pattern's wildcards took is views, too.
+// again, as its params are views.
 func (c *conn) keepHead(r *Request) *Route {
 	r.copyHead()
 	r.params.Reset()
@@ -254,7 +254,7 @@ func (c *conn) inlineOver(ex *exchange) {
 	over := ex.over.Load()
 	ex.sealed = over
 	if !over && ex.req.view {
-		c.keepHead(&ex.req)
+		ex.req.keep()
 	}
 	c.rc.Defer()
 	if p := ex.stream.pump; p != nil && !over {

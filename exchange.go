@@ -41,6 +41,7 @@ type exchange struct {
 	slot      *atomic.Int64 // of a detached native handler, to be counted out of
 	hooks     []func(error)
 	ended     time.Time
+	sent      Sent
 
 	over atomic.Bool // written under the lock: no byte may be added any more
 
@@ -304,6 +305,7 @@ func (ex *exchange) finishBuffered() {
 	if ex.bodyless() {
 		body = nil
 	}
+	ex.count(len(body))
 	if len(body) < 4<<10 {
 		b.B = append(b.B, body...)
 		body = nil
@@ -323,6 +325,7 @@ func noContent(status int) bool { return status == 204 || status == 304 }
 func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
 	w, r := &ex.res, &ex.req
 	ex.committed = true
+	ex.sent.Status = w.Status()
 	old := r.head.Minor() == 0
 	chunks := length < 0 && !old && !noContent(w.status)
 	if !r.head.KeepAlive() || w.header.close || old && length < 0 && !ex.bodyless() || ex.conn.mustClose(ex) {
@@ -477,7 +480,7 @@ func (ex *exchange) reset() {
 	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
 	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread = false, false, false, false, false
 	ex.cause, ex.hooks = nil, nil
-	ex.received = 0
+	ex.sent, ex.received = Sent{}, 0
 	ex.stream.refusal = nil
 	ex.over.Store(false)
 }

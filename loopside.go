@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"errors"
 	"io"
 
 	"weir/reactor"
@@ -90,5 +91,57 @@ func (r *Request) PauseBody() {
 func (r *Request) ResumeBody() {
 	if c := r.ex.conn; c.ex == r.ex && c.phase == phaseBody {
 		c.resumeBody()
+	}
+}
+
+var (
+	errHandedEarly = errors.New("weir: handed over before the request's body was there")
+	errHandedLate  = errors.New("weir: handed over when the answer had begun")
+)
+
+// HandOver gives the request to h, which answers it as if it had been
+// registered with Handle: on a goroutine of its own, of which there is a limit,
+// with body, which is h's from now on, for Request.Body. It is for a handler
+// that must see the body to know who is to answer. Call it when OnBody has told
+// the body's end and nothing of the answer was sent; before and after it is an
+// error, and answered 500.
+//
+// The Stream that kept the answer open ends its service without a word and is
+// h's to make again; it counts for the limits on streams until h has answered.
+// What was set of the head stays. A function that was given to OnClose is
+// called when h's answer has ended, now on a goroutine of its own. The handler
+// that hands over has no part in the request any more.
+func (w *Response) HandOver(h Handler, body []byte) {
+	w.ex.conn.loop().Post(&handOverTask{w.ex, h, body})
+}
+
+// handOverTask hands over when the handler's own turn is over.
+type handOverTask struct {
+	ex   *exchange
+	to   Handler
+	body []byte
+}
+
+func (t *handOverTask) Run() {
+	ex, c := t.ex, t.ex.conn
+	c.rc.Lock()
+	switch {
+	case ex.over.Load():
+		c.rc.Unlock()
+	case ex.committed, ex.stream.pump != nil:
+		c.rc.Unlock()
+		ex.fail(errHandedLate)
+	case c.phase != phaseAnswering:
+		c.rc.Unlock()
+		ex.fail(errHandedEarly)
+	default:
+		s := &ex.stream
+		ex.stopBeat()
+		s.id, s.detached, s.onRoom, s.beat = 0, false, nil, nil
+		from := ex.req.route
+		ex.req.route = &Route{mux: from.mux, pattern: from.pattern, handler: t.to}
+		ex.onBody, ex.req.body = nil, t.body
+		c.rc.Unlock()
+		c.dispatch(ex)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // "GET /v1/models/{id}", "/static/{path...}", "GET /{$}", "example.com/". The
 // most specific pattern wins; GET serves HEAD too; a known path with another
 // method is answered 405 with Allow. The zero value is ready. All patterns are
-// registered before the server starts.
+// registered before the server starts, or the Mux is given to a Switch.
 type Mux struct {
 	tree pattern.Tree[*Route]
 }
@@ -21,6 +21,7 @@ type Mux struct {
 // Route is a registered pattern. Its methods set limits of its own, before the
 // server starts.
 type Route struct {
+	mux        *Mux // nil for the server's own answers
 	pattern    string
 	handler    Handler
 	mode       mode
@@ -94,7 +95,7 @@ func (m *Mux) register(text string, h Handler, md mode, mw []Middleware) *Route 
 	if err != nil {
 		panic(fmt.Sprintf("weir: parsing pattern %q (registered at %s): %v", text, place, err))
 	}
-	rt := &Route{pattern: text, handler: chain(h, mw), mode: md}
+	rt := &Route{mux: m, pattern: text, handler: chain(h, mw), mode: md}
 	if err := m.tree.Add(p, place, rt); err != nil {
 		panic("weir: " + err.Error())
 	}
@@ -143,6 +144,10 @@ func (m *Mux) find(r *Request) *Route {
 	}
 	return notFound
 }
+
+// Allowed is the methods, sorted, for which there is a pattern at the request's
+// host and path; for a handler of "/" that tells 405 from 404 by itself.
+func (m *Mux) Allowed(r *Request) []string { return m.tree.Allowed(r.head.Host(), r.head.Path(), nil) }
 
 func redirectTo(location string) *Route {
 	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) {

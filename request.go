@@ -158,6 +158,16 @@ func (r *Request) copyHead() {
 	r.head.Rebase(r.raw)
 }
 
+// keep is copyHead for a request that was routed: what the pattern's wildcards
+// took is views, too.
+func (r *Request) keep() {
+	r.copyHead()
+	if r.params.Len() > 0 {
+		r.params.Reset()
+		r.route.mux.find(r)
+	}
+}
+
 // reset prepares a pooled request for its next use.
 func (r *Request) reset() {
 	r.head.Reset()

@@ -3,6 +3,7 @@ package weir
 import (
 	"fmt"
 	"iter"
+	"time"
 
 	"weir/http1"
 	"weir/sse"
@@ -173,6 +174,35 @@ func streamSeq[T any](w *Response, seq iter.Seq2[T, error], send func(*Stream, T
 		}
 	}
 	return s.Cause()
+}
+
+// Sent is how much of an answer has been made, for logs and metrics.
+type Sent struct {
+	Status int       // of the head; 0 = it is not committed
+	Chunks int       // of a stream; a buffered body is one
+	Bytes  int64     // of body, without its framing
+	First  time.Time // when the first of them was made; zero = there was none
+}
+
+// Sent says how much of the answer has been made. Any goroutine may ask until
+// the request is over; the function given to OnClose learns the whole.
+func (w *Response) Sent() Sent {
+	rc := w.ex.conn.rc
+	rc.Lock()
+	defer rc.Unlock()
+	return w.ex.sent
+}
+
+// count adds a piece of n bytes to what was sent. The lock is held.
+func (ex *exchange) count(n int) {
+	if n == 0 {
+		return
+	}
+	if ex.sent.Chunks == 0 {
+		ex.sent.First = ex.now()
+	}
+	ex.sent.Chunks++
+	ex.sent.Bytes += int64(n)
 }
 
 // eventStream sets what an event stream's head should say, where the handler

@@ -26,8 +26,8 @@ const (
 // Server answers HTTP/1.1. Its fields are set before it starts and not changed
 // afterwards; the zero value of each, but for Handler, is the good default.
 type Server struct {
-	// Handler answers; usually a *Mux. Any other runs on a goroutine for each
-	// request.
+	// Handler answers; usually a *Mux, or a *Switch. Any other runs on a
+	// goroutine for each request.
 	Handler Handler
 
 	// OnHeaders is asked when a head has arrived, on the event loop, where it
@@ -51,7 +51,7 @@ type Server struct {
 	Trace     *Trace         // nil = none
 	System    reactor.System // the kernel; another one is for tests
 
-	mux        *Mux
+	routes     *Switch // nil for a Handler that has none
 	fallback   *Route
 	headLimits http1.Limits
 	reactor    *reactor.Reactor
@@ -125,7 +125,14 @@ func (s *Server) prepare() (err error) {
 		return fmt.Errorf("weir: Limits.LowMark (%d) must be below HighMark (%d)", s.Limits.LowMark, s.Limits.HighMark)
 	}
 	s.headLimits = s.Limits.head()
-	s.mux, _ = s.Handler.(*Mux)
+	s.routes = nil
+	switch h := s.Handler.(type) {
+	case *Switch:
+		s.routes = h
+	case *Mux:
+		s.routes = new(Switch)
+		s.routes.Set(h)
+	}
 	s.fallback = &Route{handler: s.Handler}
 	s.draining, s.closed = make(chan struct{}), make(chan struct{})
 	s.progress = make(chan struct{}, 1)
@@ -174,15 +181,23 @@ func (s *Server) log() *slog.Logger {
 	return slog.Default()
 }
 
-// find routes a request.
-func (s *Server) find(r *Request) *Route {
+// mux is what requests are routed by now; nil without one.
+func (s *Server) mux() *Mux {
+	if s.routes == nil {
+		return nil
+	}
+	return s.routes.Mux()
+}
+
+// find routes a request by m, if there is one.
+func (s *Server) find(m *Mux, r *Request) *Route {
 	switch method := r.head.Method(); {
 	case string(method) == "CONNECT":
 		return notImplemented
 	case len(r.head.Target()) == 1 && r.head.Target()[0] == '*':
 		return serverOptions
-	case s.mux != nil:
-		return s.mux.find(r)
+	case m != nil:
+		return m.find(r)
 	}
 	return s.fallback
 }

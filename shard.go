@@ -29,20 +29,21 @@ type shard struct {
 // wildcards. Clients ask for the same thing again and again: it is found
 // without a look at the patterns.
 type memo struct {
+	mux                *Mux
 	route              *Route
 	method, host, path []byte
 }
 
 // find routes a request.
 func (sh *shard) find(r *Request) *Route {
-	m := &sh.last
+	m, mux := &sh.last, sh.srv.mux()
 	method, host, path := r.head.Method(), r.head.Host(), r.head.Path()
-	if m.route != nil && bytes.Equal(path, m.path) && bytes.Equal(method, m.method) && bytes.Equal(host, m.host) {
+	if m.route != nil && m.mux == mux && bytes.Equal(path, m.path) && bytes.Equal(method, m.method) && bytes.Equal(host, m.host) {
 		return m.route
 	}
-	rt := sh.srv.find(r)
+	rt := sh.srv.find(mux, r)
 	if rt.pattern != "" && r.params.Len() == 0 {
-		m.route = rt
+		m.mux, m.route = mux, rt
 		m.method, m.host, m.path = append(m.method[:0], method...), append(m.host[:0], host...), append(m.path[:0], path...)
 	}
 	return rt

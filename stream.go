@@ -28,7 +28,6 @@ type Stream struct {
 	id       uint64 // 0 = the answer is no stream
 	chunks   bool   // the body is in chunks
 	detached bool
-	sent     int64
 	slot     *Route // whose limit it counts for, while it runs
 	refusal  error  // why it is answered with an error instead
 	pump     *pump
@@ -60,6 +59,7 @@ func (s *Stream) open(ex *exchange) {
 		ex.conn.loop().Post(&abortTask{ex.conn, ex, cause})
 		return
 	case ex.over.Load():
+	case s.slot != nil: // handed over, it counts already
 	case !ex.conn.srv.takeSlot(ex.req.route):
 		s.refusal = ErrBusy
 		ex.errorAnswer(503, ErrBusy)
@@ -162,7 +162,7 @@ var crlf = []byte("\r\n")
 // of body may follow. The lock is held; with an error it is given up.
 func (s *Stream) ready(n int) error {
 	ex := s.ex
-	if s.sent += int64(n); ex.res.length > 0 && s.sent > ex.res.length-1 && !ex.bodyless() {
+	if ex.res.length > 0 && ex.sent.Bytes+int64(n) > ex.res.length-1 && !ex.bodyless() {
 		ex.conn.rc.Unlock()
 		ex.fail(errLength)
 		return errLength
@@ -177,6 +177,7 @@ func (s *Stream) ready(n int) error {
 	if s.beat != nil && n > 0 {
 		s.beat.last = time.Now()
 	}
+	ex.count(n)
 	ex.conn.srv.Trace.chunk(ex, n)
 	return nil
 }
@@ -325,9 +326,9 @@ func (ex *exchange) finishStream() {
 		ex.finish(ex.cause, nil)
 		return
 	}
-	if ex.res.length > 0 && s.sent != ex.res.length-1 && !ex.bodyless() {
+	if ex.res.length > 0 && ex.sent.Bytes != ex.res.length-1 && !ex.bodyless() {
 		ex.conn.rc.Unlock()
-		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, s.sent, ex.res.length-1))
+		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, ex.sent.Bytes, ex.res.length-1))
 		return
 	}
 	b := ex.conn.rc.Buffer()
