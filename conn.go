@@ -40,6 +40,7 @@ type conn struct {
 	review     bool // the timer runs out soon, to see whether a handler's goroutine has answered
 	held       bool // nothing is read until the client has taken more of its answers
 	waiting    bool // guarded by the output's lock: the loop wants to be told when the answer is complete
+	listed     bool // guarded by the output's lock: among the connections that batches have the loop write
 	prev, next *conn
 
 	timer wheel.Timer

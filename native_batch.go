@@ -1,9 +1,11 @@
 package weir
 
 import (
+	"slices"
 	"sync"
 
 	"weir/plugin"
+	"weir/reactor"
 )
 
 // writesPerTurn is how many connections of a batch a loop writes before it
@@ -36,7 +38,8 @@ func (n *nativeSink) SendBatch(items []plugin.Item) {
 }
 
 // add puts a chunk into the output and leaves writing to the loop. The
-// connection is nil when there is nothing to write.
+// connection is nil when the loop need not be told of it: there is nothing to
+// write, or it has not come to what an earlier batch told it.
 func (s *Stream) add(p []byte) (*conn, error) {
 	if err := s.acquire(false); err != nil {
 		return nil, err
@@ -51,8 +54,14 @@ func (s *Stream) add(p []byte) (*conn, error) {
 	}
 	b := rc.Buffer()
 	b.B = s.frame(b.B, p)
+	c := s.ex.conn
+	if c.listed {
+		c = nil
+	} else {
+		c.listed = true
+	}
 	rc.Unlock()
-	return s.ex.conn, nil
+	return c, nil
 }
 
 // batch is what a SendBatch has to tell the loops, of one server or of several.
@@ -95,24 +104,53 @@ func (b *batch) post() {
 type shardBatch struct {
 	shard *shard
 	conns []*conn
-	done  int // of conns
 }
 
 var shardBatches = sync.Pool{New: func() any { return new(shardBatch) }}
 
+// Run is the loop's.
+func (s *shardBatch) Run() {
+	q := &s.shard.batched
+	idle := len(q.conns) == 0
+	q.conns = append(q.conns, s.conns...)
+	if idle { // else it is at work on them already
+		q.Run()
+	}
+	clear(s.conns)
+	s.shard, s.conns = nil, s.conns[:0]
+	shardBatches.Put(s)
+}
+
+// writeQueue is a loop's connections that batches have added to. Each is in it
+// once and is written in its turn, so that a loop which is behind takes the
+// tokens of several steps along by one write. Only the loop uses it.
+type writeQueue struct {
+	loop  *reactor.Loop
+	conns []*conn
+	done  int // of conns
+}
+
 // Run has connections written at the end of the loop's turn, and the rest in
 // the turns to come.
-func (s *shardBatch) Run() {
-	end := min(s.done+writesPerTurn, len(s.conns))
-	for _, c := range s.conns[s.done:end] {
+func (q *writeQueue) Run() {
+	end := min(q.done+writesPerTurn, len(q.conns))
+	for _, c := range q.conns[q.done:end] {
 		c.rc.Lock()
+		c.listed = false
 		c.rc.Defer()
 	}
-	if s.done = end; end < len(s.conns) {
-		s.shard.loop.Post(s)
+	clear(q.conns[q.done:end]) // what has closed is not kept
+	if q.done = end; end < len(q.conns) {
+		q.compact()
+		q.loop.Post(q)
 		return
 	}
-	clear(s.conns) // what has closed is not kept
-	s.shard, s.conns, s.done = nil, s.conns[:0], 0
-	shardBatches.Put(s)
+	q.conns, q.done = q.conns[:0], 0
+}
+
+// compact gives the room of what is done back, once it is most of the queue.
+func (q *writeQueue) compact() {
+	if q.done > len(q.conns)/2 {
+		q.conns, q.done = slices.Delete(q.conns, 0, q.done), 0
+	}
 }

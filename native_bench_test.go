@@ -33,7 +33,7 @@ func init() {
 //
 //	ns/token    until the last client has its token
 //	held        of that, for how long the decoding goroutine cannot compute
-//	writes      of the process in a step, those that wake the loop included
+//	wakes       in a step: write(2) calls, since sockets are sent to by send(2)
 func BenchmarkSendBatch(b *testing.B) {
 	ways := []struct {
 		name string
@@ -73,13 +73,13 @@ func benchmarkSteps(b *testing.B, n int, send func([]plugin.Item)) {
 	held, took := d.held, d.took
 	before := writeCalls(b)
 	d.step(b, send)
-	writes := writeCalls(b) - before - 1 // one is the waking of which step's last line is the cause
+	wakes := writeCalls(b) - before - 1 // one is for step's last line
 	d.drain(b)
 	tokens := float64(steps * n)
 	b.ReportMetric(0, "ns/op") // with what is not of the step
 	b.ReportMetric(float64(took)/tokens, "ns/token")
 	b.ReportMetric(float64(held)/tokens, "held-ns/token")
-	b.ReportMetric(float64(writes), "writes/step")
+	b.ReportMetric(float64(wakes), "wakes/step")
 }
 
 // decode is n detached streams, and the clients at their other ends.
@@ -175,7 +175,7 @@ func readHead(b *testing.B, c net.Conn) {
 	}
 }
 
-// writeCalls is the number of this process's write calls so far; 0 where the kernel does not count them.
+// writeCalls is the number of this process's write(2) calls so far; 0 where the kernel does not count them.
 func writeCalls(b *testing.B) int64 {
 	text, err := os.ReadFile("/proc/self/io")
 	if err != nil {

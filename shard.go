@@ -20,6 +20,7 @@ type shard struct {
 	scratch  []byte
 	requests atomic.Uint64
 	last     memo
+	batched  writeQueue
 
 	refusing bool // new requests are answered with 503
 	closing  bool // every answer is its connection's last, whatever its head said
@@ -50,7 +51,7 @@ func (sh *shard) find(r *Request) *Route {
 }
 
 func newShard(s *Server, l *reactor.Loop) *shard {
-	sh := &shard{srv: s, loop: l, scratch: make([]byte, 0, scratchSize)}
+	sh := &shard{srv: s, loop: l, scratch: make([]byte, 0, scratchSize), batched: writeQueue{loop: l}}
 	sh.conns.prev, sh.conns.next = &sh.conns, &sh.conns
 	return sh
 }
