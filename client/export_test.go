@@ -7,3 +7,12 @@ var (
 	ErrSwitched = errSwitched
 	ErrInterim  = errInterim
 )
+
+// Answering is a connection that has seen this head of an answer, and that is
+// not on a loop: what it reads of the body must leave it open.
+func Answering(recv Receiver, head string) (data func(p []byte) (consumed int)) {
+	c := &conn{pool: new(Pool), phase: phaseHead}
+	c.call = &Call{conn: c, recv: recv, req: Request{Method: "GET"}}
+	c.Data([]byte(head))
+	return c.Data
+}

@@ -8,6 +8,9 @@ import (
 	"weir/client"
 )
 
+// refusal is an answer to an upload that is not wanted.
+const refusal = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"
+
 // write sends a piece of a request body and returns what Write said.
 func (p *probe) write(text string) (room bool) {
 	p.d.do(func() { room = p.call.Write([]byte(text)) })
@@ -167,7 +170,6 @@ func TestNothingBehindBody(t *testing.T) {
 // An answer that does not wait for the request's body ends the call, and the
 // connection with it.
 func TestAnswerBeforeBody(t *testing.T) {
-	const refusal = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"
 	atDesk(t, client.Config{}, func(d *desk) {
 		p := d.ask(post)
 		s := d.server()
@@ -180,6 +182,17 @@ func TestAnswerBeforeBody(t *testing.T) {
 		}
 		d.do(p.call.EndBody)
 		d.hungUp(s)
+	})
+	t.Run("much of the body waits", func(t *testing.T) {
+		atDesk(t, client.Config{}, func(d *desk) {
+			p := d.ask(post)
+			p.write(strings.Repeat("x", 1<<20))
+			d.says(d.server(), refusal)
+			p.ended("413 no", nil)
+			if n := d.kernel.Open(); n != 0 {
+				t.Errorf("got %d open descriptors, want none: a part of a body is of no use", n)
+			}
+		})
 	})
 	t.Run("the body ends in time", func(t *testing.T) {
 		atDesk(t, client.Config{}, func(d *desk) {
@@ -214,7 +227,6 @@ func TestAnswerBeforeBody(t *testing.T) {
 // An answer that came before the upstream reset the connection is not lost to
 // a write that fails.
 func TestAnswerBeforeReset(t *testing.T) {
-	const refusal = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"
 	atDesk(t, client.Config{}, func(d *desk) {
 		p := d.ask(post)
 		s := d.server()
