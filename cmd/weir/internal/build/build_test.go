@@ -57,7 +57,7 @@ func TestExample(t *testing.T) {
 
 const registers = `import "weir/plugin"; func init() { plugin.Register(%, plugin.Handler{Doc: "tests", Unary: func(plugin.Call, plugin.Reply) error { return nil }}) }`
 
-// module is a module example.com/h/v2 with what may be right and wrong with a
+// ownModule is a module example.com/h/v2 with what may be right and wrong with a
 // package, and a library that its go.mod replaces.
 func ownModule(t *testing.T) string {
 	t.Helper()
@@ -242,19 +242,23 @@ esac`)
 	}
 }
 
-// With --keep the module stays, to be looked into and built by hand.
+// With --keep the module stays, to be looked into and to be built by hand.
 func TestKeep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the go tool")
 	}
 	t.Setenv("TMPDIR", t.TempDir())
-	r := try(t, "--with", example+"/nothing", "--keep", "-o", t.TempDir()+"/w")
-	r.want(t, 1, `no such file or directory\n`)
+	t.Setenv("GOPROXY", "off")
+	t.Chdir(ownModule(t))
+	r := try(t, "--with", "./my h/silent", "--keep", "-o", "w", "--source", checkout)
+	r.want(t, 1, `registers no handler`)
 	kept := regexp.MustCompile(`(?m)^weir build: kept (\S+)$`).FindStringSubmatch(r.stderr)
 	if kept == nil {
 		t.Fatalf("got on stderr %q, want the folder", r.stderr)
 	}
-	if _, err := os.Stat(kept[1]); err != nil {
-		t.Error(err)
+	list := exec.CommandContext(t.Context(), "go", "list", "-mod=mod", "-f", "{{.Name}} {{.Imports}}", "./weir")
+	list.Dir = kept[1]
+	if out, err := list.Output(); err != nil || string(out) != "main [example.com/h/v2/silent os weir/cmd/weir/cli]\n" {
+		t.Errorf("got %q, %v from what was kept, want a main with the package", out, err)
 	}
 }
