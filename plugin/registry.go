@@ -21,10 +21,21 @@ import (
 //	name    = segment *( "/" segment )
 //	segment = alnum [ *( alnum / "-" / "_" / "." ) alnum ]
 func Register(name string, h Handler) {
-	if err := handlers.register(name, h, place()); err != nil {
+	if err := handlers.register(place(), Named{name, h}); err != nil {
 		panic(err.Error())
 	}
 }
+
+// Named is a handler and the name that it is to have.
+type Named struct {
+	Name    string
+	Handler Handler
+}
+
+// RegisterAll is Register for handlers that the program finds while it runs, such as those of a shared library. place
+// says where they are from, for the message if one of their names is wanted again. It registers all of them or, with
+// an error for what Register panics about, none. Any goroutine may call it.
+func RegisterAll(place string, list []Named) error { return handlers.register(place, list...) }
 
 // Lookup returns the handler of that name, with its Limit filled in; ok is false if there is none. Any goroutine may
 // call it.
@@ -47,26 +58,41 @@ type entry struct {
 	place   string // "file:line" of the registration
 }
 
-func (r *registry) register(name string, h Handler, place string) error {
-	if err := checkName(name); err != nil {
-		return fmt.Errorf("plugin: register %q at %s: %w", name, place, err)
-	}
-	if err := checkHandler(h); err != nil {
-		return fmt.Errorf("plugin: register %q at %s: %w", name, place, err)
-	}
-	if h.Limit == 0 {
-		h.Limit = DefaultLimit
+// register takes all of the list or nothing.
+func (r *registry) register(place string, list ...Named) error {
+	for _, n := range list {
+		if err := check(n); err != nil {
+			return fmt.Errorf("plugin: register %q at %s: %w", n.Name, place, err)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if first, taken := r.byName[name]; taken {
-		return fmt.Errorf("plugin: register %q at %s: already registered at %s", name, place, first.place)
+	added := make(map[string]entry, len(list))
+	for _, n := range list {
+		first, taken := r.byName[n.Name]
+		if !taken {
+			first, taken = added[n.Name]
+		}
+		if taken {
+			return fmt.Errorf("plugin: register %q at %s: already registered at %s", n.Name, place, first.place)
+		}
+		if n.Handler.Limit == 0 {
+			n.Handler.Limit = DefaultLimit
+		}
+		added[n.Name] = entry{n.Handler, place}
 	}
 	if r.byName == nil {
 		r.byName = map[string]entry{}
 	}
-	r.byName[name] = entry{h, place}
+	maps.Copy(r.byName, added)
 	return nil
+}
+
+func check(n Named) error {
+	if err := checkName(n.Name); err != nil {
+		return err
+	}
+	return checkHandler(n.Handler)
 }
 
 func (r *registry) lookup(name string) (Handler, bool) {

@@ -17,7 +17,7 @@ func TestRegister(t *testing.T) {
 		t.Errorf("names of an empty registry: got %q, want none", names)
 	}
 	for _, name := range []string{"demo/babble", "a/b-c.d_e", "echo", "Demo/babble", "x", "1/2/3", strings.Repeat("n", maxName)} {
-		if err := r.register(name, Handler{Stream: stream, Doc: name}, "a.go:1"); err != nil {
+		if err := r.register("a.go:1", Named{name, Handler{Stream: stream, Doc: name}}); err != nil {
 			t.Fatal(err)
 		}
 		h, ok := r.lookup(name)
@@ -25,7 +25,7 @@ func TestRegister(t *testing.T) {
 			t.Errorf("%q: got %+v, %v, want the handler with the limit %d", name, h, ok, DefaultLimit)
 		}
 	}
-	if err := r.register("limited", Handler{Unary: unary, Limit: 3}, "a.go:2"); err != nil {
+	if err := r.register("a.go:2", Named{"limited", Handler{Unary: unary, Limit: 3}}); err != nil {
 		t.Fatal(err)
 	}
 	if h, _ := r.lookup("limited"); h.Limit != 3 || h.Unary == nil {
@@ -68,7 +68,7 @@ func TestRefusedNames(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var r registry
-			wantError(t, r.register(tt.name, Handler{Unary: unary}, "a.go:7"), "plugin: ", "a.go:7", tt.want)
+			wantError(t, r.register("a.go:7", Named{tt.name, Handler{Unary: unary}}), "plugin: ", "a.go:7", tt.want)
 			if _, ok := r.lookup(tt.name); ok {
 				t.Error("the refused handler can be looked up")
 			}
@@ -89,19 +89,54 @@ func TestRefusedHandlers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var r registry
-			wantError(t, r.register("a/b", tt.h, "a.go:7"), `"a/b"`, "a.go:7", tt.want)
+			wantError(t, r.register("a.go:7", Named{"a/b", tt.h}), `"a/b"`, "a.go:7", tt.want)
 		})
 	}
 }
 
 func TestTakenName(t *testing.T) {
 	var r registry
-	if err := r.register("a/b", Handler{Unary: unary}, "first.go:1"); err != nil {
+	if err := r.register("first.go:1", Named{"a/b", Handler{Unary: unary}}); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, r.register("a/b", Handler{Stream: stream}, "second.go:2"), `"a/b"`, "first.go:1", "second.go:2")
+	wantError(t, r.register("second.go:2", Named{"a/b", Handler{Stream: stream}}), `"a/b"`, "first.go:1", "second.go:2")
 	if h, _ := r.lookup("a/b"); h.Unary == nil {
 		t.Error("the first registration was replaced")
+	}
+}
+
+// A list is registered whole or not at all, whatever is wrong and wherever in it that stands.
+func TestRegisterList(t *testing.T) {
+	good := []Named{{"l/a", Handler{Unary: unary}}, {"l/b", Handler{Stream: stream, Limit: 2}}}
+	tests := []struct {
+		name string
+		bad  Named
+		want []string
+	}{
+		{"malformed", Named{"l/", Handler{Unary: unary}}, []string{`"l/" at lib.so`, "empty segment"}},
+		{"incomplete", Named{"l/c", Handler{}}, []string{`"l/c" at lib.so`, "neither"}},
+		{"taken before", Named{"a/b", Handler{Unary: unary}}, []string{`"a/b" at lib.so`, "already registered at first.go:1"}},
+		{"twice in the list", Named{"l/a", Handler{Stream: stream}}, []string{`"l/a" at lib.so`, "already registered at lib.so"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var r registry
+			if err := r.register("first.go:1", Named{"a/b", Handler{Unary: unary}}); err != nil {
+				t.Fatal(err)
+			}
+			for i := range len(good) + 1 {
+				wantError(t, r.register("lib.so", slices.Insert(slices.Clone(good), i, tt.bad)...), tt.want...)
+				if got := r.names(); !slices.Equal(got, []string{"a/b"}) {
+					t.Fatalf("got the names %q, want none of the list", got)
+				}
+			}
+			if err := r.register("lib.so", good...); err != nil {
+				t.Error(err)
+			}
+			if h, _ := r.lookup("l/a"); h.Limit != DefaultLimit {
+				t.Errorf("got the limit %d, want the default", h.Limit)
+			}
+		})
 	}
 }
 
@@ -127,7 +162,7 @@ func TestManyAtATime(t *testing.T) {
 		wg.Go(func() {
 			for i := range rounds {
 				name := fmt.Sprintf("race/h%d", i)
-				if r.register(name, Handler{Unary: unary}, fmt.Sprintf("w%d", w)) == nil {
+				if r.register(fmt.Sprintf("w%d", w), Named{name, Handler{Unary: unary}}) == nil {
 					mu.Lock()
 					won[name]++
 					mu.Unlock()

@@ -25,47 +25,78 @@ import (
 // handlers; names are theirs, in the plugin's order. Any goroutine may call it.
 //
 // It fails, saying what to do, for what is no shared object, or no plugin, or one for another version of the C ABI, or
-// one that is loaded already, and for names that are malformed or taken. Handlers that were registered before
-// the one that failed stay so, and are in names.
+// one that is loaded already, and for names that are malformed or taken. Then none of its handlers is registered.
 //
-// A library is never unloaded, not even when Load fails: the code of its constructors has run, and its threads may.
+// A library is never unloaded, not even when Load fails: the code of its constructors has run, and its threads may. It
+// is not started twice either: what failed once fails again. A file that was mended is another library if it was put in
+// the old one's place by renaming.
 func Load(path string) (names []string, err error) {
 	loading.Lock()
 	defer loading.Unlock()
 	if names, err = load(path); err != nil {
-		return names, fmt.Errorf("cabi: load %s: %w", path, err)
+		failures[path]++
+		return nil, fmt.Errorf("cabi: load %s: %w", path, err)
 	}
 	return names, nil
 }
 
+// These are guarded by loading.
 var (
-	loading sync.Mutex
-	loaded  = map[unsafe.Pointer]bool{} // by what dlopen gave, which is the same for the same file
+	loading  sync.Mutex
+	started  = map[unsafe.Pointer]*library{} // by what dlopen gave, which is the same for the same file
+	failures = map[string]int{}              // by path
 )
 
-func load(path string) ([]string, error) {
-	library, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	if loaded[library] {
-		return nil, errors.New("it is loaded already")
-	}
-	handlers, err := start(library)
-	if err != nil {
-		return nil, err
-	}
-	return register(handlers)
+// A library is one whose weir_plugin_init has run.
+type library struct {
+	handlers   []plugin.Named
+	err        error // why it can give none
+	registered bool
 }
 
-func open(path string) (unsafe.Pointer, error) {
-	path, err := filepath.Abs(path) // without a slash, dlopen would search for it
+func load(path string) ([]string, error) {
+	at, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	l, again := started[at], true
+	if l == nil {
+		if l, err = start(at); err != nil {
+			return nil, err
+		}
+		started[at], again = l, false
+	}
+	switch {
+	case l.registered:
+		return nil, errors.New("it is loaded already")
+	case l.err != nil && again:
+		return nil, fmt.Errorf("it is loaded already, and failed then: %w; put a mended file in its place by renaming, not by writing over it", l.err)
+	case l.err != nil:
+		return nil, l.err
+	}
+	return l.register(path)
+}
+
+func (l *library) register(path string) (names []string, err error) {
+	if err := plugin.RegisterAll(path, l.handlers); err != nil {
+		return nil, err
+	}
+	l.registered = true
+	for _, h := range l.handlers {
+		names = append(names, h.Name)
+	}
+	return names, nil
+}
+
+func open(given string) (unsafe.Pointer, error) {
+	path, err := filepath.Abs(given) // without a slash, dlopen would search for it
 	if err != nil {
 		return nil, err
 	}
 	if err := checkFile(path); err != nil {
 		return nil, err
 	}
+	path = respell(path, failures[given])
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var why [1024]C.char
@@ -74,6 +105,13 @@ func open(path string) (unsafe.Pointer, error) {
 		return nil, refusal(path, C.GoString(&why[0]))
 	}
 	return library, nil
+}
+
+// respell writes a path in another way, for each failure in one of its own. By a name that it knows the dynamic linker
+// gives the library that it has, without a look at the file that has that name now.
+func respell(path string, failures int) string {
+	dir, base := filepath.Split(path)
+	return dir + strings.Repeat("./", failures) + base
 }
 
 func checkFile(path string) error {
@@ -106,34 +144,35 @@ func refusal(path, why string) error {
 	return fmt.Errorf("not a shared object that this system loads: build it for this system with -shared -fPIC (%s)", why)
 }
 
-// start makes acquaintance with a library that has been opened.
-func start(library unsafe.Pointer) ([]*handler, error) {
-	abi, err := symbol(library, "weir_plugin_abi")
+// start makes acquaintance with a library that has been opened. Before its init has run, what is wrong is an error and
+// there is no library.
+func start(at unsafe.Pointer) (*library, error) {
+	abi, err := symbol(at, "weir_plugin_abi")
 	if err != nil {
 		return nil, err
 	}
 	if got := C.weir_run_abi(abi); got != C.WEIR_PLUGIN_ABI {
 		return nil, fmt.Errorf("it was built for version %d of the C ABI, this weir has %d: build it with this weir's weir_plugin.h", uint32(got), C.WEIR_PLUGIN_ABI)
 	}
-	prepare, err := symbol(library, "weir_plugin_init")
+	prepare, err := symbol(at, "weir_plugin_init")
 	if err != nil {
 		return nil, err
 	}
-	list, err := symbol(library, "weir_plugin_handlers")
+	list, err := symbol(at, "weir_plugin_handlers")
 	if err != nil {
 		return nil, err
 	}
-	loaded[library] = true // whatever comes now, what init did is done
 	if code := C.weir_run_init(prepare); code != C.WEIR_OK {
-		return nil, fmt.Errorf("weir_plugin_init returned %d: the plugin could not get ready, and may have said why on standard error", int32(code))
+		return &library{err: fmt.Errorf("weir_plugin_init returned %d: the plugin could not get ready, and may have said why on standard error", int32(code))}, nil
 	}
-	return enumerate(list)
+	handlers, err := enumerate(list)
+	return &library{handlers: handlers, err: err}, nil
 }
 
-func symbol(library unsafe.Pointer, name string) (unsafe.Pointer, error) {
+func symbol(at unsafe.Pointer, name string) (unsafe.Pointer, error) {
 	c := C.CString(name)
 	defer C.free(unsafe.Pointer(c))
-	f := C.weir_symbol(library, c)
+	f := C.weir_symbol(at, c)
 	if f == nil {
 		return nil, fmt.Errorf("it has no function %s: it is no weir plugin, or the function is not exported (WEIR_PLUGIN_EXPORT, extern \"C\")", name)
 	}
@@ -143,7 +182,7 @@ func symbol(library unsafe.Pointer, name string) (unsafe.Pointer, error) {
 // maxHandlers is more than any library has; a number above it was never set.
 const maxHandlers = 10_000
 
-func enumerate(list unsafe.Pointer) ([]*handler, error) {
+func enumerate(list unsafe.Pointer) ([]plugin.Named, error) {
 	var n C.size_t
 	first := C.weir_run_handlers(list, &n)
 	if first == nil || n == 0 {
@@ -152,35 +191,14 @@ func enumerate(list unsafe.Pointer) ([]*handler, error) {
 	if n > maxHandlers {
 		return nil, fmt.Errorf("weir_plugin_handlers gives %d handlers, at most %d are believed", uint64(n), maxHandlers)
 	}
-	var handlers []*handler
+	var handlers []plugin.Named
 	for c := first; len(handlers) < int(n); c = C.weir_next(c) {
 		h := &handler{c: c}
 		if err := h.check(); err != nil {
 			return nil, fmt.Errorf("handler %d of %d: %w", len(handlers)+1, int(n), err)
 		}
 		h.name = C.GoString(c.name)
-		handlers = append(handlers, h)
+		handlers = append(handlers, plugin.Named{Name: h.name, Handler: h.registration()})
 	}
 	return handlers, nil
-}
-
-func register(handlers []*handler) (names []string, err error) {
-	for _, h := range handlers {
-		if err := registerOne(h); err != nil {
-			return names, err
-		}
-		names = append(names, h.name)
-	}
-	return names, nil
-}
-
-// registerOne registers, and returns what Register panics with.
-func registerOne(h *handler) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%v", v)
-		}
-	}()
-	plugin.Register(h.name, h.registration())
-	return nil
 }

@@ -81,7 +81,7 @@ func TestLoadRefusesPlugins(t *testing.T) {
 }
 
 // variant builds refused.c; each time another file, which can be loaded once more.
-func variant(t *testing.T, name string) string {
+func variant(t testing.TB, name string) string {
 	t.Helper()
 	as, err := os.MkdirTemp(libraries, name)
 	if err != nil {
@@ -101,27 +101,44 @@ func wantRefused(t *testing.T, path, want string) {
 	}
 }
 
-// A name that is taken is an error, and what was registered before it is told.
+// All of a library's names are registered, or none.
 func TestLoadTakenName(t *testing.T) {
-	got, err := Load(variant(t, "TWICE"))
-	if err == nil || !strings.Contains(err.Error(), `"refused/twice"`) || !strings.Contains(err.Error(), "already registered") {
-		t.Errorf("got %v, want that the name is taken", err)
+	for range 2 {
+		wantRefused(t, variant(t, "TWICE"), `"refused/twice"`)
+		if _, ok := plugin.Lookup("refused/twice"); ok {
+			t.Error("one of two handlers is registered, want none")
+		}
 	}
-	// With -count the first of the two is taken as well.
-	if len(got) > 1 || len(got) == 1 && got[0] != "refused/twice" {
-		t.Errorf("got the names %q, want the first", got)
+	path := variant(t, "LARGER")
+	find(t, "later/one") // from another file
+	for range 2 {
+		wantRefused(t, path, `"later/one" at `+path+": already registered at ")
+	}
+}
+
+// A library that failed to get ready is not asked again, and its file is told to be replaced.
+func TestLoadFailedBefore(t *testing.T) {
+	for _, name := range []string{"BAD_INIT", "EMPTY", "SMALL"} {
+		path := variant(t, name)
+		_, first := Load(path)
+		_, again := Load(path)
+		if first == nil || strings.Contains(first.Error(), "loaded already") {
+			t.Errorf("%s: got %v, want why it cannot be loaded", name, first)
+		}
+		if again == nil || !strings.Contains(again.Error(), "it is loaded already, and failed then: ") || !strings.Contains(again.Error(), "by renaming") {
+			t.Errorf("%s: got %v, want what to do", name, again)
+		}
+		// What is put in its place is another library.
+		if err := os.Rename(variant(t, "WRONG_ABI"), path); err != nil {
+			t.Fatal(err)
+		}
+		wantRefused(t, path, "version 99")
 	}
 }
 
 // What a later weir.h adds at the end of a handler does not hide the next one.
 func TestLoadLargerStructs(t *testing.T) {
-	if names["later"] == nil {
-		got, err := Load(variant(t, "LARGER"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		names["later"] = got
-	}
+	find(t, "later/one")
 	if got, want := names["later"], []string{"later/one", "later/two"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
