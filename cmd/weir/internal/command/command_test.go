@@ -25,13 +25,13 @@ func parse(t *testing.T, args ...string) (s *Serving, code int, done bool, stdou
 
 func TestFlags(t *testing.T) {
 	s, code, done, _, stderr := parse(t, "--listen", ":1", "--listen=unix:/x", "--loops", "3", "--max-conns", "7", "--idle", "1m",
-		"--head-timeout", "2s", "--stall", "3s", "--high", "4096", "--drain", "4s", "--pprof", ":6060")
+		"--head-timeout", "2s", "--stall", "3s", "--high", "4096", "--drain", "4s", "--grace", "1s", "--pprof", ":6060")
 	if done || code != OK || stderr != "" {
 		t.Fatalf("got %d, %v, %q", code, done, stderr)
 	}
 	srv := new(weir.Server)
 	s.configure(srv)
-	want := weir.Timeouts{Idle: time.Minute, Head: 2 * time.Second, WriteStall: 3 * time.Second, Drain: 4 * time.Second}
+	want := weir.Timeouts{Idle: time.Minute, Head: 2 * time.Second, WriteStall: 3 * time.Second, Drain: 4 * time.Second, DrainGrace: time.Second}
 	if srv.Timeouts != want || srv.Loops != 3 || srv.Limits.Conns != 7 || srv.Limits.HighMark != 4096 {
 		t.Errorf("got %+v, %d loops, %+v", srv.Timeouts, srv.Loops, srv.Limits)
 	}
@@ -50,6 +50,25 @@ func TestFlagsByDefault(t *testing.T) {
 	}
 	if !slices.Equal(s.Listen.list, []string{"127.0.0.1:8080"}) {
 		t.Errorf("got the addresses %q", s.Listen.list)
+	}
+}
+
+// G16: the grace leaves a part of the drain in which new requests are refused,
+// and a drain of no time is no time.
+func TestGrace(t *testing.T) {
+	for _, tt := range []struct{ drain, grace, wantDrain, wantGrace time.Duration }{
+		{time.Minute, 2 * time.Second, time.Minute, 2 * time.Second},
+		{time.Minute, 0, time.Minute, 0},
+		{time.Second, 2 * time.Second, time.Second, 500 * time.Millisecond},
+		{0, 2 * time.Second, 1, 0},
+	} {
+		var s Serving
+		s.Fixed(nil, weir.Timeouts{Drain: tt.drain, DrainGrace: tt.grace}, 0)
+		srv := new(weir.Server)
+		s.configure(srv)
+		if got := srv.Timeouts; got.Drain != tt.wantDrain || got.DrainGrace != tt.wantGrace {
+			t.Errorf("%v of %v: got %v of %v, want %v of %v", tt.grace, tt.drain, got.DrainGrace, got.Drain, tt.wantGrace, tt.wantDrain)
+		}
 	}
 }
 
@@ -77,6 +96,8 @@ func TestWrongUse(t *testing.T) {
 		{"--idle", "flag needs an argument: -idle"},
 		{"--idle 0s", "-idle: must be more than zero"},
 		{"--idle -1s", "-idle: must be more than zero"},
+		{"--grace -1s", "-grace: must not be below zero"},
+		{"--grace 5", `-grace: want a duration such as "500ms"`},
 		{"--stall x", `-stall: want a duration such as "500ms"`},
 		{"--loops 1x", "-loops: want a number from 0 to 1024"},
 		{"--loops 1025", "-loops: want a number from 0 to 1024"},

@@ -90,27 +90,51 @@ func (a *Addresses) Set(address string) error {
 	return nil
 }
 
-// wait is a flag for a duration above zero.
-type wait time.Duration
+// wait is a flag for a duration above zero, delay for one that may be zero.
+type (
+	wait  time.Duration
+	delay time.Duration
+)
 
-func (d *wait) String() string { return time.Duration(*d).String() }
+func (d *wait) String() string  { return time.Duration(*d).String() }
+func (d *delay) String() string { return time.Duration(*d).String() }
 
 func (d *wait) Set(text string) error {
-	v, err := time.ParseDuration(text)
-	if err != nil {
-		return errors.New(`want a duration such as "500ms" or "1m30s"`)
-	}
-	if v <= 0 {
+	v, err := parseDuration(text)
+	if err == nil && v <= 0 {
 		return errors.New("must be more than zero")
 	}
 	*d = wait(v)
-	return nil
+	return err
+}
+
+func (d *delay) Set(text string) error {
+	v, err := parseDuration(text)
+	if err == nil && v < 0 {
+		return errors.New("must not be below zero")
+	}
+	*d = delay(v)
+	return err
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, errors.New(`want a duration such as "500ms" or "1m30s"`)
+	}
+	return v, nil
 }
 
 // DurationVar adds a flag for a duration above zero.
 func DurationVar(fs *flag.FlagSet, p *time.Duration, name string, value time.Duration, usage string) {
 	*p = value
 	fs.Var((*wait)(p), name, usage)
+}
+
+// DelayVar adds a flag for a duration of zero or more.
+func DelayVar(fs *flag.FlagSet, p *time.Duration, name string, value time.Duration, usage string) {
+	*p = value
+	fs.Var((*delay)(p), name, usage)
 }
 
 // count is a flag for an integer within bounds.

@@ -43,13 +43,20 @@ func (s *Serving) Register(fs *flag.FlagSet, listen string) {
 	DurationVar(fs, &s.timeouts.Head, "head-timeout", defaults.Head, "`DURATION` from a request's first byte to the end of its head, then 408")
 	DurationVar(fs, &s.timeouts.WriteStall, "stall", defaults.WriteStall, "`DURATION` in which a client takes no byte before its stream is cut")
 	DurationVar(fs, &s.timeouts.Drain, "drain", defaults.Drain, "`DURATION` for which running streams may go on after SIGTERM; a second signal cuts them")
+	GraceVar(fs, &s.timeouts.DrainGrace, 0)
 	fs.StringVar(&s.Pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
+}
+
+// GraceVar adds the flag --grace, which is a part of the drain.
+func GraceVar(fs *flag.FlagSet, p *time.Duration, value time.Duration) {
+	DelayVar(fs, p, "grace", value, "`DURATION` after SIGTERM in which new requests are still served, for load balancers to look elsewhere; then they get 503; at most half of drain")
 }
 
 // Run starts srv with what the flags say, prints the ready line under the
 // subcommand's full name, and serves until SIGTERM or SIGINT. Then it drains;
-// a second signal cuts what still runs. It returns an exit code. Run logs to
-// srv.Logger.
+// a second signal cuts what still runs. SIGINT is somebody at a terminal, with
+// no load balancer in front: its drain has no grace. Run returns an exit code,
+// and logs to srv.Logger.
 func (s *Serving) Run(srv *weir.Server, name string, stdout io.Writer) int {
 	log := srv.Logger
 	stop := notify()
@@ -71,9 +78,12 @@ func (s *Serving) Run(srv *weir.Server, name string, stdout io.Writer) int {
 	if s.Ready != nil {
 		s.Ready(srv.Addrs())
 	}
-	<-stop.drain.Done()
+	first := <-stop.first
 	if s.Draining != nil {
 		s.Draining()
+	}
+	if first == os.Interrupt {
+		srv.Timeouts.DrainGrace = 0 // which is read by Shutdown alone
 	}
 	return drain(stop.cut, srv, name, log)
 }
@@ -82,17 +92,18 @@ func (s *Serving) configure(srv *weir.Server) {
 	srv.Loops, srv.Limits.Conns, srv.Limits.HighMark = s.loops, s.conns, s.high
 	t := &srv.Timeouts
 	t.Idle, t.Head, t.WriteStall, t.Drain = s.timeouts.Idle, s.timeouts.Head, s.timeouts.WriteStall, s.timeouts.Drain
+	t.DrainGrace = min(s.timeouts.DrainGrace, t.Drain/2)
 }
 
 // drain shuts the server down and reports how that went.
 func drain(cut context.Context, srv *weir.Server, name string, log *slog.Logger) int {
-	log.Info(name+": draining", "for", srv.Timeouts.Drain.String())
+	log.Info(name+": draining", "for", srv.Timeouts.Drain.String(), "grace", srv.Timeouts.DrainGrace.String())
 	report, err := srv.Shutdown(cut)
 	if err != nil {
 		log.Error(name+": cannot drain", "err", err)
 		return Failure
 	}
-	log.Info(name+": drained", "drained", report.Drained, "cut", report.Cut, "took", report.Took.String())
+	log.Info(name+": drained", "drained", report.Drained, "cut", report.Cut, "refused", report.Refused, "took", report.Took.String())
 	return OK
 }
 
@@ -108,32 +119,31 @@ func urls(addrs []net.Addr) string {
 	return strings.Join(names, " ")
 }
 
-// stop is two contexts: the first signal ends drain, the second one cut.
+// stop tells of signals: first has the first one, the second ends cut.
 type stop struct {
-	drain, cut context.Context
-	release    func()
+	first   chan os.Signal
+	cut     context.Context
+	release func()
 }
 
 func notify() stop {
-	signals := make(chan os.Signal, 2)
+	signals, first := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	drain, endDrain := context.WithCancel(context.Background())
 	cut, endCut := context.WithCancel(context.Background())
 	over := make(chan struct{})
 	go func() {
-		for _, end := range []func(){endDrain, endCut} {
+		for _, tell := range []func(os.Signal){func(s os.Signal) { first <- s }, func(os.Signal) { endCut() }} {
 			select {
-			case <-signals:
-				end()
+			case s := <-signals:
+				tell(s)
 			case <-over:
 				return
 			}
 		}
 	}()
-	return stop{drain, cut, func() {
+	return stop{first, cut, func() {
 		signal.Stop(signals)
 		close(over)
-		endDrain()
 		endCut()
 	}}
 }
@@ -142,5 +152,6 @@ func notify() stop {
 // on, and whose srv already has its limits.
 func (s *Serving) Fixed(listen []string, t weir.Timeouts, loops int) {
 	s.Listen = Addresses{list: listen, given: true}
+	t.Drain = max(t.Drain, 1) // nothing is no time, and not the server's default
 	s.timeouts, s.loops = t, loops
 }

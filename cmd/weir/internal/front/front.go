@@ -75,9 +75,11 @@ func newRequestID() string {
 // shape, too. bodyLimit is the server's limit for bodies.
 func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error) {
 	return func(w *weir.Response, r *weir.Request, err error) {
-		if id := r.Header().Get(RequestID); usableID(id) {
-			SetField(w, RequestID, id)
+		id := r.Header().Get(RequestID)
+		if !usableID(id) {
+			id = newRequestID() // it was refused before Identify saw it
 		}
+		SetField(w, RequestID, id)
 		Fail(w, describe(w.Status(), bodyLimit, err))
 	}
 }
@@ -85,12 +87,14 @@ func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error)
 // describe turns weir's status and reason into the dialect's error. What a
 // handler failed with is not for clients to read.
 func describe(status int, bodyLimit int64, err error) *openai.Error {
-	switch status {
-	case http.StatusServiceUnavailable:
+	switch {
+	case errors.Is(err, weir.ErrServerClosed):
+		return openai.ServerError(status, "The server is shutting down. Please try again.")
+	case status == http.StatusServiceUnavailable:
 		return openai.Overloaded()
-	case http.StatusRequestEntityTooLarge:
+	case status == http.StatusRequestEntityTooLarge:
 		return openai.TooLarge(bodyLimit)
-	case http.StatusInternalServerError:
+	case status == http.StatusInternalServerError:
 		return openai.ServerError(status, "The server had an error while processing your request.")
 	}
 	message := fmt.Sprintf("The request could not be read: %v.", err) // constants and a number, none of the client's bytes

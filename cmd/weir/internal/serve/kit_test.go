@@ -175,7 +175,7 @@ log: {access: stdout, format: json}
 `
 
 // serve runs the test's binary, with the race detector if that has it, as weir
-// serve.
+// serve. It drains without a grace, unless the test asks for one.
 func serve(t *testing.T, config string, args ...string) *gateway {
 	t.Helper()
 	return launch(t, os.Args[0], nil, config, args...)
@@ -185,7 +185,7 @@ func launch(t *testing.T, program string, first []string, config string, args ..
 	t.Helper()
 	g := &gateway{file: filepath.Join(t.TempDir(), "weir.yaml")}
 	g.write(t, config)
-	g.process = start(t, []string{asServe + "=1", "GORACE=atexit_sleep_ms=0"}, program, append(append(first, "--config", g.file), args...)...)
+	g.process = start(t, []string{asServe + "=1", "GORACE=atexit_sleep_ms=0"}, program, append(append(first, "--config", g.file, "--grace", "0s"), args...)...)
 	g.url = strings.TrimPrefix(g.out.wait(t, 1, `^weir serve: ready on http://127\.0\.0\.1:\d+$`)[0], "weir serve: ready on ")
 	var entry struct{ On string }
 	decode(t, g.log.wait(t, 1, `"msg":"admin"`)[0], &entry)

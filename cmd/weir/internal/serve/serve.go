@@ -56,6 +56,7 @@ type options struct {
 	check    bool
 	loops    int
 	stall    time.Duration
+	grace    time.Duration
 	pprof    string
 }
 
@@ -65,6 +66,7 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.BoolVar(&o.check, "check", false, "say what is wrong with the configuration, all of it, and exit")
 	command.CountVar(fs, &o.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
 	command.DurationVar(fs, &o.stall, "stall", 30*time.Second, "`DURATION` in which a client takes no byte before its stream is cut")
+	command.GraceVar(fs, &o.grace, 2*time.Second)
 	fs.StringVar(&o.pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
 }
 
@@ -153,6 +155,6 @@ func run(o *options, cfg *config.Config, stdout, stderr io.Writer) int {
 	defer endAdmin()
 	srv := live.server(log)
 	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { live.metrics.server.Store(srv) }}
-	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D()}, live.loops)
+	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, live.loops)
 	return serving.Run(srv, name, stdout)
 }
