@@ -13,8 +13,10 @@ const (
 // Peek reads what a gateway must know of a request while its body passes: the
 // top-level model, stream and user. It looks at each byte once, keeps nothing
 // else and checks no more of the JSON than it needs. The zero value is ready.
+//
+// Of several equal keys the last one wins, as in most parsers; but see Twice.
 type Peek struct {
-	Model  string
+	Model  string // "" when it is no string, or too long to be a model's name
 	User   string
 	Stream bool
 
@@ -46,12 +48,17 @@ const (
 )
 
 const (
-	sawModel = 1 << iota
-	sawStream
+	sawModelKey = 1 << iota
+	sawModel
+	sawTwo
 )
 
-// Known reports whether both model and stream have been seen.
-func (p *Peek) Known() bool { return p.seen == sawModel|sawStream }
+// HasModel reports whether the model has been seen, whatever it is.
+func (p *Peek) HasModel() bool { return p.seen&sawModel != 0 }
+
+// Twice reports whether the object has the key model more than once. Such a
+// request must not go on: whoever reads it next may take the other one.
+func (p *Peek) Twice() bool { return p.seen&sawTwo != 0 }
 
 // Complete reports whether the object has been seen to its end.
 func (p *Peek) Complete() bool { return p.state == peekOver }
@@ -81,24 +88,42 @@ func (p *Peek) Feed(b []byte) {
 	}
 }
 
-// Rename returns a copy of the body, or of a beginning of it that has the
-// model in it, with another name for the model. Nothing else is changed.
-func (p *Peek) Rename(body []byte, model string) []byte {
-	if p.modelTo == 0 || p.modelTo > len(body) {
-		return body
+// Rename returns a copy of the body with another name, given as a JSON string,
+// for the model. Nothing else is changed.
+func (p *Peek) Rename(body, name []byte) []byte {
+	out := make([]byte, 0, len(body)+len(name))
+	for _, piece := range p.Splice(0, body, name) {
+		out = append(out, piece...)
 	}
-	out := make([]byte, 0, len(body)+len(model)+2)
-	out = AppendString(append(out, body[:p.modelFrom]...), model)
-	return append(out, body[p.modelTo:]...)
+	return out
 }
 
-// Messages is the body from the value of messages on; nil when there is none.
-func (p *Peek) Messages(body []byte) []byte {
-	if p.messages == 0 || p.messages > len(body) {
-		return nil
+// Splice is Rename for a part of the body that begins at offset at: it returns
+// what is before the model, the name, if the model begins in this part, and what
+// is behind. A nil name changes nothing. All of them are views.
+func (p *Peek) Splice(at int, part, name []byte) (pieces [3][]byte) {
+	from, to := p.modelFrom-at, p.modelTo-at
+	if name == nil || p.modelTo == 0 || to <= 0 || from >= len(part) {
+		return [3][]byte{part}
 	}
-	return body[p.messages:]
+	pieces[0], pieces[2] = part[:max(0, from)], part[min(to, len(part)):]
+	if from >= 0 {
+		pieces[1] = name
+	}
+	return pieces
 }
+
+// Growth is how much longer the body becomes by Rename.
+func (p *Peek) Growth(name []byte) int {
+	if p.modelTo == 0 {
+		return 0
+	}
+	return len(name) - (p.modelTo - p.modelFrom)
+}
+
+// Messages is where in the body the value of messages begins; 0 = it has not
+// been seen.
+func (p *Peek) Messages() int { return p.messages }
 
 // behind allows nothing but white space after the object.
 func (p *Peek) behind(b []byte) {
@@ -148,14 +173,17 @@ func (p *Peek) outside(c byte) {
 	}
 }
 
-// scalar takes a value that is no string: only stream's counts.
+// scalar is the end of a value that is no string: of these only stream's counts.
 func (p *Peek) scalar() {
 	if p.depth != 1 || p.isKey {
 		return
 	}
-	if string(p.key) == "stream" {
+	switch string(p.key) {
+	case "stream":
 		p.Stream = string(p.text) == "true"
-		p.seen |= sawStream
+	case "model":
+		p.Model, p.modelFrom, p.modelTo = "", 0, 0
+		p.seen |= sawModel
 	}
 	p.key = p.key[:0]
 }
@@ -204,7 +232,8 @@ func (p *Peek) endString() {
 		return
 	}
 	if p.isKey {
-		p.key = append(p.key[:0], p.text...)
+		p.key = append(p.key[:0], p.value()...)
+		p.sawKey()
 		return
 	}
 	switch string(p.key) {
@@ -216,6 +245,16 @@ func (p *Peek) endString() {
 		p.User = p.value()
 	}
 	p.key, p.text = p.key[:0], p.text[:0]
+}
+
+func (p *Peek) sawKey() {
+	if string(p.key) != "model" {
+		return
+	}
+	if p.seen&sawModelKey != 0 {
+		p.seen |= sawTwo
+	}
+	p.seen |= sawModelKey
 }
 
 // value is the string that was read, "" when it was too long to be one that

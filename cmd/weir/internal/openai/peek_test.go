@@ -1,58 +1,107 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
 func TestPeek(t *testing.T) {
 	for _, tt := range []struct {
-		name, body          string
-		model, user         string
-		stream, known, done bool
-		bad                 bool
+		name, body        string
+		model, user       string
+		stream, has, done bool
+		bad               bool
 	}{
 		{"usual", `{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}`, "m", "", true, true, true, false},
 		{"last", `{"messages":[{"model":"x","stream":false}],"stream" : true , "model": "m\u0041"}`, "mA", "", true, true, true, false},
-		{"no stream", `{"model":"m","user":"u\"1"}`, "m", `u"1`, false, false, true, false},
+		{"no stream", `{"model":"m","user":"u\"1"}`, "m", `u"1`, false, true, true, false},
 		{"false", `{"stream":false,"model":"m"}`, "m", "", false, true, true, false},
 		{"nested braces in strings", `{"a":"}{][\\","model":"m","stream":true}`, "m", "", true, true, true, false},
 		{"array", `[1]`, "", "", false, false, false, true},
 		{"text", `hello`, "", "", false, false, false, true},
-		{"behind", `{"model":"m"} x`, "m", "", false, false, false, true},
-		{"white space behind", "{\"model\":\"m\"}\r\n", "m", "", false, false, true, false},
-		{"cut", `{"model":"m","stream":tr`, "m", "", false, false, false, false},
+		{"behind", `{"model":"m"} x`, "m", "", false, true, false, true},
+		{"white space behind", "{\"model\":\"m\"}\r\n", "m", "", false, true, true, false},
+		{"cut", `{"model":"m","stream":tr`, "m", "", false, true, false, false},
 		{"value like a key", `{"a":"model","b":"m","stream":null}`, "", "", false, false, true, false},
+		{"escaped key", `{"m\u006fdel":"m","\u0073tream":true}`, "m", "", true, true, true, false},
+		{"bad escape in a key", `{"\x":1}`, "", "", false, false, false, true},
+		{"model is a number", `{"model":1,"stream":true}`, "", "", true, true, true, false},
+		{"model is an object", `{"model":{"model":"x"},"user":"u"}`, "", "u", false, true, true, false},
+		{"model is long", `{"model":"` + strings.Repeat("x", peekValue+1) + `"}`, "", "", false, true, true, false},
 		{"empty object", `{}`, "", "", false, false, true, false},
 	} {
 		for cut := range len(tt.body) + 1 {
 			var p Peek
 			p.Feed([]byte(tt.body[:cut]))
 			p.Feed([]byte(tt.body[cut:]))
-			if p.Model != tt.model || p.User != tt.user || p.Stream != tt.stream || p.Known() != tt.known ||
+			if p.Model != tt.model || p.User != tt.user || p.Stream != tt.stream || p.HasModel() != tt.has ||
 				p.Complete() != tt.done || p.Bad() != tt.bad {
-				t.Fatalf("%s cut at %d: got %q %q %v known %v complete %v bad %v", tt.name, cut,
-					p.Model, p.User, p.Stream, p.Known(), p.Complete(), p.Bad())
+				t.Fatalf("%s cut at %d: got %q %q %v model seen %v complete %v bad %v", tt.name, cut,
+					p.Model, p.User, p.Stream, p.HasModel(), p.Complete(), p.Bad())
 			}
 		}
 	}
 }
 
+// G8: the model is renamed wherever a body is cut into parts, and nothing else is.
 func TestRename(t *testing.T) {
-	for _, tt := range []struct{ body, want, messages string }{
-		{`{"model":"m","messages":[1],"stream":true}`, `{"model":"a\"b","messages":[1],"stream":true}`, `[1],"stream":true}`},
-		{`{"messages": [{"model":"x"}], "model" : "m\u0041" }`, `{"messages": [{"model":"x"}], "model" : "a\"b" }`, ` [{"model":"x"}], "model" : "m\u0041" }`},
-		{`{"stream":true}`, `{"stream":true}`, ``},
+	const name = `"a\"b"`
+	for _, tt := range []struct {
+		body, want string
+		messages   int
+	}{
+		{`{"model":"m","messages":[1],"stream":true}`, `{"model":"a\"b","messages":[1],"stream":true}`, 24},
+		{`{"messages": [{"model":"x"}], "model" : "m\u0041" }`, `{"messages": [{"model":"x"}], "model" : "a\"b" }`, 12},
+		{`{"stream":true}`, `{"stream":true}`, 0},
+		{`{"model":1}`, `{"model":1}`, 0},
+		{`{"model":"other","model":2}`, `{"model":"other","model":2}`, 0},
 	} {
 		for cut := range len(tt.body) + 1 {
 			var p Peek
-			p.Feed([]byte(tt.body[:cut]))
-			p.Feed([]byte(tt.body[cut:]))
-			if got := string(p.Rename([]byte(tt.body), `a"b`)); got != tt.want {
+			a, b := []byte(tt.body[:cut]), []byte(tt.body[cut:])
+			p.Feed(a)
+			p.Feed(b)
+			if got := string(p.Rename([]byte(tt.body), []byte(name))); got != tt.want {
 				t.Fatalf("cut at %d: got %s, want %s", cut, got, tt.want)
 			}
-			if got := string(p.Messages([]byte(tt.body))); got != tt.messages {
-				t.Fatalf("cut at %d: messages %s, want %s", cut, got, tt.messages)
+			first, second := p.Splice(0, a, []byte(name)), p.Splice(cut, b, []byte(name))
+			if got := string(bytes.Join(append(first[:], second[:]...), nil)); got != tt.want {
+				t.Fatalf("in parts, cut at %d: got %s, want %s", cut, got, tt.want)
+			}
+			if got := len(tt.body) + p.Growth([]byte(name)); got != len(tt.want) {
+				t.Fatalf("cut at %d: got length %d, want %d", cut, got, len(tt.want))
+			}
+			if same := p.Splice(cut, b, nil); !bytes.Equal(same[0], b) || len(same[1])+len(same[2]) > 0 {
+				t.Fatalf("cut at %d: got %q without a name, want no change", cut, same)
+			}
+			if got := p.Messages(); got != tt.messages {
+				t.Fatalf("cut at %d: messages at %d, want %d", cut, got, tt.messages)
+			}
+		}
+	}
+}
+
+// A request that names its model twice is told apart, however it spells that.
+func TestTwice(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"model":"a","model":"b"}`:                  true,
+		`{"model":"a","model":"a"}`:                  true,
+		`{"model":"a","mod\u0065l":"b"}`:             true,
+		`{"model":1,"model":"b"}`:                    true,
+		`{"model":"b","model":{}}`:                   true,
+		`{"model":"b","x":{"model":"c"}}`:            false,
+		`{"x":"model","y":["model","model"]}`:        false,
+		`{"model":"b","Model":"c","model ":"d"}`:     false,
+		`{"stream":true,"stream":false,"model":"b"}`: false,
+	} {
+		for cut := range len(body) + 1 {
+			var p Peek
+			p.Feed([]byte(body[:cut]))
+			p.Feed([]byte(body[cut:]))
+			if p.Twice() != want || p.Bad() {
+				t.Fatalf("%s cut at %d: got %v, bad %v, want %v", body, cut, p.Twice(), p.Bad(), want)
 			}
 		}
 	}

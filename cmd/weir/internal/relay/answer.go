@@ -83,7 +83,7 @@ func (f *flow) reject(h *http1.Response) bool {
 	if h.Status() >= 500 {
 		f.blame(errStatus)
 	}
-	if !f.whole || f.route.left == 0 {
+	if f.long || f.route.left == 0 {
 		return false
 	}
 	now, wait := f.w.Loop().Now(), retryAfter(h)
@@ -130,6 +130,9 @@ func (f *flow) release() {
 		return
 	}
 	f.stage = relaying
+	if !f.uploading() {
+		f.kept.forget() // it is not sent again
+	}
 	f.clock.clear(limitHold)
 	f.settle(success)
 	if held := f.answer.held; len(held) > 0 {
@@ -204,7 +207,7 @@ func (f *flow) look(p []byte) bool {
 
 // another gives the present attempt up for another target, if there is one.
 func (f *flow) another(why error) bool {
-	if !f.whole || f.stage == relaying || !f.route.more(f.w.Loop().Now()) {
+	if !f.repeatable(why) || f.stage == relaying || !f.route.more(f.w.Loop().Now()) {
 		return false
 	}
 	f.blame(why)
@@ -259,42 +262,42 @@ func (f *flow) failed(err error) {
 	f.giveUp(err)
 }
 
-// giveUp tells the client that the upstream failed: with an error answer while
-// nothing is out, in the stream's own form when events are, else by cutting the
-// connection, so that the part is never taken for the whole (G4).
+// giveUp tells the client that the upstream failed, or that none is free.
 func (f *flow) giveUp(err error) {
-	late, events := f.stage == relaying || f.alive, f.answer.events || f.alive
-	open := f.answer.frames.Open() && f.stage == relaying
-	f.stop()
-	if err == nil { // no target was free
-		f.respond(openai.Overloaded(), late)
+	if err == nil {
+		f.conclude(openai.Overloaded(), nil)
 		return
 	}
 	f.record.Err = err
-	e := openai.ServerError(statusOf(err), messageOf(err))
-	if late && !events {
-		f.s.Abort(err)
-		return
-	}
-	if open {
-		_ = f.s.Push([]byte("\n\n")) // Close tells
-	}
-	f.respond(e, late)
+	f.conclude(openai.ServerError(statusOf(err), messageOf(err)), err)
 }
 
 // refuse answers without asking an upstream, or no further.
-func (f *flow) refuse(e *openai.Error) {
+func (f *flow) refuse(e *openai.Error) { f.conclude(e, e) }
+
+// conclude ends the request with an error: with an answer of its own while
+// nothing is out, in the stream's own form when events are, else by cutting the
+// connection, so that the part is never taken for the whole (G4).
+func (f *flow) conclude(e *openai.Error, cause error) {
+	late, events := f.stage == relaying || f.alive, f.answer.events || f.alive
+	open := f.answer.frames.Open() && f.stage == relaying
 	f.stop()
-	f.respond(e, f.alive)
+	switch {
+	case !late:
+		f.respond(e)
+		return
+	case !events:
+		f.s.Abort(cause)
+		return
+	case open:
+		_ = f.s.Push([]byte("\n\n")) // Close tells
+	}
+	_ = f.s.Push(e.AppendEvent(nil)) // likewise
+	_ = f.s.Close()
 }
 
-// respond ends the answer with an error: as an event when the head is out.
-func (f *flow) respond(e *openai.Error, late bool) {
-	if late {
-		_ = f.s.Push(e.AppendEvent(nil)) // Close tells
-		_ = f.s.Close()
-		return
-	}
+// respond makes an error the answer.
+func (f *flow) respond(e *openai.Error) {
 	body := e.Append(nil)
 	id := f.r.Header().Get(front.RequestID)
 	f.w.Header().Clear()
@@ -344,13 +347,23 @@ func (f *flow) late(which limit) {
 // overdue is a step of the upstream that has not come in time: the connection,
 // the first event, or the next piece.
 func (f *flow) overdue() {
-	first, passed := f.target.Upstream.Timeouts.FirstEvent, f.w.Loop().Now().Sub(f.asked)
-	switch {
-	case f.limited != errConnect:
+	now, first := f.w.Loop().Now(), f.target.Upstream.Timeouts.FirstEvent
+	linked := f.call != nil && f.call.Connected()
+	if linked && f.uploading() && !f.full { // it waits for the client, who has limits of its own
+		f.begun = now
+		if f.limited == errIdle {
+			f.step(f.target.Upstream.Timeouts.Idle, errIdle)
+		} else {
+			f.awaitEvent()
+		}
+		return
+	}
+	switch passed := now.Sub(f.begun); {
+	case f.limited != errConnect && f.limited != errFirstEvent:
 		f.failed(f.limited)
 	case first > 0 && passed >= first:
 		f.failed(errFirstEvent)
-	case f.call != nil && f.call.Connected():
+	case linked:
 		f.awaitEvent()
 	default:
 		f.failed(errConnect)
@@ -360,7 +373,11 @@ func (f *flow) overdue() {
 // keepAlive lets the client hear something while the upstream is silent. It
 // commits the answer's status: what fails later fails in the stream.
 func (f *flow) keepAlive() {
-	if f.answer.frames.Open() && f.stage == relaying || f.stage == holding && !f.answer.events {
+	switch {
+	case f.uploading(): // the client is not waiting yet
+		f.silence()
+		return
+	case f.answer.frames.Open() && f.stage == relaying, f.stage == holding && !f.answer.events:
 		return
 	}
 	if f.stage < relaying && !f.alive {

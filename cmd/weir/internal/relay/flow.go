@@ -1,20 +1,14 @@
 package relay
 
 import (
-	"io"
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/balance"
 	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/upstream"
 	"weir/sse"
 )
-
-// gatherLimit is how much of a request body is kept so that it can be sent
-// whole, and again. What is longer is relayed while it arrives (G8).
-const gatherLimit = 64 << 10
 
 // stage is how far a request has come.
 type stage uint8
@@ -34,12 +28,9 @@ type flow struct {
 	r *weir.Request
 	s *weir.Stream
 
-	stage  stage
-	peek   openai.Peek
-	buf    []byte // the request's body as far as it is kept
-	length int64  // of the request's body, -1 = not known
-	size   int64  // of it, as far as it has arrived
-	whole  bool   // the request's body has been sent from buf: it can be sent again
+	stage stage
+	peek  openai.Peek
+	upload
 
 	route     itinerary
 	target    *Target
@@ -56,6 +47,7 @@ type flow struct {
 
 	since  time.Time // of the request's head
 	asked  time.Time
+	begun  time.Time // when the wait for the first event began
 	record Record
 }
 
@@ -67,75 +59,6 @@ type answer struct {
 	count  int    // events that are complete
 	done   bool   // [DONE] has gone by
 	first  bool   // the first event has been looked at
-}
-
-// body takes a piece of the request's body.
-func (f *flow) body(p []byte, err error) {
-	if f.stage == over {
-		return
-	}
-	if f.size += int64(len(p)); f.size > f.g.MaxBody {
-		f.refuse(openai.TooLarge(f.g.MaxBody))
-		return
-	}
-	f.peek.Feed(p)
-	switch {
-	case err != nil && err != io.EOF:
-		f.stop()
-	case f.peek.Bad():
-		f.refuse(openai.BadJSON())
-	case f.stage == gathering:
-		f.buf = append(f.buf, p...)
-		f.gathered(err == io.EOF)
-	default:
-		f.upload(p, err == io.EOF)
-	}
-}
-
-// upload passes a further piece of a long body on (G8).
-func (f *flow) upload(p []byte, last bool) {
-	if len(p) > 0 && !f.call.Write(p) {
-		f.r.PauseBody()
-	}
-	if last {
-		f.call.EndBody()
-	}
-}
-
-// Drained is the upstream's: the request's body may go on.
-func (f *flow) Drained() { f.r.ResumeBody() }
-
-// gathered goes on as soon as enough of the request is known.
-func (f *flow) gathered(end bool) {
-	switch {
-	case end && !f.peek.Complete():
-		f.refuse(openai.BadJSON())
-	case end && f.peek.Model == "":
-		f.refuse(openai.MissingModel())
-	case end || len(f.buf) >= gatherLimit && f.peek.Known():
-		m := f.g.Models[f.peek.Model]
-		if m == nil {
-			f.refuse(openai.ModelNotFound(f.peek.Model))
-			return
-		}
-		f.whole = end
-		f.route = plan(m, f.key(m))
-		f.record.Model, f.record.Stream = f.peek.Model, f.peek.Stream
-		f.ask(nil)
-	}
-}
-
-// key is what makes requests go to the same target.
-func (f *flow) key(m *Model) balance.Key {
-	switch {
-	case m.ByHeader != "" && f.r.Header().Has(m.ByHeader):
-		return balance.KeyOf(f.r.Header().Get(m.ByHeader))
-	case m.ByPrefix:
-		var p balance.Prefix
-		p.Add(f.peek.Messages(f.buf))
-		return p.Key()
-	}
-	return balance.KeyOf(f.peek.User)
 }
 
 // ask sends the request to the next target. If there is none, the client is
@@ -183,7 +106,7 @@ func (f *flow) settle(o outcome) {
 
 func (f *flow) send() {
 	now := f.w.Loop().Now()
-	f.stage, f.answer, f.asked = asking, answer{held: f.answer.held[:0]}, now
+	f.stage, f.answer, f.asked, f.begun = asking, answer{held: f.answer.held[:0]}, now, now
 	f.attempts++
 	f.record.Upstream, f.record.Attempts = f.target.Upstream.Name, f.attempts
 	f.awaitConnection()
@@ -194,29 +117,15 @@ func (f *flow) send() {
 	body, length := f.outgoing()
 	call, err := f.target.Upstream.Do(f.w.Loop(), &upstream.Request{
 		Method: f.r.Method(), Path: f.path(), Fields: requestFields(f.r),
-		Length: length, Body: body, More: !f.whole,
+		Length: length, Body: body, More: f.long,
 	}, f)
 	if err != nil {
 		f.failed(err)
 		return
 	}
 	f.call = call
+	f.handOn()
 	f.g.Observer.Asked(time.Since(now))
-}
-
-// outgoing is the body, or its kept beginning, with the model's name there.
-func (f *flow) outgoing() (body []byte, length int64) {
-	body, length = f.buf, f.length
-	if f.whole {
-		length = int64(len(body))
-	}
-	if name := f.target.Model; name != "" && name != f.peek.Model {
-		body = f.peek.Rename(body, name)
-		if length >= 0 {
-			length += int64(len(body) - len(f.buf))
-		}
-	}
-	return body, length
 }
 
 func (f *flow) path() string {
@@ -243,11 +152,12 @@ func (f *flow) awaitConnection() {
 	f.step(limit, errConnect)
 }
 
-// awaitEvent sets when the first event is due, counted from the asking.
+// awaitEvent sets when the first event is due, counted from the asking, or from
+// when the upstream last took a part of a long body.
 func (f *flow) awaitEvent() {
 	d := f.target.Upstream.Timeouts.FirstEvent
 	if d > 0 {
-		d = max(1, d-f.w.Loop().Now().Sub(f.asked)) // at the next tick, if it has passed
+		d = max(1, d-f.w.Loop().Now().Sub(f.begun)) // at the next tick, if it has passed
 	}
 	f.step(d, errFirstEvent)
 }
@@ -256,6 +166,8 @@ func (f *flow) awaitEvent() {
 func (f *flow) silence() {
 	if f.peek.Stream {
 		f.clock.set(f.w.Loop(), limitAlive, f.route.model.Keepalive)
+	} else {
+		f.clock.clear(limitAlive)
 	}
 }
 
@@ -266,7 +178,7 @@ func (f *flow) ended(cause error) {
 	f.stop()
 	rec := &f.record
 	rec.Request, rec.Took, rec.Left = f.r, time.Since(f.since), left
-	rec.Status, rec.Events = f.w.Status(), f.answer.count
+	rec.Stream, rec.Status, rec.Events = f.peek.Stream, f.w.Status(), f.answer.count
 	if rec.Err == nil {
 		rec.Err = cause
 	}
@@ -276,6 +188,7 @@ func (f *flow) ended(cause error) {
 // stop ends what runs on the upstream's side.
 func (f *flow) stop() {
 	f.stage = over
+	f.kept.forget()
 	f.clock.stop(f.w.Loop())
 	f.hangUp()
 }

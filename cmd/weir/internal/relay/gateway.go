@@ -100,7 +100,8 @@ func (g *Gateway) Serve(w *weir.Response, r *weir.Request) {
 	if s.Cause() != nil {
 		return // refused, or the client has left
 	}
-	f := &flow{g: g, w: w, r: r, s: s, length: r.ContentLength(), since: w.Loop().Now()}
+	f := &flow{g: g, w: w, r: r, s: s, since: w.Loop().Now()}
+	f.length = r.ContentLength()
 	f.clock.timer.Owner, f.room = f, f.resume
 	s.Detach()
 	s.OnClose(f.ended)

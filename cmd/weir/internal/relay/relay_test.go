@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,8 @@ func gateway(t *testing.T, over string, h http.Handler) string {
 		t.Fatal(err)
 	}
 	g := newGateway(u)
+	g.Models["short"] = renamed(g.Models["m"], "s")
+	g.Models["long"] = renamed(g.Models["m"], strings.Repeat("l", 400))
 	mux := new(weir.Mux)
 	mux.HandleInlineBody("POST /v1/chat/completions", g)
 	srv := &weir.Server{Handler: mux, Loops: 2}
@@ -74,6 +77,16 @@ func newGateway(ups ...*upstream.Upstream) *Gateway {
 		Models: map[string]*Model{"m": m}, MaxBody: 64 << 20, MaxEvent: 4 << 20,
 		Log: slog.New(slog.DiscardHandler), Observer: ignore{},
 	}
+}
+
+// renamed is a model whose upstreams call it otherwise.
+func renamed(m *Model, name string) *Model {
+	other := *m
+	other.Targets = slices.Clone(m.Targets)
+	for i := range other.Targets {
+		other.Targets[i].Model = name
+	}
+	return &other
 }
 
 type ignore struct{}

@@ -1,0 +1,76 @@
+package relay
+
+// segment is the most that a part of what is kept has.
+const segment = gatherLimit
+
+// store is as much of a request's body as is here and still needed. It lies in
+// parts, so that it grows without moving what is there, and goes piece by piece.
+// The zero value is empty.
+type store struct {
+	parts [][]byte
+	one   [1][]byte // room for the part of a short body
+	begin int       // where in the body parts[0] stands
+	next  int       // the first part that was not taken
+	at    int       // where in the body that stands
+}
+
+// add appends a copy of p.
+func (s *store) add(p []byte) {
+	if s.parts == nil {
+		s.parts = s.one[:0]
+	}
+	for len(p) > 0 {
+		last := len(s.parts) - 1
+		if last < s.next || len(s.parts[last]) == segment {
+			s.parts = append(s.parts, nil)
+			if last++; last > 0 { // a long one, which will fill it
+				s.parts[last] = make([]byte, 0, segment)
+			}
+		}
+		n := min(len(p), segment-len(s.parts[last]))
+		s.parts[last] = append(s.parts[last], p[:n]...)
+		p = p[n:]
+	}
+}
+
+// skip is add and take and free of n bytes that need not be kept: all that is
+// before them was freed.
+func (s *store) skip(n int) {
+	s.begin += n
+	s.at += n
+}
+
+// first is the first part; a short body has no other.
+func (s *store) first() []byte {
+	if len(s.parts) == 0 {
+		return nil
+	}
+	return s.parts[0]
+}
+
+// empty reports whether all was freed.
+func (s *store) empty() bool { return len(s.parts) == 0 }
+
+// waiting reports whether there is a part to be taken.
+func (s *store) waiting() bool { return s.next < len(s.parts) }
+
+// take returns the next part and where in the body it stands. It stays until
+// free, so that it can be taken again after rewind.
+func (s *store) take() (at int, p []byte) {
+	at, p = s.at, s.parts[s.next]
+	s.next++
+	s.at += len(p)
+	return at, p
+}
+
+func (s *store) rewind() { s.next, s.at = 0, s.begin }
+
+// free lets go of what was taken.
+func (s *store) free() {
+	clear(s.parts[:s.next]) // the collector looks at the whole array
+	s.parts = s.parts[s.next:]
+	s.next, s.begin = 0, s.at
+}
+
+// forget lets go of everything.
+func (s *store) forget() { *s = store{} }

@@ -1,0 +1,194 @@
+package relay
+
+import (
+	"errors"
+	"io"
+
+	"weir/client"
+	"weir/cmd/weir/internal/balance"
+	"weir/cmd/weir/internal/openai"
+)
+
+// This file is the request's body (G8). A short one is kept whole, until it need
+// not be sent again. A long one is relayed while it arrives, once the model is
+// known; what has come until then is kept, up to limits.body, and handed on as
+// fast as the upstream takes it. Nothing of it is kept longer than that, so it
+// is sent once, but for an upstream that there was no connection to.
+
+// gatherLimit is the length up to which a body is short.
+const gatherLimit = 64 << 10
+
+// upload is what a flow knows of its request's body.
+type upload struct {
+	kept    store
+	length  int64  // as announced; -1 = not known
+	size    int64  // as far as it has arrived
+	arrived bool   // all of it
+	long    bool   // it is relayed while it arrives
+	sent    bool   // all of a long one was handed on
+	freed   bool   // a part of a long one was sent and is not kept any more
+	full    bool   // the upstream takes no more for now
+	name    []byte // the model's name there as JSON; nil = as it is
+}
+
+// body takes a piece of the request's body.
+func (f *flow) body(p []byte, err error) {
+	if f.stage == over {
+		return
+	}
+	if f.size += int64(len(p)); f.size > f.g.MaxBody {
+		f.refuse(openai.TooLarge(f.g.MaxBody))
+		return
+	}
+	streamed := f.peek.Stream
+	f.peek.Feed(p)
+	f.arrived = err == io.EOF
+	switch last := f.arrived || f.long && f.size == f.length; {
+	case err != nil && !f.arrived:
+		f.stop()
+	case f.peek.Bad(), last && !f.peek.Complete():
+		f.refuse(openai.BadJSON())
+	case f.peek.Twice():
+		f.refuse(openai.TwoModels())
+	case f.stage == gathering:
+		f.kept.add(p)
+		f.gathered()
+	case f.long:
+		f.relayBody(p)
+		if f.peek.Stream != streamed { // told late, but told
+			f.silence()
+		}
+	}
+}
+
+// gathered goes on as soon as enough of the request is known.
+func (f *flow) gathered() {
+	if f.long = f.size > gatherLimit; !f.arrived && !(f.long && f.peek.HasModel()) {
+		return
+	}
+	if f.peek.Model == "" {
+		f.refuse(openai.MissingModel())
+		return
+	}
+	m := f.g.Models[f.peek.Model]
+	if m == nil {
+		f.refuse(openai.ModelNotFound(f.peek.Model))
+		return
+	}
+	f.route = plan(m, f.key(m))
+	f.record.Model = f.peek.Model
+	f.ask(nil)
+}
+
+// key is what makes requests go to the same target.
+func (f *flow) key(m *Model) balance.Key {
+	switch {
+	case m.ByHeader != "" && f.r.Header().Has(m.ByHeader):
+		return balance.KeyOf(f.r.Header().Get(m.ByHeader))
+	case m.ByPrefix:
+		return f.prefix()
+	}
+	return balance.KeyOf(f.peek.User)
+}
+
+// prefix is the key of how the messages begin, as far as they are here.
+func (f *flow) prefix() balance.Key {
+	var key balance.Prefix
+	skip := f.peek.Messages()
+	if skip == 0 {
+		return key.Key()
+	}
+	for _, p := range f.kept.parts {
+		n := min(skip, len(p))
+		if !key.Add(p[n:]) {
+			break
+		}
+		skip -= n
+	}
+	return key.Key()
+}
+
+// outgoing is what is sent with the head, and the length of the whole.
+func (f *flow) outgoing() (body []byte, length int64) {
+	f.name = nil
+	if name := f.target.Model; name != "" && name != f.peek.Model {
+		f.name = openai.AppendString(nil, name)
+	}
+	if !f.long {
+		body = f.kept.first()
+		if f.name != nil {
+			body = f.peek.Rename(body, f.name)
+		}
+		return body, int64(len(body))
+	}
+	f.kept.rewind()
+	f.full, f.sent = false, false
+	if length = f.length; f.arrived {
+		length = f.size
+	}
+	if length >= 0 && f.name != nil {
+		length += int64(f.peek.Growth(f.name))
+	}
+	return nil, length
+}
+
+// relayBody passes a further piece of a long body on, from where it lies if
+// nothing is before it.
+func (f *flow) relayBody(p []byte) {
+	if f.kept.empty() && !f.full && f.call != nil && f.call.Connected() {
+		f.kept.skip(len(p))
+		f.freed = true
+		f.full = len(p) > 0 && !f.call.Write(p)
+	} else {
+		f.kept.add(p)
+	}
+	f.begun = f.w.Loop().Now()
+	f.handOn()
+}
+
+// handOn passes on what is kept of a long body, as far as the upstream takes
+// it, and has the client wait or go on.
+func (f *flow) handOn() {
+	if !f.long || f.sent || f.call == nil {
+		return
+	}
+	for !f.full && f.kept.waiting() {
+		at, p := f.kept.take()
+		for _, piece := range f.peek.Splice(at, p, f.name) {
+			f.full = len(piece) > 0 && !f.call.Write(piece) || f.full
+		}
+	}
+	if f.call.Connected() && !f.kept.empty() {
+		f.kept.free()
+		f.freed = true
+	}
+	switch {
+	case f.full:
+		f.r.PauseBody()
+	case f.arrived:
+		f.sent = true
+		f.call.EndBody()
+	default:
+		f.r.ResumeBody()
+	}
+}
+
+// Drained is the upstream's: the request's body may go on.
+func (f *flow) Drained() {
+	if f.stage == over {
+		return
+	}
+	f.full = false
+	f.begun = f.w.Loop().Now()
+	f.handOn()
+}
+
+// uploading reports whether the upstream has not been sent the whole request.
+func (f *flow) uploading() bool { return f.long && !f.sent }
+
+// repeatable reports whether another target may be sent the request after a
+// failure: always if it is kept whole, else only if nothing of it was sent.
+func (f *flow) repeatable(why error) bool {
+	unsent := errors.Is(why, client.ErrConnect) || errors.Is(why, errConnect)
+	return !f.long || unsent && !f.freed
+}
