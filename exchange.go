@@ -40,6 +40,7 @@ type exchange struct {
 	cancel    context.CancelCauseFunc
 	slot      *atomic.Int64 // of a detached native handler, to be counted out of
 	hooks     []func(error)
+	hook      [1]func(error) // where hooks begins
 	ended     time.Time
 	sent      Sent
 
@@ -56,6 +57,7 @@ type exchange struct {
 	sealed   bool            // answered by an inline handler: nobody else will tell the loop
 	awaited  bool            // the client waits for 100 Continue before it sends the body
 	onBody   func(p []byte, err error)
+	recycled func() // see Request.Recycle
 }
 
 // end is entered with the lock held. It closes the answer for good; what it
@@ -210,6 +212,9 @@ func (ex *exchange) onClose(f func(error)) {
 	o.Lock()
 	told, cause := ex.told, ex.cause
 	if !told {
+		if ex.hooks == nil {
+			ex.hooks = ex.hook[:0]
+		}
 		ex.hooks = append(ex.hooks, f)
 	}
 	o.Unlock()
@@ -269,6 +274,16 @@ func (ex *exchange) flush() {
 		return
 	}
 	ex.conn.rc.Flush()
+}
+
+// finishLater is finish for the loop: what is pending leaves, and the next
+// request is looked at, at the end of the turn. Entered with the lock, left
+// without.
+func (ex *exchange) finishLater() {
+	f := ex.end(nil)
+	ex.conn.rc.Defer()
+	f.announce()
+	ex.conn.loop().Later((*settleTask)(ex.conn))
 }
 
 // finish ends an answer whose last byte is in the buffer: entered with the
@@ -479,8 +494,9 @@ func (ex *exchange) reset() {
 	ex.conn = nil
 	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
 	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread = false, false, false, false, false
-	ex.cause, ex.hooks = nil, nil
-	ex.sent, ex.received = Sent{}, 0
-	ex.stream.refusal = nil
+	ex.cause, ex.hooks, ex.hook[0], ex.onBody, ex.recycled = nil, nil, nil, nil, nil
+	ex.done, ex.ctx, ex.cancel, ex.slot = nil, nil, nil, nil
+	ex.sent, ex.left, ex.received = Sent{}, 0, 0
+	ex.stream = Stream{}
 	ex.over.Store(false)
 }

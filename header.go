@@ -37,7 +37,7 @@ func (h *Header) Get(name string) string {
 		return string(h.parsed.Get(name))
 	}
 	for i := range h.fields {
-		if strings.EqualFold(h.fields[i].name, name) {
+		if sameName(h.fields[i].name, name) {
 			return h.fields[i].value
 		}
 	}
@@ -48,7 +48,7 @@ func (h *Header) Get(name string) string {
 func (h *Header) Values(name string) []string {
 	var values []string
 	for n, v := range h.All() {
-		if strings.EqualFold(n, name) {
+		if sameName(n, name) {
 			values = append(values, v)
 		}
 	}
@@ -61,7 +61,7 @@ func (h *Header) Has(name string) bool {
 		return h.parsed.Count(name) > 0
 	}
 	for i := range h.fields {
-		if strings.EqualFold(h.fields[i].name, name) {
+		if sameName(h.fields[i].name, name) {
 			return true
 		}
 	}
@@ -87,6 +87,41 @@ func (h *Header) All() iter.Seq2[string, string] {
 	}
 }
 
+// Views is All without copies: the slices are valid as long as the request is,
+// and not to be changed. Of a response, or when fields were changed, they are
+// copies.
+func (h *Header) Views() iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		if h.parsed != nil {
+			for i := range h.parsed.Len() {
+				if !yield(h.parsed.Field(i)) {
+					return
+				}
+			}
+			return
+		}
+		for _, f := range h.fields {
+			if !yield([]byte(f.name), []byte(f.value)) {
+				return
+			}
+		}
+	}
+}
+
+// View is Get without a copy, nil when there is no such field; like those of
+// Views.
+func (h *Header) View(name string) []byte {
+	if h.parsed != nil {
+		return h.parsed.Get(name)
+	}
+	for i := range h.fields {
+		if sameName(h.fields[i].name, name) {
+			return []byte(h.fields[i].value)
+		}
+	}
+	return nil
+}
+
 // Len is the number of fields.
 func (h *Header) Len() int {
 	if h.parsed != nil {
@@ -106,7 +141,7 @@ func (h *Header) Set(name, value string) error {
 	}
 	h.own()
 	for i := range h.fields {
-		if strings.EqualFold(h.fields[i].name, name) {
+		if sameName(h.fields[i].name, name) {
 			h.fields[i].value = value
 			h.drop(name, i+1)
 			return nil
@@ -125,6 +160,18 @@ func (h *Header) Add(name, value string) error {
 	h.own()
 	h.fields = append(h.fields, headerField{name, value})
 	return nil
+}
+
+// AddBytes is Add for bytes. It copies them, but not for a field that the last
+// answer had in the same place.
+func (h *Header) AddBytes(name, value []byte) error {
+	if n := len(h.fields); h.parsed == nil && n < cap(h.fields) {
+		if last := &h.fields[:n+1][n]; len(name) > 0 && last.name == string(name) && last.value == string(value) {
+			h.fields = h.fields[:n+1]
+			return nil
+		}
+	}
+	return h.Add(string(name), string(value))
 }
 
 // Del removes all fields of that name.
@@ -178,7 +225,7 @@ func (h *Header) own() {
 func (h *Header) drop(name string, from int) {
 	kept := h.fields[:from]
 	for _, f := range h.fields[from:] {
-		if !strings.EqualFold(f.name, name) {
+		if !sameName(f.name, name) {
 			kept = append(kept, f)
 		}
 	}
@@ -195,6 +242,9 @@ func (h *Header) reset() {
 	}
 	*h = Header{fields: h.fields[:0], framed: h.framed}
 }
+
+// sameName compares names of fields, which are ASCII.
+func sameName(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 func (h *Header) appendTo(dst []byte) []byte {
 	for i := range h.fields {

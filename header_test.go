@@ -132,3 +132,72 @@ func TestRequestHeader(t *testing.T) {
 		}
 	})
 }
+
+// Views and View show what All and Get copy, of a head as it came and of one
+// that was changed.
+func TestHeaderViews(t *testing.T) {
+	check := func(h *weir.Header) {
+		t.Helper()
+		var got []string
+		for name, value := range h.Views() {
+			got = append(got, string(name)+"="+string(value))
+			if first := h.View(strings.ToUpper(string(name))); string(first) != h.Get(string(name)) {
+				t.Errorf("View of %s: got %q, want %q", name, first, h.Get(string(name)))
+			}
+		}
+		if want := fields(h); !slices.Equal(got, want) || len(got) == 0 {
+			t.Errorf("Views: got %q, want %q", got, want)
+		}
+		for name := range h.Views() {
+			if string(name) != got[0][:strings.IndexByte(got[0], '=')] {
+				t.Errorf("got %q first, want that of %q", name, got[0])
+			}
+			break
+		}
+		if h.View("absent") != nil || h.View("empty") == nil {
+			t.Errorf("got %q for an absent field and %q for an empty one, want nil and not nil", h.View("absent"), h.View("empty"))
+		}
+	}
+	serve := func(_ *weir.Response, r *weir.Request) {
+		check(r.Header())
+		_ = r.Header().Set("added", "1")
+		check(r.Header())
+	}
+	atDesk(t, mux(map[string]func(*weir.Response, *weir.Request){"GET /": serve}), nil, func(d *desk) {
+		d.exchange("GET / HTTP/1.1\r\nHost: a\r\nTwice: 1\r\ntwice: 2\r\nEmpty:\r\n\r\n")
+	})
+}
+
+// AddBytes keeps a copy, refuses what Add refuses, and takes a field of the
+// answer before only when it is the same.
+func TestHeaderAddBytes(t *testing.T) {
+	value := []byte("one")
+	m := new(weir.Mux)
+	m.HandleInline("GET /", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+		h := w.Header()
+		if err := h.AddBytes([]byte("X-A"), value); err != nil {
+			t.Error(err)
+		}
+		value[0]++
+		if err := h.AddBytes([]byte("X-B"), []byte("same")); err != nil {
+			t.Error(err)
+		}
+		for _, f := range [][2]string{{"", ""}, {"a b", "x"}, {"a", "x\r\ny: z"}} {
+			if h.AddBytes([]byte(f[0]), []byte(f[1])) == nil {
+				t.Errorf("%q: %q was taken", f[0], f[1])
+			}
+		}
+		if err := h.AddBytes([]byte("Content-Length"), []byte("7")); !errors.Is(err, weir.ErrFramingField) {
+			t.Errorf("got %v, want ErrFramingField", err)
+		}
+	}))
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.dial("")
+		for _, want := range []string{"one", "pne", "qne"} {
+			d.write(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			if got := d.seen(c); !strings.Contains(got, "\r\nX-A: "+want+"\r\nX-B: same\r\n") {
+				t.Errorf("got %q, want X-A: %s and X-B: same", got, want)
+			}
+		}
+	})
+}

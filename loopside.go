@@ -39,6 +39,30 @@ func (s *Stream) Push(p []byte) error {
 	return nil
 }
 
+// End is Close that leaves the writing to the end of the loop's turn, as Push
+// does.
+func (s *Stream) End() error {
+	s.ex.conn.rc.Lock()
+	if err := s.state(); err != nil {
+		s.ex.conn.rc.Unlock()
+		if errors.Is(err, ErrStreamEnded) {
+			return nil
+		}
+		return err
+	}
+	if s.ex.sealStream() {
+		s.ex.finishLater()
+	}
+	return nil
+}
+
+// Recycle lets the memory of the request, its response and its stream serve
+// another request, as that of requests without a stream does. Who calls it
+// promises that nobody uses them any more once done is called: on the loop,
+// when the answer has left and the body was read. It is not called for a
+// request that ends in another way.
+func (r *Request) Recycle(done func()) { r.ex.recycled = done }
+
 // Behind reports whether the client's output is above the high mark. If it is,
 // f is called when it has come down to the low one, unless the stream ends
 // before.

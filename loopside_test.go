@@ -124,3 +124,95 @@ func TestPauseBody(t *testing.T) {
 type task func()
 
 func (t task) Run() { t() }
+
+// A handler that promises to let go of its requests has them served from the
+// same memory, one after the other: each begins empty, and done is told once
+// for each that was answered in full.
+func TestRecycle(t *testing.T) {
+	seen, done := map[*weir.Stream]int{}, 0
+	m := new(weir.Mux)
+	m.HandleInlineBody("PUT /echo/{word}", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		if w.Header().Len() > 0 || w.Status() != 200 || r.Body() != nil {
+			t.Errorf("a request begins with %q, status %d and body %q of another", fields(w.Header()), w.Status(), r.Body())
+		}
+		s := w.Stream()
+		seen[s]++
+		s.Detach()
+		r.Recycle(func() { done++ })
+		word := r.PathValue("word")
+		_ = w.Header().Set("Word", word)
+		w.SetStatus(201)
+		if word == "early" {
+			_ = s.End()
+			return
+		}
+		s.OnClose(func(error) { word = "ended" })
+		var body []byte
+		r.OnBody(func(p []byte, err error) {
+			body = append(body, p...)
+			switch {
+			case err != nil && word == "broken":
+				s.Abort(errors.New("broken"))
+			case err != nil:
+				_ = s.Push(body)
+				_, _ = s.End(), s.End() // the second is nothing
+				if s.Cause() != nil || !s.Ended() || word != "ended" {
+					t.Errorf("after End: cause %v, ended %v, OnClose told: %s", s.Cause(), s.Ended(), word)
+				}
+			}
+		})
+	}))
+	tests := []struct{ name, request, status, body string }{
+		{"with a length", "PUT /echo/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "201 Created", "5\r\nhello\r\n0\r\n\r\n"},
+		{"in chunks", "PUT /echo/b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n0\r\n\r\n", "201 Created", "2\r\nhe\r\n0\r\n\r\n"},
+		{"no body", "PUT /echo/c HTTP/1.1\r\nHost: a\r\n\r\n", "201 Created", "0\r\n\r\n"},
+		{"answered before its body", "PUT /echo/early HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "201 Created", "0\r\n\r\n"},
+	}
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.dial("")
+		const rounds = 3
+		for range rounds {
+			for _, test := range tests {
+				d.write(c, test.request)
+				got := d.seen(c)
+				if !strings.HasPrefix(got, "HTTP/1.1 "+test.status+"\r\n") || !strings.HasSuffix(got, "\r\n\r\n"+test.body) || strings.Count(got, "Word: ") != 1 {
+					t.Errorf("%s: got %q, want %s with %q", test.name, got, test.status, test.body)
+				}
+			}
+		}
+		if len(seen) != 1 || done != rounds*len(tests) {
+			t.Errorf("got %d streams for %d requests on one connection, %d told as done, want 1 and all", len(seen), rounds*len(tests), done)
+		}
+		d.write(c, "PUT /echo/broken HTTP/1.1\r\nHost: a\r\n\r\n")
+		if d.seen(c); done != rounds*len(tests) {
+			t.Error("a request that failed was told as done")
+		}
+	})
+}
+
+// Requests that are pipelined behind one that End answers come in their turn.
+func TestEndPipelined(t *testing.T) {
+	n := 0
+	m := new(weir.Mux)
+	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		n++
+		s := w.Stream()
+		s.Detach()
+		r.Recycle(func() {})
+		_ = s.Push(fmt.Appendf(nil, "%d", n))
+		_ = s.End()
+	}))
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.dial("")
+		d.write(c, strings.Repeat(getS, 3)+"GET /s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		got := d.seen(c)
+		for i := 1; i <= 4; i++ {
+			if want := fmt.Sprintf("\r\n1\r\n%d\r\n0\r\n\r\n", i); strings.Count(got, want) != 1 {
+				t.Errorf("got %q, want one %q", got, want)
+			}
+		}
+		if n != 4 || strings.Count(got, "Connection: close") != 1 {
+			t.Errorf("got %d requests served, %q, want 4 and the last one closing", n, got)
+		}
+	})
+}

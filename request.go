@@ -19,6 +19,7 @@ type Request struct {
 	ex     *exchange // nil in a clone
 	head   http1.Request
 	raw    []byte // the head's bytes
+	copied []byte // where raw is a copy, for the next one
 	view   bool   // raw is the loop's buffer, not a copy
 	header Header
 	params pattern.Params
@@ -154,7 +155,8 @@ func (r *Request) Clone() *Request {
 
 // copyHead makes the request independent of the buffer that it was parsed in.
 func (r *Request) copyHead() {
-	r.raw, r.view = bytes.Clone(r.raw), false
+	r.copied = append(r.copied[:0], r.raw...)
+	r.raw, r.view = r.copied, false
 	r.head.Rebase(r.raw)
 }
 
@@ -168,12 +170,19 @@ func (r *Request) keep() {
 	}
 }
 
+// keptHead is the size up to which the copy of a head is kept in a pooled
+// request.
+const keptHead = 4 << 10
+
 // reset prepares a pooled request for its next use.
 func (r *Request) reset() {
 	r.head.Reset()
 	r.params.Reset()
 	r.header = Header{}
 	r.raw, r.body, r.reader, r.route = nil, nil, nil, nil
+	if cap(r.copied) > keptHead {
+		r.copied = nil
+	}
 }
 
 func (r *Request) isHead() bool { return string(r.head.Method()) == "HEAD" }

@@ -107,10 +107,25 @@ func (sh *shard) exchange(c *conn) *exchange {
 
 // recycle takes back an exchange that never left the loop.
 func (sh *shard) recycle(ex *exchange) {
-	if ex.req.route == nil || !ex.req.route.inline() || ex.left != 0 || ex.stream.id != 0 ||
-		ex.onBody != nil || ex.done != nil || ex.ctx != nil || len(sh.spare) == pooledExchanges {
+	if !ex.free() || len(sh.spare) == pooledExchanges {
 		return
 	}
+	done := ex.recycled
 	ex.reset()
 	sh.spare = append(sh.spare, ex)
+	if done != nil {
+		done()
+	}
+}
+
+// free reports whether nobody holds the exchange, which is over: nothing of it
+// was given away, or its handler has promised so.
+func (ex *exchange) free() bool {
+	if ex.req.route == nil || !ex.req.route.inline() || ex.left > 0 || ex.unread {
+		return false
+	}
+	if ex.recycled != nil {
+		return ex.cause == nil
+	}
+	return ex.stream.id == 0 && ex.onBody == nil && ex.done == nil && ex.ctx == nil // what comes first keeps other goroutines from the rest
 }

@@ -321,15 +321,23 @@ func (s *Stream) Close() error {
 
 // finishStream ends a stream that is complete. The lock is held.
 func (ex *exchange) finishStream() {
+	if ex.sealStream() {
+		ex.finish(nil, nil)
+	}
+}
+
+// sealStream puts what ends a complete stream into the output. The lock is
+// held; it is given up, and false returned, when the answer has failed.
+func (ex *exchange) sealStream() bool {
 	s := &ex.stream
 	if ex.failed() != nil {
 		ex.finish(ex.cause, nil)
-		return
+		return false
 	}
 	if ex.res.length > 0 && ex.sent.Bytes != ex.res.length-1 && !ex.bodyless() {
 		ex.conn.rc.Unlock()
 		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, ex.sent.Bytes, ex.res.length-1))
-		return
+		return false
 	}
 	b := ex.conn.rc.Buffer()
 	if !ex.committed {
@@ -338,7 +346,7 @@ func (ex *exchange) finishStream() {
 	if s.chunks && !ex.bodyless() {
 		b.B, _ = chunked.AppendTrailers(b.B, s.trailers...) // each was checked by SetTrailer
 	}
-	ex.finish(nil, nil)
+	return true
 }
 
 // Abort ends the stream as failed: with an error response while nothing was

@@ -47,8 +47,10 @@ type Loop struct {
 	dirty     []*Conn   // to be flushed at the end of the turn
 	resumed   []*Conn   // to be read at the end of the turn
 	again     []*Conn   // to be read on in the next turn
+	later     []Task    // to be run at the end of the turn
 
 	dirtySpare, resumedSpare []*Conn
+	laterSpare               []Task
 
 	turn   *Conn // whose callback is running
 	ending bool  // connections are being ended: no more of them
@@ -106,6 +108,10 @@ func (l *Loop) Post(t Task) {
 		drop(t)
 	}
 }
+
+// Later has t run at the end of the present turn, before what the turn has left
+// in outputs is written. It is Post for the loop itself, at no cost.
+func (l *Loop) Later(t Task) { l.later = append(l.later, t) }
 
 func (l *Loop) enqueue(t Task) bool {
 	l.mu.Lock()
@@ -267,18 +273,20 @@ func (l *Loop) readOn() {
 	}
 }
 
-// endTurn reads resumed connections, writes what the turn left in outputs and
-// sets the clock. Either may cause more of the other; what two connections
-// could go on with for ever is cut short and continued in the next turn.
+// endTurn runs what was put off, reads resumed connections, writes what the
+// turn left in outputs and sets the clock. Each may cause more of the others;
+// what two connections could go on with for ever is cut short and continued in
+// the next turn.
 func (l *Loop) endTurn() {
 	for range roundsPerTurn {
+		l.runLater()
 		l.resume()
 		l.flushDirty()
-		if len(l.resumed)+len(l.dirty) == 0 {
+		if !l.unfinished() {
 			break
 		}
 	}
-	if len(l.resumed)+len(l.dirty) > 0 {
+	if l.unfinished() {
 		l.poller.Wake()
 	}
 	l.turn = nil
@@ -288,6 +296,18 @@ func (l *Loop) endTurn() {
 	if invariant.Enabled && time.Since(l.now) > slowTurn {
 		l.reactor.log("slow turn of the event loop", fmt.Errorf("a handler held loop %d for %v", l.id, time.Since(l.now)))
 	}
+}
+
+func (l *Loop) unfinished() bool { return len(l.later)+len(l.resumed)+len(l.dirty) > 0 }
+
+func (l *Loop) runLater() {
+	todo := l.later
+	l.later = l.laterSpare[:0]
+	for _, t := range todo {
+		l.task(t)
+	}
+	clear(todo)
+	l.laterSpare = todo[:0]
 }
 
 func (l *Loop) resume() {

@@ -2,6 +2,7 @@ package reactor_test
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -171,6 +172,33 @@ func TestPostKeepsOrder(t *testing.T) {
 		<-done
 		if len(got) != n+2 || !slices.IsSorted(got) {
 			w.Errorf("got %d tasks, sorted: %v, want %d in order", len(got), slices.IsSorted(got), n+2)
+		}
+	})
+}
+
+// Later runs in the same turn, after what is left of it, and before a task that
+// was posted earlier; what panics there costs nothing else.
+func TestLater(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.start(reactor.Config{Logger: slog.New(slog.DiscardHandler)})
+		var got []string
+		note := func(text string) reactor.TaskFunc { return func() { got = append(got, text) } }
+		done := make(chan struct{})
+		w.do(func() {
+			l := w.loop()
+			l.Post(note("posted"))
+			l.Later(reactor.TaskFunc(func() {
+				note("later")()
+				l.Later(note("later still"))
+				panic("in a task")
+			}))
+			l.Later(note("later too"))
+			note("now")()
+			l.Post(reactor.TaskFunc(func() { close(done) }))
+		})
+		<-done
+		if want := []string{"now", "later", "later too", "later still", "posted"}; !slices.Equal(got, want) {
+			w.Errorf("got %q, want %q", got, want)
 		}
 	})
 }
