@@ -59,7 +59,7 @@ func (o *options) register(fs *flag.FlagSet) {
 
 // Main runs the subcommand and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // a second signal ends the process
 	return run(ctx, args, stdout, stderr)
