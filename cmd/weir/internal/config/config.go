@@ -12,6 +12,7 @@ type Config struct {
 	Upstreams map[string]Upstream `json:"upstreams" doc:"the servers that requests are relayed to, by name"`
 	Models    map[string]Model    `json:"models" doc:"the models that clients may ask for, by name"`
 	Limits    Limits              `json:"limits" doc:"bounds for every client"`
+	Native    []Library           `json:"native" doc:"shared libraries with native handlers, beside those that are compiled in"`
 	Routes    []Route             `json:"routes" doc:"native handlers on paths of their own"`
 	CORS      CORS                `json:"cors" doc:"which web pages may call the gateway"`
 	Log       Log                 `json:"log" doc:"the access log"`
@@ -116,6 +117,12 @@ type Limits struct {
 	Body    Size `json:"body" min:"1KiB" max:"64GiB" doc:"the largest request body"`
 	Streams int  `json:"streams" min:"1" max:"10000000" doc:"most requests at a time"`
 	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the longest line of an upstream's event"`
+}
+
+// Library is a shared library with native handlers that speak the C ABI of
+// plugin/include/weir_plugin.h.
+type Library struct {
+	SO string `json:"so" need:"true" doc:"the file; a relative path begins at the folder of the file that says so"`
 }
 
 // Route is a native handler on a path of its own.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,71 @@ func TestFull(t *testing.T) {
 	}
 	if got, want := c.Admin.Token(), "sk-admin"; got != want {
 		t.Errorf("got admin token %q, want %q", got, want)
+	}
+}
+
+// Routes that leave the gateway its own paths are in order.
+func TestRoutes(t *testing.T) {
+	c, err := Parse(Source{"r", []byte(`routes:
+  - {path: "POST /v1/generate", native: a/b}
+  - {path: "PUT /v2/{rest...}", native: a/b}
+  - {path: "GET /v1/completions/{id}", native: a/b}
+  - {path: "GET /{$}", native: a/b}
+  - {path: "GET /{rest...}", native: a/b}
+  - {path: "POST app.example/generate/{id}", native: a/b}
+  - {path: "POST /v1/{x}/run", native: a/b}
+  - {path: "POST /v1/{x}", native: a/b}
+`)})
+	if err != nil || len(c.Routes) != 8 {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+// A library's relative path begins at the folder of the file that names it.
+func TestLibraries(t *testing.T) {
+	const base = "models: {m: {native: demo/babble}}\nnative: [{so: ./a.so}, {so: ../b/b.so}, {so: /opt/c.so}]\n"
+	c, err := Parse(Source{"etc/weir.yaml", []byte(base)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Library{{"etc/a.so"}, {"b/b.so"}, {"/opt/c.so"}}; !slices.Equal(c.Native, want) {
+		t.Errorf("got %q, want %q", c.Native, want)
+	}
+	overlay := Source{"over/lay.yaml", []byte("native: [{so: a.so}]\n")}
+	if c, err = Parse(Source{"etc/weir.yaml", []byte(base)}, overlay, Source{"more/x.yaml", []byte("drain: 1s\n")}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []Library{{"over/a.so"}}; !slices.Equal(c.Native, want) {
+		t.Errorf("with an overlay: got %q, want %q", c.Native, want)
+	}
+}
+
+// What the program finds besides has its file and line, and is asked for only when nothing else is wrong.
+func TestLoadFor(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	base := write("weir.yaml", "models:\n  m: {native: a/b}\n  n: {native: a/c}\n")
+	over := write("over.yaml", "\nmodels: {n: {native: a/d}}\nroutes: [{path: /x, native: a/e}]\n")
+	bad := write("bad.yaml", "drain: never\n")
+	look := func(c *Config) Problems { return c.CheckNative([]string{"a/b"}) }
+	_, err := LoadFor(look, base, over)
+	want := "config: 2 problems\n" +
+		over + `:2: /models/n/native: no native handler named "a/d"; there is "a/b"` + "\n" +
+		over + `:3: /routes/0/native: no native handler named "a/e"; there is "a/b"`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, err := LoadFor(func(*Config) Problems { t.Error("asked for a bad configuration"); return nil }, base, bad); err == nil {
+		t.Error("got no error")
+	}
+	if c, err := LoadFor(func(*Config) Problems { return nil }, base); err != nil || c.Models["m"].Native != "a/b" {
+		t.Errorf("got %+v, %v", c, err)
 	}
 }
 

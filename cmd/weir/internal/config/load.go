@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 )
 
@@ -17,6 +18,13 @@ type Source struct {
 // error is [Problems]: all that is wrong. The environment variables that the
 // configuration names must be there.
 func Load(path string, overlays ...string) (*Config, error) {
+	return LoadFor(nil, path, overlays...)
+}
+
+// LoadFor is Load for a program that has more to say about a configuration in
+// which nothing else is wrong: what it finds, too, is an error, with the files
+// and lines of its pointers. A look of nil finds nothing.
+func LoadFor(look func(c *Config) Problems, path string, overlays ...string) (*Config, error) {
 	var sources []Source
 	var problems Problems
 	for _, name := range append([]string{path}, overlays...) {
@@ -30,11 +38,15 @@ func Load(path string, overlays ...string) (*Config, error) {
 	if problems != nil {
 		return nil, problems
 	}
-	return Parse(sources[0], sources[1:]...)
+	return parse(look, sources[0], sources[1:])
 }
 
 // Parse is Load without the files.
 func Parse(main Source, overlays ...Source) (*Config, error) {
+	return parse(nil, main, overlays)
+}
+
+func parse(look func(*Config) Problems, main Source, overlays []Source) (*Config, error) {
 	docs, problems := readAll(main, overlays)
 	if slices.ContainsFunc(docs, func(d document) bool { return d.value == nil }) {
 		problems.sort()
@@ -50,6 +62,13 @@ func Parse(main Source, overlays ...Source) (*Config, error) {
 		}
 	}
 	c, found := check(merged)
+	for i := range c.Native {
+		library := &c.Native[i]
+		library.SO = beside(origin(at("native", i, "so"), docs).name, library.SO)
+	}
+	if look != nil && len(problems)+len(found) == 0 {
+		found = look(c)
+	}
 	for i := range found {
 		place(&found[i], docs)
 	}
@@ -82,17 +101,32 @@ func check(doc map[string]any) (*Config, Problems) {
 }
 
 // place finds the file and the line that a problem of the merged document
-// comes from: the last file that has something there.
+// comes from.
 func place(p *Problem, docs []document) {
+	d := origin(p.Pointer, docs)
+	p.File = d.name
+	if p.Pointer != "" {
+		p.Line = d.lines[p.Pointer]
+	}
+}
+
+// origin is the document that what is at pointer comes from: the last one that
+// has something there; empty if none has.
+func origin(pointer string, docs []document) document {
 	for _, d := range slices.Backward(docs) {
-		if resolves(d.value, p.Pointer) {
-			p.File = d.name
-			if p.Pointer != "" {
-				p.Line = d.lines[p.Pointer]
-			}
-			return
+		if resolves(d.value, pointer) {
+			return d
 		}
 	}
+	return document{}
+}
+
+// beside is what a file means by the name of another.
+func beside(file, name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(file), name)
 }
 
 // mergePatch applies a merge patch as RFC 7396 section 2 says. It takes over

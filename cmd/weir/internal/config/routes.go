@@ -6,9 +6,19 @@ import (
 	"weir/internal/pattern"
 )
 
-// routes checks the patterns, alone and against each other.
+// What the gateway answers by itself; routes have other paths.
+const (
+	ModelsPath = "/v1/models"         // the list of models
+	ModelPath  = "/v1/models/{id...}" // one of them
+)
+
+// Relayed are the paths of the requests that models answer.
+var Relayed = [...]string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
+
+// routes checks the patterns, alone, against each other and against what the
+// gateway answers by itself.
 func (v *validator) routes() {
-	var tree pattern.Tree[int]
+	tree := ownTree()
 	for i, r := range v.Routes {
 		here := at("routes", i)
 		if r.Native != "" && !isNative(r.Native) {
@@ -18,44 +28,63 @@ func (v *validator) routes() {
 			continue
 		}
 		p, err := pattern.Parse(r.Path)
-		if err == nil {
-			err = tree.Add(p, here, i)
-		}
 		if err != nil {
+			v.complain(join(here, "path"), "%s", oneLine(err))
+			continue
+		}
+		if path := takes(p); path != "" {
+			v.complain(join(here, "path"), "%s is answered by the gateway itself; a route needs another path", path)
+		} else if err := tree.Add(p, here, i); err != nil {
 			v.complain(join(here, "path"), "%s", oneLine(err))
 		}
 	}
 }
 
+// ownTree has what the gateway registers itself.
+func ownTree() *pattern.Tree[int] {
+	own := []string{"GET " + ModelsPath, "GET " + ModelPath, "/"}
+	for _, path := range Relayed {
+		own = append(own, "POST "+path)
+	}
+	tree := new(pattern.Tree[int])
+	for _, text := range own {
+		p, err := pattern.Parse(text)
+		if err == nil {
+			err = tree.Add(p, "weir itself", -1)
+		}
+		if err != nil {
+			panic("config: " + err.Error()) // they are constants
+		}
+	}
+	return tree
+}
+
+// takes returns a path of the gateway's that a route is for as well, whatever
+// the methods of both; "" is that there is none. One that is for whole families
+// of paths, and gets what the gateway leaves over, is in order.
+func takes(p *pattern.Pattern) string {
+	path := p.String()[strings.IndexByte(p.String(), '/'):]
+	if strings.HasPrefix(path, ModelsPath+"/") {
+		return ModelPath
+	}
+	bare, err := pattern.Parse(path)
+	if err != nil {
+		return "" // it was parsed with its method and host
+	}
+	var alone pattern.Tree[int]
+	_ = alone.Add(bare, "", 0) // an empty tree has no conflict
+	for _, own := range append(Relayed[:], ModelsPath, ModelsPath+"/x") {
+		// A host of its own goes before everything without one.
+		_, _, matches := alone.Match([]byte("POST"), nil, []byte(own), nil)
+		if matches && (p.Host() != "" || len(bare.Names()) == 0 && !strings.HasSuffix(path, "/")) {
+			return own
+		}
+	}
+	return ""
+}
+
 func oneLine(err error) string {
 	text := strings.TrimPrefix(err.Error(), "pattern: ")
+	text = strings.ReplaceAll(text, "registered at weir itself", "the gateway's own")
 	return strings.ReplaceAll(strings.ReplaceAll(text, ":\n", ": "), "\n", " ")
-}
-
-// isNative reports whether s can be a native handler's name. That there is one
-// is checked by [Config.CheckNative].
-func isNative(s string) bool {
-	return isPrintable(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == ' ' })
-}
-
-// CheckNative checks that every native handler the configuration names is one
-// of registered. The problems it returns, if any, name no file.
-func (c *Config) CheckNative(registered []string) (ps Problems) {
-	want := func(pointer, name string) {
-		for _, r := range registered {
-			if r == name {
-				return
-			}
-		}
-		ps = append(ps, Problem{Pointer: pointer, Message: "no native handler named \"" + name + "\"; " + among(name, registered)})
-	}
-	for _, name := range sorted(c.Models) {
-		if native := c.Models[name].Native; native != "" {
-			want(at("models", name, "native"), native)
-		}
-	}
-	for i, r := range c.Routes {
-		want(at("routes", i, "native"), r.Native)
-	}
-	return ps
 }

@@ -45,6 +45,7 @@ func (v *validator) validate() {
 		v.model(at("models", name), name, v.Models[name])
 	}
 	v.circles()
+	v.libraries()
 	v.routes()
 	for i, origin := range v.CORS.Origins {
 		if err := checkOrigin(origin); err != nil {
@@ -170,9 +171,8 @@ func (v *validator) model(here, name string, m Model) {
 	case m.Native != "" && len(m.Targets) > 0:
 		v.complain(join(here, "native"), "a model has either targets or a native handler")
 	case m.Native != "":
-		if !isNative(m.Native) {
-			v.complain(join(here, "native"), "want the name of a native handler such as demo/babble, got %q", m.Native)
-		}
+		v.native(here, m)
+		return
 	case len(m.Targets) == 0 && !v.refused[join(here, "targets")]:
 		v.complain(here, "a model needs targets or a native handler")
 	}
@@ -209,6 +209,8 @@ func (v *validator) fallbacks(here, name string, m Model) {
 		at := join(here, i)
 		if _, ok := v.Models[other]; !ok {
 			v.complain(at, "no model named %q; %s", other, among(other, sorted(v.Models)))
+		} else if v.Models[other].Native != "" {
+			v.complain(at, "%q is answered by a native handler, which takes over from no target", other)
 		} else if slices.Index(m.Fallback, other) < i {
 			v.complain(at, "%q is a fallback of %q twice", other, name)
 		}

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+)
+
+// libraries checks that no shared library is named twice.
+func (v *validator) libraries() {
+	seen := map[string]string{}
+	for i, l := range v.Native {
+		here := at("native", i, "so")
+		if l.SO == "" {
+			continue
+		}
+		path := filepath.Clean(l.SO)
+		if first := seen[path]; first != "" {
+			v.complain(here, "is the same file as %s", first)
+			continue
+		}
+		seen[path] = here
+	}
+}
+
+// native checks a model that a native handler answers for.
+func (v *validator) native(here string, m Model) {
+	if !isNative(m.Native) {
+		v.complain(join(here, "native"), "want the name of a native handler such as demo/babble, got %q", m.Native)
+	}
+	var standard Model
+	fill(reflect.ValueOf(&standard).Elem())
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"policy", m.Policy != standard.Policy},
+		{"session", m.Session != standard.Session},
+		{"retries", m.Retries != standard.Retries},
+		{"fallback", len(m.Fallback) > 0},
+		{"hold", m.Hold != standard.Hold},
+		{"keepalive", m.Keepalive != standard.Keepalive},
+	} {
+		if f.given {
+			v.complain(join(here, f.name), "is for models with targets; a native handler is called once, and answers")
+		}
+	}
+}
+
+// isNative reports whether s can be a native handler's name. That there is one
+// is checked by [Config.CheckNative].
+func isNative(s string) bool {
+	return isPrintable(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == ' ' })
+}
+
+// CheckNative checks that every native handler the configuration names is one
+// of registered. The problems it returns, if any, name no file.
+func (c *Config) CheckNative(registered []string) (ps Problems) {
+	want := func(pointer, name string) {
+		for _, r := range registered {
+			if r == name {
+				return
+			}
+		}
+		ps = append(ps, Problem{Pointer: pointer, Message: "no native handler named \"" + name + "\"; " + among(name, registered)})
+	}
+	for _, name := range sorted(c.Models) {
+		if native := c.Models[name].Native; native != "" {
+			want(at("models", name, "native"), native)
+		}
+	}
+	for i, r := range c.Routes {
+		want(at("routes", i, "native"), r.Native)
+	}
+	return ps
+}
