@@ -1,13 +1,15 @@
 #!/bin/sh
 # Measures weir against other servers on this machine and writes bench/results.
 #
-#   bench/run.sh [plaintext|tokens|idle|gateway|oha|all] [--quick] [--servers a,b]
+#   bench/run.sh [plaintext|tokens|idle|gateway|native|oha|all] [--quick] [--servers a,b]
 #
 # plaintext  CPU per request: keep-alive, pipelined, new connections (wrk)
 # tokens     paced streams: CPU per chunk, push-to-client latency
 # idle       user-space memory per idle connection
 # gateway    weir serve against nginx and httputil.ReverseProxy: CPU per relayed
 #            event and per request, added time to first token
+# native     weir's native handlers: one decode loop with 5,000 streams by
+#            SendBatch, against single sends, goroutines and net/http
 # oha        a second client's word that nothing fails; builds oha with cargo
 #            on its first run, which takes minutes
 # all        the first three (the default)
@@ -26,7 +28,7 @@ oha_version=1.16.0
 suites='' quick='' servers='' words="$*"
 while [ $# -gt 0 ]; do
     case $1 in
-        plaintext | tokens | idle | gateway | oha) suites="$suites $1" ;;
+        plaintext | tokens | idle | gateway | native | oha) suites="$suites $1" ;;
         all) suites='plaintext tokens idle' ;;
         --quick) quick=-quick ;;
         --servers) [ $# -gt 1 ] || usage; servers=$2; shift ;;

@@ -41,6 +41,13 @@ var servers = []server{
 	{name: "weir-serve", program: "weir", gateway: weirServe},
 	{name: "nginx", system: true, gateway: nginx},
 	{name: "reverseproxy", gateway: reverseProxy},
+	decode("weir-batch", "batch"), decode("weir-single", "single"), decode("weir-tickers", "tickers"),
+	decode("nethttp-fed", "fed"), decode("nethttp-tickers", "nethttp"),
+}
+
+// decode is cmd/decode in one of its ways.
+func decode(name, way string) server {
+	return server{name: name, program: "decode", args: []string{"127.0.0.1:0", way}}
 }
 
 func serverNamed(name string) (server, bool) {

@@ -43,6 +43,7 @@ var suites = map[string]func(quick bool) []trial{
 	"idle":      idle,
 	"gateway":   gateways,
 	"oha":       ohaCheck,
+	"native":    natives,
 }
 
 var everyServer = []string{"cepoll", "fasthttp", "nethttp", "weir"}

@@ -7,6 +7,9 @@
 // Every stream is opened, measured within one window in which all of them
 // run, and then read to its end: a stream that lacks a frame, or its [DONE],
 // counts as incomplete, and makes the exit status 1.
+//
+// With -leave the server is cmd/decode: the half of the streams belong to a
+// process that is killed in their midst, and the other half is measured.
 package main
 
 import (
@@ -27,6 +30,10 @@ func main() {
 	flag.DurationVar(&c.interval, "interval", 50*time.Millisecond, "between the frames of a stream")
 	flag.IntVar(&c.size, "size", 64, "bytes of data in a frame")
 	flag.BoolVar(&c.chat, "chat", false, "ask for chat completions")
+	flag.BoolVar(&c.numbered, "numbered", false, "ask for numbered frames, and count a stream that lacks one as incomplete")
+	flag.BoolVar(&c.steps, "steps", false, "ask the server's /steps what its decode loop has done")
+	flag.BoolVar(&c.cut, "cut", false, "end after the window, for servers that are too slow to see every stream to its end")
+	leave := flag.Bool("leave", false, "have the half of the streams leave at once, and compare the second before with the one after")
 	flag.DurationVar(&c.settle, "settle", time.Second, "between the last opening and the measurement")
 	flag.DurationVar(&c.window, "window", 5*time.Second, "measured time")
 	flag.Parse()
@@ -37,16 +44,25 @@ func main() {
 
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1) // the samples fit; a collection would show as latency
+	if *leave {
+		out, err := measureLeave(c)
+		finish(out, err, out.Incomplete)
+	}
 	out, err := measure(c)
+	finish(out, err, out.Incomplete)
+}
+
+// finish prints what came out and ends the program.
+func finish(out any, err error, incomplete int) {
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(out)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(out); err != nil {
-		fmt.Fprintln(os.Stderr, "paced:", err)
+	if incomplete > 0 {
 		os.Exit(1)
 	}
-	if out.Incomplete > 0 {
-		os.Exit(1)
-	}
+	os.Exit(0)
 }

@@ -24,6 +24,9 @@ type config struct {
 	interval time.Duration
 	size     int
 	chat     bool          // ask for chat completions instead of /tokens
+	numbered bool          // ask for frames with numbers, of which none may lack
+	steps    bool          // ask the server's decode loop what it has done
+	cut      bool          // end after the window
 	settle   time.Duration // between the last opening and the window
 	window   time.Duration
 }
@@ -40,6 +43,9 @@ func (c config) request() []byte {
 	if c.chat {
 		return load.Chat(c.addr, query)
 	}
+	if c.numbered {
+		query += "&chunk=1"
+	}
 	return fmt.Appendf(nil, "GET /tokens?%s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", query, c.addr)
 }
 
@@ -50,6 +56,7 @@ type report struct {
 	ChunkRate  float64 `json:"chunk_rate"`    // per second
 	PerRead    float64 `json:"per_read"`      // chunks that came together, by one read
 	CPU        float64 `json:"cpu_us"`        // of the server, per chunk
+	PerCPU     float64 `json:"per_cpu_s"`     // chunks for a second of the server's CPU time
 	PushP50    float64 `json:"push_p50_us"`   // stamp to arrival
 	PushP99    float64 `json:"push_p99_us"`   //
 	PushMax    float64 `json:"push_max_us"`   //
@@ -60,6 +67,12 @@ type report struct {
 	Unstamped  int     `json:"unstamped"`     // frames in the window without a stamp
 	Incomplete int     `json:"incomplete"`    // streams that failed or lacked frames
 	FirstError string  `json:"first_error"`   // of those
+
+	// With -steps: of the server's decode loop.
+	StepRate float64 `json:"step_rate,omitempty"` // per second
+	Held     float64 `json:"held_us,omitempty"`   // of a step, by sending
+	Refused  float64 `json:"refused"`             // tokens that had to wait for a later step, per second
+	Writes   float64 `json:"writes"`              // write(2) calls of the server, per step
 }
 
 // stream is one connection's state.
@@ -101,7 +114,7 @@ func newRun(c config) *run {
 		push: make([]float64, 0, expected), jitter: make([]float64, 0, expected)}
 	r.onEvent = r.event
 	r.onBody = func(p []byte) {
-		if err := r.current.events.Feed(p, r.onEvent); err != nil {
+		if err := r.current.events.Feed(p, r.onEvent); err != nil && r.bodyErr == nil {
 			r.bodyErr = err
 		}
 	}
@@ -152,6 +165,11 @@ func (r *run) event(data []byte) {
 		s.over = true
 		return
 	}
+	if r.numbered {
+		if n, ok := frame.ParseNumber(data); !ok || n != int64(s.frames) {
+			r.bodyErr = fmt.Errorf("paced: frame %d where %d was to come (%v)", n, s.frames, ok)
+		}
+	}
 	s.frames++
 	r.chunks++
 	if r.sampling {
@@ -168,7 +186,7 @@ func (r *run) event(data []byte) {
 }
 
 // measure opens the streams, samples the window and sees every stream to its
-// end.
+// end, unless they are to be cut.
 func measure(c config) (report, error) {
 	r := newRun(c)
 	client, err := load.New(c.addr, r)
@@ -183,19 +201,28 @@ func measure(c config) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	// The stream opened last ends this much after the first; the rest is
-	// patience with a server that is behind.
-	limit := time.Now().Add(time.Duration(c.frames())*c.interval + 5*time.Second)
-	if err := client.PollWhile(func() bool { return r.running > 0 }, limit); err != nil {
-		return report{}, err
+	out.Incomplete, out.FirstError, err = r.finish(client)
+	return out, err
+}
+
+// finish sees every stream to its end and says how many failed, and why the
+// first of them did.
+func (r *run) finish(client *load.Client) (incomplete int, first string, err error) {
+	incomplete = r.incomplete
+	if !r.cut {
+		// The stream opened last ends this much after the first; the rest is
+		// patience with a server that is behind.
+		limit := time.Now().Add(time.Duration(r.frames())*r.interval + 5*time.Second)
+		err = client.PollWhile(func() bool { return r.running > 0 }, limit)
+		incomplete = r.incomplete + r.running
 	}
-	out.Incomplete = r.incomplete + r.running
-	if r.firstError != nil {
-		out.FirstError = r.firstError.Error()
-	} else if r.running > 0 {
-		out.FirstError = "paced: streams still running long after their time"
+	switch {
+	case r.firstError != nil:
+		first = r.firstError.Error()
+	case incomplete > 0:
+		first = "paced: streams still running long after their time"
 	}
-	return out, nil
+	return incomplete, first, err
 }
 
 func (r *run) open(client *load.Client) error {
@@ -212,7 +239,12 @@ func (r *run) open(client *load.Client) error {
 	return client.Poll(time.Now().Add(r.settle))
 }
 
+// sample measures the window.
 func (r *run) sample(client *load.Client) (report, error) {
+	before, err := r.askSteps(client)
+	if err != nil {
+		return report{}, err
+	}
 	meter, err := proc.Start(r.pids()...)
 	if err != nil {
 		return report{}, err
@@ -226,6 +258,16 @@ func (r *run) sample(client *load.Client) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
+	out, err := r.report(cost)
+	if err != nil {
+		return report{}, err
+	}
+	after, err := r.askSteps(client)
+	out.add(before, after, cost)
+	return out, err
+}
+
+func (r *run) report(cost proc.Cost) (report, error) {
 	push, jitter := stats.Sort(r.push), stats.Sort(r.jitter)
 	if len(push) == 0 || len(jitter) == 0 {
 		return report{}, fmt.Errorf("paced: %d chunks in the window, %d stamped (first error: %v)", r.chunks, len(push), r.firstError)
@@ -237,6 +279,7 @@ func (r *run) sample(client *load.Client) (report, error) {
 		ChunkRate:  float64(r.chunks) / cost.Wall.Seconds(),
 		PerRead:    float64(r.chunks) / float64(r.reads),
 		CPU:        cost.Per(r.chunks),
+		PerCPU:     float64(r.chunks) / cost.Server.Seconds(),
 		PushP50:    push.Quantile(0.50),
 		PushP99:    push.Quantile(0.99),
 		PushMax:    push.Max(),

@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +29,67 @@ func streamer(lacking int, stamped bool) http.HandlerFunc {
 			_, err := w.Write(p)
 			w.(http.Flusher).Flush()
 			return err
+		})
+	}
+}
+
+// numberer serves /tokens with numbered frames, but that one of them lacks when lacking is above 0, and what a decode
+// loop tells.
+func numberer(lacking int) http.HandlerFunc {
+	var asked atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/steps" {
+			n := asked.Add(1)
+			_, _ = fmt.Fprintf(w, `{"steps":%d,"held_ns":%d,"refused":0}`, 10*n, 50_000*n)
+			return
+		}
+		t, err := tour.ParseTokens(r.URL.Query().Get)
+		if err != nil || !t.Chunk {
+			http.Error(w, "no chunks", http.StatusBadRequest)
+			return
+		}
+		i := 0
+		t.Stream(r.Context().Done(), func(p []byte) error {
+			if i++; lacking > 0 && i > lacking && !strings.Contains(string(p), tour.Done) {
+				p = t.AppendFrame(nil, i)
+			}
+			_, err := w.Write(p)
+			w.(http.Flusher).Flush()
+			return err
+		})
+	}
+}
+
+// With -numbered a frame that lacks is found, though their number is right; with -steps the loop is asked.
+func TestNumberedSteps(t *testing.T) {
+	tests := []struct {
+		name    string
+		lacking int
+		cut     bool
+		first   string
+	}{
+		{"as asked", 0, false, ""},
+		{"cut after the window", 0, true, ""},
+		{"one lacks", 3, false, "paced: frame 4 where 3 was to come"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(numberer(tt.lacking))
+			defer server.Close()
+			out, err := measure(config{
+				addr: strings.TrimPrefix(server.URL, "http://"), pid: os.Getpid(), conns: 4,
+				interval: 5 * time.Millisecond, size: 190, numbered: true, steps: true, cut: tt.cut,
+				window: 100 * time.Millisecond,
+			})
+			if tt.first != "" {
+				if got := fmt.Sprint(err, out.FirstError); !strings.Contains(got, tt.first) {
+					t.Errorf("got %q, want %q", got, tt.first)
+				}
+				return
+			}
+			if err != nil || out.Incomplete != 0 || out.Held != 5 || out.StepRate <= 0 {
+				t.Errorf("got %+v, %v; want nothing incomplete, 5 µs a step", out, err)
+			}
 		})
 	}
 }

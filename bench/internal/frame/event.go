@@ -61,12 +61,35 @@ func ParseStamp(data []byte) (unixNano int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
+	unixNano, _, ok = cutNumber(digits)
+	return unixNano, ok
+}
+
+// ParseNumber reads the number of a numbered frame, `{"t":<unix nanoseconds>,"i":<number>`.
+func ParseNumber(data []byte) (number int64, ok bool) {
+	digits, ok := bytes.CutPrefix(data, []byte(`{"t":`))
+	if !ok {
+		return 0, false
+	}
+	_, rest, ok := cutNumber(digits)
+	if !ok {
+		return 0, false
+	}
+	if digits, ok = bytes.CutPrefix(rest, []byte(`,"i":`)); !ok {
+		return 0, false
+	}
+	number, _, ok = cutNumber(digits)
+	return number, ok
+}
+
+// cutNumber reads the digits that p begins with.
+func cutNumber(p []byte) (n int64, rest []byte, ok bool) {
 	end := 0
-	for end < len(digits) && digits[end] >= '0' && digits[end] <= '9' {
+	for end < len(p) && p[end] >= '0' && p[end] <= '9' {
 		end++
 	}
-	unixNano, err := strconv.ParseInt(string(digits[:end]), 10, 64)
-	return unixNano, err == nil
+	n, err := strconv.ParseInt(string(p[:end]), 10, 64)
+	return n, p[end:], err == nil
 }
 
 // IsDone reports whether data is the mark that ends a token stream.

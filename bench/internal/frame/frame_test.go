@@ -149,6 +149,29 @@ func TestParseStamp(t *testing.T) {
 	}
 }
 
+func TestParseNumber(t *testing.T) {
+	tests := []struct {
+		in   string
+		want int64
+		ok   bool
+	}{
+		{`{"t":1700000000123456789,"i":42,"id":"1"}`, 42, true},
+		{`{"t":1,"i":0}`, 0, true},
+		{`{"t":1,"i":}`, 0, false},
+		{`{"t":1,"id":"1"}`, 0, false},
+		{`{"t":,"i":1}`, 0, false},
+		{"t=1", 0, false},
+		{"", 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			if got, ok := ParseNumber([]byte(tt.in)); got != tt.want || ok != tt.ok {
+				t.Errorf("got %d, %v; want %d, %v", got, ok, tt.want, tt.ok)
+			}
+		})
+	}
+}
+
 func TestLongLinesAreRefused(t *testing.T) {
 	long := []byte(strings.Repeat("x", maxKept+1))
 	var e Events

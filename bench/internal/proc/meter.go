@@ -9,16 +9,18 @@ import (
 
 // Meter holds the readings at the begin of a measurement.
 type Meter struct {
-	pids []int
-	at   time.Time
-	cpu  CPU
-	own  time.Duration
+	pids   []int
+	at     time.Time
+	cpu    CPU
+	writes int64
+	own    time.Duration
 }
 
 // Cost is what was used between Start and Stop.
 type Cost struct {
 	Wall   time.Duration
 	Server time.Duration // CPU time of the metered processes
+	Writes int64         // their write(2) calls
 	Busy   float64       // share of one core that the calling process took
 }
 
@@ -27,6 +29,9 @@ func Start(pids ...int) (*Meter, error) {
 	m := &Meter{pids: pids}
 	var err error
 	if m.cpu, err = ReadCPU(pids...); err != nil {
+		return nil, err
+	}
+	if m.writes, err = ReadWrites(pids...); err != nil {
 		return nil, err
 	}
 	if m.own, err = ownCPU(); err != nil {
@@ -50,11 +55,15 @@ func (m *Meter) Stop() (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
+	writes, err := ReadWrites(m.pids...)
+	if err != nil {
+		return Cost{}, err
+	}
 	server, err := cpu.Since(m.cpu)
 	if err != nil {
 		return Cost{}, err
 	}
-	return Cost{Wall: wall, Server: server, Busy: (own - m.own).Seconds() / wall.Seconds()}, nil
+	return Cost{Wall: wall, Server: server, Writes: writes - m.writes, Busy: (own - m.own).Seconds() / wall.Seconds()}, nil
 }
 
 // Per returns the server's microseconds per one of n things.

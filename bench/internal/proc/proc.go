@@ -94,6 +94,37 @@ func (c CPU) Since(start CPU) (time.Duration, error) {
 	return time.Duration(ns), nil
 }
 
+// ReadWrites returns how often the processes have called write(2) and its
+// kin, for sockets and for what wakes a thread's event loop alike.
+func ReadWrites(pids ...int) (int64, error) {
+	var sum int64
+	for _, pid := range pids {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "io"))
+		if err != nil {
+			return 0, fmt.Errorf("proc: %w", err)
+		}
+		n, err := parseWrites(string(text))
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+func parseWrites(text string) (int64, error) {
+	for line := range strings.Lines(text) {
+		if count, ok := strings.CutPrefix(line, "syscw: "); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(count), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("proc: io line %q: %w", line, err)
+			}
+			return n, nil
+		}
+	}
+	return 0, errors.New("proc: io lacks syscw")
+}
+
 // Memory is what the kernel says a process holds, in bytes.
 type Memory struct {
 	RSS       uint64

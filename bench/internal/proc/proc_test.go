@@ -81,3 +81,41 @@ func TestOwnProcess(t *testing.T) {
 		t.Errorf("got %+v, %v; want 0 < Anonymous <= RSS", m, err)
 	}
 }
+
+func TestParseWrites(t *testing.T) {
+	tests := []struct {
+		name, in string
+		want     int64
+		fails    bool
+	}{
+		{"usual", "rchar: 4\nwchar: 5\nsyscr: 6\nsyscw: 7\nread_bytes: 8\n", 7, false},
+		{"none", "rchar: 4\n", 0, true},
+		{"no number", "syscw: x\n", 0, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, err := parseWrites(tt.in); got != tt.want || (err != nil) != tt.fails {
+				t.Errorf("got %d, %v; want %d, failure %v", got, err, tt.want, tt.fails)
+			}
+		})
+	}
+}
+
+// One write more is one more.
+func TestReadWrites(t *testing.T) {
+	before, err := ReadWrites(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := ReadWrites(os.Getpid()); err != nil || after <= before {
+		t.Errorf("got %d after %d, %v; want more", after, before, err)
+	}
+}

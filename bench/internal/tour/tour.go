@@ -27,12 +27,13 @@ type Tokens struct {
 	Interval time.Duration // pace
 	Size     int           // bytes of data in a frame
 	Stamp    bool          // data is t=<unix nanoseconds>, padded to Size
+	Chunk    bool          // data is one of OpenAI's chat completion chunks with its time and number in front, padded to Size
 }
 
 // ParseTokens reads the parameters through get, which answers "" for an absent
 // one. Bad values are errors, absent ones take the tour's defaults.
 func ParseTokens(get func(name string) string) (Tokens, error) {
-	t := Tokens{N: 64, Interval: 20 * time.Millisecond, Size: 8, Stamp: get("stamp") == "1"}
+	t := Tokens{N: 64, Interval: 20 * time.Millisecond, Size: 8, Stamp: get("stamp") == "1", Chunk: get("chunk") == "1"}
 	var err error
 	if s := get("n"); s != "" {
 		if t.N, err = strconv.Atoi(s); err != nil || t.N < 0 {
@@ -52,19 +53,43 @@ func ParseTokens(get func(name string) string) (Tokens, error) {
 	return t, nil
 }
 
-// AppendFrame appends one SSE frame, stamped with the present time when asked.
-func (t Tokens) AppendFrame(dst []byte) []byte {
-	dst = append(dst, "data: "...)
-	start, fill := len(dst), byte('x')
-	if t.Stamp {
-		dst = append(dst, "t="...)
-		dst = strconv.AppendInt(dst, time.Now().UnixNano(), 10)
-		fill = ' '
+// AppendFrame appends frame i, from 0, as one SSE event, stamped with the present time when asked.
+func (t Tokens) AppendFrame(dst []byte, i int) []byte {
+	var at int64
+	if t.Stamp || t.Chunk {
+		at = time.Now().UnixNano()
 	}
-	for len(dst)-start < t.Size {
-		dst = append(dst, fill)
+	return t.AppendFrameMade(dst, i, at)
+}
+
+// AppendFrameMade is AppendFrame of a token that was made at that time, in unix nanoseconds.
+func (t Tokens) AppendFrameMade(dst []byte, i int, at int64) []byte {
+	dst = append(dst, "data: "...)
+	start := len(dst)
+	switch {
+	case t.Chunk:
+		dst = strconv.AppendInt(append(dst, `{"t":`...), at, 10)
+		dst = strconv.AppendInt(append(dst, `,"i":`...), int64(i), 10)
+		dst = append(dst, `,"id":"chatcmpl-0","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":"`...)
+		dst = pad(dst, 'x', start+t.Size-len(chunkEnd))
+		dst = append(dst, chunkEnd...)
+	case t.Stamp:
+		dst = strconv.AppendInt(append(dst, "t="...), at, 10)
+		dst = pad(dst, ' ', start+t.Size)
+	default:
+		dst = pad(dst, 'x', start+t.Size)
 	}
 	return append(dst, "\n\n"...)
+}
+
+const chunkEnd = `"},"finish_reason":null}]}`
+
+// pad fills dst up to a length.
+func pad(dst []byte, fill byte, length int) []byte {
+	for len(dst) < length {
+		dst = append(dst, fill)
+	}
+	return dst
 }
 
 // Stream feeds the frames of t to send at their pace, Done last, until send
@@ -73,13 +98,13 @@ func (t Tokens) Stream(stop <-chan struct{}, send func([]byte) error) {
 	tick := time.NewTicker(t.Interval)
 	defer tick.Stop()
 	var buf []byte
-	for range t.N {
+	for i := range t.N {
 		select {
 		case <-tick.C:
 		case <-stop:
 			return
 		}
-		buf = t.AppendFrame(buf[:0])
+		buf = t.AppendFrame(buf[:0], i)
 		if send(buf) != nil {
 			return
 		}

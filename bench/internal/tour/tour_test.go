@@ -1,6 +1,8 @@
 package tour
 
 import (
+	"bytes"
+	"encoding/json"
 	"regexp"
 	"testing"
 	"time"
@@ -15,8 +17,8 @@ func TestParseTokens(t *testing.T) {
 		fails bool
 	}{
 		{"defaults", nil, standard, false},
-		{"all given", map[string]string{"n": "3", "interval": "1s", "size": "64", "stamp": "1"},
-			Tokens{N: 3, Interval: time.Second, Size: 64, Stamp: true}, false},
+		{"all given", map[string]string{"n": "3", "interval": "1s", "size": "64", "stamp": "1", "chunk": "1"},
+			Tokens{N: 3, Interval: time.Second, Size: 64, Stamp: true, Chunk: true}, false},
 		{"negative n", map[string]string{"n": "-1"}, Tokens{}, true},
 		{"interval without unit", map[string]string{"interval": "5"}, Tokens{}, true},
 		{"interval of zero", map[string]string{"interval": "0s"}, Tokens{}, true},
@@ -43,15 +45,29 @@ func TestAppendFrame(t *testing.T) {
 	}{
 		{"plain", Tokens{Size: 8}, `^data: xxxxxxxx\n\n$`},
 		{"stamped", Tokens{Size: 24, Stamp: true}, `^data: t=\d{19}   \n\n$`},
+		{"chunk", Tokens{Size: 190, Chunk: true}, `^data: {"t":\d{19},"i":7,"id":"chatcmpl-0",.*"content":"x+"},"finish_reason":null}]}\n\n$`},
 		{"stamp longer than size", Tokens{Size: 8, Stamp: true}, `^data: t=\d{19}\n\n$`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := string(tt.tokens.AppendFrame(nil))
+			got := string(tt.tokens.AppendFrame(nil, 7))
 			if !regexp.MustCompile(tt.want).MatchString(got) {
 				t.Errorf("got %q, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// A chunk is JSON of the size that was asked for.
+func TestChunkIsJSON(t *testing.T) {
+	frame := Tokens{Size: 190, Chunk: true}.AppendFrameMade(nil, 3, 1700000000123456789)
+	data := bytes.TrimSuffix(bytes.TrimPrefix(frame, []byte("data: ")), []byte("\n\n"))
+	var chunk struct {
+		T int64
+		I int
+	}
+	if err := json.Unmarshal(data, &chunk); err != nil || chunk.T != 1700000000123456789 || chunk.I != 3 || len(data) != 190 {
+		t.Errorf("got %+v, %v, %d bytes; want the time, 3, 190 bytes", chunk, err, len(data))
 	}
 }
 
