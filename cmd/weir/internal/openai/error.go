@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -39,6 +41,20 @@ func (e *Error) Append(dst []byte) []byte {
 // No [DONE] follows it: an answer that failed must not look finished.
 func (e *Error) AppendEvent(dst []byte) []byte {
 	return append(e.Append(append(dst, "data: "...)), "\n\n"...)
+}
+
+// Event makes an error's body an event, as AppendEvent does; nil if it is none of
+// this dialect.
+func Event(body []byte) []byte {
+	event := bytes.NewBufferString("data: ")
+	if json.Compact(event, body) != nil {
+		return nil
+	}
+	event.WriteString("\n\n")
+	if !IsErrorEvent(nil, event.Bytes()) {
+		return nil
+	}
+	return event.Bytes()
 }
 
 func invalid(param, code, format string, args ...any) *Error {
@@ -134,4 +150,17 @@ func Overloaded() *Error {
 // 504 for an upstream's.
 func ServerError(status int, message string) *Error {
 	return &Error{Status: status, Message: message, Type: TypeServer}
+}
+
+// Refused is said for an upstream that answered with that status and nothing
+// that could be passed on.
+func Refused(status int) *Error {
+	e := ServerError(status, fmt.Sprintf("The upstream answered %d %s.", status, http.StatusText(status)))
+	switch {
+	case status == http.StatusTooManyRequests:
+		e.Type = TypeRateLimit
+	case status < 500:
+		e.Type = TypeInvalidRequest
+	}
+	return e
 }

@@ -156,3 +156,21 @@ func BenchmarkAppendContent(b *testing.B) {
 	}
 	b.SetBytes(int64(len(dst)))
 }
+
+// G4: an upstream's error becomes an event of one line; what is no error of this
+// dialect becomes none.
+func TestEvent(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"error":{"message":"x"}}`:            "data: {\"error\":{\"message\":\"x\"}}\n\n",
+		"{\n \"error\": {\n\"code\": null}\r\n}": "data: {\"error\":{\"code\":null}}\n\n",
+		`{"error":null}`:                       "",
+		`{"detail":"x"}`:                       "",
+		`<html>`:                               "",
+		``:                                     "",
+		`{"error":{}} {"error":{}}`:            "",
+	} {
+		if got := string(Event([]byte(body))); got != want {
+			t.Errorf("%q: got %q, want %q", body, got, want)
+		}
+	}
+}

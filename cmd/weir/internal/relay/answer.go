@@ -18,18 +18,18 @@ func (f *flow) Head(h *http1.Response) {
 	if f.stage != asking {
 		return
 	}
-	if retryable(h.Status()) && f.reject(h) {
+	f.answer.events = h.Status() < 300 && isEventStream(h.Get("Content-Type"))
+	switch {
+	case retryable(h.Status()) && f.reject(h):
+		return
+	case f.alive && !f.answer.events: // the client has been promised a stream
+		f.disappoint(h)
 		return
 	}
 	f.stage = holding
-	f.answer.events = h.Status() < 300 && isEventStream(h.Get("Content-Type"))
 	f.awaitEvent()
-	switch {
-	case !f.alive:
+	if !f.alive {
 		f.head(h)
-	case !f.answer.events: // the client has been promised a stream
-		f.failed(errStatus)
-		return
 	}
 	if f.answer.events && f.route.model.Hold.Events > 0 {
 		f.clock.set(f.w.Loop(), limitHold, f.route.model.Hold.Wait)
@@ -41,13 +41,9 @@ func (f *flow) Head(h *http1.Response) {
 
 // head makes the answer's head from the upstream's.
 func (f *flow) head(h *http1.Response) {
-	fields := f.w.Header()
-	id := f.r.Header().Get(front.RequestID)
 	f.w.SetStatus(h.Status())
 	answerFields(f.w, h)
-	if id != "" && !fields.Has(front.RequestID) {
-		front.SetField(f.w, front.RequestID, id)
-	}
+	f.identify()
 	f.sign()
 	if retryable(h.Status()) { // what could be tried was tried
 		front.SetField(f.w, "X-Should-Retry", "false")
@@ -77,34 +73,12 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
 }
 
-// reject goes on to another target, or back to the same one when it says when,
-// instead of passing a refusal on. It reports false when the refusal stands.
-func (f *flow) reject(h *http1.Response) bool {
-	if h.Status() >= 500 {
-		f.blame(errStatus)
-	}
-	if f.long || f.route.left == 0 {
-		return false
-	}
-	now, wait := f.w.Loop().Now(), retryAfter(h)
-	switch {
-	case f.route.more(now):
-		f.hangUp()
-		f.ask(errStatus)
-	case wait > 0 && wait <= f.route.model.Hold.Wait:
-		f.hangUp()
-		f.route.again()
-		f.stage = asking
-		f.clock.clear(limitStep)
-		f.clock.set(f.w.Loop(), limitRetry, wait)
-	default:
-		return false
-	}
-	return true
-}
-
 // Body is the upstream's: a piece of its answer, passed on as it is (G1).
 func (f *flow) Body(p []byte) {
+	if f.stage == declined {
+		f.listen(p)
+		return
+	}
 	if f.stage != holding && f.stage != relaying {
 		return
 	}
@@ -133,6 +107,7 @@ func (f *flow) release() {
 	if !f.uploading() {
 		f.kept.forget() // it is not sent again
 	}
+	f.refusal = nil
 	f.clock.clear(limitHold)
 	f.settle(success)
 	if held := f.answer.held; len(held) > 0 {
@@ -230,6 +205,8 @@ func (f *flow) Done(err error) {
 	}
 	f.call = nil
 	switch {
+	case f.stage == declined:
+		f.heard(err == nil)
 	case err != nil:
 		f.failed(err)
 	case f.stage == holding && f.answer.events && f.answer.count == 0:
@@ -264,12 +241,15 @@ func (f *flow) failed(err error) {
 
 // giveUp tells the client that the upstream failed, or that none is free.
 func (f *flow) giveUp(err error) {
-	if err == nil {
+	switch {
+	case f.refusal != nil:
+		f.passRefusal(f.refusal)
+	case err == nil:
 		f.conclude(openai.Overloaded(), nil)
-		return
+	default:
+		f.record.Err = err
+		f.conclude(openai.ServerError(statusOf(err), messageOf(err)), err)
 	}
-	f.record.Err = err
-	f.conclude(openai.ServerError(statusOf(err), messageOf(err)), err)
 }
 
 // refuse answers without asking an upstream, or no further.
@@ -284,7 +264,13 @@ func (f *flow) conclude(e *openai.Error, cause error) {
 	f.stop()
 	switch {
 	case !late:
-		f.respond(e)
+		f.blank(e.Status)
+		front.SetField(f.w, "Content-Type", "application/json")
+		f.sign()
+		if e.Status == 503 {
+			front.SetField(f.w, "Retry-After", "1")
+		}
+		f.respond(e.Append(nil))
 		return
 	case !events:
 		f.s.Abort(cause)
@@ -296,20 +282,22 @@ func (f *flow) conclude(e *openai.Error, cause error) {
 	_ = f.s.Close()
 }
 
-// respond makes an error the answer.
-func (f *flow) respond(e *openai.Error) {
-	body := e.Append(nil)
-	id := f.r.Header().Get(front.RequestID)
+// blank begins an answer of the gateway's own.
+func (f *flow) blank(status int) {
 	f.w.Header().Clear()
-	f.w.SetStatus(e.Status)
-	front.SetField(f.w, "Content-Type", "application/json")
-	if id != "" {
+	f.w.SetStatus(status)
+	f.identify()
+}
+
+// identify answers with the request's id, unless the upstream has one (G12).
+func (f *flow) identify() {
+	if id := f.r.Header().Get(front.RequestID); id != "" && !f.w.Header().Has(front.RequestID) {
 		front.SetField(f.w, front.RequestID, id)
 	}
-	f.sign()
-	if e.Status == 503 {
-		front.SetField(f.w, "Retry-After", "1")
-	}
+}
+
+// respond makes body the whole answer.
+func (f *flow) respond(body []byte) {
 	_ = f.w.SetContentLength(int64(len(body)))
 	_ = f.s.Push(body) // Close tells
 	_ = f.s.Close()
@@ -347,6 +335,10 @@ func (f *flow) late(which limit) {
 // overdue is a step of the upstream that has not come in time: the connection,
 // the first event, or the next piece.
 func (f *flow) overdue() {
+	if f.stage == declined {
+		f.heard(false)
+		return
+	}
 	now, first := f.w.Loop().Now(), f.target.Upstream.Timeouts.FirstEvent
 	linked := f.call != nil && f.call.Connected()
 	if linked && f.uploading() && !f.full { // it waits for the client, who has limits of its own
@@ -382,7 +374,9 @@ func (f *flow) keepAlive() {
 	}
 	if f.stage < relaying && !f.alive {
 		f.alive = true
-		f.w.SetStatus(200)
+		if f.stage != holding { // a head that is there may be of an earlier attempt
+			f.blank(200)
+		}
 		front.SetField(f.w, "Content-Type", "text/event-stream")
 		front.SetField(f.w, "Cache-Control", "no-cache, no-transform")
 		front.SetField(f.w, "X-Accel-Buffering", "no")

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"iter"
 	"strings"
 
 	"weir"
@@ -45,15 +46,27 @@ func requestFields(r *weir.Request) []upstream.Field {
 // answerFields puts the upstream's fields into the answer. Its Date stays, but
 // for one that is none: then it is ours.
 func answerFields(w *weir.Response, h *http1.Response) {
-	named, dst := h.Get("Connection"), w.Header()
+	dst := w.Header()
 	dst.Clear()
 	_ = w.SetDate(string(h.Get("Date")))
-	for i := range h.Len() {
-		n, v := h.Field(i)
-		name, value := string(n), string(v)
-		if hopByHop(name) || len(named) > 0 && http1.HasToken(named, name) || http1.IsFraming(name) {
-			continue
-		}
+	for name, value := range passed(h) {
 		_ = dst.Add(name, value) // parsed strictly: there is nothing to refuse
+	}
+}
+
+// passed are the upstream's fields that the client is sent, Date aside.
+func passed(h *http1.Response) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		named := h.Get("Connection")
+		for i := range h.Len() {
+			n, v := h.Field(i)
+			name := string(n)
+			if hopByHop(name) || len(named) > 0 && http1.HasToken(named, name) || http1.IsFraming(name) {
+				continue
+			}
+			if !yield(name, string(v)) {
+				return
+			}
+		}
 	}
 }

@@ -16,6 +16,7 @@ type stage uint8
 const (
 	gathering stage = iota // the request's body
 	asking                 // an upstream, which has not answered; or waiting to ask again
+	declined               // it refuses: the rest of what it says
 	holding                // the head of its answer, until the first events
 	relaying
 	over
@@ -39,6 +40,7 @@ type flow struct {
 	unsettled bool // the breaker was not told how the attempt went
 	call      upstream.Call
 	answer    answer
+	refusal   *refusal // the last one that was not passed on
 	clock     clock
 	limited   error  // what it means when the step takes too long
 	paused    bool   // the client is behind, the upstream waits

@@ -20,6 +20,7 @@ var (
 	errLongEvent  = errors.New("the upstream sent a line beyond the limit for events")
 	errFirst      = errors.New("the upstream's first event was an error")
 	errStatus     = errors.New("the upstream refused the request for now")
+	errNoStream   = errors.New("the upstream did not answer with a stream")
 )
 
 // statusOf is the status of an answer that failed with err before its first
@@ -40,7 +41,7 @@ func messageOf(err error) string {
 		return "The upstream is not reachable."
 	case errors.Is(err, client.ErrNoAnswer), errors.Is(err, client.ErrTruncated):
 		return "The upstream closed the connection before its answer was complete."
-	case statusOf(err) == 504, errors.Is(err, errNoDone), errors.Is(err, errLongEvent), errors.Is(err, errFirst), errors.Is(err, errStatus):
+	case statusOf(err) == 504, errors.Is(err, errNoDone), errors.Is(err, errLongEvent), errors.Is(err, errFirst), errors.Is(err, errStatus), errors.Is(err, errNoStream):
 		return "Relaying failed: " + err.Error() + "."
 	}
 	return "The upstream sent an answer that is not valid HTTP."

@@ -37,6 +37,7 @@ type verdict struct {
 	ours      bool     // the answer is the gateway's own
 	attempts  int      // with one target; 0 = 1
 	requests  int      // that the first upstream saw, with one target; 0 = 1, -1 = none
+	heard     bool     // its answer is taken to the end before another target is asked
 	end       string   // how its connection ended, with one target; "" = it was kept
 }
 
@@ -90,7 +91,7 @@ func refused(status int, message string) verdict {
 // the client is not to try again (G2, G6).
 func passedOn(status int, fields ...string) verdict {
 	return verdict{
-		status: status, body: mock.ErrorBody(status), elsewhere: true,
+		status: status, body: mock.ErrorBody(status), elsewhere: true, heard: true,
 		fields: append(fields, "x-should-retry: false"),
 	}
 }
@@ -169,8 +170,8 @@ var faults = []fault{
 	},
 	{
 		name: "429, Retry-After within the budget", set: mock.Set{"status": "429", "header-retry-after-ms": "20"},
-		stream: verdict{status: 200, elsewhere: true, attempts: 2, requests: 2},
-		unary:  verdict{status: 200, elsewhere: true, attempts: 2, requests: 2},
+		stream: verdict{status: 200, elsewhere: true, heard: true, attempts: 2, requests: 2},
+		unary:  verdict{status: 200, elsewhere: true, heard: true, attempts: 2, requests: 2},
 	},
 	{
 		name: "500", set: mock.Set{"status": "500"},

@@ -26,8 +26,12 @@ type rig struct {
 	srv     *weir.Server
 	kernel  *memloop.Kernel
 	conns   []chan *memloop.Client // to the upstreams
-	record  *Record                // of the last request that ended
+	stops   []func()
+	record  *Record // of the last request that ended
 }
+
+// stop makes an upstream refuse connections.
+func (r *rig) stop(i int) { r.stops[i]() }
 
 // recorder keeps what the gateway tells of a request's end.
 type recorder struct {
@@ -50,6 +54,7 @@ func atRig(t *testing.T, n int, f func(r *rig)) {
 			conns := make(chan *memloop.Client, 8)
 			stop := r.kernel.Listen(upstreamAddr(i), func(c *memloop.Client) { conns <- c })
 			defer stop()
+			r.stops = append(r.stops, stop)
 			u, err := upstream.New(context.Background(), upstream.Config{Name: fmt.Sprint("up", i), URL: "http://" + upstreamAddr(i)}, 1)
 			if err != nil {
 				t.Fatal(err)

@@ -1,0 +1,140 @@
+package relay
+
+import (
+	"strings"
+	"time"
+
+	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/upstream"
+	"weir/http1"
+)
+
+// This file is for an upstream that refuses (429, 5xx). Its answer is kept while
+// others are tried, and if none of them works it is the client's (G2): what the
+// upstream said is worth more than what there is to say about it.
+
+const (
+	refusalLimit = 16 << 10               // bytes of a refusal's body that are kept; longer ones are not
+	refusalWait  = 100 * time.Millisecond // how long it is waited for
+)
+
+// refusal is an answer that was not passed on at once.
+type refusal struct {
+	upstream string
+	status   int
+	wait     time.Duration // what it said by Retry-After; 0 = nothing
+	date     string
+	fields   []upstream.Field
+	body     []byte // nil = it is too long, was late, or broke off
+}
+
+// reject keeps a refusal for later, where the request can be sent again. It
+// reports false when the refusal stands.
+func (f *flow) reject(h *http1.Response) bool {
+	if h.Status() >= 500 {
+		f.blame(errStatus)
+	}
+	if f.long || !f.route.more(f.w.Loop().Now()) && !f.mayWait(retryAfter(h)) {
+		return false
+	}
+	f.keepRefusal(h)
+	return true
+}
+
+// mayWait reports whether the target that was asked last may be asked again
+// after that time.
+func (f *flow) mayWait(d time.Duration) bool {
+	return f.route.left > 0 && 0 < d && d <= f.route.model.Hold.Wait
+}
+
+// disappoint is an answer that is no stream, for a client whose head said that
+// one comes. If it is an error, it will be an event; else it is a failure.
+func (f *flow) disappoint(h *http1.Response) {
+	if h.Status() < 400 {
+		f.failed(errNoStream)
+		return
+	}
+	f.settle(success) // if it was not blamed
+	f.keepRefusal(h)
+}
+
+// keepRefusal listens to the rest of a refusal, for a while.
+func (f *flow) keepRefusal(h *http1.Response) {
+	r := &refusal{upstream: f.record.Upstream, status: h.Status(), wait: retryAfter(h), date: string(h.Get("Date")), body: []byte{}}
+	for name, value := range passed(h) {
+		r.fields = append(r.fields, upstream.Field{Name: name, Value: value})
+	}
+	f.refusal, f.stage = r, declined
+	f.clock.clear(limitHold)
+	f.step(refusalWait, errIdle)
+}
+
+// listen takes a piece of a refusal's body.
+func (f *flow) listen(p []byte) {
+	r := f.refusal
+	if len(r.body)+len(p) > refusalLimit {
+		f.heard(false)
+		return
+	}
+	r.body = append(r.body, p...)
+}
+
+// heard is the end of a refusal, of which the body may be whole. Another target
+// is asked, or the same one when it said when.
+func (f *flow) heard(whole bool) {
+	r := f.refusal
+	if !whole {
+		r.body = nil
+	}
+	f.hangUp()
+	switch again := retryable(r.status) && !f.long; {
+	case again && f.route.more(f.w.Loop().Now()):
+		f.ask(errStatus)
+	case again && f.mayWait(r.wait):
+		f.route.again()
+		f.stage = asking
+		f.clock.clear(limitStep)
+		f.clock.set(f.w.Loop(), limitRetry, r.wait)
+	default:
+		f.giveUp(errStatus)
+	}
+}
+
+// passRefusal makes a refusal the answer after all, or the stream's end.
+func (f *flow) passRefusal(r *refusal) {
+	alive := f.alive
+	f.stop()
+	if alive {
+		event := openai.Event(r.body)
+		if event == nil {
+			event = openai.Refused(r.status).AppendEvent(nil)
+		}
+		_ = f.s.Push(event) // Close tells
+		_ = f.s.Close()
+		return
+	}
+	fields, body := f.w.Header(), r.body
+	fields.Clear()
+	f.w.SetStatus(r.status)
+	_ = f.w.SetDate(r.date) // else it is ours
+	for _, field := range r.fields {
+		if body != nil || !describesBody(field.Name) {
+			_ = fields.Add(field.Name, field.Value) // parsed strictly: there is nothing to refuse
+		}
+	}
+	if body == nil {
+		front.SetField(f.w, "Content-Type", "application/json")
+		body = openai.Refused(r.status).Append(nil)
+	}
+	f.identify()
+	f.sign()
+	front.SetField(f.w, "X-Weir-Upstream", r.upstream)
+	front.SetField(f.w, "X-Should-Retry", "false")
+	f.respond(body)
+}
+
+func describesBody(name string) bool {
+	const prefix = "content-"
+	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
+}
