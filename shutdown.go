@@ -34,11 +34,10 @@ type DrainReport struct {
 // What was running before, or came in the grace, goes on for Timeouts.Drain
 // from the call; Stream.Draining tells streams when new requests are no longer
 // taken. What then still runs is cut with ErrServerClosed, each at a random
-// moment within Timeouts.Mercy, so that not all clients come back at once. When
-// ctx is done everything is cut at once.
+// moment within Timeouts.Mercy, so that not all clients come back at once.
 //
 // Called again it waits for the first call's end and returns its report. When
-// the ctx of any call is done everything is cut at once.
+// the ctx of any of the calls is done everything is cut at once.
 func (s *Server) Shutdown(ctx context.Context) (DrainReport, error) {
 	s.mu.Lock()
 	started, first := s.started, s.hurry == nil
