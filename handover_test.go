@@ -1,6 +1,7 @@
 package weir_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,11 +23,11 @@ func gather(to weir.Handler, told *tally) weir.Handler {
 		_ = w.Header().Set("X-By", "gather")
 		s.Detach()
 		r.OnClose(told.tell)
-		var body []byte
+		var parts [][]byte
 		r.OnBody(func(p []byte, err error) {
-			body = append(body, p...)
+			parts = append(parts, bytes.Clone(p))
 			if errors.Is(err, io.EOF) {
-				w.HandOver(to, body)
+				w.HandOver(to, parts...)
 			}
 		})
 	})
@@ -158,21 +159,31 @@ func TestHandOverAtTheWrongTime(t *testing.T) {
 			f(w, w.Stream())
 		})
 	}
-	m.HandleInlineBody("PUT /early", detached(func(w *weir.Response, _ *weir.Stream) { w.HandOver(never, nil) }))
+	m.HandleInlineBody("PUT /early", detached(func(w *weir.Response, _ *weir.Stream) { w.HandOver(never) }))
 	m.HandleInlineBody("PUT /late", detached(func(w *weir.Response, s *weir.Stream) {
 		_ = s.Commit()
-		w.HandOver(never, nil)
+		w.HandOver(never)
 	}))
 	m.HandleInlineBody("PUT /over", detached(func(w *weir.Response, s *weir.Stream) {
-		w.HandOver(never, nil)
+		w.HandOver(never)
 		_ = s.Close()
 	}))
 	m.HandleInlineBody("PUT /pumped", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 		r.OnClose(told.tell)
 		w.StreamFrom(weir.NextChunk(0, func(_ *int, dst []byte, _ bool) ([]byte, bool) { return dst, false }))
-		w.HandOver(never, nil)
+		w.HandOver(never)
+	}))
+	m.HandleInlineBody("PUT /twice", detached(func(w *weir.Response, _ *weir.Stream) {
+		w.HandOver(weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) { <-r.Context().Done() }))
+		w.HandOver(never)
+	}))
+	m.HandleInline("PUT /streamless", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		r.OnClose(told.tell)
+		w.HandOver(says("other"))
 	}))
 	tests := []struct{ request, status, cause string }{
+		{"PUT /streamless HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "<nil>"},
+		{"PUT /twice HTTP/1.1\r\nHost: a\r\n\r\n", "500 Internal Server Error", "handed over twice"},
 		{"PUT /early HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", "500 Internal Server Error", "before the request's body"},
 		{"PUT /late HTTP/1.1\r\nHost: a\r\n\r\n", "cut", "when the answer had begun"},
 		{"PUT /over HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "<nil>"},

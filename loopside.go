@@ -3,6 +3,7 @@ package weir
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"weir/reactor"
 )
@@ -120,52 +121,69 @@ func (r *Request) ResumeBody() {
 
 var (
 	errHandedEarly = errors.New("weir: handed over before the request's body was there")
-	errHandedLate  = errors.New("weir: handed over when the answer had begun")
+	errHandedLate  = errors.New("weir: handed over twice, or when the answer had begun")
 )
 
 // HandOver gives the request to h, which answers it as if it had been
 // registered with Handle: on a goroutine of its own, of which there is a limit,
-// with body, which is h's from now on, for Request.Body. It is for a handler
-// that must see the body to know who is to answer. Call it when OnBody has told
-// the body's end and nothing of the answer was sent; before and after it is an
-// error, and answered 500.
+// with the parts, one behind the other, for Request.Body. They are h's from now
+// on. It is for a handler that must see the body to know who is to answer. Call
+// it once, when OnBody has told the body's end and nothing of the answer was
+// sent; at another time it is an error, and answered 500.
 //
 // The Stream that kept the answer open ends its service without a word and is
-// h's to make again; it counts for the limits on streams until h has answered.
+// h's to make again; it, or one that is made now, counts for the limits on
+// streams until h has answered.
 // What was set of the head stays. A function that was given to OnClose is
 // called when h's answer has ended, now on a goroutine of its own. The handler
 // that hands over has no part in the request any more.
-func (w *Response) HandOver(h Handler, body []byte) {
-	w.ex.conn.loop().Post(&handOverTask{w.ex, h, body})
+func (w *Response) HandOver(h Handler, parts ...[]byte) {
+	s := w.Stream()
+	if s.Cause() != nil {
+		return // refused, or the client has left
+	}
+	s.Detach()
+	w.ex.recycled = nil
+	w.ex.conn.loop().Later(&handOver{w.ex, h, parts})
 }
 
-// handOverTask hands over when the handler's own turn is over.
-type handOverTask struct {
-	ex   *exchange
-	to   Handler
-	body []byte
+// handOver is the task that hands over when the handler's own turn is over, and
+// then the new handler.
+type handOver struct {
+	ex    *exchange
+	to    Handler
+	parts [][]byte
 }
 
-func (t *handOverTask) Run() {
-	ex, c := t.ex, t.ex.conn
+func (o *handOver) Run() {
+	ex, c := o.ex, o.ex.conn
 	c.rc.Lock()
-	switch {
+	switch s := &ex.stream; {
 	case ex.over.Load():
 		c.rc.Unlock()
-	case ex.committed, ex.stream.pump != nil:
+	case ex.committed, s.pump != nil, !ex.req.route.inline():
 		c.rc.Unlock()
 		ex.fail(errHandedLate)
 	case c.phase != phaseAnswering:
 		c.rc.Unlock()
 		ex.fail(errHandedEarly)
 	default:
-		s := &ex.stream
 		ex.stopBeat()
 		s.id, s.detached, s.onRoom, s.beat = 0, false, nil, nil
 		from := ex.req.route
-		ex.req.route = &Route{mux: from.mux, pattern: from.pattern, handler: t.to}
-		ex.onBody, ex.req.body = nil, t.body
+		ex.req.route, ex.onBody = &Route{mux: from.mux, pattern: from.pattern, handler: o}, nil
 		c.rc.Unlock()
 		c.dispatch(ex)
 	}
+}
+
+// Serve puts the body together here, off the loop.
+func (o *handOver) Serve(w *Response, r *Request) {
+	if len(o.parts) == 1 {
+		r.body = o.parts[0]
+	} else {
+		r.body = slices.Concat(o.parts...)
+	}
+	o.parts = nil
+	o.to.Serve(w, r)
 }

@@ -47,6 +47,8 @@ type flow struct {
 	room      func() // resume, made once
 	alive     bool   // the head went out with a keep-alive comment, not with an answer
 
+	handed bool // to a native handler
+
 	since  time.Time // of the request's head
 	asked  time.Time
 	begun  time.Time // when the wait for the first event began
@@ -176,6 +178,12 @@ func (f *flow) silence() {
 // ended is told once, when the answer has ended: with a cause when the client
 // left (G3).
 func (f *flow) ended(cause error) {
+	if f.handed { // this is another goroutine
+		f.record.Request, f.record.Stream = f.r, f.peek.Stream
+		f.record.Answered(f.w, f.since, cause)
+		f.g.Observer.Ended(&f.record)
+		return
+	}
 	left := f.stage != over && cause != nil
 	f.stop()
 	rec := &f.record

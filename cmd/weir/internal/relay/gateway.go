@@ -33,7 +33,8 @@ type Gateway struct {
 	Observer Observer
 }
 
-// Observer is told how requests go, on their loops. It must not block.
+// Observer is told how requests go, on their loops, and on any goroutine how
+// those ended that a native handler answered. It must not block.
 type Observer interface {
 	// Asked tells how long a request was held up here before it left.
 	Asked(delay time.Duration)
@@ -72,6 +73,7 @@ type Model struct {
 	Fallback  []*Model
 	Hold      Hold
 	Keepalive time.Duration // a comment to the client after that much silence; 0 = none
+	Native    Native        // answers in place of targets
 }
 
 // Target is one upstream of a model.

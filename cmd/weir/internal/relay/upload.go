@@ -13,7 +13,8 @@ import (
 // not be sent again. A long one is relayed while it arrives, once the model is
 // known; what has come until then is kept, up to limits.body, and handed on as
 // fast as the upstream takes it. Nothing of it is kept longer than that, so it
-// is sent once, but for an upstream that there was no connection to.
+// is sent once, but for an upstream that there was no connection to. A native
+// handler is given any body whole.
 
 // gatherLimit is the length up to which a body is short.
 const gatherLimit = 64 << 10
@@ -73,6 +74,12 @@ func (f *flow) gathered() {
 	m := f.g.Models[f.peek.Model]
 	if m == nil {
 		f.refuse(openai.ModelNotFound(f.peek.Model))
+		return
+	}
+	if m.Native.Handler != nil {
+		if f.arrived {
+			f.handOver(m)
+		}
 		return
 	}
 	f.route = plan(m, f.key(m))

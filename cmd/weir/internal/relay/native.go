@@ -1,0 +1,40 @@
+package relay
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"weir"
+)
+
+// Native is a handler that answers in place of upstreams: whole requests, on a
+// goroutine for each.
+type Native struct {
+	Name    string       // for the log
+	Handler weir.Handler // nil = there is none
+}
+
+// handOver gives a request whose body is here to the native handler of its
+// model. The loop, and what of the flow is the loop's, has no part in it then.
+func (f *flow) handOver(m *Model) {
+	f.record.Model, f.record.Upstream, f.record.Attempts = m.Name, m.Native.Name, 1
+	f.handed = true
+	body := slices.Clone(f.kept.parts)
+	f.stop()
+	f.w.HandOver(m.Native.Handler, body...)
+}
+
+// Answered is what a handler that is no relay answered, for the log. It is told
+// to the function given to OnClose, with the cause.
+func (r *Record) Answered(w *weir.Response, since time.Time, cause error) {
+	sent := w.Sent()
+	r.Status, r.Events, r.Bytes, r.Took = sent.Status, sent.Chunks, sent.Bytes, time.Since(since)
+	if !sent.First.IsZero() {
+		r.First = max(1, sent.First.Sub(since))
+	}
+	for _, departure := range []error{weir.ErrClientGone, weir.ErrSlowClient, weir.ErrServerClosed} {
+		r.Left = r.Left || errors.Is(cause, departure)
+	}
+	r.Err = cause
+}
