@@ -41,11 +41,8 @@ type Request struct {
 // Call is one request and its answer. Once Done was told its methods do
 // nothing.
 type Call struct {
-	pool *Pool
 	conn *conn
 	recv Receiver
-	req  Request
-	rest []byte // of the body, written before there was a connection
 
 	more   bool // the request body is not complete
 	moved  bool // more than req was sent: it cannot be sent again
@@ -54,6 +51,10 @@ type Call struct {
 	reused bool // runs on a connection that was kept
 	heard  bool // a byte of the answer has arrived
 	over   bool
+
+	pool *Pool
+	req  Request
+	rest []byte // of the body, written before there was a connection
 }
 
 // Write sends a further piece of the request body, as it has to be on the

@@ -20,17 +20,19 @@ const (
 
 // conn is one connection to the upstream.
 type conn struct {
-	pool    *Pool
-	rc      *reactor.Conn
+	// What each piece of an answer needs comes first.
 	call    *Call // nil while it is kept
-	head    http1.Response
-	decoder chunked.Decoder
-	timer   wheel.Timer // of idleness
-	left    int64       // of a body without chunks
-	interim int         // answers before the final one
+	left    int64 // of a body without chunks
 	phase   phase
 	kind    http1.BodyKind
 	ready   bool // connected
+	decoder chunked.Decoder
+
+	pool    *Pool
+	rc      *reactor.Conn
+	interim int // answers before the final one
+	head    http1.Response
+	timer   wheel.Timer // of idleness
 }
 
 // Connected is the reactor's. A call that was cancelled meanwhile has taken

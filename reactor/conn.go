@@ -60,14 +60,11 @@ const (
 type Conn struct {
 	Output
 
+	// What each event needs comes first, so that it lies close together.
 	loop    *Loop
 	handler Handler
 	in      []byte // received, not consumed
-	timer   wheel.Timer
-	remote  netip.AddrPort
-	cause   error
 	fd      int
-	spare   int // bytes still to be discarded while lingering
 
 	phase    phase
 	fresh    bool // no event was seen yet
@@ -82,6 +79,11 @@ type Conn struct {
 	dirty    bool // in loop.dirty
 	resumed  bool // in loop.resumed
 	waiting  bool // in loop.again
+
+	timer  wheel.Timer
+	remote netip.AddrPort
+	cause  error
+	spare  int // bytes still to be discarded while lingering
 }
 
 // Loop is the loop that the connection lives on.

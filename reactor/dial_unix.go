@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (sockets) Connect(addr string) (fd int, err error) {
+func (*sockets) Connect(addr string) (fd int, err error) {
 	var sa unix.Sockaddr
 	family := unix.AF_UNIX
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {

@@ -278,13 +278,10 @@ func (l *Loop) readOn() {
 // what two connections could go on with for ever is cut short and continued in
 // the next turn.
 func (l *Loop) endTurn() {
-	for range roundsPerTurn {
+	for round := 0; l.unfinished() && round < roundsPerTurn; round++ {
 		l.runLater()
 		l.resume()
 		l.flushDirty()
-		if !l.unfinished() {
-			break
-		}
 	}
 	if l.unfinished() {
 		l.poller.Wake()
@@ -301,6 +298,9 @@ func (l *Loop) endTurn() {
 func (l *Loop) unfinished() bool { return len(l.later)+len(l.resumed)+len(l.dirty) > 0 }
 
 func (l *Loop) runLater() {
+	if len(l.later) == 0 {
+		return
+	}
 	todo := l.later
 	l.later = l.laterSpare[:0]
 	for _, t := range todo {
@@ -311,6 +311,9 @@ func (l *Loop) runLater() {
 }
 
 func (l *Loop) resume() {
+	if len(l.resumed) == 0 {
+		return
+	}
 	todo := l.resumed
 	l.resumed = l.resumedSpare[:0]
 	for _, c := range todo {
@@ -322,6 +325,9 @@ func (l *Loop) resume() {
 }
 
 func (l *Loop) flushDirty() {
+	if len(l.dirty) == 0 {
+		return
+	}
 	todo := l.dirty
 	l.dirty = l.dirtySpare[:0]
 	for _, c := range todo {

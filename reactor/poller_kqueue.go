@@ -23,7 +23,7 @@ type netPoller struct {
 	over  bool
 }
 
-func (sockets) NewPoller() (Poller, error) {
+func (*sockets) NewPoller() (Poller, error) {
 	poll, err := netpoll.OpenPoller()
 	if err != nil {
 		return nil, err

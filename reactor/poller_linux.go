@@ -41,7 +41,7 @@ type epoller struct {
 	events [eventsPerRound]unix.EpollEvent
 }
 
-func (sockets) NewPoller() (Poller, error) {
+func (*sockets) NewPoller() (Poller, error) {
 	p := new(epoller)
 	if err := p.open(); err != nil {
 		_ = p.Close() // the cause is err

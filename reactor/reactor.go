@@ -55,7 +55,7 @@ func (c *Config) fillIn() {
 		c.Logger = slog.Default()
 	}
 	if c.System == nil {
-		c.System = sockets{}
+		c.System = new(sockets)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // sockets is the real kernel.
 type sockets struct{}
 
-func (sockets) Read(fd int, p []byte) (int, error) {
+func (*sockets) Read(fd int, p []byte) (int, error) {
 	for {
 		n, err := read(fd, p)
 		switch {
@@ -26,7 +26,7 @@ func (sockets) Read(fd int, p []byte) (int, error) {
 	}
 }
 
-func (sockets) Write(fd int, p []byte) (int, error) {
+func (*sockets) Write(fd int, p []byte) (int, error) {
 	for {
 		n, err := write(fd, p)
 		switch {
@@ -38,7 +38,7 @@ func (sockets) Write(fd int, p []byte) (int, error) {
 	}
 }
 
-func (sockets) Writev(fd int, a, b, c []byte) (int, error) {
+func (*sockets) Writev(fd int, a, b, c []byte) (int, error) {
 	var store [3][]byte
 	iovs := store[:0]
 	for _, p := range [...][]byte{a, b, c} {
@@ -57,18 +57,18 @@ func (sockets) Writev(fd int, a, b, c []byte) (int, error) {
 	}
 }
 
-func (sockets) ShutdownWrite(fd int) error {
+func (*sockets) ShutdownWrite(fd int) error {
 	return os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_WR))
 }
 
-func (sockets) Close(fd int, reset bool) error {
+func (*sockets) Close(fd int, reset bool) error {
 	if reset { // unix sockets have no RST; a failure only means an ordinary close
 		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	return os.NewSyscallError("close", unix.Close(fd))
 }
 
-func (sockets) SocketError(fd int) error {
+func (*sockets) SocketError(fd int) error {
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && code != 0 {
 		err = unix.Errno(code)
@@ -76,7 +76,7 @@ func (sockets) SocketError(fd int) error {
 	return os.NewSyscallError("socket", err)
 }
 
-func (sockets) State(fd int) (ev Event) {
+func (*sockets) State(fd int) (ev Event) {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT | pollRDHUP}}
 	if _, err := unix.Poll(fds[:], 0); err != nil {
 		return Readable | Writable // reading and writing will tell
