@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// ModelName is the name of the one model that the handler answers for.
+	// ModelName is the name of the one model that the demo serves.
 	ModelName = "weir-demo"
 	// HandlerName is what the handler is registered as.
 	HandlerName = "demo/babble"
@@ -39,15 +39,17 @@ type babbler struct {
 	pace  atomic.Pointer[Pace] // nil: defaultPace
 }
 
-// answer is a plugin.Handler's Stream. It ends at once when the client leaves,
+// answer is a plugin.Handler's Stream, for whatever model is asked for: that is
+// decided where the handler is mounted. It ends at once when the client leaves,
 // whether it waits for the next token or for the client to take the last one.
 func (b *babbler) answer(c plugin.Call, s plugin.Sink) error {
 	if cause := s.Cause(); cause != nil {
 		return cause // over before it began: the server is at its limit of streams
 	}
 	req, wrong := openai.ParseChatRequest(c.Body())
-	if wrong == nil && req.Model != ModelName {
-		wrong = openai.ModelNotFound(req.Model)
+	switch string(c.Path()) {
+	case "/v1/completions", "/v1/embeddings": // where a gateway mounts a model, too
+		wrong = onlyChat(string(c.Path()))
 	}
 	if wrong != nil {
 		return refuse(s, wrong)
@@ -57,6 +59,16 @@ func (b *babbler) answer(c plugin.Call, s plugin.Sink) error {
 		return t.stream(s)
 	}
 	return t.whole(s)
+}
+
+// onlyChat refuses a request for something else.
+func onlyChat(path string) *openai.Error {
+	return &openai.Error{
+		Status:  404,
+		Message: "This is a chat model and is not served on " + path + ". Did you mean " + chatPath + "?",
+		Type:    openai.TypeInvalidRequest,
+		Param:   "model",
+	}
 }
 
 // refuse answers with an error in the dialect's shape.

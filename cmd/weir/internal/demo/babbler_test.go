@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"flag"
 	"os"
@@ -23,9 +24,11 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 type call struct {
 	plugin.Call
 	body string
+	path string // "" is that of chats
 }
 
 func (c call) Body() []byte { return []byte(c.body) }
+func (c call) Path() []byte { return []byte(cmp.Or(c.path, chatPath)) }
 
 // sink is a plugin.Sink that keeps what it is sent.
 type sink struct {
@@ -132,23 +135,34 @@ func golden(t *testing.T, name string, got []byte) {
 
 func TestRefusals(t *testing.T) {
 	tests := []struct {
-		name, body string
-		status     int
-		parts      []string
+		name, path, body string
+		status           int
+		parts            []string
 	}{
-		{"no JSON", `{`, 400, []string{"invalid_request_error"}},
-		{"no messages", `{"model":"weir-demo"}`, 400, []string{`"param":"messages"`, "missing_required_parameter"}},
-		{"another model", `{"model":"gpt","messages":[{"role":"user","content":"x"}]}`, 404,
-			[]string{"`gpt` does not exist", `"code":"model_not_found"`, `"param":"model"`}},
+		{"no JSON", chatPath, `{`, 400, []string{"invalid_request_error"}},
+		{"no messages", "/v1/generate", `{"model":"weir-demo"}`, 400, []string{`"param":"messages"`, "missing_required_parameter"}},
+		{"no chat", "/v1/completions", `{"model":"weir-demo","prompt":"x"}`, 404, []string{"not served on /v1/completions. Did you mean /v1/chat/completions?"}},
+		{"no chat", "/v1/embeddings", `{"model":"weir-demo","input":"x"}`, 404, []string{"not served on /v1/embeddings", "invalid_request_error"}},
 	}
 	for _, tt := range tests {
 		s := newSink()
-		if err := small(Pace{}).answer(call{body: tt.body}, s); err != nil {
+		if err := small(Pace{}).answer(call{body: tt.body, path: tt.path}, s); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if s.status != tt.status || s.header["Content-Type"] != "application/json" || !s.contains(tt.parts...) {
 			t.Errorf("%s: got %d %v %s, want %d and %q", tt.name, s.status, s.header, s.body(), tt.status, tt.parts)
 		}
+	}
+}
+
+// The handler answers under whatever name it is mounted.
+func TestAnyModel(t *testing.T) {
+	s := newSink()
+	if err := small(Pace{}).answer(call{body: `{"model":"org/mine","max_tokens":3,"messages":[{"role":"user","content":"x"}]}`}, s); err != nil {
+		t.Fatal(err)
+	}
+	if s.status != 200 || !s.contains(`"model":"org/mine"`, `"completion_tokens":3`) {
+		t.Errorf("got %d %s", s.status, s.body())
 	}
 }
 

@@ -16,7 +16,7 @@ const bodyLimit = 8 << 20
 func newServer() *weir.Server {
 	mux := new(weir.Mux)
 	self := openai.Model{ID: ModelName, Created: time.Now().Unix(), OwnedBy: "weir"}
-	mux.Handle("POST "+chatPath, weir.Native(HandlerName))
+	mux.Handle("POST "+chatPath, weir.Native(HandlerName), ownModel)
 	mux.HandleInline(chatPath, front.AllowOnly("POST"))
 	mux.HandleInline("GET /v1/models", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
 		front.Answer(w, 200, openai.AppendModels(nil, []openai.Model{self}))
@@ -34,4 +34,17 @@ func newServer() *weir.Server {
 	mux.HandleInline("/{$}", front.AllowOnly("GET, HEAD"))
 	mux.HandleInline("/", weir.HandlerFunc(front.NotFound))
 	return &weir.Server{Handler: mux, OnHeaders: front.Identify, OnError: front.Explain(bodyLimit), Limits: weir.Limits{Body: bodyLimit}}
+}
+
+// ownModel refuses requests for other models than the one there is. What is
+// wrong with a request otherwise, the handler says.
+func ownModel(next weir.Handler) weir.Handler {
+	return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		req, wrong := openai.ParseChatRequest(r.Body())
+		if wrong == nil && req.Model != ModelName {
+			front.Fail(w, openai.ModelNotFound(req.Model))
+			return
+		}
+		next.Serve(w, r)
+	})
 }
