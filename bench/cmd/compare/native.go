@@ -11,7 +11,7 @@ func natives(quick bool) []trial {
 	window := pick(quick, 2*time.Second, 5*time.Second)
 	trials := []trial{
 		tokensOf(quick, window, 50*time.Millisecond,
-			"; more than two CPUs can do with this load beside the server: what a way makes of it. Streams are cut after the window", "-cut"),
+			", one CPU for the server and one for the client, which is the most that they can do: a way that needs more CPU makes less of it. Streams are cut after the window", "-cut"),
 		tokensOf(quick, window, 200*time.Millisecond, "; each stream to its [DONE]"),
 	}
 	for _, n := range []int{1, 10, 100, 1000} {
