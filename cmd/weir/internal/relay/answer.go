@@ -289,8 +289,12 @@ func (f *flow) blank(status int) {
 	f.identify()
 }
 
-// identify answers with the request's id, unless the upstream has one (G12).
+// identify answers with the request's id, unless the upstream has one (G12),
+// and with what every answer has.
 func (f *flow) identify() {
+	if f.g.Mark != nil {
+		f.g.Mark(f.w, f.r)
+	}
 	if id := f.r.Header().Get(front.RequestID); id != "" && !f.w.Header().Has(front.RequestID) {
 		front.SetField(f.w, front.RequestID, id)
 	}

@@ -31,6 +31,10 @@ type Gateway struct {
 	MaxEvent int   // bytes of a line of an event stream
 	Log      *slog.Logger
 	Observer Observer
+
+	// Mark adds to the head of an answer what every answer has, in place of
+	// what the upstream has said; nil = nothing. It is called on the loop.
+	Mark func(w *weir.Response, r *weir.Request)
 }
 
 // Observer is told how requests go, on their loops, and on any goroutine how

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"weir"
 	"weir/cmd/weir/internal/balance"
 	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/config"
@@ -59,6 +60,9 @@ func newModels(cfg *config.Config, ups map[string]kept) (map[string]*relay.Model
 }
 
 func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, error) {
+	if c.Native != "" {
+		return &relay.Model{Name: name, Native: relay.Native{Name: c.Native, Handler: weir.Native(c.Native)}}, nil
+	}
 	policy, err := balance.New(c.Policy, len(c.Targets), nil)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", name, err)

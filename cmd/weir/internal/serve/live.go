@@ -33,6 +33,7 @@ type live struct {
 	loops   int
 
 	now       atomic.Pointer[generation]
+	routes    weir.Switch     // to those of the present generation
 	upstreams map[string]kept // of the present generation; the reloading goroutine's
 	end       context.CancelFunc
 	over      chan struct{}
@@ -43,6 +44,7 @@ type generation struct {
 	cfg     *config.Config
 	gateway *relay.Gateway
 	models  []openai.Model
+	cors    cors
 }
 
 // kept is an upstream that lives on over reloads that do not change it.
@@ -96,14 +98,17 @@ func (l *live) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	g := &generation{cfg: cfg, gateway: &relay.Gateway{
+	o := &observer{l.metrics, l.access}
+	g := &generation{cfg: cfg, cors: newCORS(cfg.CORS)}
+	g.gateway = &relay.Gateway{
 		Models: models, MaxBody: int64(cfg.Limits.Body), MaxEvent: int(cfg.Limits.Event),
-		Log: l.log, Observer: &observer{l.metrics, l.access},
-	}}
+		Mark: g.cors.mark, Log: l.log, Observer: o,
+	}
 	for _, name := range sortedNames(models) {
 		g.models = append(g.models, openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"})
 	}
 	l.now.Store(g)
+	l.routes.Set(g.mux(o))
 	l.probe(ups)
 	l.upstreams = ups
 	return nil
@@ -163,16 +168,13 @@ func (l *live) versions() (v string) {
 func (l *live) reload(why string) {
 	cfg, err := l.o.load()
 	if err == nil {
-		err = unsupported(cfg)
-	}
-	if err == nil {
 		err = l.use(cfg)
 	}
 	if err != nil {
 		l.log.Error("configuration not reloaded, the old one stays in force", "because", why, "err", err)
 		return
 	}
-	if fields := fixed(l.first, cfg); len(fields) > 0 {
+	if fields := append(fixed(l.first, cfg), l.o.libraries.replaced(cfg)...); len(fields) > 0 {
 		l.log.Warn("a restart is needed for what has changed", "fields", fields)
 	}
 	l.log.Info("configuration reloaded", "because", why)
@@ -197,38 +199,24 @@ func fixed(a, b *config.Config) (fields []string) {
 	return fields
 }
 
-// Serve hands a request to the gateway in force.
-func (l *live) Serve(w *weir.Response, r *weir.Request) { l.now.Load().gateway.Serve(w, r) }
-
 // server returns the server in front of the gateway. Its own limits are those
-// of the first configuration.
+// of the first configuration, but for that of bodies.
 func (l *live) server(log *slog.Logger) *weir.Server {
-	mux := new(weir.Mux)
-	for _, path := range []string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"} {
-		mux.HandleInlineBody("POST "+path, l)
-		mux.HandleInline(path, front.AllowOnly("POST"))
-	}
-	mux.HandleInline("GET /v1/models", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
-		front.Answer(w, 200, openai.AppendModels(nil, l.now.Load().models))
-	}))
-	mux.HandleInline("/v1/models", front.AllowOnly("GET, HEAD"))
-	mux.HandleInline("GET /v1/models/{id...}", weir.HandlerFunc(l.model))
-	mux.HandleInline("/v1/models/{id...}", front.AllowOnly("GET, HEAD"))
-	mux.HandleInline("/", weir.HandlerFunc(front.NotFound))
-	cfg := l.now.Load().cfg
+	streams := l.now.Load().cfg.Limits.Streams
 	return &weir.Server{
-		Handler: mux, OnHeaders: front.Identify, OnError: front.Explain(int64(cfg.Limits.Body)), Logger: log,
-		Limits: weir.Limits{Streams: cfg.Limits.Streams},
+		Handler: &l.routes, OnHeaders: l.admit, OnError: l.explain, Logger: log,
+		Limits: weir.Limits{Streams: streams, Handlers: streams},
 	}
 }
 
-func (l *live) model(w *weir.Response, r *weir.Request) {
-	id := r.PathValue("id")
-	for _, m := range l.now.Load().models {
-		if m.ID == id {
-			front.Answer(w, 200, openai.AppendModel(nil, m))
-			return
-		}
-	}
-	front.Fail(w, openai.ModelNotFound(id))
+// admit is the server's OnHeaders.
+func (l *live) admit(w *weir.Response, r *weir.Request) bool {
+	return front.Identify(w, r) && l.now.Load().cors.admit(w, r)
+}
+
+// explain is the server's OnError.
+func (l *live) explain(w *weir.Response, r *weir.Request, err error) {
+	g := l.now.Load()
+	g.cors.mark(w, r)
+	front.Explain(int64(g.cfg.Limits.Body))(w, r, err)
 }

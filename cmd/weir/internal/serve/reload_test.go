@@ -64,7 +64,7 @@ func TestBadReload(t *testing.T) {
 	for i, tt := range []struct{ text, want string }{
 		{"models: {m: {targets: [{upstream: u}]}}\n", `/models/m/targets/0/upstream: no upstream named \"u\"`},
 		{"models: [\n", `weir.yaml:5: `},
-		{toMock(up) + "routes: [{path: 'POST /x', native: y}]\n", `/routes`},
+		{toMock(up) + "routes: [{path: 'POST /x', native: y}]\n", `weir.yaml:7: /routes/0/native: no native handler named \"y\"`},
 	} {
 		g.write(t, tt.text)
 		g.signal(syscall.SIGHUP)

@@ -17,6 +17,8 @@ import (
 	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
+
+	_ "weir/cmd/weir/internal/demo" // the native handler that there always is
 )
 
 const name = "weir serve"
@@ -31,6 +33,12 @@ The smallest configuration:
   listen: ["127.0.0.1:8080"]
   upstreams: {local: {url: "http://127.0.0.1:8000"}}
   models: {my-model: {targets: [{upstream: local}]}}
+
+Native handlers ('weir handlers' lists them) answer for models, and on paths of
+their own. With native: [{so: ./libtiny.so}], or --so, a library brings more:
+
+  models: {babble: {native: demo/babble}}
+  routes: [{path: "POST /generate", native: demo/babble}]
 
 SIGHUP, or a change of the files, reloads it: running requests go on with what
 they started with, and a configuration with mistakes changes nothing. SIGTERM
@@ -51,26 +59,31 @@ func (f *files) Set(path string) error {
 
 // options are what the flags say.
 type options struct {
-	config   string
-	overlays files
-	check    bool
-	loops    int
-	stall    time.Duration
-	grace    time.Duration
-	pprof    string
+	config    string
+	overlays  files
+	libraries libraries
+	check     bool
+	loops     int
+	stall     time.Duration
+	grace     time.Duration
+	pprof     string
 }
 
 func (o *options) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.config, "config", "", "`FILE` with the configuration, YAML or JSON")
 	fs.Var(&o.overlays, "overlay", "`FILE` that changes the configuration (RFC 7396 merge patch); may be given more than once, applied in order")
-	fs.BoolVar(&o.check, "check", false, "say what is wrong with the configuration, all of it, and exit")
+	fs.Var(&o.libraries.flags, "so", "`FILE` that is a shared library with native handlers; may be given more than once")
+	fs.BoolVar(&o.check, "check", false, "say what is wrong with the configuration, all of it, and exit; loads its libraries")
 	command.CountVar(fs, &o.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
 	command.DurationVar(fs, &o.stall, "stall", 30*time.Second, "`DURATION` in which a client takes no byte before its stream is cut")
 	command.GraceVar(fs, &o.grace, 2*time.Second)
 	fs.StringVar(&o.pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
 }
 
-func (o *options) load() (*config.Config, error) { return config.Load(o.config, o.overlays...) }
+// load reads the configuration, and loads the libraries that it names.
+func (o *options) load() (*config.Config, error) {
+	return config.LoadFor(o.libraries.look, o.config, o.overlays...)
+}
 
 // Main runs the subcommand and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -83,10 +96,12 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if o.config == "" {
 		return command.WrongUse(name, "--config FILE is missing", stderr)
 	}
-	cfg, err := o.load()
-	if err == nil {
-		err = unsupported(cfg)
+	for _, path := range o.libraries.flags {
+		if err := o.libraries.load(path); err != nil {
+			return command.WrongUse(name, "--so: "+err.Error(), stderr)
+		}
 	}
+	cfg, err := o.load()
 	if err != nil {
 		report(stderr, err)
 		return command.Usage
@@ -108,26 +123,6 @@ func report(w io.Writer, err error) {
 	for _, p := range problems {
 		fmt.Fprintln(w, p)
 	}
-}
-
-// unsupported is what the configuration may say and this version cannot do.
-func unsupported(cfg *config.Config) error {
-	var problems config.Problems
-	for model, m := range cfg.Models {
-		if m.Native != "" {
-			problems = append(problems, config.Problem{Pointer: "/models/" + model + "/native", Message: "native handlers as models are not supported yet"})
-		}
-	}
-	if len(cfg.Routes) > 0 {
-		problems = append(problems, config.Problem{Pointer: "/routes", Message: "routes are not supported yet"})
-	}
-	if len(cfg.CORS.Origins) > 0 {
-		problems = append(problems, config.Problem{Pointer: "/cors", Message: "CORS is not supported yet"})
-	}
-	if len(problems) == 0 {
-		return nil
-	}
-	return problems
 }
 
 // gcPercent is how much garbage may gather, in percent of what lives. A gateway

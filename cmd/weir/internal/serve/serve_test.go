@@ -74,9 +74,9 @@ func TestCannotBeConfigured(t *testing.T) {
 		{"empty", "", `weir.yaml`, nil},
 		{"unknown flag", least, `flag provided but not defined`, []string{"--what"}},
 		{"loops", least, `-loops: want a number`, []string{"--loops", "x"}},
-		{"native", least + "models: {m: {native: demo/babble}}", `/models/m/native: `, nil},
-		{"routes", least + "models: {m: {targets: [{upstream: u}]}}\nroutes: [{path: 'POST /x', native: demo/babble}]", `/routes: `, nil},
-		{"cors", least + "models: {m: {targets: [{upstream: u}]}}\ncors: {origins: ['*']}", `/cors: `, nil},
+		{"native", least + "models: {m: {native: demo/bable}}", `weir.yaml:2: /models/m/native: no native handler named "demo/bable"; there is "demo/babble"`, nil},
+		{"routes", "routes: [\n{path: 'POST /x', native: a/b}]", `weir.yaml:2: /routes/0/native: no native handler named "a/b"`, nil},
+		{"taken", "routes: [{path: 'POST /v1/completions', native: demo/babble}]", `weir.yaml:1: /routes/0/path: `, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,12 +117,14 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The configuration in the help is one.
+// The configurations in the help are such.
 func TestHelpIsRight(t *testing.T) {
-	_, text, _ := strings.Cut(help, "The smallest configuration:\n")
-	text, _, _ = strings.Cut(text, "\n\nSIGHUP")
-	if code, _, stderr := call("--check", "--config", file(t, text)); code != 0 {
-		t.Errorf("got %d, %q", code, stderr)
+	for begin, end := range map[string]string{"The smallest configuration:\n": "\n\nNative", "brings more:\n": "\n\nSIGHUP"} {
+		_, text, _ := strings.Cut(help, begin)
+		text, _, ok := strings.Cut(text, end)
+		if code, _, stderr := call("--check", "--config", file(t, text)); code != 0 || !ok {
+			t.Errorf("%s: got %d, %q", text, code, stderr)
+		}
 	}
 }
 

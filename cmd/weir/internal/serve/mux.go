@@ -1,0 +1,64 @@
+package serve
+
+import (
+	"strings"
+	"time"
+
+	"weir"
+	"weir/cmd/weir/internal/config"
+	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/relay"
+	"weir/plugin"
+)
+
+// mux routes requests by one configuration.
+func (g *generation) mux(o *observer) *weir.Mux {
+	mux := new(weir.Mux)
+	for _, path := range config.Relayed {
+		mux.HandleInlineBody("POST "+path, g.gateway)
+	}
+	mux.HandleInline("GET "+config.ModelsPath, weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+		front.Answer(w, 200, openai.AppendModels(nil, g.models))
+	}))
+	mux.HandleInline("GET "+config.ModelPath, weir.HandlerFunc(g.model))
+	for _, r := range g.cfg.Routes {
+		mux.Handle(r.Path, weir.Native(r.Native), o.native(r.Native)).MaxBody(int64(g.cfg.Limits.Body))
+	}
+	mux.HandleInline("/", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		if allowed := mux.Allowed(r); len(allowed) > 0 {
+			front.AllowOnly(strings.Join(allowed, ", ")).Serve(w, r)
+			return
+		}
+		front.NotFound(w, r)
+	}))
+	return mux
+}
+
+func (g *generation) model(w *weir.Response, r *weir.Request) {
+	id := r.PathValue("id")
+	for _, m := range g.models {
+		if m.ID == id {
+			front.Answer(w, 200, openai.AppendModel(nil, m))
+			return
+		}
+	}
+	front.Fail(w, openai.ModelNotFound(id))
+}
+
+// native observes the requests that a route gives to a native handler. They
+// count under the handler's name, where others do under their model's.
+func (o *observer) native(name string) weir.Middleware {
+	h, _ := plugin.Lookup(name) // weir.Native has looked
+	return func(next weir.Handler) weir.Handler {
+		return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+			rec := &relay.Record{Request: r, Model: name, Upstream: name, Attempts: 1, Stream: h.Stream != nil}
+			since := time.Now()
+			r.OnClose(func(cause error) {
+				rec.Answered(w, since, cause)
+				o.Ended(rec)
+			})
+			next.Serve(w, r)
+		})
+	}
+}
