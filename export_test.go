@@ -7,3 +7,6 @@ type Histogram = histogram
 
 func (h *histogram) Add(d time.Duration) { h.add(d) }
 func (h *histogram) Summary() Latency    { return h.summary() }
+
+// Listed is the number of connections in the queue of what batches have the first loop write. For that loop only.
+func Listed(s *Server) int { return len(s.shards[0].batched.conns) }

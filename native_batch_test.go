@@ -20,19 +20,31 @@ var deskSinks struct {
 }
 
 func init() {
-	plugin.Register("test/decode", plugin.Handler{Limit: 4, Stream: func(_ plugin.Call, s plugin.Sink) error {
+	decode := func(_ plugin.Call, s plugin.Sink) error {
 		s.Detach()
 		deskSinks.Lock()
 		defer deskSinks.Unlock()
 		deskSinks.all = append(deskSinks.all, s)
 		return nil
-	}})
+	}
+	plugin.Register("test/decode", plugin.Handler{Limit: 4, Stream: decode})
+	plugin.Register("test/decode-many", plugin.Handler{Stream: decode})
 }
 
-// decoding gives f the sinks of n clients of a detached handler, in order.
+// decoding gives f the sinks of n clients of a detached handler, of which 4 may run, in order.
 func decoding(t *testing.T, n int, f func(d *desk, clients []*memloop.Client, items []plugin.Item)) {
+	decodingBy(t, "test/decode", n, f)
+}
+
+// decodingMany is decoding for any n.
+func decodingMany(t *testing.T, n int, f func(d *desk, clients []*memloop.Client, items []plugin.Item)) {
+	decodingBy(t, "test/decode-many", n, f)
+}
+
+func decodingBy(t *testing.T, name string, n int, f func(d *desk, clients []*memloop.Client, items []plugin.Item)) {
+	t.Helper()
 	m := new(weir.Mux)
-	m.Handle("/s", weir.Native("test/decode"))
+	m.Handle("/s", weir.Native(name))
 	deskSinks.all = nil
 	atDesk(t, m, nil, func(d *desk) {
 		var clients []*memloop.Client
@@ -124,6 +136,93 @@ func TestDetachedCallsAreCounted(t *testing.T) {
 			t.Errorf("got %d calls after two have ended, want 5", got)
 		}
 		c.Close()
+	})
+}
+
+// A batch may hold a sink twice, sinks that have ended, nothing for a sink, and sinks of several servers.
+func TestSendBatchOfAllKinds(t *testing.T) {
+	decodingMany(t, 4, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+		other := &weir.Server{Handler: d.srv.Handler, Loops: 2, System: d.kernel, Logger: d.srv.Logger}
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer shutdown(t, other)
+		for loop := range 2 {
+			c := d.kernel.Dial(other.Reactor(), loop)
+			defer c.Close()
+			d.write(c, getS)
+			synctest.Wait()
+			clients = append(clients, c)
+			items = append(items, plugin.Item{Sink: deskSinks.all[4+loop]})
+		}
+		_ = items[2].Sink.Close()
+		items[3].Sink.Abort(errLuck)
+		synctest.Wait()
+		for i := range items {
+			items[i].Data = fmt.Appendf(nil, "t%d", i)
+		}
+		items[1].Data = nil
+		batch := append(items[:6:6], plugin.Item{Sink: items[0].Sink, Data: []byte("twice")}, plugin.Item{Sink: items[5].Sink, Data: []byte("twice")})
+		plugin.SendBatch(batch)
+		for i, want := range []error{nil, nil, plugin.ErrClosed, errLuck, nil, nil, nil, nil} {
+			if !errors.Is(batch[i].Err, want) {
+				t.Errorf("item %d: got %v, want %v", i, batch[i].Err, want)
+			}
+		}
+		for i, want := range map[int]string{0: "2\r\nt0\r\n5\r\ntwice\r\n", 1: "", 4: "2\r\nt4\r\n", 5: "2\r\nt5\r\n5\r\ntwice\r\n"} {
+			if _, got := cutHead(d.seen(clients[i])); got != want {
+				t.Errorf("client %d: got %q, want %q", i, got, want)
+			}
+			_ = batch[i].Sink.Close()
+		}
+	})
+}
+
+// A batch is written in parts: what has arrived meanwhile is served before its end. A second one, while the first is
+// not written yet, costs no connection another write.
+func TestSendBatchInTurns(t *testing.T) {
+	const n = 300
+	decodingMany(t, n, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+		written := func() (count int) {
+			for _, c := range clients {
+				if c.Pending() > 0 {
+					count++
+				}
+			}
+			return count
+		}
+		served, listed := -1, 0
+		d.srv.Handler.(*weir.Mux).HandleInline("/meanwhile", weir.HandlerFunc(func(*weir.Response, *weir.Request) {
+			served, listed = written(), weir.Listed(d.srv)
+		}))
+		calls := clients[n-1].WriteCalls()
+		d.onTurn(func() {
+			for _, token := range []string{"one", "two"} {
+				for i := range items {
+					items[i].Data = []byte(token)
+				}
+				plugin.SendBatch(items)
+			}
+			defer d.get("/meanwhile").CloseWrite()
+			if got := written(); got != 0 {
+				t.Errorf("got %d written by the goroutine that sends, want none", got)
+			}
+		})
+		synctest.Wait()
+		if served < 0 || served >= n {
+			t.Errorf("a request was served when %d of %d were written, want it in between", served, n)
+		}
+		if listed > n {
+			t.Errorf("got %d connections in the queue, want each of the %d once", listed, n)
+		}
+		for i, c := range clients {
+			if _, got := cutHead(d.seen(c)); items[i].Err != nil || got != "3\r\none\r\n3\r\ntwo\r\n" {
+				t.Errorf("client %d: got %q, %v, want both tokens", i, got, items[i].Err)
+			}
+		}
+		if got := clients[n-1].WriteCalls() - calls; got != 1 {
+			t.Errorf("got %d writes to the last connection, want 1", got)
+		}
 	})
 }
 
