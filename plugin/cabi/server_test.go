@@ -4,6 +4,7 @@ package cabi
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"weir"
+	"weir/internal/memloop"
+	"weir/reactor"
 )
 
 // serve starts a server with the handler of each path, and tells on the channel when a call of one has returned.
@@ -30,14 +33,16 @@ func serve(t *testing.T, paths ...string) (url string, returned <-chan struct{})
 	if err := srv.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if _, err := srv.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-	})
+	t.Cleanup(func() { shutdown(t, srv) })
 	return "http://" + srv.Addrs()[0].String() + "/", done
+}
+
+func shutdown(t *testing.T, srv *weir.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := srv.Shutdown(ctx); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
 }
 
 func client(t *testing.T) *http.Client {
@@ -110,4 +115,59 @@ func TestServerCancellation(t *testing.T) {
 	<-returned
 	t.Logf("the handler returned %v after the client had left", time.Since(start))
 	wantNoneAlive(t)
+}
+
+// One turn of the loop after the client has left, C is told so of a call that was detached, and of nothing before.
+func TestDetachedCallIsCancelledWithinATurn(t *testing.T) {
+	find(t, "stream/park")
+	mux := new(weir.Mux)
+	mux.Handle("/park", weir.Native("stream/park"))
+	kernel := memloop.New()
+	srv := &weir.Server{Handler: mux, Loops: 1, System: kernel}
+	if err := srv.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer shutdown(t, srv)
+	c := kernel.Dial(srv.Reactor(), 0)
+	if _, err := io.WriteString(c, "GET /park HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	wantBody(t, c, "6\r\nhello\n\r\n")
+	wantAnswer(t, "0 0")
+	wantBody(t, c, "5\r\nmore\n\r\n")
+	c.Close()
+	loop, over := srv.Reactor().Loops()[0], make(chan struct{})
+	loop.Post(reactor.TaskFunc(func() { // in a turn that has begun, perhaps
+		loop.Post(reactor.TaskFunc(func() { close(over) }))
+	}))
+	<-over
+	wantAnswer(t, fmt.Sprintf("1 %d", eGone))
+	if err := find(t, "stream/unpark").Stream(call{}, newSink()); err != nil {
+		t.Error(err)
+	}
+	wantNoneAlive(t)
+}
+
+// eGone is WEIR_EGONE.
+const eGone = -3
+
+// wantAnswer asks the plugin about the call of stream/park.
+func wantAnswer(t *testing.T, want string) {
+	t.Helper()
+	s := newSink()
+	if err := find(t, "stream/ask").Stream(call{}, s); err != nil || s.body.String() != want {
+		t.Errorf("got %q, %v, want %q", s.body.String(), err, want)
+	}
+}
+
+// wantBody reads up to where those bytes end what has come.
+func wantBody(t *testing.T, c io.Reader, want string) {
+	t.Helper()
+	var got []byte
+	for p := make([]byte, 1<<10); !strings.HasSuffix(string(got), want); {
+		n, err := c.Read(p)
+		if got = append(got, p[:n]...); err != nil {
+			t.Fatalf("got %q, %v, want it to end in %q", got, err, want)
+		}
+	}
 }

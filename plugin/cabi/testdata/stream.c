@@ -111,6 +111,35 @@ static int32_t late(void *user, weir_call call, const weir_request *req)
     return host->send(call, "mine", 4);
 }
 
+static weir_call parked;
+
+// park leaves its call to ask.
+static int32_t park(void *user, weir_call call, const weir_request *req)
+{
+    (void)user, (void)req;
+    parked = call;
+    int32_t code = host->detach(call);
+    return code != WEIR_OK ? code : host->send(call, "hello\n", 6);
+}
+
+// ask says what a decode loop would be told of the call of park before it computes, and when it sends.
+static int32_t ask(void *user, weir_call call, const weir_request *req)
+{
+    (void)user, (void)req;
+    char text[64];
+    int32_t gone = host->is_cancelled(parked);
+    weir_item item = {.call = parked, .data = "more\n", .length = 5};
+    host->send_batch(&item, 1);
+    int n = snprintf(text, sizeof text, "%d %d", gone, item.result);
+    return host->send(call, text, (size_t)n);
+}
+
+static int32_t unpark(void *user, weir_call call, const weir_request *req)
+{
+    (void)user, (void)call, (void)req;
+    return host->close(parked) == WEIR_EGONE && host->close(parked) == WEIR_EHANDLE ? WEIR_OK : 94;
+}
+
 // batch sends to itself twice, to a call that is over, and what is no chunk.
 static int32_t batch(void *user, weir_call call, const weir_request *req)
 {
@@ -136,7 +165,7 @@ static int32_t batch(void *user, weir_call call, const weir_request *req)
 static const weir_plugin_handler handlers[] = {
     HANDLER("count", count), HANDLER("repeat", repeat), HANDLER("spin", spin),     HANDLER("polite", polite),
     HANDLER("fail", fail),   HANDLER("abort", give_up), HANDLER("keep", keep),     HANDLER("late", late),
-    HANDLER("batch", batch),
+    HANDLER("batch", batch), HANDLER("park", park),     HANDLER("ask", ask),       HANDLER("unpark", unpark),
 };
 
 uint32_t weir_plugin_abi(void) { return WEIR_PLUGIN_ABI; }
