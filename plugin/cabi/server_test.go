@@ -120,8 +120,12 @@ func TestServerCancellation(t *testing.T) {
 // One turn of the loop after the client has left, C is told so of a call that was detached, and of nothing before.
 func TestDetachedCallIsCancelledWithinATurn(t *testing.T) {
 	find(t, "stream/park")
+	native, returned := weir.Native("stream/park"), make(chan struct{})
 	mux := new(weir.Mux)
-	mux.Handle("/park", weir.Native("stream/park"))
+	mux.HandleFunc("/park", func(w *weir.Response, r *weir.Request) {
+		defer close(returned)
+		native.Serve(w, r)
+	})
 	kernel := memloop.New()
 	srv := &weir.Server{Handler: mux, Loops: 1, System: kernel}
 	if err := srv.Start(); err != nil {
@@ -133,6 +137,7 @@ func TestDetachedCallIsCancelledWithinATurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantBody(t, c, "6\r\nhello\n\r\n")
+	<-returned
 	wantAnswer(t, "0 0")
 	wantBody(t, c, "5\r\nmore\n\r\n")
 	c.Close()
