@@ -55,16 +55,16 @@ func TestHandOver(t *testing.T) {
 		sent         weir.Sent
 		cause        string
 	}{
-		{"buffered", weir.HandlerFunc(body), "200 OK", `PUT /a/{id} 7 "hello"`, weir.Sent{Status: 200, Chunks: 1, Bytes: 21}, "<nil>"},
+		{"buffered", weir.HandlerFunc(body), "200 OK", `PUT /a/{id} 7 "hello"`, weir.Sent{Status: 200, Bytes: 21}, "<nil>"},
 		{"stream", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 			_, _ = w.Stream().Write([]byte("a"))
 			_ = w.Stream().Send(r.Body())
 		}), "200 OK", "1\r\na\r\n5\r\nhello\r\n0\r\n\r\n", weir.Sent{Status: 200, Chunks: 2, Bytes: 6}, "<nil>"},
-		{"native, unary", weir.Native("test/unary"), "201 Created", `PUT /a/7 ?  7  "hello"`, weir.Sent{Status: 201, Chunks: 1, Bytes: 22}, "<nil>"},
+		{"native, unary", weir.Native("test/unary"), "201 Created", `PUT /a/7 ?  7  "hello"`, weir.Sent{Status: 201, Bytes: 22}, "<nil>"},
 		{"native, stream", weir.Native("test/stream"), "202 Accepted", "1\r\na\r\n1\r\nb\r\n0\r\n\r\n", weir.Sent{Status: 202, Chunks: 2, Bytes: 2}, "<nil>"},
 		{"nothing", weir.HandlerFunc(func(*weir.Response, *weir.Request) {}), "200 OK", "", weir.Sent{Status: 200}, "<nil>"},
 		{"panic", weir.HandlerFunc(func(*weir.Response, *weir.Request) { panic("ouch") }), "500 Internal Server Error", "Internal Server Error\n",
-			weir.Sent{Status: 500, Chunks: 1, Bytes: 22}, "weir: handler panicked: ouch"},
+			weir.Sent{Status: 500, Bytes: 22}, "weir: handler panicked: ouch"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestHandOver(t *testing.T) {
 				if got := told.told(); len(got) != 2 || fmt.Sprint(got[0]) != tt.cause || fmt.Sprint(got[1]) != tt.cause {
 					t.Errorf("OnClose was told %v, want %s twice", got, tt.cause)
 				}
-				if (sent.Chunks > 0) == sent.First.IsZero() {
-					t.Errorf("got %+v: the time of the first chunk is there when there is one", sent)
+				if (sent.Bytes > 0) == sent.First.IsZero() {
+					t.Errorf("got %+v: the time of the first byte is there when there is one", sent)
 				}
 				if sent.First = tt.sent.First; sent != tt.sent {
 					t.Errorf("got %+v sent, want %+v", sent, tt.sent)

@@ -179,7 +179,7 @@ func streamSeq[T any](w *Response, seq iter.Seq2[T, error], send func(*Stream, T
 // Sent is how much of an answer has been made, for logs and metrics.
 type Sent struct {
 	Status int       // of the head; 0 = it is not committed
-	Chunks int       // of a stream; a buffered body is one
+	Chunks int       // of a stream
 	Bytes  int64     // of body, without its framing
 	First  time.Time // when the first of them was made; zero = there was none
 }
@@ -193,15 +193,14 @@ func (w *Response) Sent() Sent {
 	return w.ex.sent
 }
 
-// count adds a piece of n bytes to what was sent. The lock is held.
+// count adds n bytes of body to what was sent. The lock is held.
 func (ex *exchange) count(n int) {
 	if n == 0 {
 		return
 	}
-	if ex.sent.Chunks == 0 {
+	if ex.sent.Bytes == 0 {
 		ex.sent.First = ex.now()
 	}
-	ex.sent.Chunks++
 	ex.sent.Bytes += int64(n)
 }
 

@@ -177,7 +177,10 @@ func (s *Stream) ready(n int) error {
 	if s.beat != nil && n > 0 {
 		s.beat.last = time.Now()
 	}
-	ex.count(n)
+	if n > 0 {
+		ex.count(n)
+		ex.sent.Chunks++
+	}
 	ex.conn.srv.Trace.chunk(ex, n)
 	return nil
 }

@@ -30,7 +30,7 @@ func (f *flow) handOver(m *Model) {
 func (r *Record) Answered(w *weir.Response, since time.Time, cause error) {
 	sent := w.Sent()
 	r.Status, r.Events, r.Bytes, r.Took = sent.Status, sent.Chunks, sent.Bytes, time.Since(since)
-	if !sent.First.IsZero() {
+	if !sent.First.IsZero() && (cause == nil || sent.Chunks > 0) { // else it is the body of an error
 		r.First = max(1, sent.First.Sub(since))
 	}
 	for _, departure := range []error{weir.ErrClientGone, weir.ErrSlowClient, weir.ErrServerClosed} {
