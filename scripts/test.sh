@@ -63,8 +63,12 @@ clients() {
 
 fuzz() { scripts/fuzz.sh "${WEIR_FUZZ_TIME:-3s}"; }
 
-# The modules of their own: bench, examples.
-modules() { in_modules go vet ./... && in_modules go test -count=1 -timeout=5m ./...; }
+# The modules of their own: bench, examples. Twice: under the race detector allocations cannot be counted.
+modules() {
+    in_modules go vet ./... &&
+        in_modules go test -count=1 -timeout=5m ./... &&
+        in_modules go test -race -count=1 -timeout=5m ./...
+}
 
 # in_modules COMMAND...: run it in the folder of each module below this one.
 in_modules() {
