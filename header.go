@@ -19,11 +19,12 @@ var ErrDate = errors.New("weir: date is no IMF-fixdate, such as Sun, 06 Nov 1994
 // Header is the header fields of a request or a response, in order. Names are
 // compared without regard to case. The zero value is empty.
 type Header struct {
-	fields []headerField
-	parsed *http1.Request // a request's fields, as long as nobody changes them
+	fields []headerField  // of a request: those that were added
+	parsed *http1.Request // a request's own fields, as long as none of them is changed
 	framed bool           // a response's: framing fields are refused
 	close  bool           // Connection: close was set
 	date   string         // a response's, by SetDate; "" = the time of its making
+	dated  string         // the date that SetDate took last
 }
 
 // keptField is the size up to which a field is remembered in a pooled response.
@@ -34,7 +35,9 @@ type headerField struct{ name, value string }
 // Get returns the first value of the named field, a copy, or "".
 func (h *Header) Get(name string) string {
 	if h.parsed != nil {
-		return string(h.parsed.Get(name))
+		if value := h.parsed.Get(name); value != nil {
+			return string(value)
+		}
 	}
 	for i := range h.fields {
 		if sameName(h.fields[i].name, name) {
@@ -57,8 +60,8 @@ func (h *Header) Values(name string) []string {
 
 // Has reports whether the named field is there.
 func (h *Header) Has(name string) bool {
-	if h.parsed != nil {
-		return h.parsed.Count(name) > 0
+	if h.parsed != nil && h.parsed.Get(name) != nil {
+		return true
 	}
 	for i := range h.fields {
 		if sameName(h.fields[i].name, name) {
@@ -77,7 +80,6 @@ func (h *Header) All() iter.Seq2[string, string] {
 					return
 				}
 			}
-			return
 		}
 		for _, f := range h.fields {
 			if !yield(f.name, f.value) {
@@ -88,7 +90,7 @@ func (h *Header) All() iter.Seq2[string, string] {
 }
 
 // Views is All without copies: the slices are valid as long as the request is,
-// and not to be changed. Of a response, or when fields were changed, they are
+// and not to be changed. Of a response, and of fields that were set, they are
 // copies.
 func (h *Header) Views() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
@@ -98,7 +100,6 @@ func (h *Header) Views() iter.Seq2[[]byte, []byte] {
 					return
 				}
 			}
-			return
 		}
 		for _, f := range h.fields {
 			if !yield([]byte(f.name), []byte(f.value)) {
@@ -112,7 +113,9 @@ func (h *Header) Views() iter.Seq2[[]byte, []byte] {
 // Views.
 func (h *Header) View(name string) []byte {
 	if h.parsed != nil {
-		return h.parsed.Get(name)
+		if value := h.parsed.Get(name); value != nil {
+			return value
+		}
 	}
 	for i := range h.fields {
 		if sameName(h.fields[i].name, name) {
@@ -125,7 +128,7 @@ func (h *Header) View(name string) []byte {
 // Len is the number of fields.
 func (h *Header) Len() int {
 	if h.parsed != nil {
-		return h.parsed.Len()
+		return h.parsed.Len() + len(h.fields)
 	}
 	return len(h.fields)
 }
@@ -139,7 +142,9 @@ func (h *Header) Set(name, value string) error {
 	if ok, err := h.check(name, value); !ok {
 		return err
 	}
-	h.own()
+	if h.parsed != nil && h.parsed.Get(name) != nil {
+		h.own()
+	}
 	for i := range h.fields {
 		if sameName(h.fields[i].name, name) {
 			h.fields[i].value = value
@@ -157,7 +162,6 @@ func (h *Header) Add(name, value string) error {
 	if ok, err := h.check(name, value); !ok {
 		return err
 	}
-	h.own()
 	h.fields = append(h.fields, headerField{name, value})
 	return nil
 }
@@ -165,7 +169,7 @@ func (h *Header) Add(name, value string) error {
 // AddBytes is Add for bytes. It copies them, but not for a field that the last
 // answer had in the same place.
 func (h *Header) AddBytes(name, value []byte) error {
-	if n := len(h.fields); h.parsed == nil && n < cap(h.fields) {
+	if n := len(h.fields); n < cap(h.fields) {
 		if last := &h.fields[:n+1][n]; len(name) > 0 && last.name == string(name) && last.value == string(value) {
 			h.fields = h.fields[:n+1]
 			return nil
@@ -214,7 +218,7 @@ func (h *Header) own() {
 	if h.parsed == nil {
 		return
 	}
-	fields := make([]headerField, 0, h.parsed.Len()+1)
+	fields := make([]headerField, 0, h.Len()+1)
 	for name, value := range h.All() {
 		fields = append(fields, headerField{name, value})
 	}
@@ -240,7 +244,7 @@ func (h *Header) reset() {
 			*f = headerField{} // too much to be kept for check
 		}
 	}
-	*h = Header{fields: h.fields[:0], framed: h.framed}
+	*h = Header{fields: h.fields[:0], framed: h.framed, dated: h.dated}
 }
 
 // sameName compares names of fields, which are ASCII.

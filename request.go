@@ -178,7 +178,7 @@ const keptHead = 4 << 10
 func (r *Request) reset() {
 	r.head.Reset()
 	r.params.Reset()
-	r.header = Header{}
+	r.header.reset()
 	r.raw, r.body, r.reader, r.route = nil, nil, nil, nil
 	if cap(r.copied) > keptHead {
 		r.copied = nil

@@ -60,8 +60,11 @@ func (w *Response) SetContentLength(n int64) error {
 // ErrDate. Header().Clear() and "" take it back. Date cannot be set with Header:
 // an answer has exactly one.
 func (w *Response) SetDate(date string) error {
-	if date != "" && !http1.IsDate(date) {
-		return ErrDate
+	if h := &w.header; date != "" && date != h.dated {
+		if !http1.IsDate(date) {
+			return ErrDate
+		}
+		h.dated = date
 	}
 	w.header.date = date
 	return nil

@@ -45,7 +45,6 @@ type Call struct {
 	recv Receiver
 
 	more   bool // the request body is not complete
-	moved  bool // more than req was sent: it cannot be sent again
 	full   bool // the Receiver waits for Drained
 	paused bool
 	reused bool // runs on a connection that was kept
@@ -65,7 +64,6 @@ func (c *Call) Write(p []byte) (room bool) {
 	if c.over || !c.more {
 		return true
 	}
-	c.moved = true
 	if c.conn.ready {
 		room = c.conn.send(p, nil, nil)
 	} else {

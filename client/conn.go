@@ -161,7 +161,7 @@ func (c *conn) lost(cause error) {
 	case !call.heard:
 		kind = ErrNoAnswer
 	}
-	if kind == ErrNoAnswer && call.reused && !call.moved && byPeer(cause) {
+	if kind == ErrNoAnswer && call.reused && byPeer(cause) {
 		err := c.pool.dial(call)
 		if err == nil {
 			return

@@ -42,14 +42,17 @@ func NewPool(l *reactor.Loop, cfg Config) *Pool {
 // ErrConnect, and then nothing is told.
 //
 // A kept connection that turns out to be closed before a byte of the answer is
-// replaced by a fresh one, once, unseen by the Receiver (RFC 9112 9.3.1), as
-// long as no more than req was sent.
+// replaced by a fresh one, once, unseen by the Receiver (RFC 9112 9.3.1). A
+// request of which more follows could not be sent again, so it gets a fresh one
+// from the start.
 func (p *Pool) Do(req Request, recv Receiver) (*Call, error) {
 	call := &Call{pool: p, req: req, recv: recv, more: req.More}
-	if c := p.take(); c != nil {
-		call.reused = true
-		c.start(call)
-		return call, nil
+	if !req.More {
+		if c := p.take(); c != nil {
+			call.reused = true
+			c.start(call)
+			return call, nil
+		}
 	}
 	if err := p.dial(call); err != nil {
 		return nil, &Error{Kind: ErrConnect, Cause: err}

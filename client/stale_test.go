@@ -101,9 +101,8 @@ func TestRetryRefused(t *testing.T) {
 	})
 }
 
-// Nothing is sent twice once there was an answer, or more than the request.
+// Nothing is sent twice once there was an answer.
 func TestNoRetry(t *testing.T) {
-	chunk := []byte("56789")
 	for _, test := range []struct {
 		name string
 		req  client.Request
@@ -112,7 +111,6 @@ func TestNoRetry(t *testing.T) {
 	}{
 		{"a byte of the answer", get, func(d *desk, s *memloop.Client, _ *probe) { d.says(s, "H") }, client.ErrTruncated},
 		{"an interim answer", get, func(d *desk, s *memloop.Client, _ *probe) { d.says(s, "HTTP/1.1 103 \r\n\r\n") }, client.ErrTruncated},
-		{"more of the body", post, func(d *desk, _ *memloop.Client, p *probe) { d.do(func() { p.call.Write(chunk) }) }, client.ErrNoAnswer},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			atDesk(t, client.Config{}, func(d *desk) {
@@ -129,22 +127,23 @@ func TestNoRetry(t *testing.T) {
 	}
 }
 
-// The body's beginning can be sent again, as long as the rest was not begun.
-func TestRetryThenBody(t *testing.T) {
+// A request of which more follows cannot be sent again: it does not go where it
+// might have to be, and the kept connection stays for others.
+func TestMoreIsFresh(t *testing.T) {
 	atDesk(t, client.Config{}, func(d *desk) {
-		s := d.exchange()
+		kept := d.exchange()
 		p := d.ask(post)
-		s.Close()
-		s = d.server()
-		d.expects(s, postHead+"01234")
-		d.do(func() {
-			p.call.Write([]byte("56789"))
-			p.call.EndBody()
-		})
-		d.expects(s, "56789")
+		s := d.server()
+		p.write("56789")
+		d.do(p.call.EndBody)
+		d.expects(s, postHead+"0123456789")
+		if p.call.Reused() {
+			t.Error("got a connection that was kept, want a fresh one")
+		}
 		d.says(s, answer)
 		p.ended("200 hello", nil)
-		d.idle(1)
+		kept.Close()
+		d.serve(s, d.ask(get))
 	})
 }
 

@@ -156,6 +156,7 @@ func TestNothingBehindBody(t *testing.T) {
 		d.serve(s, p)
 
 		p = d.ask(post)
+		s = d.server()
 		p.write("56789")
 		d.do(p.call.EndBody)
 		p.write("more")

@@ -30,7 +30,7 @@ func AppendRequestLine(dst []byte, method, target string) []byte {
 }
 
 // AppendField appends a field line (RFC 9112 5). It checks neither part: see [CheckField].
-func AppendField(dst []byte, name, value string) []byte {
+func AppendField[T string | []byte](dst []byte, name, value T) []byte {
 	dst = append(dst, name...)
 	dst = append(dst, ": "...)
 	dst = append(dst, value...)

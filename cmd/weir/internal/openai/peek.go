@@ -35,6 +35,17 @@ type Peek struct {
 	modelFrom int // where the model's value stands, quotes included
 	modelTo   int
 	messages  int // where the value of messages begins; 0 = it was not seen
+
+	last string // the model that was read last, before Reset
+}
+
+// Reset prepares p for another body.
+func (p *Peek) Reset() {
+	last := p.Model
+	if last == "" {
+		last = p.last
+	}
+	*p = Peek{key: p.key[:0], text: p.text[:0], last: last}
 }
 
 type peekState uint8
@@ -238,7 +249,9 @@ func (p *Peek) endString() {
 	}
 	switch string(p.key) {
 	case "model":
-		p.Model = p.value()
+		if p.Model = p.last; p.long || string(p.text) != p.last {
+			p.Model = p.value()
+		}
 		p.modelFrom, p.modelTo = p.begin, p.read
 		p.seen |= sawModel
 	case "user":

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -160,4 +161,25 @@ func containsReplacement(s string) bool {
 		}
 	}
 	return false
+}
+
+// A Peek that has read one body reads the next as a new one does.
+func TestPeekReset(t *testing.T) {
+	bodies := []string{
+		`{"model":"m","stream":true,"user":"u","messages":[{"a":"model"}]}`, `{"model":"m"}`, `{"model":"n"}`, `{"model":"a\"b"}`, `{"model":"a\"b"}`,
+		`{"stream":true}`, `{"model":7}`, `{"model":"","user":"\u00e9"}`, `{"model":"m","model":"m"}`, `{"mod`, `[]`, `{"model":"m"} x`, `{"model":"m"}`,
+		`{"model":"` + strings.Repeat("m", 1000) + `"}`, `{"model":"m"}`,
+	}
+	var used Peek
+	for _, body := range bodies {
+		var fresh Peek
+		fresh.Feed([]byte(body))
+		used.Reset()
+		used.Feed([]byte(body))
+		got := fmt.Sprint(used.Model, used.Stream, used.User, used.HasModel(), used.Twice(), used.Complete(), used.Bad(), used.Messages(), used.Growth([]byte(`"x"`)))
+		want := fmt.Sprint(fresh.Model, fresh.Stream, fresh.User, fresh.HasModel(), fresh.Twice(), fresh.Complete(), fresh.Bad(), fresh.Messages(), fresh.Growth([]byte(`"x"`)))
+		if got != want {
+			t.Errorf("%.40s: got %s, want %s", body, got, want)
+		}
+	}
 }

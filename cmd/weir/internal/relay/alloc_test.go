@@ -14,10 +14,11 @@ func TestHopByHop(t *testing.T) {
 		{"Content-Type", false}, {"Tee", false}, {"", false},
 	}
 	for _, tt := range tests {
-		if got := hopByHop(tt.name); got != tt.want {
+		if got := hopByHop([]byte(tt.name)); got != tt.want {
 			t.Errorf("%q: got %v, want %v", tt.name, got, tt.want)
 		}
-		if n := testing.AllocsPerRun(100, func() { hopByHop(tt.name) }); n != 0 {
+		name := []byte(tt.name)
+		if n := testing.AllocsPerRun(100, func() { hopByHop(name) }); n != 0 {
 			t.Errorf("%q: got %v allocations, want none", tt.name, n)
 		}
 	}

@@ -32,7 +32,7 @@ func (f *flow) Head(h *http1.Response) {
 		f.head(h)
 	}
 	if f.answer.events && f.route.model.Hold.Events > 0 {
-		f.clock.set(f.w.Loop(), limitHold, f.route.model.Hold.Wait)
+		f.clock.set(f.loop, limitHold, f.route.model.Hold.Wait)
 	} else if f.answer.events {
 		f.release()
 		f.commit()
@@ -42,8 +42,7 @@ func (f *flow) Head(h *http1.Response) {
 // head makes the answer's head from the upstream's.
 func (f *flow) head(h *http1.Response) {
 	f.w.SetStatus(h.Status())
-	answerFields(f.w, h)
-	f.identify()
+	answerFields(f.w, h, f.r.Header().Get(front.RequestID))
 	f.sign()
 	if retryable(h.Status()) { // what could be tried was tried
 		front.SetField(f.w, "X-Should-Retry", "false")
@@ -63,14 +62,16 @@ func (f *flow) sign() {
 	if f.attempts == 0 {
 		return
 	}
-	now := f.w.Loop().Now()
+	now := f.loop.Now()
 	front.SetField(f.w, "X-Weir-Upstream", f.record.Upstream)
 	front.SetField(f.w, "X-Weir-Attempts", strconv.Itoa(f.attempts))
-	front.SetField(f.w, "Server-Timing", "upstream;dur="+milliseconds(now.Sub(f.asked))+", weir;dur="+milliseconds(f.asked.Sub(f.since)))
+	timing := appendMilliseconds(append(make([]byte, 0, 64), "upstream;dur="...), now.Sub(f.asked))
+	timing = appendMilliseconds(append(timing, ", weir;dur="...), f.asked.Sub(f.since))
+	front.SetField(f.w, "Server-Timing", string(timing))
 }
 
-func milliseconds(d time.Duration) string {
-	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
+func appendMilliseconds(dst []byte, d time.Duration) []byte {
+	return strconv.AppendFloat(dst, float64(d)/float64(time.Millisecond), 'f', 3, 64)
 }
 
 // Body is the upstream's: a piece of its answer, passed on as it is (G1).
@@ -130,11 +131,11 @@ func (f *flow) push(p []byte) {
 		return // the client is gone, and ended was told
 	}
 	if f.record.First == 0 {
-		f.record.First = f.w.Loop().Now().Sub(f.since)
+		f.record.First = f.loop.Now().Sub(f.since)
 	}
 	f.record.Bytes += int64(len(p))
-	f.g.Observer.Relayed(time.Since(f.w.Loop().Now()))
-	if f.call != nil && f.s.Behind(f.room) {
+	f.g.Observer.Relayed(time.Since(f.loop.Now()))
+	if f.call != nil && f.s.Behind(f.as.resume) {
 		f.paused = true
 		f.clock.clear(limitStep) // the upstream is not to blame
 		f.call.Pause()
@@ -182,7 +183,7 @@ func (f *flow) look(p []byte) bool {
 
 // another gives the present attempt up for another target, if there is one.
 func (f *flow) another(why error) bool {
-	if !f.repeatable(why) || f.stage == relaying || !f.route.more(f.w.Loop().Now()) {
+	if !f.repeatable(why) || f.stage == relaying || !f.route.more(f.loop.Now()) {
 		return false
 	}
 	f.blame(why)
@@ -220,7 +221,7 @@ func (f *flow) Done(err error) {
 			return
 		}
 		f.stop()
-		_ = f.s.Close() // what is wrong with the client is not ours to tell
+		_ = f.s.End() // what is wrong with the client is not ours to tell
 	}
 }
 
@@ -276,10 +277,10 @@ func (f *flow) conclude(e *openai.Error, cause error) {
 		f.s.Abort(cause)
 		return
 	case open:
-		_ = f.s.Push([]byte("\n\n")) // Close tells
+		_ = f.s.Push([]byte("\n\n")) // End tells
 	}
 	_ = f.s.Push(e.AppendEvent(nil)) // likewise
-	_ = f.s.Close()
+	_ = f.s.End()
 }
 
 // blank begins an answer of the gateway's own.
@@ -303,16 +304,16 @@ func (f *flow) identify() {
 // respond makes body the whole answer.
 func (f *flow) respond(body []byte) {
 	_ = f.w.SetContentLength(int64(len(body)))
-	_ = f.s.Push(body) // Close tells
-	_ = f.s.Close()
+	_ = f.s.Push(body) // End tells
+	_ = f.s.End()
 }
 
 // Timeout is the wheel's.
 func (f *flow) Timeout(*wheel.Timer) {
 	for f.stage != over {
-		which, ok := f.clock.passed(f.w.Loop().Now())
+		which, ok := f.clock.passed(f.loop.Now())
 		if !ok {
-			f.clock.rearm(f.w.Loop())
+			f.clock.rearm(f.loop)
 			return
 		}
 		f.late(which)
@@ -343,7 +344,7 @@ func (f *flow) overdue() {
 		f.heard(false)
 		return
 	}
-	now, first := f.w.Loop().Now(), f.target.Upstream.Timeouts.FirstEvent
+	now, first := f.loop.Now(), f.target.Upstream.Timeouts.FirstEvent
 	linked := f.call != nil && f.call.Connected()
 	if linked && f.uploading() && !f.full { // it waits for the client, who has limits of its own
 		f.begun = now

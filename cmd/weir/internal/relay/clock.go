@@ -23,37 +23,37 @@ const (
 // nothing: the timer is moved only forward, and when it runs out the flow looks
 // which deadlines have really passed.
 type clock struct {
+	base  time.Time             // what the others count from
+	due   [limits]time.Duration // 0 = none
+	at    time.Duration         // when the timer runs out; 0 = it does not
 	timer wheel.Timer
-	at    time.Time // when the timer runs out; zero = it does not
-	due   [limits]time.Time
 }
 
 func (c *clock) set(l *reactor.Loop, which limit, in time.Duration) {
 	if in <= 0 {
-		c.due[which] = time.Time{}
+		c.due[which] = 0
 		return
 	}
-	at := l.Now().Add(in)
+	at := l.Now().Sub(c.base) + in
 	c.due[which] = at
-	if c.at.IsZero() || at.Before(c.at) {
+	if c.at == 0 || at < c.at {
 		c.at = at
-		l.StartTimer(&c.timer, at)
+		l.StartTimer(&c.timer, c.base.Add(at))
 	}
 }
 
-func (c *clock) clear(which limit) { c.due[which] = time.Time{} }
+func (c *clock) clear(which limit) { c.due[which] = 0 }
 
 func (c *clock) stop(l *reactor.Loop) {
 	l.StopTimer(&c.timer)
-	c.at = time.Time{}
-	c.due = [limits]time.Time{}
+	c.at, c.due = 0, [limits]time.Duration{}
 }
 
 // passed returns a deadline that has passed, and takes it out.
 func (c *clock) passed(now time.Time) (which limit, ok bool) {
 	for i, at := range c.due {
-		if !at.IsZero() && !now.Before(at) {
-			c.due[i] = time.Time{}
+		if at != 0 && at <= now.Sub(c.base) {
+			c.due[i] = 0
 			return limit(i), true
 		}
 	}
@@ -62,13 +62,13 @@ func (c *clock) passed(now time.Time) (which limit, ok bool) {
 
 // rearm starts the timer for the nearest deadline.
 func (c *clock) rearm(l *reactor.Loop) {
-	c.at = time.Time{}
+	c.at = 0
 	for _, at := range c.due {
-		if !at.IsZero() && (c.at.IsZero() || at.Before(c.at)) {
+		if at != 0 && (c.at == 0 || at < c.at) {
 			c.at = at
 		}
 	}
-	if !c.at.IsZero() {
-		l.StartTimer(&c.timer, c.at)
+	if c.at != 0 {
+		l.StartTimer(&c.timer, c.base.Add(c.at))
 	}
 }

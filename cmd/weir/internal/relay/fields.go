@@ -5,15 +5,19 @@ import (
 	"strings"
 
 	"weir"
+	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/upstream"
 	"weir/http1"
 )
 
 // G12: fields that belong to one connection and are never passed on, either
 // way, beside those that Connection names (RFC 9110 7.6.1).
-func hopByHop(name string) bool {
-	for _, own := range hopFields {
-		if strings.EqualFold(name, own) {
+func hopByHop(name []byte) bool { return isAny(name, hopFields[:]) }
+
+// isAny reports whether name, in any case, is one of the names.
+func isAny(name []byte, names []string) bool {
+	for _, other := range names {
+		if len(name) == len(other) && strings.EqualFold(string(name), other) {
 			return true
 		}
 	}
@@ -25,46 +29,52 @@ var hopFields = [...]string{
 	"te", "trailer", "transfer-encoding", "upgrade",
 }
 
-// requestFields are the client's fields that the upstream is sent: not those of
-// the client's connection, not its key, not what describes the framing.
-func requestFields(r *weir.Request) []upstream.Field {
-	named := r.Header().Get("Connection")
-	fields := make([]upstream.Field, 0, r.Header().Len()+1)
-	for name, value := range r.Header().All() {
+// appendFields appends the client's fields that the upstream is sent: not those
+// of the client's connection, not its key, not what describes the framing. They
+// are views.
+func appendFields(dst []upstream.View, r *weir.Request) []upstream.View {
+	named := r.Header().View("Connection")
+	for name, value := range r.Header().Views() {
 		switch {
-		case hopByHop(name), named != "" && http1.HasToken([]byte(named), name):
-		case strings.EqualFold(name, "Host"), strings.EqualFold(name, "Content-Length"),
-			strings.EqualFold(name, "Expect"), strings.EqualFold(name, "Accept-Encoding"),
-			strings.EqualFold(name, "Authorization"), strings.EqualFold(name, "X-Api-Key"), strings.EqualFold(name, "Api-Key"):
+		case hopByHop(name), named != nil && http1.HasToken(named, string(name)), isAny(name, ownFields[:]):
 		default:
-			fields = append(fields, upstream.Field{Name: name, Value: value})
+			dst = append(dst, upstream.View{Name: name, Value: value})
 		}
 	}
-	return append(fields, upstream.Field{Name: "Accept-Encoding", Value: "identity"}) // events are looked at
+	return append(dst, identity)
 }
 
-// answerFields puts the upstream's fields into the answer. Its Date stays, but
-// for one that is none: then it is ours.
-func answerFields(w *weir.Response, h *http1.Response) {
+// identity asks for no compression: events are looked at.
+var identity = upstream.View{Name: []byte("Accept-Encoding"), Value: []byte("identity")}
+
+// ownFields are those that the gateway writes itself, or keeps to itself.
+var ownFields = [...]string{"host", "content-length", "expect", "accept-encoding", "authorization", "x-api-key", "api-key"}
+
+// answerFields puts the upstream's fields into the answer, behind the request's
+// id if there is none among them (G12). Its Date stays, but for one that is
+// none: then it is ours.
+func answerFields(w *weir.Response, h *http1.Response, id string) {
 	dst := w.Header()
 	dst.Clear()
 	_ = w.SetDate(string(h.Get("Date")))
+	if id != "" && h.Get(front.RequestID) == nil {
+		front.SetField(w, front.RequestID, id)
+	}
 	for name, value := range passed(h) {
-		_ = dst.Add(name, value) // parsed strictly: there is nothing to refuse
+		_ = dst.AddBytes(name, value) // parsed strictly: there is nothing to refuse
 	}
 }
 
-// passed are the upstream's fields that the client is sent, Date aside.
-func passed(h *http1.Response) iter.Seq2[string, string] {
-	return func(yield func(name, value string) bool) {
+// passed are the upstream's fields that the client is sent, Date aside: views.
+func passed(h *http1.Response) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
 		named := h.Get("Connection")
 		for i := range h.Len() {
-			n, v := h.Field(i)
-			name := string(n)
-			if hopByHop(name) || len(named) > 0 && http1.HasToken(named, name) || http1.IsFraming(name) {
+			name, value := h.Field(i)
+			if hopByHop(name) || len(named) > 0 && http1.HasToken(named, string(name)) || http1.IsFraming(string(name)) {
 				continue
 			}
-			if !yield(name, string(v)) {
+			if !yield(name, value) {
 				return
 			}
 		}

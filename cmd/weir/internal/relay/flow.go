@@ -1,12 +1,14 @@
 package relay
 
 import (
+	"sync"
 	"time"
 
 	"weir"
 	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/upstream"
+	"weir/reactor"
 	"weir/sse"
 )
 
@@ -23,36 +25,89 @@ const (
 )
 
 // flow is one request on its way through the gateway. It lives on one loop.
+// What each piece of an answer needs comes first, so that it lies close
+// together.
 type flow struct {
-	g *Gateway
-	w *weir.Response
-	r *weir.Request
-	s *weir.Stream
+	stage  stage
+	paused bool // the client is behind, the upstream waits
+	alive  bool // the head went out with a keep-alive comment, not with an answer
+	handed bool // to a native handler
+	remote bool // an upstream was asked that is not talked to on the loop
 
-	stage stage
-	peek  openai.Peek
-	upload
+	g       *Gateway
+	loop    *reactor.Loop
+	s       *weir.Stream
+	target  *Target
+	call    upstream.Call
+	answer  answer
+	limited error // what it means when the step takes too long
+	clock   clock
+	record  Record
 
 	route     itinerary
-	target    *Target
 	attempts  int
 	pass      breaker.Pass
-	unsettled bool // the breaker was not told how the attempt went
-	call      upstream.Call
-	answer    answer
+	unsettled bool     // the breaker was not told how the attempt went
 	refusal   *refusal // the last one that was not passed on
-	clock     clock
-	limited   error  // what it means when the step takes too long
-	paused    bool   // the client is behind, the upstream waits
-	room      func() // resume, made once
-	alive     bool   // the head went out with a keep-alive comment, not with an answer
 
-	handed bool // to a native handler
+	w     *weir.Response
+	r     *weir.Request
+	since time.Time // of the request's head
+	asked time.Time
+	begun time.Time // when the wait for the first event began
+	peek  openai.Peek
+	upload
+	out upstream.Request // as it is sent
 
-	since  time.Time // of the request's head
-	asked  time.Time
-	begun  time.Time // when the wait for the first event began
-	record Record
+	as bound
+}
+
+// bound are methods of a flow as functions, made once for all its requests.
+type bound struct {
+	body    func(p []byte, err error)
+	ended   func(cause error)
+	resume  func()
+	recycle func()
+}
+
+// flows are those without a request. One that served a request on one loop
+// from its beginning to its end serves another one.
+var flows sync.Pool
+
+// take returns a flow for a request that begins.
+func (g *Gateway) take(w *weir.Response, r *weir.Request) *flow {
+	f, _ := flows.Get().(*flow)
+	if f == nil {
+		f = new(flow)
+		f.as = bound{f.body, f.ended, f.resume, f.recycle}
+	}
+	f.g, f.w, f.r, f.s, f.loop = g, w, r, w.Stream(), w.Loop()
+	f.since, f.length = f.loop.Now(), r.ContentLength()
+	f.clock.base, f.clock.timer.Owner = f.since, f
+	return f
+}
+
+// spareHead is the size up to which memory is kept for the next request.
+const spareHead = 4 << 10
+
+// recycle is called when nobody has to do with the request any more, if it was
+// answered in full. Goroutines of an upstream that is not talked to on the loop
+// may still come back.
+func (f *flow) recycle() {
+	if f.remote || cap(f.out.Head)+cap(f.answer.held) > spareHead {
+		return
+	}
+	f.kept.forget()
+	f.peek.Reset()
+	clear(f.out.Fields)
+	clear(f.route.seen)
+	*f = flow{
+		as: f.as, peek: f.peek, upload: upload{kept: f.kept},
+		answer: answer{held: f.answer.held[:0]},
+		route:  itinerary{seen: f.route.seen[:0], all: f.route.all[:0]},
+		out:    upstream.Request{Fields: f.out.Fields[:0], Head: f.out.Head[:0]},
+	}
+	flows.Put(f)
 }
 
 // answer is what is known of the upstream's answer.
@@ -68,7 +123,7 @@ type answer struct {
 // ask sends the request to the next target. If there is none, the client is
 // told why the last one failed, or, without any, that all are taken.
 func (f *flow) ask(why error) {
-	for now := f.w.Loop().Now(); ; {
+	for now := f.loop.Now(); ; {
 		if f.target = f.route.choose(now); f.target == nil {
 			f.giveUp(why)
 			return
@@ -102,27 +157,29 @@ func (f *flow) settle(o outcome) {
 	case success:
 		b.Success(f.pass)
 	case failure:
-		b.Failure(f.pass, f.w.Loop().Now())
+		b.Failure(f.pass, f.loop.Now())
 	default:
 		b.Cancel(f.pass)
 	}
 }
 
 func (f *flow) send() {
-	now := f.w.Loop().Now()
+	now := f.loop.Now()
 	f.stage, f.answer, f.asked, f.begun = asking, answer{held: f.answer.held[:0]}, now, now
 	f.attempts++
 	f.record.Upstream, f.record.Attempts = f.target.Upstream.Name, f.attempts
 	f.awaitConnection()
 	if f.attempts == 1 {
-		f.clock.set(f.w.Loop(), limitTotal, f.target.Upstream.Timeouts.Total)
+		f.clock.set(f.loop, limitTotal, f.target.Upstream.Timeouts.Total)
 		f.silence()
 	}
 	body, length := f.outgoing()
-	call, err := f.target.Upstream.Do(f.w.Loop(), &upstream.Request{
-		Method: f.r.Method(), Path: f.path(), Fields: requestFields(f.r),
-		Length: length, Body: body, More: f.long,
-	}, f)
+	f.out = upstream.Request{
+		Method: f.r.Method(), Path: f.r.Path(), Query: f.r.RawQuery(), Fields: appendFields(f.out.Fields[:0], f.r),
+		Length: length, Body: body, More: f.long, Head: f.out.Head,
+	}
+	f.remote = f.remote || !f.target.Upstream.OnLoop()
+	call, err := f.target.Upstream.Do(f.loop, &f.out, f)
 	if err != nil {
 		f.failed(err)
 		return
@@ -132,18 +189,10 @@ func (f *flow) send() {
 	f.g.Observer.Asked(time.Since(now))
 }
 
-func (f *flow) path() string {
-	p := string(f.r.Path())
-	if q := f.r.RawQuery(); len(q) > 0 {
-		p += "?" + string(q)
-	}
-	return p
-}
-
 // step sets how long the next step of the upstream may take.
 func (f *flow) step(d time.Duration, meaning error) {
 	f.limited = meaning
-	f.clock.set(f.w.Loop(), limitStep, d)
+	f.clock.set(f.loop, limitStep, d)
 }
 
 // awaitConnection sets how long the connection may take, but no longer than
@@ -161,16 +210,18 @@ func (f *flow) awaitConnection() {
 func (f *flow) awaitEvent() {
 	d := f.target.Upstream.Timeouts.FirstEvent
 	if d > 0 {
-		d = max(1, d-f.w.Loop().Now().Sub(f.begun)) // at the next tick, if it has passed
+		d = max(1, d-f.loop.Now().Sub(f.begun)) // at the next tick, if it has passed
 	}
 	f.step(d, errFirstEvent)
 }
 
 // silence starts to count until the client should hear something again.
 func (f *flow) silence() {
-	if f.peek.Stream {
-		f.clock.set(f.w.Loop(), limitAlive, f.route.model.Keepalive)
-	} else {
+	switch every := f.route.model.Keepalive; {
+	case every == 0:
+	case f.peek.Stream:
+		f.clock.set(f.loop, limitAlive, every)
+	default:
 		f.clock.clear(limitAlive)
 	}
 }
@@ -199,7 +250,7 @@ func (f *flow) ended(cause error) {
 func (f *flow) stop() {
 	f.stage = over
 	f.kept.forget()
-	f.clock.stop(f.w.Loop())
+	f.clock.stop(f.loop)
 	f.hangUp()
 }
 

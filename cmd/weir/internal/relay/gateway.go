@@ -46,7 +46,8 @@ type Observer interface {
 	Relayed(delay time.Duration)
 	// Failed tells of an attempt that came to nothing.
 	Failed(u *upstream.Upstream, err error)
-	// Ended tells of a request that is over.
+	// Ended tells of a request that is over. The record is valid until Ended
+	// returns.
 	Ended(r *Record)
 }
 
@@ -106,10 +107,9 @@ func (g *Gateway) Serve(w *weir.Response, r *weir.Request) {
 	if s.Cause() != nil {
 		return // refused, or the client has left
 	}
-	f := &flow{g: g, w: w, r: r, s: s, since: w.Loop().Now()}
-	f.length = r.ContentLength()
-	f.clock.timer.Owner, f.room = f, f.resume
+	f := g.take(w, r)
 	s.Detach()
-	s.OnClose(f.ended)
-	r.OnBody(f.body)
+	s.OnClose(f.as.ended)
+	r.Recycle(f.as.recycle)
+	r.OnBody(f.as.body)
 }

@@ -73,10 +73,16 @@ type itinerary struct {
 	left  int      // further attempts
 	key   balance.Key
 	seen  []*Model
+	all   []balance.Candidate // where pick describes them
 }
 
-func plan(m *Model, key balance.Key) itinerary {
-	return itinerary{model: m, next: m.Fallback, left: m.Retries + 1, key: key, seen: []*Model{m}}
+func plan(m *Model, key balance.Key) (it itinerary) {
+	it.begin(m, key)
+	return it
+}
+
+func (it *itinerary) begin(m *Model, key balance.Key) {
+	*it = itinerary{model: m, next: m.Fallback, left: m.Retries + 1, key: key, seen: append(it.seen[:0], m), all: it.all}
 }
 
 // choose returns the next target, nil when there is none. It counts the
@@ -99,15 +105,15 @@ func (it *itinerary) choose(now time.Time) *Target {
 }
 
 func (it *itinerary) pick(now time.Time) int {
-	all := make([]balance.Candidate, 0, len(it.model.Targets))
+	it.all = it.all[:0]
 	for i := range it.model.Targets {
 		t := &it.model.Targets[i]
-		all = append(all, balance.Candidate{
+		it.all = append(it.all, balance.Candidate{
 			ID: t.ID, Weight: t.Weight, Outstanding: t.Upstream.Running(), Max: t.Upstream.MaxStreams,
 			Healthy: it.healthy(i, now),
 		})
 	}
-	return it.model.Policy.Pick(all, it.key)
+	return it.model.Policy.Pick(it.all, it.key)
 }
 
 // fallBack goes on to the next model that was not visited.

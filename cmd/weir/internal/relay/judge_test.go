@@ -169,8 +169,8 @@ func TestRetryAfter(t *testing.T) {
 // Deadlines are told in their order of meaning, each once.
 func TestClockPassed(t *testing.T) {
 	now := time.Now()
-	var c clock
-	c.due[limitTotal], c.due[limitStep], c.due[limitAlive] = now, now.Add(-1), now.Add(1)
+	c := clock{base: now.Add(-time.Minute)}
+	c.due[limitTotal], c.due[limitStep], c.due[limitAlive] = time.Minute, time.Minute-1, time.Minute+1
 	for _, want := range []limit{limitStep, limitTotal} {
 		if which, ok := c.passed(now); !ok || which != want {
 			t.Errorf("got %v, %v; want %v", which, ok, want)

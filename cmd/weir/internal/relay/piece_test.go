@@ -3,6 +3,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -14,12 +15,13 @@ import (
 	"weir/internal/memloop"
 )
 
-// A piece that is relayed allocates nothing: it is read, looked at and written.
-func TestAllocsPerRelayedPiece(t *testing.T) {
+// inMemory is a gateway in front of an upstream that the test is, and a client.
+func inMemory(t *testing.T) (client *memloop.Client, ups <-chan *memloop.Client) {
+	t.Helper()
 	kernel := memloop.New()
-	ups := make(chan *memloop.Client, 1)
+	came := make(chan *memloop.Client, 1)
 	const addr = "127.0.0.1:8000"
-	defer kernel.Listen(addr, func(c *memloop.Client) { ups <- c })()
+	t.Cleanup(kernel.Listen(addr, func(c *memloop.Client) { came <- c }))
 	u, err := upstream.New(context.Background(), upstream.Config{Name: "up", URL: "http://" + addr}, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -30,14 +32,19 @@ func TestAllocsPerRelayedPiece(t *testing.T) {
 	if err := srv.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		_, _ = srv.Shutdown(ctx) // at once
-	}()
+	})
+	client = kernel.Dial(srv.Reactor(), 0)
+	t.Cleanup(func() { _ = client.Close() })
+	return client, came
+}
 
-	client := kernel.Dial(srv.Reactor(), 0)
-	defer client.Close()
+// A piece that is relayed allocates nothing: it is read, looked at and written.
+func TestAllocsPerRelayedPiece(t *testing.T) {
+	client, ups := inMemory(t)
 	fmt.Fprintf(client, "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(ask), ask)
 	up := <-ups
 	if _, err := io.WriteString(up, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"); err != nil {
@@ -69,5 +76,38 @@ func TestAllocsPerRelayedPiece(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(1000, relay); n != 0 {
 		t.Errorf("got %v allocations for a relayed piece, want 0", n)
+	}
+}
+
+// A whole request on connections that were used before allocates the call to
+// the upstream, what counts it there, and the texts that differ each time.
+func TestAllocsPerRelayedRequest(t *testing.T) {
+	client, ups := inMemory(t)
+	request := fmt.Appendf(nil, "POST /v1/chat/completions?a=b HTTP/1.1\r\nHost: a\r\nX-Request-Id: 7\r\nContent-Length: %d\r\n\r\n%s", len(ask), ask)
+	answer := []byte("HTTP/1.1 200 OK\r\nServer: up\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}")
+	buf := make([]byte, 4<<10)
+	var up *memloop.Client
+	relay := func() {
+		if _, err := client.Write(request); err != nil {
+			t.Fatal(err)
+		}
+		if up == nil {
+			up = <-ups
+		}
+		if _, err := up.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := up.Write(answer); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := client.Read(buf); err != nil || !bytes.HasSuffix(buf[:n], []byte(`{"a":1}`)) {
+			t.Fatalf("got %q, %v", buf[:n], err)
+		}
+	}
+	for range 10 {
+		relay()
+	}
+	if n := testing.AllocsPerRun(500, relay); n > 7 {
+		t.Errorf("got %v allocations for a relayed request, want 7 at most", n)
 	}
 }

@@ -35,7 +35,7 @@ func (f *flow) reject(h *http1.Response) bool {
 	if h.Status() >= 500 {
 		f.blame(errStatus)
 	}
-	if f.long || !f.route.more(f.w.Loop().Now()) && !f.mayWait(retryAfter(h)) {
+	if f.long || !f.route.more(f.loop.Now()) && !f.mayWait(retryAfter(h)) {
 		return false
 	}
 	f.keepRefusal(h)
@@ -63,7 +63,7 @@ func (f *flow) disappoint(h *http1.Response) {
 func (f *flow) keepRefusal(h *http1.Response) {
 	r := &refusal{upstream: f.record.Upstream, status: h.Status(), wait: retryAfter(h), date: string(h.Get("Date")), body: []byte{}}
 	for name, value := range passed(h) {
-		r.fields = append(r.fields, upstream.Field{Name: name, Value: value})
+		r.fields = append(r.fields, upstream.Field{Name: string(name), Value: string(value)})
 	}
 	f.refusal, f.stage = r, declined
 	f.clock.clear(limitHold)
@@ -89,13 +89,13 @@ func (f *flow) heard(whole bool) {
 	}
 	f.hangUp()
 	switch again := retryable(r.status) && !f.long; {
-	case again && f.route.more(f.w.Loop().Now()):
+	case again && f.route.more(f.loop.Now()):
 		f.ask(errStatus)
 	case again && f.mayWait(r.wait):
 		f.route.again()
 		f.stage = asking
 		f.clock.clear(limitStep)
-		f.clock.set(f.w.Loop(), limitRetry, r.wait)
+		f.clock.set(f.loop, limitRetry, r.wait)
 	default:
 		f.giveUp(errStatus)
 	}
@@ -110,8 +110,8 @@ func (f *flow) passRefusal(r *refusal) {
 		if event == nil {
 			event = openai.Refused(r.status).AppendEvent(nil)
 		}
-		_ = f.s.Push(event) // Close tells
-		_ = f.s.Close()
+		_ = f.s.Push(event) // End tells
+		_ = f.s.End()
 		return
 	}
 	fields, body := f.w.Header(), r.body

@@ -39,7 +39,10 @@ type recorder struct {
 	rig *rig
 }
 
-func (r recorder) Ended(rec *Record) { r.rig.record = rec }
+func (r recorder) Ended(rec *Record) {
+	kept := *rec
+	r.rig.record = &kept
+}
 
 // upstreamAddr is where upstream i of a rig listens.
 func upstreamAddr(i int) string { return fmt.Sprintf("127.0.0.1:%d", 8000+i) }

@@ -9,6 +9,7 @@ const segment = gatherLimit
 type store struct {
 	parts [][]byte
 	one   [1][]byte // room for the part of a short body
+	spare []byte    // for the next body
 	begin int       // where in the body parts[0] stands
 	next  int       // the first part that was not taken
 	at    int       // where in the body that stands
@@ -22,7 +23,8 @@ func (s *store) add(p []byte) {
 	for len(p) > 0 {
 		last := len(s.parts) - 1
 		if last < s.next || len(s.parts[last]) == segment {
-			s.parts = append(s.parts, nil)
+			s.parts = append(s.parts, s.spare)
+			s.spare = nil
 			if last++; last > 0 { // a long one, which will fill it
 				s.parts[last] = make([]byte, 0, segment)
 			}
@@ -72,5 +74,14 @@ func (s *store) free() {
 	s.next, s.begin = 0, s.at
 }
 
+// spareBody is the size up to which memory is kept for the next body.
+const spareBody = 4 << 10
+
 // forget lets go of everything.
-func (s *store) forget() { *s = store{} }
+func (s *store) forget() {
+	spare := s.spare
+	if len(s.parts) == 1 && cap(s.parts[0]) <= spareBody {
+		spare = s.parts[0][:0]
+	}
+	*s = store{spare: spare}
+}

@@ -82,7 +82,7 @@ func (f *flow) gathered() {
 		}
 		return
 	}
-	f.route = plan(m, f.key(m))
+	f.route.begin(m, f.key(m))
 	f.record.Model = f.peek.Model
 	f.ask(nil)
 }
@@ -149,7 +149,7 @@ func (f *flow) relayBody(p []byte) {
 	} else {
 		f.kept.add(p)
 	}
-	f.begun = f.w.Loop().Now()
+	f.begun = f.loop.Now()
 	f.handOn()
 }
 
@@ -186,7 +186,7 @@ func (f *flow) Drained() {
 		return
 	}
 	f.full = false
-	f.begun = f.w.Loop().Now()
+	f.begun = f.loop.Now()
 	f.handOn()
 }
 

@@ -20,10 +20,10 @@ import (
 // ended is an Observer that hands on the records.
 type ended struct {
 	ignore
-	records chan *Record
+	records chan Record
 }
 
-func (e ended) Ended(r *Record) { e.records <- r }
+func (e ended) Ended(r *Record) { e.records <- *r }
 
 // to is an upstream that trusts the mock.
 func to(t *testing.T, name, url string, m *mock.Server) *upstream.Upstream {
@@ -136,7 +136,7 @@ func TestLateStream(t *testing.T) {
 		io.WriteString(w, "data: [DONE]\n\n")
 	}))
 	defer up.Close()
-	records := make(chan *Record, 1)
+	records := make(chan Record, 1)
 	g := newGateway(to(t, "up", up.URL, nil))
 	g.Observer, g.Models["m"].Keepalive = ended{records: records}, 20*time.Millisecond
 	url := served(t, g)

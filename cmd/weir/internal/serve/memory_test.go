@@ -47,7 +47,7 @@ func TestBigBodies(t *testing.T) {
 		name, body, size string
 		growth           int // of memory, in KiB at most
 	}{
-		{"warm up", request(`{"model":"m","stream":false,`, 1<<20, `}`), "1000000", 0},
+		{"warm up", request(`{"model":"m","stream":false,`, size, `}`), "1000000", 0},
 		{"request, model first", request(`{"model":"m","stream":false,`, size, `}`), "10", little},
 		{"request without stream", request(`{"model":"m",`, size, `}`), "10", little},
 		{"request, stream last", request(`{"model":"m",`, size, `,"stream":false}`), "10", little},

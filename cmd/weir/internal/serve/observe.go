@@ -3,6 +3,7 @@ package serve
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,7 @@ type metrics struct {
 	cancelled *prometheus.CounterVec
 	failures  *prometheus.CounterVec
 	events    *prometheus.CounterVec
+	models    sync.Map // by name: *modelMetrics
 }
 
 func newMetrics() *metrics {
@@ -94,27 +96,61 @@ func (m *metrics) Failed(u *upstream.Upstream, err error) {
 }
 
 func (m *metrics) ended(r *relay.Record) {
+	of := m.model(r.Model)
 	if r.First > 0 {
-		m.first.WithLabelValues(r.Model).Observe(r.First.Seconds())
+		of.first.Observe(r.First.Seconds())
 	}
-	m.duration.WithLabelValues(r.Model).Observe(r.Took.Seconds())
-	m.requests.WithLabelValues(r.Model, outcome(r)).Inc()
-	m.events.WithLabelValues(r.Model).Add(float64(r.Events))
+	of.duration.Observe(r.Took.Seconds())
+	of.requests[outcomeOf(r)].Inc()
+	of.events.Add(float64(r.Events))
 	if r.Left {
-		m.cancelled.WithLabelValues(r.Model).Inc()
+		of.cancelled.Inc()
 	}
 }
 
-func outcome(r *relay.Record) string {
+// modelMetrics are the metrics with one model's name, looked up once.
+type modelMetrics struct {
+	first, duration   prometheus.Observer
+	events, cancelled prometheus.Counter
+	requests          [len(outcomes)]prometheus.Counter
+}
+
+func (m *metrics) model(name string) *modelMetrics {
+	if of, ok := m.models.Load(name); ok {
+		return of.(*modelMetrics)
+	}
+	of := &modelMetrics{
+		first: m.first.WithLabelValues(name), duration: m.duration.WithLabelValues(name),
+		events: m.events.WithLabelValues(name), cancelled: m.cancelled.WithLabelValues(name),
+	}
+	for i, word := range outcomes {
+		of.requests[i] = m.requests.WithLabelValues(name, word)
+	}
+	m.models.Store(name, of)
+	return of
+}
+
+type outcome int
+
+const (
+	outcomeOK outcome = iota
+	outcomeRefused
+	outcomeFailed
+	outcomeLeft
+)
+
+var outcomes = [...]string{outcomeOK: "ok", outcomeRefused: "refused", outcomeFailed: "failed", outcomeLeft: "client_left"}
+
+func outcomeOf(r *relay.Record) outcome {
 	switch {
 	case r.Left:
-		return "client_left"
+		return outcomeLeft
 	case r.Err != nil || r.Status >= 500:
-		return "failed"
+		return outcomeFailed
 	case r.Status >= 400:
-		return "refused"
+		return outcomeRefused
 	}
-	return "ok"
+	return outcomeOK
 }
 
 // routes adds /metrics to the admin endpoints.

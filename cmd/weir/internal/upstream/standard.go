@@ -63,7 +63,11 @@ func (u *Upstream) doRemote(l *reactor.Loop, req *Request, recv Receiver) Call {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &remote{loop: l, recv: recv, method: req.Method, ctx: ctx, cancel: cancel, taken: make(chan struct{}, 1)}
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { c.linked.Store(true) }}
-	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), req.Method, u.URL+req.Path, nil)
+	target := u.URL + string(req.Path)
+	if len(req.Query) > 0 {
+		target += "?" + string(req.Query)
+	}
+	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), req.Method, target, nil)
 	if err != nil {
 		l.Post(reactor.TaskFunc(func() { c.done(&client.Error{Kind: client.ErrConnect, Cause: err}) }))
 		return c
@@ -77,7 +81,7 @@ func (u *Upstream) doRemote(l *reactor.Loop, req *Request, recv Receiver) Call {
 // fill sets the fields that the plain transport writes into its head.
 func (u *Upstream) fill(h http.Header, req *Request) {
 	for _, f := range req.Fields {
-		h.Add(f.Name, f.Value)
+		h.Add(string(f.Name), string(f.Value))
 	}
 	for _, f := range u.Headers {
 		h.Set(f.Name, f.Value)

@@ -24,14 +24,19 @@ import (
 // Field is a header field.
 type Field struct{ Name, Value string }
 
+// View is a header field as it came. It is valid until Do returns.
+type View struct{ Name, Value []byte }
+
 // Request is what an upstream is asked. Host and framing fields are added.
 type Request struct {
 	Method string
-	Path   string // with the query
-	Fields []Field
+	Path   []byte // a view, like Query
+	Query  []byte // without "?"
+	Fields []View
 	Length int64  // of the whole body; -1 = not known
-	Body   []byte // the body, or its beginning
+	Body   []byte // the body, or its beginning; it stays as it is until Head or Done is told
 	More   bool   // the rest follows by Call.Write and Call.EndBody
+	Head   []byte // room for the rendered head, in use until Head or Done is told; Do may replace it
 }
 
 // Receiver is told how a call goes, on the loop it was made on.
@@ -159,6 +164,10 @@ func hostOf(target string) string {
 	return host
 }
 
+// OnLoop reports whether its calls stay on the loop that makes them: nothing of
+// them goes on when Done was told.
+func (u *Upstream) OnLoop() bool { return u.transport == nil }
+
 // Running is the number of calls in flight.
 func (u *Upstream) Running() int { return int(u.running.Load()) }
 
@@ -175,7 +184,8 @@ func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error
 	if u.transport != nil {
 		return u.doRemote(l, req, t), nil
 	}
-	call, err := u.pool(l).Do(client.Request{Method: req.Method, Head: u.head(req), Body: u.body(req), More: req.More}, t)
+	req.Head = u.appendHead(req.Head[:0], req)
+	call, err := u.pool(l).Do(client.Request{Method: req.Method, Head: req.Head, Body: u.body(req), More: req.More}, t)
 	if err != nil {
 		u.running.Add(-1)
 		u.resolveAnew()
@@ -214,14 +224,13 @@ func (t *tracked) Done(err error) {
 	t.Receiver.Done(err)
 }
 
-// head renders the request's head.
-func (u *Upstream) head(req *Request) []byte {
-	n := 256 + len(u.prefix) + len(req.Path) + len(u.host) + len(u.Key) // with room for what is around them
-	for _, f := range req.Fields {
-		n += len(f.Name) + len(f.Value) + len(": \r\n")
+// appendHead renders the request's head.
+func (u *Upstream) appendHead(b []byte, req *Request) []byte {
+	b = append(append(append(append(b, req.Method...), ' '), u.prefix...), req.Path...)
+	if len(req.Query) > 0 {
+		b = append(append(b, '?'), req.Query...)
 	}
-	b := make([]byte, 0, n)
-	b = http1.AppendRequestLine(b, req.Method, u.prefix+req.Path)
+	b = append(b, " HTTP/1.1\r\n"...)
 	b = http1.AppendField(b, "Host", u.host)
 	for _, f := range req.Fields {
 		b = http1.AppendField(b, f.Name, f.Value)
@@ -230,11 +239,11 @@ func (u *Upstream) head(req *Request) []byte {
 		b = http1.AppendField(b, f.Name, f.Value)
 	}
 	if u.Key != "" {
-		b = http1.AppendField(b, "Authorization", "Bearer "+u.Key)
+		b = append(append(append(b, "Authorization: Bearer "...), u.Key...), "\r\n"...)
 	}
 	switch {
 	case req.Length >= 0:
-		b = http1.AppendField(b, "Content-Length", strconv.FormatInt(req.Length, 10))
+		b = append(strconv.AppendInt(append(b, "Content-Length: "...), req.Length, 10), "\r\n"...)
 	case req.More:
 		b = http1.AppendField(b, "Transfer-Encoding", "chunked")
 	}
