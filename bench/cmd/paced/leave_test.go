@@ -38,7 +38,7 @@ func TestMeasureLeave(t *testing.T) {
 	defer server.Close()
 	out, err := measureLeave(config{
 		addr: strings.TrimPrefix(server.URL, "http://"), conns: 7, interval: 5 * time.Millisecond, size: 190, numbered: true,
-		settle: 100 * time.Millisecond,
+		settle: 500 * time.Millisecond,
 	})
 	if err != nil || out.Left != 3 || out.Incomplete != 0 || out.Noticed <= 0 || out.Closed <= 0 || out.BeforeP99 <= 0 || out.AfterP99 <= 0 {
 		t.Errorf("got %+v, %v; want 3 that left and times", out, err)
