@@ -72,7 +72,8 @@ func (h *holder) tell(_ plugin.Call, r plugin.Reply) error {
 
 const root = "../../../.." // from this folder
 
-// sharedObject builds a shared object from a C file of this module into dir.
+// sharedObject builds a shared object into dir from a C file, whose relative
+// path begins at this module's root.
 func sharedObject(t *testing.T, dir, name, source string, flags ...string) string {
 	t.Helper()
 	if _, err := cabi.Load(""); errors.Is(err, cabi.ErrNoCgo) {
@@ -84,7 +85,10 @@ func sharedObject(t *testing.T, dir, name, source string, flags ...string) strin
 	}
 	out := filepath.Join(dir, name)
 	args := append([]string{"-std=c11", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread", "-I" + root + "/plugin/include", "-o", out}, flags...)
-	if text, err := exec.Command(gcc, append(args, filepath.Join(root, source))...).CombinedOutput(); err != nil {
+	if !filepath.IsAbs(source) {
+		source = filepath.Join(root, source)
+	}
+	if text, err := exec.Command(gcc, append(args, source)...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, text)
 	}
 	return out
