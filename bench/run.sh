@@ -6,8 +6,8 @@
 # plaintext  CPU per request: keep-alive, pipelined, new connections (wrk)
 # tokens     paced streams: CPU per chunk, push-to-client latency
 # idle       user-space memory per idle connection
-# gateway    weir serve against nginx and httputil.ReverseProxy: CPU per relayed
-#            event and per request, added time to first token
+# gateway    weir serve against nginx, httputil.ReverseProxy and a C loop that only
+#            copies: CPU per relayed event and per request, added time to first token
 # native     weir's native handlers: one decode loop with 5,000 streams by
 #            SendBatch, against single sends, goroutines and net/http
 # oha        a second client's word that nothing fails; builds oha with cargo
@@ -64,6 +64,7 @@ build() {
     go build -o .bin/ ./cmd/... ./competitors/...
     need gcc gcc
     gcc -O2 -Wall -Wextra -o .bin/cepoll competitors/cepoll.c
+    gcc -O2 -Wall -Wextra -o .bin/crelay competitors/crelay.c
     rm -f .bin/weir # an old one would be measured as if it were the new one
     (cd .. && go build -o bench/.bin/weir ./cmd/weir) ||
         echo 'bench: weir skipped: ./cmd/weir does not build (see above)' >&2

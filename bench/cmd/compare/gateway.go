@@ -21,11 +21,12 @@ var upstream = server{name: "cepoll", args: []string{"0"}}
 // address; dir is for its files.
 type setup func(s server, dir, upstream string) (server, error)
 
-// gateways compares weir serve with nginx and with what the standard library
-// has, in front of the same upstream.
+// gateways compares weir serve with nginx, with what the standard library has,
+// and with what the kernel alone charges for copying, in front of the same
+// upstream.
 func gateways(quick bool) []trial {
 	const conns, interval = 200, 10 * time.Millisecond
-	servers := []string{"nginx", "reverseproxy", "weir-serve"}
+	servers := []string{"crelay", "nginx", "reverseproxy", "weir-serve"}
 	rounds, window := pick(quick, 2, 5), pick(quick, 2*time.Second, 5*time.Second)
 	count := pick(quick, 200, 1000)
 	return []trial{
@@ -87,13 +88,19 @@ func gateways(quick bool) []trial {
 
 func weirServe(s server, dir, upstream string) (server, error) {
 	path := filepath.Join(dir, "weir.yaml")
-	s.args = []string{"serve", "--config", path}
+	s.args = []string{"serve", "--config", path, "--grace", "0s"}
 	return s, os.WriteFile(path, fmt.Appendf(nil, `listen: ["127.0.0.1:0"]
 admin: {listen: ""}
 upstreams: {u: {url: "http://%s"}}
 models: {m: {targets: [{upstream: u}]}}
 log: {access: none}
 `, upstream), 0o600)
+}
+
+// cRelay is the floor: it copies bytes and looks at none.
+func cRelay(s server, _, upstream string) (server, error) {
+	s.args = []string{"0", upstream}
+	return s, nil
 }
 
 func reverseProxy(s server, _, upstream string) (server, error) {

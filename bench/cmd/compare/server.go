@@ -39,6 +39,7 @@ var servers = []server{
 	{name: "nethttp", args: []string{"127.0.0.1:0"}, stats: true},
 	{name: "weir", args: []string{"tour", "--listen", "127.0.0.1:0", "--max-conns", "20000"}, stats: true},
 	{name: "weir-serve", program: "weir", gateway: weirServe},
+	{name: "crelay", gateway: cRelay},
 	{name: "nginx", system: true, gateway: nginx},
 	{name: "reverseproxy", gateway: reverseProxy},
 	decode("weir-batch", "batch"), decode("weir-single", "single"), decode("weir-tickers", "tickers"),
