@@ -43,6 +43,7 @@ func (f *flow) Head(h *http1.Response) {
 func (f *flow) head(h *http1.Response) {
 	f.w.SetStatus(h.Status())
 	answerFields(f.w, h, f.r.Header().Get(front.RequestID))
+	f.mark()
 	f.sign()
 	if retryable(h.Status()) { // what could be tried was tried
 		front.SetField(f.w, "X-Should-Retry", "false")
@@ -290,12 +291,17 @@ func (f *flow) blank(status int) {
 	f.identify()
 }
 
-// identify answers with the request's id, unless the upstream has one (G12),
-// and with what every answer has.
-func (f *flow) identify() {
+// mark adds what every answer has.
+func (f *flow) mark() {
 	if f.g.Mark != nil {
 		f.g.Mark(f.w, f.r)
 	}
+}
+
+// identify answers with what every answer has and with the request's id, unless
+// the upstream has one (G12).
+func (f *flow) identify() {
+	f.mark()
 	if id := f.r.Header().Get(front.RequestID); id != "" && !f.w.Header().Has(front.RequestID) {
 		front.SetField(f.w, front.RequestID, id)
 	}

@@ -74,7 +74,7 @@ func TestCannotBeConfigured(t *testing.T) {
 		{"empty", "", `weir.yaml`, nil},
 		{"unknown flag", least, `flag provided but not defined`, []string{"--what"}},
 		{"loops", least, `-loops: want a number`, []string{"--loops", "x"}},
-		{"native", least + "models: {m: {native: demo/bable}}", `weir.yaml:2: /models/m/native: no native handler named "demo/bable"; there is "demo/babble"`, nil},
+		{"native", least + "models: {m: {native: demo/bable}}", `weir.yaml:2: /models/m/native: no native handler named "demo/bable"; there are "demo/babble", `, nil},
 		{"routes", "routes: [\n{path: 'POST /x', native: a/b}]", `weir.yaml:2: /routes/0/native: no native handler named "a/b"`, nil},
 		{"taken", "routes: [{path: 'POST /v1/completions', native: demo/babble}]", `weir.yaml:1: /routes/0/path: `, nil},
 	}
