@@ -235,7 +235,7 @@ func (f *flow) ended(cause error) {
 		f.g.Observer.Ended(&f.record)
 		return
 	}
-	left := f.stage != over && cause != nil
+	left := f.stage != over && departed(cause)
 	f.stop()
 	rec := &f.record
 	rec.Request, rec.Took, rec.Left = f.r, time.Since(f.since), left

@@ -33,8 +33,11 @@ func (r *Record) Answered(w *weir.Response, since time.Time, cause error) {
 	if !sent.First.IsZero() && (cause == nil || sent.Chunks > 0) { // else it is the body of an error
 		r.First = max(1, sent.First.Sub(since))
 	}
-	for _, departure := range []error{weir.ErrClientGone, weir.ErrSlowClient, weir.ErrServerClosed} {
-		r.Left = r.Left || errors.Is(cause, departure)
-	}
-	r.Err = cause
+	r.Left, r.Err = departed(cause), cause
+}
+
+// departed reports whether a request ended by its client's doing; else it was
+// answered, failed, or cut at the end of a drain.
+func departed(cause error) bool {
+	return errors.Is(cause, weir.ErrClientGone) || errors.Is(cause, weir.ErrSlowClient)
 }

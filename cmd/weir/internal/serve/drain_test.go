@@ -185,6 +185,7 @@ func TestDrainIsOver(t *testing.T) {
 		t.Errorf("got exit code %d, want 0", code)
 	}
 	g.log.wait(t, 1, `"msg":"weir serve: drained","drained":0,"cut":1,"refused":0,`)
+	g.out.wait(t, 1, `"status":200,.*"err":"weir: server closed"`) // and no 499: it was not the client who left
 }
 
 // A second signal cuts at once, in the grace and after it.
