@@ -452,41 +452,6 @@ func (ex *exchange) callOnError(f func(*Response, *Request, error), err error) {
 	f(&ex.res, &ex.req, err)
 }
 
-// Tasks for the loop. Each is the thing itself under another name, so that
-// posting one allocates nothing.
-type (
-	settleTask   conn
-	continueTask exchange
-	resumeTask   exchange
-	abortTask    struct {
-		conn  *conn
-		ex    *exchange
-		cause error
-	}
-)
-
-func (t *settleTask) Run() { (*conn)(t).settle() }
-
-func (t *continueTask) Run() {
-	ex := (*exchange)(t)
-	if ex.conn.ex == ex {
-		ex.conn.sendContinue()
-	}
-}
-
-func (t *resumeTask) Run() {
-	ex := (*exchange)(t)
-	if ex.conn.ex == ex {
-		ex.conn.resumeBody()
-	}
-}
-
-func (t *abortTask) Run() {
-	if t.conn.ex == t.ex {
-		t.conn.end(t.ex, t.cause)
-	}
-}
-
 // reset prepares a pooled exchange for its next request.
 func (ex *exchange) reset() {
 	ex.req.reset()

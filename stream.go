@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"weir/chunked"
-	"weir/internal/wheel"
 	"weir/sse"
 )
 
@@ -399,83 +398,3 @@ func (s *Stream) Draining() <-chan struct{} { return s.ex.conn.srv.draining }
 // Deadline is when the server, shutting down, will cut the stream at the
 // earliest; ok is false while it is not shutting down.
 func (s *Stream) Deadline() (at time.Time, ok bool) { return s.ex.conn.srv.drainDeadline() }
-
-// Heartbeat has a comment sent whenever the stream was silent that long and
-// nothing waits to be sent. It is for event streams. The first one commits the
-// head. Zero turns it off.
-func (s *Stream) Heartbeat(every time.Duration) {
-	s.ex.conn.loop().Post(&heartbeatTask{s, every})
-}
-
-type heartbeatTask struct {
-	s     *Stream
-	every time.Duration
-}
-
-func (t *heartbeatTask) Run() {
-	s := t.s
-	loop := s.ex.conn.loop()
-	s.ex.conn.rc.Lock()
-	b := s.beat
-	if b == nil {
-		b = &heartbeat{s: s}
-		b.timer.Owner = b
-		s.beat = b
-	}
-	now := loop.Now()
-	b.every, b.last = t.every, now
-	over := s.state() != nil
-	s.ex.conn.rc.Unlock()
-	if loop.StopTimer(&b.timer); t.every > 0 && !over {
-		loop.StartTimer(&b.timer, now.Add(t.every))
-	}
-}
-
-// heartbeat is a stream's timer of silence.
-type heartbeat struct {
-	s     *Stream
-	timer wheel.Timer
-	every time.Duration
-	last  time.Time // of the last chunk; guarded by the output's lock
-}
-
-// stopBeat gives the timer's hold of an ended stream up. On the loop.
-func (ex *exchange) stopBeat() {
-	if b := ex.stream.beat; b != nil {
-		ex.conn.loop().StopTimer(&b.timer)
-	}
-}
-
-// Timeout runs on the loop.
-func (b *heartbeat) Timeout(t *wheel.Timer) {
-	s, rc, loop := b.s, b.s.ex.conn.rc, b.s.ex.conn.loop()
-	now := loop.Now()
-	rc.Lock()
-	due := b.last.Add(b.every)
-	switch {
-	case s.state() != nil:
-		rc.Unlock()
-		return
-	case now.Before(due):
-		rc.Unlock()
-	default:
-		due = now.Add(b.every)
-		b.last = now
-		if rc.Pending() > 0 {
-			rc.Unlock()
-			break
-		}
-		if !s.ex.committed {
-			s.ex.res.eventStream()
-		}
-		if s.ready(0) != nil {
-			return
-		}
-		buf := rc.Buffer()
-		buf.B = s.frame(buf.B, heartbeatComment)
-		rc.Defer()
-	}
-	loop.StartTimer(t, due)
-}
-
-var heartbeatComment = sse.AppendComment(nil, "")

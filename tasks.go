@@ -1,0 +1,36 @@
+package weir
+
+// Tasks for the loop. Each is the thing itself under another name, so that
+// posting one allocates nothing.
+type (
+	settleTask   conn
+	continueTask exchange
+	resumeTask   exchange
+	abortTask    struct {
+		conn  *conn
+		ex    *exchange
+		cause error
+	}
+)
+
+func (t *settleTask) Run() { (*conn)(t).settle() }
+
+func (t *continueTask) Run() {
+	ex := (*exchange)(t)
+	if ex.conn.ex == ex {
+		ex.conn.sendContinue()
+	}
+}
+
+func (t *resumeTask) Run() {
+	ex := (*exchange)(t)
+	if ex.conn.ex == ex {
+		ex.conn.resumeBody()
+	}
+}
+
+func (t *abortTask) Run() {
+	if t.conn.ex == t.ex {
+		t.conn.end(t.ex, t.cause)
+	}
+}
