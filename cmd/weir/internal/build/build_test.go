@@ -53,6 +53,7 @@ func TestExample(t *testing.T) {
 	if commit := readStamp(t.Context(), checkout).commit; commit != "" && !strings.Contains(output(t, out, "version"), "commit "+commit[:12]) {
 		t.Errorf("got %q, want the commit %s", output(t, out, "version"), commit)
 	}
+	checkServes(t, out)
 }
 
 const registers = `import "weir/plugin"; func init() { plugin.Register(%, plugin.Handler{Doc: "tests", Unary: func(plugin.Call, plugin.Reply) error { return nil }}) }`
