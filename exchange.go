@@ -276,10 +276,12 @@ func (ex *exchange) flush() {
 	ex.conn.rc.Flush()
 }
 
-// finishLater is finish for the loop: what is pending leaves, and the next
-// request is looked at, at the end of the turn. Entered with the lock, left
-// without.
+// finishLater is finishStream for the loop: what is pending leaves, and the
+// next request is looked at, at the end of the turn.
 func (ex *exchange) finishLater() {
+	if !ex.sealStream() {
+		return
+	}
 	f := ex.end(nil)
 	ex.conn.rc.Defer()
 	f.announce()

@@ -42,20 +42,7 @@ func (s *Stream) Push(p []byte) error {
 
 // End is Close that leaves the writing to the end of the loop's turn, as Push
 // does.
-func (s *Stream) End() error {
-	s.ex.conn.rc.Lock()
-	if err := s.state(); err != nil {
-		s.ex.conn.rc.Unlock()
-		if errors.Is(err, ErrStreamEnded) {
-			return nil
-		}
-		return err
-	}
-	if s.ex.sealStream() {
-		s.ex.finishLater()
-	}
-	return nil
-}
+func (s *Stream) End() error { return s.end((*exchange).finishLater) }
 
 // Recycle lets the memory of the request, its response and its stream serve
 // another request, as that of requests without a stream does. Who calls it

@@ -308,7 +308,11 @@ func (s *Stream) announceTrailers(dst []byte) []byte {
 
 // Close ends the stream in good order. It returns nil when the end is on its
 // way, also the second time, else the cause of the earlier end.
-func (s *Stream) Close() error {
+func (s *Stream) Close() error { return s.end((*exchange).finishStream) }
+
+// end has finish called with the lock, which it gives up, for a stream that has
+// not ended.
+func (s *Stream) end(finish func(*exchange)) error {
 	s.ex.conn.rc.Lock()
 	if err := s.state(); err != nil {
 		s.ex.conn.rc.Unlock()
@@ -317,7 +321,7 @@ func (s *Stream) Close() error {
 		}
 		return err
 	}
-	s.ex.finishStream()
+	finish(s.ex)
 	return nil
 }
 
