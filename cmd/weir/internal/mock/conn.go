@@ -181,6 +181,16 @@ func (c *conn) pause(d time.Duration) bool {
 	}
 }
 
+// hold waits for Release, and reports whether the client is still there then.
+func (c *conn) hold() bool {
+	select {
+	case <-c.srv.released:
+		return c.pause(0)
+	case <-c.left:
+		return false
+	}
+}
+
 // reset ends the connection with RST. What the client has not received by then
 // may be lost to it.
 func (c *conn) reset() {

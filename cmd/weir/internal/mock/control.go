@@ -73,6 +73,9 @@ func (c *conn) obey(in *incoming) (status int, value any) {
 		return s.takeRules(nil)
 	case "PUT /mock/health":
 		return s.takeHealth(in.query)
+	case "PUT /mock/release":
+		s.Release()
+		return 200, done{true}
 	}
 	return 404, problem{fmt.Sprintf("there is no %s %s", in.Method, in.path)}
 }

@@ -50,6 +50,8 @@
 //	slow-body=D           the request's body is not read for D
 //	early                 the answer does not wait for the request's body, so it is no stream
 //	early-hints           a 103 ahead of the head
+//	hold-head             the head waits for Server.Release
+//	hold-event=K          event K does, and those after it
 //	slow-first-event=D    the setting ttft, for a whole answer too between its head and its body
 //	error-event-first     the first event is an error, then [DONE]; a whole answer is an error with status 200
 //	error-event=K         the same at event K
@@ -84,4 +86,5 @@
 //	                             all of them at least, open exactly; timeout=10s, then 504
 //	PUT    /mock/rules           the rules anew, as in a script; DELETE for none
 //	PUT    /mock/health?status=503   what /health answers from now on
+//	PUT    /mock/release         what is held goes on, and nothing is held from now on
 package mock

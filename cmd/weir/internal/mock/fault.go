@@ -23,6 +23,7 @@ var faults = map[string]func(p *plan, arg string) error{
 	"byte-per-write":    bare(func(p *plan) { p.bytePerWrite = true }),
 	"byte-per-chunk":    bare(func(p *plan) { p.bytePerChunk = true }),
 	"close-delimited":   bare(func(p *plan) { p.framing = framingClose }),
+	"hold-head":         bare(func(p *plan) { p.holdHead = true }),
 
 	"status":           (*plan).setStatus,
 	"slow-head":        func(p *plan, arg string) error { return parseDuration(&p.slowHead, arg) },
@@ -30,6 +31,7 @@ var faults = map[string]func(p *plan, arg string) error{
 	"slow-first-event": (*plan).setSlowFirst,
 	"long-line":        func(p *plan, arg string) error { return parseCount(&p.body.LongLine, arg) },
 	"error-event":      func(p *plan, arg string) error { return parseNumber(&p.body.ErrorAt, arg) },
+	"hold-event":       func(p *plan, arg string) error { return parseNumber(&p.holdEvent, arg) },
 	"reset-after":      endAfter(endReset),
 	"close-after":      endAfter(endClose),
 	"stall-after":      endAfter(endStall),

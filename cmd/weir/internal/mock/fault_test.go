@@ -223,7 +223,7 @@ func (tc faultCase) checkConn(t *testing.T, s *Server, c *client) {
 
 // TestFaultsAreTested: no fault without a case, here or in a test of its own.
 func TestFaultsAreTested(t *testing.T) {
-	own, cases := []string{"early", "stall-after"}, faultCases()
+	own, cases := []string{"early", "stall-after", "hold-head", "hold-event"}, faultCases()
 	for _, name := range Faults() {
 		tested := slices.Contains(own, name) || slices.ContainsFunc(cases, func(c faultCase) bool {
 			return strings.HasPrefix(c.fault, name)

@@ -2,6 +2,7 @@ package mock
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ func TestDepartures(t *testing.T) {
 		{"before the head", with(streamBody, "slow-head=1h").String(), func() string { return "" }, 0, 1},
 		{"before the head, unary", with(unaryBody, "slow-head=1h").String(), func() string { return "" }, 0, 1},
 		{"before the first event", with(streamBody, "slow-first-event=1h").String(), func() string { return with(streamBody, "").streamHead() }, 0, 1},
+		{"before a held head", with(streamBody, "hold-head").String(), func() string { return "" }, 0, 1},
+		{"before a held event", with(streamBody, "hold-event=2").String(), func() string { return whole.streamHead() + chunks(events[:1]...) }, 1, 1},
 		{"stalled at once", with(streamBody, "stall-after=0").String(), func() string { return whole.streamHead() }, 0, 1},
 		{"between events", with(streamBody, "stall-after=2").String(), func() string { return whole.streamHead() + chunks(events[:2]...) }, 2, 1},
 		{"before the end", with(streamBody, "stall-after=6").String(), func() string { return whole.streamHead() + chunks(events...) }, 6, 1},
@@ -76,6 +79,41 @@ func TestStallIsSilent(t *testing.T) {
 		c.send(r.String())
 		c.want(r.streamHead() + chunks(StreamEvents(faultBody(Body{}))[:1]...))
 		c.silence()
+	}
+}
+
+// TestHold: what is held comes with Release, and what comes later is not held.
+func TestHold(t *testing.T) {
+	events := StreamEvents(faultBody(Body{}))
+	body := UnaryBody(faultBody(Body{}))
+	for _, tc := range []struct {
+		fault, body string
+		first, rest func(r chat) string
+	}{
+		{"hold-head", streamBody, always(""), streamed(Body{}, -1, lastChunk)},
+		{"hold-head", unaryBody, always(""), told(Body{}, 4, "")},
+		{"hold-head, reset-before-head", streamBody, always(""), always("")},
+		{"hold-event=1", streamBody, chat.streamHead, always(chunks(events...) + lastChunk)},
+		{"hold-event=3", streamBody, streamed(Body{}, 2, ""), always(chunks(events[2:]...) + lastChunk)},
+		{"hold-event=3, cut-inside=3", streamBody, streamed(Body{}, 2, ""), always(strconv.FormatInt(int64(len(events[2])), 16) + "\r\n" + string(events[2][:len(events[2])/2]))},
+		{"hold-event=2", unaryBody, told(Body{}, 1, ""), always(joined(Pieces(body)[1:]))},
+	} {
+		s := Start(t, Config{Tokens: fewTokens})
+		r := chat{body: tc.body, fields: []string{"x-mock-fault: " + tc.fault}}
+		for i := range 2 {
+			c := dial(t, s)
+			c.send(r.String())
+			c.want(tc.first(r))
+			if i == 0 {
+				c.silence()
+				if status, _ := call(t, s, "PUT", "/mock/release", ""); status != 200 {
+					t.Errorf("%s: got %d for the release, want 200", tc.fault, status)
+				}
+			}
+			if got, _ := c.rest(); got != tc.rest(r) {
+				t.Errorf("%s: got %s behind the hold, want %s", tc.fault, quoted(got), quoted(tc.rest(r)))
+			}
+		}
 	}
 }
 

@@ -28,6 +28,8 @@ type plan struct {
 	slowHead, slowBody time.Duration
 	slowFirst          bool // ttft is between head and body of a whole answer too
 	early, hints       bool
+	holdHead           bool
+	holdEvent          int // the event that waits for Release; 0 = none
 
 	splits                     []int
 	bytePerWrite, bytePerChunk bool

@@ -61,7 +61,7 @@ func (pl *player) play() fate {
 	if pl.a.stream == nil && !p.slowFirst {
 		wait += p.ttft // a whole answer takes that long to be made
 	}
-	if !pl.c.pause(wait) {
+	if !pl.c.pause(wait) || p.holdHead && !pl.c.hold() {
 		return fateLeft
 	}
 	switch p.head {
@@ -95,7 +95,8 @@ func (pl *player) playBody() fate {
 	if pl.a.stream == nil && !pl.p.slowFirst {
 		pl.p.ttft = 0 // it was waited for ahead of the head
 	}
-	if pl.a.stream == nil && pl.p.end == endWhole && pl.p.ttft == 0 {
+	whole := pl.p.end == endWhole && pl.p.holdEvent == 0
+	if pl.a.stream == nil && whole && pl.p.ttft == 0 {
 		return pl.playParts([][]byte{pl.a.body}) // in one write with the head, as a server's are
 	}
 	if !pl.writeOut() {
@@ -104,7 +105,7 @@ func (pl *player) playBody() fate {
 	switch {
 	case pl.a.stream != nil:
 		return pl.playStream()
-	case pl.p.end != endWhole:
+	case !whole:
 		return pl.playParts(Pieces(pl.a.body))
 	}
 	return pl.playParts([][]byte{pl.a.body})
@@ -129,7 +130,7 @@ func (pl *player) playParts(parts [][]byte) fate {
 func (pl *player) playEvents(n int, event func(i int) []byte) fate {
 	wait := pl.p.ttft
 	for i := range n {
-		if !pl.c.pause(wait) {
+		if !pl.c.pause(wait) || i+1 == pl.p.holdEvent && !pl.c.hold() {
 			return fateLeft
 		}
 		wait = pl.p.pace

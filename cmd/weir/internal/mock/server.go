@@ -42,6 +42,9 @@ type Server struct {
 	addr   net.Addr
 	all    sync.WaitGroup // goroutines
 
+	released chan struct{} // closed by Release
+	freeing  sync.Once
+
 	mu       sync.Mutex
 	listener net.Listener // nil while it refuses
 	holder   int          // a socket that keeps the port while it refuses; -1 = none
@@ -70,7 +73,7 @@ func Start(t TB, cfg Config) *Server {
 // Listen starts a server, which runs until Close.
 func Listen(cfg Config) (*Server, error) {
 	cfg.fill()
-	s := &Server{cfg: cfg, holder: -1, conns: make(map[*conn]struct{})}
+	s := &Server{cfg: cfg, holder: -1, conns: make(map[*conn]struct{}), released: make(chan struct{})}
 	s.base = plan{ttft: cfg.TTFT, pace: cfg.Pace, body: Body{Tokens: cfg.Tokens}}
 	s.health.Store(200)
 	s.seen.keep = cfg.Keep
@@ -122,6 +125,10 @@ func (s *Server) SetRules(rules ...Rule) error { return s.rules.replace(rules) }
 
 // SetHealth sets the status of /health.
 func (s *Server) SetHealth(status int) { s.health.Store(int32(status)) }
+
+// Release lets answers go on that hold-head and hold-event keep waiting, now and
+// from now on.
+func (s *Server) Release() { s.freeing.Do(func() { close(s.released) }) }
 
 // accept serves the listener's connections. Its caller holds the lock or is the
 // only one who has s.

@@ -161,13 +161,13 @@ func BenchmarkAppendContent(b *testing.B) {
 // dialect becomes none.
 func TestEvent(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"error":{"message":"x"}}`:            "data: {\"error\":{\"message\":\"x\"}}\n\n",
+		`{"error":{"message":"x"}}`:              "data: {\"error\":{\"message\":\"x\"}}\n\n",
 		"{\n \"error\": {\n\"code\": null}\r\n}": "data: {\"error\":{\"code\":null}}\n\n",
-		`{"error":null}`:                       "",
-		`{"detail":"x"}`:                       "",
-		`<html>`:                               "",
-		``:                                     "",
-		`{"error":{}} {"error":{}}`:            "",
+		`{"error":null}`:                         "",
+		`{"detail":"x"}`:                         "",
+		`<html>`:                                 "",
+		``:                                       "",
+		`{"error":{}} {"error":{}}`:              "",
 	} {
 		if got := string(Event([]byte(body))); got != want {
 			t.Errorf("%q: got %q, want %q", body, got, want)

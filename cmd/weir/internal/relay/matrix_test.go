@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -25,6 +27,7 @@ type fault struct {
 	line          int                  // limits.event; 0 = 4 MiB
 	stream, unary verdict
 	overTLS       *verdict // for both, where https differs
+	held          *verdict // of a stream whose head went out before its first event, where that differs
 }
 
 // verdict is what has to become of a request.
@@ -35,6 +38,7 @@ type verdict struct {
 	elsewhere bool     // another target is asked, if there is one
 	fields    []string // of the answer, beside the usual
 	ours      bool     // the answer is the gateway's own
+	alive     bool     // its head is, and comments come before and between what follows
 	attempts  int      // with one target; 0 = 1
 	requests  int      // that the first upstream saw, with one target; 0 = 1, -1 = none
 	heard     bool     // its answer is taken to the end before another target is asked
@@ -49,14 +53,18 @@ const (
 	byMock    = "closed by the upstream"
 )
 
-const tokens = 4 // of every answer: 7 events of a stream with [DONE]
+const (
+	tokens  = 4 // of every answer: 7 events of a stream with [DONE]
+	shortly = 200 * time.Millisecond
+)
 
 var (
 	said   = mock.Body{Model: "m", Tokens: tokens}
 	events = mock.StreamEvents(said)
 	whole  = mock.UnaryBody(said)
 	pieces = mock.Pieces(whole)
-	soon   = upstream.Timeouts{Connect: 10 * time.Second, FirstEvent: 150 * time.Millisecond, Idle: 150 * time.Millisecond}
+	soon   = upstream.Timeouts{Connect: farAway, FirstEvent: shortly, Idle: shortly}
+	total  = upstream.Timeouts{Total: shortly}
 )
 
 // What the gateway says when an upstream fails.
@@ -69,6 +77,7 @@ const (
 	connectLate = "Relaying failed: the upstream could not be connected to in time."
 	eventLate   = "Relaying failed: the upstream sent no event in time."
 	silent      = "Relaying failed: the upstream went silent."
+	tookLong    = "Relaying failed: the answer took longer than it may."
 )
 
 // early is a failure that nobody has seen anything of: another target answers,
@@ -80,9 +89,20 @@ func early(status int, message, end string) verdict {
 	}
 }
 
+// final is early for a failure after which nobody else is asked.
+func final(status int, message, end string) verdict {
+	v := early(status, message, end)
+	v.elsewhere = false
+	return v
+}
+
+func ptr(v verdict) *verdict { return &v }
+
 // refused is early for an upstream that there is no connection to.
-func refused(status int, message string) verdict {
-	v := early(status, message, kept)
+func refused(status int, message string) verdict { return unseen(early(status, message, kept)) }
+
+// unseen is a request that the upstream does not get.
+func unseen(v verdict) verdict {
 	v.requests = -1
 	return v
 }
@@ -144,7 +164,7 @@ var faults = []fault{
 		stream: refused(502, unreachable), unary: refused(502, unreachable),
 	},
 	{
-		name: "no answer to connecting", address: mock.Silent, limits: upstream.Timeouts{Connect: 150 * time.Millisecond},
+		name: "no answer to connecting", address: mock.Silent, limits: upstream.Timeouts{Connect: shortly},
 		stream: refused(504, connectLate), unary: refused(504, connectLate),
 	},
 	{
@@ -188,15 +208,26 @@ var faults = []fault{
 	{
 		name: "slow first event", set: mock.Set{"fault": "slow-first-event=1m"}, limits: soon,
 		stream: early(504, eventLate, byGateway), unary: early(504, eventLate, byGateway),
+		held: ptr(late(504, eventLate, byGateway)),
+	},
+	{ // nobody else is asked: there is no time left
+		name: "head beyond the total time", set: mock.Set{"fault": "slow-head=1m"}, limits: total,
+		stream: final(504, tookLong, byGateway), unary: final(504, tookLong, byGateway),
+	},
+	{
+		name: "events beyond the total time", set: mock.Set{"fault": "stall-after=3"}, limits: total,
+		stream: late(504, tookLong, byGateway, events[:3]...), unary: half(byGateway, pieces[:3]...),
 	},
 	{
 		name: "error event first", set: mock.Set{"fault": "error-event-first"},
 		stream: verdict{status: 200, body: mock.StreamBody(failing()), elsewhere: true},
 		unary:  fine(mock.UnaryBody(failing()), kept),
+		held:   ptr(fine(mock.StreamBody(failing()), kept)),
 	},
 	{
 		name: "reset after the head", set: mock.Set{"fault": "reset-after=0"},
 		stream: early(502, closed, byMock), unary: early(502, closed, byMock),
+		held: ptr(late(502, closed, byMock)),
 	},
 	{
 		name: "reset after 3 events", set: mock.Set{"fault": "reset-after=3"},
@@ -215,6 +246,7 @@ var faults = []fault{
 		name: "cut inside event 1", set: mock.Set{"fault": "cut-inside=1"},
 		stream: early(502, closed, byMock),
 		unary:  half(byMock, firstHalf(pieces[0])),
+		held:   ptr(late(502, closed, byMock, firstHalf(events[0]), gap)),
 	},
 	{
 		name: "clean end without [DONE]", set: mock.Set{"fault": "no-done"},
@@ -263,23 +295,60 @@ var faults = []fault{
 	},
 }
 
+// columns are what every fault is tried with.
+func columns() (list []trial) {
+	streams, targets := []bool{true, false}, []bool{false, true}
+	add := func(m *mode, over string, streams []bool) {
+		for _, two := range targets {
+			for _, stream := range streams {
+				list = append(list, trial{mode: m, over: over, stream: stream, two: two})
+			}
+		}
+	}
+	for _, over := range []string{"http", "https", "h2"} {
+		add(&usual, over, streams)
+	}
+	add(&alive, "http", streams[:1])
+	add(&heldOver, "http", streams[:1])
+	add(&long, "http", streams)
+	add(&leaving, "http", streams)
+	add(&leaving, "h2", streams)
+	return list
+}
+
+const (
+	atOnce = 16   // cells of the matrix that are tried at a time: many of them wait
+	stride = 7919 // from one to the next, a prime: those that wait, and those that work, are not all together
+)
+
 // TestFaults is the fault matrix: every way an upstream can fail, streaming and
-// not, with and without another target, over http and https. With -v it prints
-// what the client got and what the upstreams saw.
+// not, with and without another target, over http, https and HTTP/2; and, where
+// nothing else differs over http alone, with keep-alive comments, with a head
+// that was held for long enough, with a long body, and with a client that leaves.
+// With -v it prints what the client got and what the upstreams saw.
 func TestFaults(t *testing.T) {
-	rows := make([]string, 8*len(faults))
+	cols := columns()
+	rows := make([]string, len(cols)*len(faults))
 	t.Run("case", func(t *testing.T) {
-		for i := range rows {
-			c := trial{fault: &faults[i/8], stream: i&1 == 0, two: i&2 != 0, tls: i&4 != 0}
-			t.Run(c.String(), func(t *testing.T) {
-				t.Parallel()
-				rows[i] = c.run(t)
+		var next atomic.Int64
+		var all sync.WaitGroup
+		for range atOnce {
+			all.Go(func() {
+				for n := next.Add(1); n <= int64(len(rows)); n = next.Add(1) {
+					i := int(n) * stride % len(rows)
+					c := cols[i%len(cols)]
+					if c.fault = &faults[i/len(cols)]; c.mode.not != nil && c.mode.not(c) {
+						continue
+					}
+					t.Run(c.String(), func(t *testing.T) { rows[i] = c.run(t) })
+				}
 			})
 		}
+		all.Wait()
 	})
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "fault\tstream\ttargets\ttransport\tclient got\tupstreams saw")
+	fmt.Fprintln(w, "fault\tstream\ttargets\ttransport\tmode\tclient got\tupstreams saw")
 	for _, row := range slices.DeleteFunc(rows, func(s string) bool { return s == "" }) { // -run takes a part
 		fmt.Fprintln(w, row)
 	}

@@ -51,6 +51,7 @@ type remote struct {
 	cancel context.CancelFunc
 	body   *upload
 	linked atomic.Bool   // there is a connection
+	h2     atomic.Bool   // it speaks HTTP/2
 	taken  chan struct{} // the loop has taken the piece
 
 	// On the loop.
@@ -62,7 +63,7 @@ type remote struct {
 func (u *Upstream) doRemote(l *reactor.Loop, req *Request, recv Receiver) Call {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &remote{loop: l, recv: recv, method: req.Method, ctx: ctx, cancel: cancel, taken: make(chan struct{}, 1)}
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { c.linked.Store(true) }}
+	trace := &httptrace.ClientTrace{GotConn: c.gotConn}
 	target := u.URL + string(req.Path)
 	if len(req.Query) > 0 {
 		target += "?" + string(req.Query)
@@ -112,6 +113,13 @@ func (c *remote) setBody(r *http.Request, req *Request) {
 		// closed before a byte of the answer (G6).
 		r.Header["Idempotency-Key"] = []string{}
 	}
+}
+
+// gotConn is told of the connection on which the request goes out.
+func (c *remote) gotConn(info httptrace.GotConnInfo) {
+	t, ok := info.Conn.(*tls.Conn)
+	c.h2.Store(ok && t.ConnectionState().NegotiatedProtocol == "h2")
+	c.linked.Store(true)
 }
 
 // post runs f on the loop, unless the call is over by then.
@@ -190,18 +198,24 @@ func (c *remote) done(err error) {
 }
 
 // classify says what a failure before the answer was. What is no failure of the
-// connection is bytes that are no HTTP, and stays as it is.
+// connection is bytes that are no HTTP, and stays as it is. Over HTTP/2 it is
+// always the end of the stream.
 func (c *remote) classify(err error) error {
 	var op *net.OpError
 	var cert *tls.CertificateVerificationError
 	switch {
 	case !c.linked.Load() || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &cert):
 		return &client.Error{Kind: client.ErrConnect, Cause: err}
-	case connectionEnded(err):
+	case c.h2.Load() || connectionEnded(err) || strings.Contains(err.Error(), closedIdle):
 		return &client.Error{Kind: client.ErrNoAnswer, Cause: err}
 	}
 	return err
 }
+
+// closedIdle is in net/http's error for a connection that was kept and turned
+// out to be closed. It has no other mark, and is only told for a request that
+// cannot be sent again.
+const closedIdle = "server closed idle connection"
 
 // cut says what a failure inside the answer was. Over HTTP/2 it is always the
 // end of the stream.

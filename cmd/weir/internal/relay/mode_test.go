@@ -1,0 +1,207 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/cmd/weir/internal/mock"
+	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/upstream"
+)
+
+// mode is what the gateway and its client do otherwise than usual while an
+// upstream fails.
+type mode struct {
+	name   string
+	model  func(m *Model)
+	pad    int                // bytes by which the request is longer
+	not    func(c trial) bool // true where there is nothing to be seen of the mode
+	hold   func(c trial) (upstream int, fault string)
+	until  string // what the client has seen when upstreams that are held go on
+	change func(c trial, v verdict) verdict
+}
+
+// comment is what the client hears while the upstream is silent.
+const comment = ": keep-alive\n\n"
+
+var usual = mode{name: "-"}
+
+// alive: comments go out while the upstream is silent, and with the first one
+// the head. So every failure is one in the stream (G4).
+var alive = mode{
+	name:  "kept alive",
+	model: func(m *Model) { m.Keepalive = 10 * time.Millisecond },
+	until: comment,
+	not:   func(c trial) bool { return c.atOnce() },
+	hold: func(c trial) (int, string) {
+		if c.address != nil {
+			return 0, ""
+		}
+		return 0, "hold-head"
+	},
+	change: func(c trial, v verdict) verdict {
+		if v.ours || v.status >= 400 {
+			v.body = openai.Event(v.body)
+		}
+		v.status, v.fields, v.ours, v.alive = 200, nil, false, true
+		return v
+	},
+}
+
+// heldOver: the first event takes longer than the head is held, so the head goes
+// out alone. From then on there is no other target (G2).
+var heldOver = mode{
+	name:  "hold over",
+	model: func(m *Model) { m.Hold.Wait = 30 * time.Millisecond },
+	until: "\r\n\r\n",
+	hold: func(c trial) (int, string) {
+		if c.headless() || c.limits != (upstream.Timeouts{}) {
+			return 0, ""
+		}
+		return 0, "hold-event=1"
+	},
+	change: func(c trial, v verdict) verdict {
+		if c.fault.held != nil {
+			return *c.fault.held
+		}
+		return v
+	},
+}
+
+// headless reports whether no head of a stream comes from the first upstream.
+func (c trial) headless() bool {
+	v := &c.fault.stream
+	return c.fault.held == nil && (v.status != 200 || v.attempts == 2)
+}
+
+// long: the request is not kept, so it is sent once, but for an upstream that
+// there was no connection to (G6, G8).
+var long = mode{
+	name: "long body",
+	pad:  80 << 10, // not so long that closing behind an early answer takes its time
+	change: func(c trial, v verdict) verdict {
+		switch {
+		case v.requests < 0:
+			return v
+		case v.attempts == 2:
+			v = passedOn(429, "retry-after-ms: 20")
+		}
+		v.elsewhere = false
+		return v
+	},
+}
+
+// leaving: the client leaves while the fault is still to come, or, where another
+// target is asked because of it, while that one is (G3).
+var leaving = mode{
+	name: "client leaves",
+	not:  func(c trial) bool { i, _ := leavingHold(c); return i == 0 && c.atOnce() },
+	hold: leavingHold,
+}
+
+// leavingHold is what the client leaves: the first upstream, or the second one
+// if that is asked because of the fault.
+func leavingHold(c trial) (int, string) {
+	v := c.unary
+	if c.stream {
+		v = c.fault.stream
+	}
+	switch {
+	case v.elsewhere && c.two && (c.over == "http" || c.overTLS == nil):
+		return 1, "hold-head"
+	case v.status != 200 || v.attempts == 2 || c.fault.held != nil:
+		return 0, "hold-head"
+	}
+	return 0, "hold-event=2"
+}
+
+// staysAtFirst reports whether the client leaves while the first upstream's
+// limits run.
+func (c trial) staysAtFirst() bool {
+	i, _ := leavingHold(c)
+	return c.mode == &leaving && i == 0
+}
+
+// atOnce reports whether the first upstream fails as soon as it is asked.
+func (c trial) atOnce() bool { return c.address != nil && c.limits == (upstream.Timeouts{}) }
+
+// leave has the client leave and checks that the upstream is free at once, and
+// not to blame. It returns a row of the table.
+func (c trial) leave(t *testing.T, s *stand) (row string, wrong problems) {
+	i, fault := leavingHold(c)
+	conn := c.connect(t, s)
+	defer conn.Close()
+	c.untilHeld(t, s, i)
+	if fault != "hold-head" {
+		untilBody(t, conn)
+	}
+	_ = conn.Close()
+	r := <-s.records
+	if !r.Left || r.Attempts != i+1 {
+		wrong.add("got left %v after %d attempts (%v), want true after %d", r.Left, r.Attempts, r.Err, i+1)
+	}
+	if u := s.ups[i]; !u.Available(time.Now()) {
+		wrong.add("the upstream that was left is blamed")
+	}
+	for _, u := range s.ups {
+		if n := u.Running(); n != 0 {
+			wrong.add("%s: got %d calls that run, want none", u.Name, n)
+		}
+	}
+	return c.columns() + "\tleft\t" + c.sawLeaving(s, i, &wrong), wrong
+}
+
+// untilBody reads until there is some of an answer's body.
+func untilBody(t *testing.T, conn net.Conn) {
+	t.Helper()
+	var raw []byte
+	for buf := make([]byte, 4<<10); ; {
+		n, err := conn.Read(buf)
+		raw = append(raw, buf[:n]...)
+		if _, body, _ := bytes.Cut(raw, []byte("\r\n\r\n")); len(body) > 0 {
+			return
+		}
+		if err != nil {
+			t.Fatalf("got %q, %v, want the beginning of an answer", raw, err)
+		}
+	}
+}
+
+// requests is how many of them upstream i sees.
+func (c trial) requests(i int) int {
+	if i == 0 && c.address != nil {
+		return 0
+	}
+	return 1
+}
+
+// untilHeld waits until the request is at upstream i.
+func (c trial) untilHeld(t *testing.T, s *stand, i int) {
+	t.Helper()
+	for range i + 1 {
+		<-s.asked
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farAway)
+	defer cancel()
+	if err := s.mocks[i].Wait(ctx, func(n mock.Counts) bool { return n.Bodies >= c.requests(i) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sawLeaving checks what the upstreams saw of a departure from upstream i.
+func (c trial) sawLeaving(s *stand, i int, wrong *problems) string {
+	var saw []string
+	for j, m := range s.mocks {
+		switch {
+		case j == i && c.requests(i) > 0:
+			saw = append(saw, c.sees(wrong, m, j, 1, byGateway, farAway))
+		case j > i:
+			saw = append(saw, c.sees(wrong, m, j, 0, kept, farAway))
+		}
+	}
+	return strings.Join(saw, "; ")
+}

@@ -1,0 +1,98 @@
+package relay
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"weir/chunked"
+	"weir/http1"
+)
+
+// reply is what a client got.
+type reply struct {
+	head  string // its lines, of fields in lower case, sorted
+	body  []byte // without chunks
+	whole bool   // it ends as its head says, and so does the connection
+	err   error  // of the connection
+}
+
+func (r *reply) parse(t *testing.T, raw []byte) {
+	t.Helper()
+	var h http1.Response
+	n, err := h.Parse(raw, &http1.Limits{})
+	if err != nil || n == 0 {
+		t.Fatalf("got %q, %v; want an answer", raw, err)
+	}
+	lines := []string{}
+	for i := range h.Len() {
+		name, value := h.Field(i)
+		lines = append(lines, strings.ToLower(string(name))+": "+string(value))
+	}
+	slices.Sort(lines)
+	r.head = fmt.Sprint(h.Status(), "\n", strings.Join(lines, "\n"))
+	switch kind, length := h.Body("POST"); kind {
+	case http1.BodyLength:
+		r.body, r.whole = raw[n:], int64(len(raw)-n) == length
+	case http1.BodyChunked:
+		r.unchunk(t, raw[n:])
+	default:
+		t.Errorf("got a body that ends %v", kind)
+	}
+	r.whole = r.whole && r.err == nil
+}
+
+func (r *reply) unchunk(t *testing.T, p []byte) {
+	var d chunked.Decoder
+	for len(p) > 0 && !d.Done() {
+		data, n, err := d.Next(p)
+		if err != nil {
+			t.Fatalf("got %q, %v; want chunks", p, err)
+		}
+		r.body, p = append(r.body, data...), p[n:]
+	}
+	r.whole = d.Done() && len(p) == 0
+}
+
+// masked hides the figures of time. The upstreams' Date is not one of them (G12).
+func masked(head string) string {
+	head = durations.ReplaceAllString(head, "dur=N")
+	if strings.Contains(head, upstreamDate) {
+		return head
+	}
+	return dates.ReplaceAllString(head, ownDate)
+}
+
+const (
+	upstreamDate = "date: Thu, 01 Jan 2026 00:00:00 GMT"
+	ownDate      = "date: now"
+)
+
+var (
+	durations = regexp.MustCompile(`dur=[^,\n]+`)
+	dates     = regexp.MustCompile(`(?m)^date: .+`)
+)
+
+// String is what the table says.
+func (r reply) String() string {
+	status, _, _ := strings.Cut(r.head, "\n")
+	text := status
+	if n := bytes.Count(r.body, []byte("\n\n")) + bytes.Count(r.body, []byte("\r\n\r\n")); n > 0 {
+		text += fmt.Sprintf(", %d events", n)
+	}
+	text += fmt.Sprintf(", %d bytes", len(r.body))
+	if i := bytes.LastIndex(r.body, []byte(`{"error":{"message":`)); i >= 0 {
+		message, _, _ := strings.Cut(string(r.body[i:])[len(`{"error":{"message":"`):], `"`)
+		text += fmt.Sprintf(", error %q", message)
+	}
+	if bytes.Contains(r.body, []byte("[DONE]")) {
+		text += ", [DONE]"
+	}
+	if !r.whole {
+		text += ", cut"
+	}
+	return text
+}

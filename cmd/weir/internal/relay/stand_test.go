@@ -1,0 +1,185 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/cmd/weir/internal/breaker"
+	"weir/cmd/weir/internal/mock"
+	"weir/cmd/weir/internal/upstream"
+)
+
+// stand is the upstreams and the gateway in front of them.
+type stand struct {
+	mocks   []*mock.Server
+	ups     []*upstream.Upstream
+	addr    string
+	asked   chan struct{} // an attempt was begun
+	records chan *Record
+}
+
+// Asked and Ended are the Observer's.
+func (s *stand) Asked(time.Duration)              { s.asked <- struct{}{} }
+func (s *stand) Relayed(time.Duration)            {}
+func (s *stand) Failed(*upstream.Upstream, error) {}
+func (s *stand) Ended(r *Record)                  { s.records <- r }
+
+// start starts them.
+func (c trial) start(t *testing.T, calm time.Duration) *stand {
+	t.Helper()
+	s := &stand{asked: make(chan struct{}, 8), records: make(chan *Record, 8)}
+	for i := range 2 {
+		if i == 0 || c.two {
+			s.add(t, c, []string{"first", "second"}[i])
+		}
+	}
+	g := newGateway(s.ups...)
+	g.Observer = s
+	if c.line > 0 {
+		g.MaxEvent = c.line
+	}
+	for _, u := range s.ups {
+		u.Timeouts = upstream.Timeouts{Connect: farAway, FirstEvent: farAway, Idle: farAway}
+	}
+	if l := c.limits; l != (upstream.Timeouts{}) && !c.staysAtFirst() {
+		s.ups[0].Timeouts = upstream.Timeouts{Connect: calm * l.Connect, FirstEvent: calm * l.FirstEvent, Idle: calm * l.Idle, Total: calm * l.Total}
+	}
+	g.Models["m"].Hold.Wait = holdWait
+	if c.mode.model != nil {
+		c.mode.model(g.Models["m"])
+	}
+	mux := new(weir.Mux)
+	mux.HandleInlineBody("POST /v1/chat/completions", g)
+	s.addr = serve(t, mux)
+	return s
+}
+
+// add starts an upstream. The first one has the fault.
+func (s *stand) add(t *testing.T, c trial, name string) {
+	t.Helper()
+	m := mock.Start(t, mock.Config{TLS: c.over == "https", Tokens: tokens})
+	cfg := upstream.Config{
+		Name: name, URL: m.URL(),
+		Breaker: breaker.New(breaker.Config{Failures: 1, Window: time.Minute, Open: time.Minute}),
+	}
+	switch c.over {
+	case "https":
+		cfg.Roots = m.Pool()
+	case "h2":
+		cfg.URL, cfg.Roots = overH2(t, m)
+	}
+	if name == "first" && c.address != nil {
+		scheme, _, _ := strings.Cut(cfg.URL, ":")
+		cfg.URL = scheme + "://" + c.address(t)
+	}
+	u, err := upstream.New(context.Background(), cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mocks, s.ups = append(s.mocks, m), append(s.ups, u)
+	if name == "first" {
+		c.spoil(t, m, "")
+	}
+}
+
+// prepare has an upstream wait where the mode wants that.
+func (c trial) prepare(t *testing.T, s *stand) {
+	if c.mode.hold == nil {
+		return
+	}
+	if i, fault := c.mode.hold(c); i == 1 {
+		if err := s.mocks[1].SetRules(mock.Rule{Set: mock.Set{"fault": fault}}); err != nil {
+			t.Fatal(err)
+		}
+	} else if fault != "" {
+		c.spoil(t, s.mocks[0], fault)
+	}
+}
+
+// spoil makes an upstream have the fault, and another.
+func (c trial) spoil(t *testing.T, m *mock.Server, more string) {
+	t.Helper()
+	set := maps.Clone(c.set)
+	if more != "" && set == nil {
+		set = mock.Set{}
+	}
+	if both := strings.Trim(set["fault"]+","+more, ","); both != "" {
+		set["fault"] = both
+	}
+	rule := mock.Rule{Set: set}
+	if c.onceOnly() {
+		rule.Nth = 1 // when asked again it answers
+	}
+	if err := m.SetRules(rule); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// onceOnly reports whether the first upstream has its fault only once.
+func (c trial) onceOnly() bool { return c.fault.stream.attempts == 2 && !c.two }
+
+// serve starts a server for the time of the test.
+func serve(t *testing.T, h weir.Handler) (addr string) {
+	t.Helper()
+	srv := &weir.Server{Handler: h, Loops: 1}
+	if err := srv.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if _, err := srv.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return srv.Addrs()[0].String()
+}
+
+// connect opens a client's connection and sends the request.
+func (c trial) connect(t *testing.T, s *stand) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetDeadline(time.Now().Add(farAway)) // a test that hangs fails
+	body := c.request()
+	_, err = fmt.Fprintf(conn, "POST /v1/chat/completions?a=b HTTP/1.1\r\nHost: gateway\r\nConnection: close, x-hop\r\nX-Hop: 1\r\n"+
+		"X-Custom: 1\r\nAuthorization: Bearer secret\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// exchange makes the request on a connection of its own and reads to its end.
+// An upstream that is held goes on when the client has seen until.
+func (c trial) exchange(t *testing.T, s *stand, until string) reply {
+	t.Helper()
+	conn := c.connect(t, s)
+	defer conn.Close()
+	var raw []byte
+	for buf := make([]byte, 64<<10); ; {
+		n, err := conn.Read(buf)
+		raw = append(raw, buf[:n]...)
+		if n > 0 && until != "" && bytes.Contains(raw, []byte(until)) {
+			s.mocks[0].Release()
+		}
+		if err != nil {
+			r := reply{}
+			if err != io.EOF {
+				r.err = err
+			}
+			r.parse(t, raw)
+			return r
+		}
+	}
+}
