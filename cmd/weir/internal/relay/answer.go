@@ -18,7 +18,8 @@ func (f *flow) Head(h *http1.Response) {
 	if f.stage != asking {
 		return
 	}
-	f.answer.events = h.Status() < 300 && isEventStream(h.Get("Content-Type"))
+	kind, _ := h.Body(f.r.Method())
+	f.answer.events = kind != http1.BodyNone && h.Status() < 300 && isEventStream(h.Get("Content-Type"))
 	switch {
 	case retryable(h.Status()) && f.reject(h):
 		return
@@ -53,7 +54,7 @@ func (f *flow) head(h *http1.Response) {
 		front.SetField(f.w, "X-Accel-Buffering", "no")
 		return
 	}
-	if kind, n := h.Body(f.r.Method()); kind == http1.BodyLength {
+	if kind, n := h.Body("GET"); kind == http1.BodyLength { // also to HEAD, where none follows
 		_ = f.w.SetContentLength(n) // parsed: not negative
 	}
 }
@@ -89,10 +90,10 @@ func (f *flow) Body(p []byte) {
 		return
 	}
 	if f.stage == holding && a.events && a.count < f.route.model.Hold.Events {
-		if a.held = append(a.held, p...); len(a.held) > f.g.MaxEvent {
-			f.failed(errLongEvent)
+		a.held = append(a.held, p...)
+		if p = nil; len(a.held) <= f.g.MaxEvent { // more is not held: no line is too long
+			return
 		}
-		return
 	}
 	f.release()
 	f.step(f.target.Upstream.Timeouts.Idle, errIdle)
@@ -128,7 +129,7 @@ func (f *flow) commit() {
 
 // push passes bytes on; a client that is behind stops the upstream (G7).
 func (f *flow) push(p []byte) {
-	if f.stage != relaying || f.s.Push(p) != nil {
+	if len(p) == 0 || f.stage != relaying || f.s.Push(p) != nil {
 		return // the client is gone, and ended was told
 	}
 	if f.record.First == 0 {
@@ -211,10 +212,7 @@ func (f *flow) Done(err error) {
 		f.heard(err == nil)
 	case err != nil:
 		f.failed(err)
-	case f.stage == holding && f.answer.events && f.answer.count == 0:
-		f.failed(errNoDone)
 	case f.answer.events && !f.answer.done: // G4: a clean end without [DONE] is a broken stream
-		f.release()
 		f.failed(errNoDone)
 	default:
 		f.release()

@@ -30,7 +30,7 @@ type stand struct {
 func (s *stand) Asked(time.Duration)              { s.asked <- struct{}{} }
 func (s *stand) Relayed(time.Duration)            {}
 func (s *stand) Failed(*upstream.Upstream, error) {}
-func (s *stand) Ended(r *Record)                  { s.records <- r }
+func (s *stand) Ended(r *Record)                  { rec := *r; s.records <- &rec }
 
 // start starts them.
 func (c trial) start(t *testing.T, calm time.Duration) *stand {
