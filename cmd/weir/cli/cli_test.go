@@ -42,6 +42,8 @@ func TestCommandLine(t *testing.T) {
 		{"build", command.Usage, `^$`, `^weir build: --with is missing`},
 		{"help build", command.OK, `^usage: weir build \[flags\]\n(.|\n)*  -o FILE `, `^$`},
 		{"handlers", command.OK, `(?m)^tour/tokens +stream +100000 +\S`, `^$`},
+		{"handlers --so nowhere.so", command.Usage, `^$`, `^weir handlers: --so: cabi: load nowhere\.so: .*no such file`},
+		{"handlers --so cli.go", command.Usage, `^$`, `^weir handlers: --so: cabi: load cli\.go: .*shared object`},
 		{"handlers now", command.Usage, `^$`, `^weir handlers: unexpected argument`},
 		{"version", command.OK, `^weir \S+, go\S+ \w+/\w+, commit \w+( \(modified\))?\n$`, `^$`},
 		{"--version", command.OK, `^weir \S+, go`, `^$`},

@@ -164,3 +164,17 @@ func CountVar(fs *flag.FlagSet, p *int, name string, value, least, most int, usa
 	*p = value
 	fs.Var(count{p, least, most}, name, usage)
 }
+
+// Files is a flag that may be given more than once.
+type Files []string
+
+func (f *Files) String() string { return strings.Join(*f, ",") }
+
+// Set appends a path.
+func (f *Files) Set(path string) error {
+	if path == "" {
+		return errors.New("empty path")
+	}
+	*f = append(*f, path)
+	return nil
+}

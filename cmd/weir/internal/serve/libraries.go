@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 
+	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/plugin"
 	"weir/plugin/cabi"
@@ -14,7 +15,7 @@ import (
 // handlers. None is ever unloaded: its threads may run. One goroutine at a time
 // uses them.
 type libraries struct {
-	flags files // of --so
+	flags command.Files // of --so
 	all   []library
 }
 

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"weir"
@@ -44,23 +43,10 @@ SIGHUP, or a change of the files, reloads it: running requests go on with what
 they started with, and a configuration with mistakes changes nothing. SIGTERM
 drains, a second one cuts.`
 
-// files is a flag that may be given more than once.
-type files []string
-
-func (f *files) String() string { return strings.Join(*f, ",") }
-
-func (f *files) Set(path string) error {
-	if path == "" {
-		return errors.New("empty path")
-	}
-	*f = append(*f, path)
-	return nil
-}
-
 // options are what the flags say.
 type options struct {
 	config    string
-	overlays  files
+	overlays  command.Files
 	libraries libraries
 	check     bool
 	loops     int
