@@ -10,6 +10,7 @@ import (
 
 	"weir/chunked"
 	"weir/http1"
+	"weir/reactor"
 
 	"github.com/valyala/bytebufferpool"
 )
@@ -22,31 +23,35 @@ import (
 // An exchange that an inline handler answered at once goes back to its loop's
 // pool. One that left the loop, to a goroutine or in a Stream, never does.
 type exchange struct {
-	conn *conn
-	req  Request
-	res  Response
+	// What each chunk of a stream needs comes first, so that it lies close
+	// together.
+	rc     *reactor.Conn // conn's
+	srv    *Server
+	stream Stream
 
-	// Guarded by the output's lock.
-	committed bool          // the head is written
-	told      bool          // the end was announced
-	close     bool          // the connection ends with this answer
-	onLoop    bool          // an inline handler is running: the loop flushes for it
-	unread    bool          // the request body has not arrived whole
-	served    bool          // the handler has returned
-	broken    bool          // it ended before its last byte: the connection is lost
-	cause     error         // why it ended; nil when answered in full
+	// Guarded by the output's lock, from here to hook.
+	over      atomic.Bool // no byte may be added any more; written under the lock
+	committed bool        // the head is written
+	told      bool        // the end was announced
+	close     bool        // the connection ends with this answer
+	onLoop    bool        // an inline handler is running: the loop flushes for it
+	unread    bool        // the request body has not arrived whole
+	served    bool        // the handler has returned
+	broken    bool        // it ended before its last byte: the connection is lost
+	length    int64       // of a stream's body, +1; 0 = not known
+	cause     error       // why it ended; nil when answered in full
+	sent      Sent
+	ended     time.Time
 	done      chan struct{} // made when somebody asks
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	slot      *atomic.Int64 // of a detached native handler, to be counted out of
 	hooks     []func(error)
 	hook      [1]func(error) // where hooks begins
-	ended     time.Time
-	sent      Sent
 
-	over atomic.Bool // written under the lock: no byte may be added any more
-
-	stream   Stream
+	conn     *conn
+	req      Request
+	res      Response
 	decoder  chunked.Decoder // of the request body
 	left     int64           // of a request body with a length
 	received int64           // of the request body, framing included
@@ -76,7 +81,7 @@ func (ex *exchange) end(cause error) farewell {
 		ex.slot.Add(-1)
 		ex.slot = nil
 	}
-	ex.conn.srv.Trace.requestEnd(ex)
+	ex.srv.Trace.requestEnd(ex)
 	f := ex.farewell(ex.cause)
 	f.pump = ex.stream.pump
 	return f
@@ -138,7 +143,7 @@ func (f farewell) announce() {
 // while the connection is open. The loop may not have heard of it yet. The lock
 // is held.
 func (ex *exchange) failed() error {
-	err := ex.conn.rc.Err()
+	err := ex.rc.Err()
 	if err != nil && ex.cause == nil {
 		ex.cause = departure(err)
 	}
@@ -151,7 +156,7 @@ func (ex *exchange) failed() error {
 // depart tells the handler that the client has left and leaves the answer
 // open, for a client that shut only its sending side.
 func (ex *exchange) depart(cause error) (first bool) {
-	o := ex.conn.rc
+	o := ex.rc
 	o.Lock()
 	if ex.cause == nil {
 		ex.cause = cause
@@ -166,7 +171,7 @@ func (ex *exchange) depart(cause error) (first bool) {
 // cut ends the exchange from outside: nothing more is written. It reports
 // whether the handler had not been told of an end before.
 func (ex *exchange) cut(cause error) (first bool) {
-	o := ex.conn.rc
+	o := ex.rc
 	o.Lock()
 	first = !ex.told
 	if !ex.over.Load() {
@@ -182,7 +187,7 @@ func (ex *exchange) cut(cause error) (first bool) {
 }
 
 func (ex *exchange) doneChan() <-chan struct{} {
-	o := ex.conn.rc
+	o := ex.rc
 	o.Lock()
 	defer o.Unlock()
 	if ex.done == nil {
@@ -195,7 +200,7 @@ func (ex *exchange) doneChan() <-chan struct{} {
 }
 
 func (ex *exchange) context() context.Context {
-	o := ex.conn.rc
+	o := ex.rc
 	o.Lock()
 	defer o.Unlock()
 	if ex.ctx == nil {
@@ -208,7 +213,7 @@ func (ex *exchange) context() context.Context {
 }
 
 func (ex *exchange) onClose(f func(error)) {
-	o := ex.conn.rc
+	o := ex.rc
 	o.Lock()
 	told, cause := ex.told, ex.cause
 	if !told {
@@ -236,13 +241,13 @@ func (ex *exchange) serve(h Handler) {
 func (ex *exchange) leaveHandler() {
 	if ex.counted {
 		ex.counted = false
-		ex.conn.srv.handlers.Add(-1)
+		ex.srv.handlers.Add(-1)
 	}
 }
 
 // handled runs when the handler has returned.
 func (ex *exchange) handled() {
-	o := ex.conn.rc
+	o := ex.rc
 	o.Lock()
 	ex.served = true
 	s := &ex.stream
@@ -270,10 +275,10 @@ func (ex *exchange) handled() {
 // the end of its turn while an inline handler runs, else at once.
 func (ex *exchange) flush() {
 	if ex.onLoop {
-		ex.conn.rc.Unlock()
+		ex.rc.Unlock()
 		return
 	}
-	ex.conn.rc.Flush()
+	ex.rc.Flush()
 }
 
 // finishLater is finishStream for the loop: what is pending leaves, and the
@@ -283,7 +288,7 @@ func (ex *exchange) finishLater() {
 		return
 	}
 	f := ex.end(nil)
-	ex.conn.rc.Defer()
+	ex.rc.Defer()
 	f.announce()
 	ex.conn.loop().Later((*settleTask)(ex.conn))
 }
@@ -295,13 +300,13 @@ func (ex *exchange) finish(cause error, big []byte) {
 	post := !ex.onLoop && (ex.close || ex.conn.waiting || ex.stream.id != 0)
 	switch {
 	case ex.onLoop && big != nil:
-		b := ex.conn.rc.Buffer()
+		b := ex.rc.Buffer()
 		b.B = append(b.B, big...)
-		ex.conn.rc.Unlock()
+		ex.rc.Unlock()
 	case ex.onLoop:
-		ex.conn.rc.Unlock()
+		ex.rc.Unlock()
 	default:
-		ex.conn.rc.FlushWith(big, nil)
+		ex.rc.FlushWith(big, nil)
 	}
 	f.announce()
 	if post {
@@ -316,7 +321,7 @@ func (ex *exchange) finishBuffered() {
 		ex.finish(ex.cause, nil)
 		return
 	}
-	b := ex.conn.rc.Buffer()
+	b := ex.rc.Buffer()
 	ex.commit(b, int64(len(w.body)))
 	body := w.body
 	if ex.bodyless() {
@@ -367,7 +372,7 @@ func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
 	}
 	b.B = append(dst, "\r\n"...)
 	ex.stream.chunks = chunks
-	ex.conn.srv.Trace.firstByte(ex)
+	ex.srv.Trace.firstByte(ex)
 }
 
 // rescue is deferred around handlers: a panic becomes a 500, or, when bytes
@@ -379,10 +384,10 @@ func (ex *exchange) rescue() {
 		return
 	}
 	err := &PanicError{Value: p, Stack: debug.Stack()}
-	ex.conn.srv.log().Error("weir: handler panicked", "pattern", ex.req.Pattern(), "panic", p, "stack", string(err.Stack))
-	ex.conn.rc.Lock()
+	ex.srv.log().Error("weir: handler panicked", "pattern", ex.req.Pattern(), "panic", p, "stack", string(err.Stack))
+	ex.rc.Lock()
 	ex.close = true // who knows what it has left behind
-	ex.conn.rc.Unlock()
+	ex.rc.Unlock()
 	ex.fail(err)
 }
 
@@ -398,7 +403,7 @@ func (e *PanicError) Error() string { return fmt.Sprintf("weir: handler panicked
 // out, else by cutting the connection, so that the part is never taken for the
 // whole. Any goroutine.
 func (ex *exchange) fail(err error) {
-	o := ex.conn.rc
+	o := ex.rc
 	o.Lock()
 	ex.served = true
 	if ex.over.Load() {
@@ -430,10 +435,10 @@ func (ex *exchange) errorAnswer(status int, err error) {
 	if status == 503 {
 		w.header.fields = append(w.header.fields, headerField{"Retry-After", "1"})
 	}
-	if f := ex.conn.srv.OnError; f != nil {
-		ex.conn.rc.Unlock()
+	if f := ex.srv.OnError; f != nil {
+		ex.rc.Unlock()
 		ex.callOnError(f, err)
-		ex.conn.rc.Lock()
+		ex.rc.Lock()
 		if ex.over.Load() {
 			ex.flush()
 			return
@@ -448,7 +453,7 @@ func (ex *exchange) errorAnswer(status int, err error) {
 func (ex *exchange) callOnError(f func(*Response, *Request, error), err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			ex.conn.srv.log().Error("weir: OnError panicked", "panic", p)
+			ex.srv.log().Error("weir: OnError panicked", "panic", p)
 		}
 	}()
 	f(&ex.res, &ex.req, err)
@@ -458,12 +463,12 @@ func (ex *exchange) callOnError(f func(*Response, *Request, error), err error) {
 func (ex *exchange) reset() {
 	ex.req.reset()
 	ex.res.reset()
-	ex.conn = nil
+	ex.conn, ex.rc = nil, nil
 	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
 	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread = false, false, false, false, false
 	ex.cause, ex.hooks, ex.hook[0], ex.onBody, ex.recycled = nil, nil, nil, nil, nil
 	ex.done, ex.ctx, ex.cancel, ex.slot = nil, nil, nil, nil
-	ex.sent, ex.left, ex.received = Sent{}, 0, 0
+	ex.sent, ex.length, ex.left, ex.received = Sent{}, 0, 0, 0
 	ex.stream = Stream{}
 	ex.over.Store(false)
 }

@@ -22,7 +22,7 @@ type heartbeatTask struct {
 func (t *heartbeatTask) Run() {
 	s := t.s
 	loop := s.ex.conn.loop()
-	s.ex.conn.rc.Lock()
+	s.ex.rc.Lock()
 	b := s.beat
 	if b == nil {
 		b = &heartbeat{s: s}
@@ -32,7 +32,7 @@ func (t *heartbeatTask) Run() {
 	now := loop.Now()
 	b.every, b.last = t.every, now
 	over := s.state() != nil
-	s.ex.conn.rc.Unlock()
+	s.ex.rc.Unlock()
 	if loop.StopTimer(&b.timer); t.every > 0 && !over {
 		loop.StartTimer(&b.timer, now.Add(t.every))
 	}
@@ -55,7 +55,7 @@ func (ex *exchange) stopBeat() {
 
 // Timeout runs on the loop.
 func (b *heartbeat) Timeout(t *wheel.Timer) {
-	s, rc, loop := b.s, b.s.ex.conn.rc, b.s.ex.conn.loop()
+	s, rc, loop := b.s, b.s.ex.rc, b.s.ex.conn.loop()
 	now := loop.Now()
 	rc.Lock()
 	due := b.last.Add(b.every)

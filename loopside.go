@@ -21,7 +21,7 @@ func (w *Response) Loop() *reactor.Loop { return w.ex.conn.loop() }
 // Push sends one chunk at the end of the loop's turn, together with what else
 // the turn brings. It takes p above the high mark, too: ask Behind and stop.
 func (s *Stream) Push(p []byte) error {
-	rc := s.ex.conn.rc
+	rc := s.ex.rc
 	rc.Lock()
 	if err := s.state(); err != nil {
 		rc.Unlock()
@@ -55,7 +55,7 @@ func (r *Request) Recycle(done func()) { r.ex.recycled = done }
 // f is called when it has come down to the low one, unless the stream ends
 // before.
 func (s *Stream) Behind(f func()) bool {
-	rc := s.ex.conn.rc
+	rc := s.ex.rc
 	rc.Lock()
 	defer rc.Unlock()
 	if !rc.Backlogged() {

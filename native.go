@@ -71,9 +71,9 @@ func (n *native) call(w *Response, r *Request, sink *nativeSink) {
 
 // refuseBusy answers 503.
 func (ex *exchange) refuseBusy() {
-	ex.conn.rc.Lock()
+	ex.rc.Lock()
 	if ex.over.Load() || ex.committed {
-		ex.conn.rc.Unlock()
+		ex.rc.Unlock()
 		return
 	}
 	ex.errorAnswer(503, ErrBusy)
@@ -118,13 +118,13 @@ type nativeSink struct {
 // when its stream ends.
 func (n *nativeSink) leave() {
 	ex := n.w.ex
-	ex.conn.rc.Lock()
+	ex.rc.Lock()
 	if n.s.detached && !ex.over.Load() {
 		ex.slot = n.running
-		ex.conn.rc.Unlock()
+		ex.rc.Unlock()
 		return
 	}
-	ex.conn.rc.Unlock()
+	ex.rc.Unlock()
 	n.running.Add(-1)
 }
 
@@ -159,7 +159,7 @@ func (n *nativeSink) SetHeader(name, value string) error {
 
 // headOpen changes the head under the lock under which it is committed.
 func (n *nativeSink) headOpen(change func() error) error {
-	rc := n.s.ex.conn.rc
+	rc := n.s.ex.rc
 	rc.Lock()
 	defer rc.Unlock()
 	if n.s.ex.committed || n.s.ex.over.Load() {

@@ -44,7 +44,7 @@ func (s *Stream) add(p []byte) (*conn, error) {
 	if err := s.acquire(false); err != nil {
 		return nil, err
 	}
-	rc := s.ex.conn.rc
+	rc := s.ex.rc
 	if len(p) == 0 {
 		rc.Unlock()
 		return nil, nil

@@ -19,8 +19,7 @@ type Response struct {
 	header  Header
 	status  int // 0 = 200
 	body    []byte
-	length  int64 // of a stream, +1; 0 = not known
-	failing bool  // an error response is being made: Write is for its body, whatever the answer was to be
+	failing bool // an error response is being made: Write is for its body, whatever the answer was to be
 }
 
 // Header is the fields of the answer's head.
@@ -50,7 +49,7 @@ func (w *Response) SetContentLength(n int64) error {
 	if n < 0 {
 		return fmt.Errorf("weir: content length %d is negative", n)
 	}
-	w.length = n + 1
+	w.ex.length = n + 1
 	return nil
 }
 
@@ -76,7 +75,7 @@ func (ex *exchange) appendDate(dst []byte) []byte {
 	if date := ex.res.header.date; date != "" {
 		dst = append(dst, date...)
 	} else {
-		dst = append(dst, ex.conn.srv.date(ex.now())...)
+		dst = append(dst, ex.srv.date(ex.now())...)
 	}
 	return append(dst, "\r\n"...)
 }
@@ -190,7 +189,7 @@ type Sent struct {
 // Sent says how much of the answer has been made. Any goroutine may ask until
 // the request is over; the function given to OnClose learns the whole.
 func (w *Response) Sent() Sent {
-	rc := w.ex.conn.rc
+	rc := w.ex.rc
 	rc.Lock()
 	defer rc.Unlock()
 	return w.ex.sent
@@ -224,7 +223,7 @@ func (w *Response) eventStream() {
 // reset prepares a pooled response for its next use.
 func (w *Response) reset() {
 	w.header.reset()
-	w.status, w.length, w.failing = 0, 0, false
+	w.status, w.failing = 0, false
 	if cap(w.body) > 64<<10 {
 		w.body = nil
 	}

@@ -96,10 +96,10 @@ func (sh *shard) exchange(c *conn) *exchange {
 	if n := len(sh.spare); n > 0 {
 		ex := sh.spare[n-1]
 		sh.spare = sh.spare[:n-1]
-		ex.conn = c
+		ex.conn, ex.rc, ex.srv = c, c.rc, c.srv
 		return ex
 	}
-	ex := &exchange{conn: c}
+	ex := &exchange{conn: c, rc: c.rc, srv: c.srv}
 	ex.req.ex, ex.res.ex = ex, ex
 	ex.res.header.framed = true
 	return ex

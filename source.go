@@ -142,7 +142,7 @@ func (p *pump) run() {
 // held reports whether nothing may be added now. When the client is behind,
 // Drained starts the pump again.
 func (p *pump) held() bool {
-	rc := p.s.ex.conn.rc
+	rc := p.s.ex.rc
 	rc.Lock()
 	defer rc.Unlock()
 	return p.s.state() != nil || rc.Backlogged()
@@ -164,7 +164,7 @@ func (p *pump) early() bool {
 
 // send adds a chunk to what leaves at the end of the turn.
 func (p *pump) send(chunk []byte) bool {
-	s, rc := p.s, p.s.ex.conn.rc
+	s, rc := p.s, p.s.ex.rc
 	rc.Lock()
 	if s.state() != nil {
 		rc.Unlock()
@@ -182,7 +182,7 @@ func (p *pump) send(chunk []byte) bool {
 
 func (p *pump) finish() {
 	p.close(nil)
-	rc := p.s.ex.conn.rc
+	rc := p.s.ex.rc
 	rc.Lock()
 	if p.s.state() != nil {
 		rc.Unlock()
@@ -219,7 +219,7 @@ func (p *pump) rescue() {
 		return
 	}
 	err := &PanicError{Value: v, Stack: debug.Stack()}
-	p.s.ex.conn.srv.log().Error("weir: source panicked", "pattern", p.s.ex.req.Pattern(), "panic", v, "stack", string(err.Stack))
+	p.s.ex.srv.log().Error("weir: source panicked", "pattern", p.s.ex.req.Pattern(), "panic", v, "stack", string(err.Stack))
 	p.closeQuietly(err)
 	p.s.ex.fail(err)
 }
@@ -228,7 +228,7 @@ func (p *pump) rescue() {
 func (p *pump) closeQuietly(cause error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.s.ex.conn.srv.log().Error("weir: closing a source panicked", "err", fmt.Sprint(v))
+			p.s.ex.srv.log().Error("weir: closing a source panicked", "err", fmt.Sprint(v))
 		}
 	}()
 	p.close(cause)

@@ -40,16 +40,16 @@ func (s *Stream) ID() uint64 { return s.id }
 
 // open makes the exchange's answer a stream, once.
 func (s *Stream) open(ex *exchange) {
-	rc := ex.conn.rc
+	rc := ex.rc
 	rc.Lock()
 	if s.id != 0 {
 		rc.Unlock()
 		return
 	}
-	s.ex, s.id = ex, ex.conn.srv.stats.nextStream()
+	s.ex, s.id = ex, ex.srv.stats.nextStream()
 	switch {
 	case s.refusal != nil:
-	case ex.told && ex.cause != nil && ex.conn.srv.HalfClose != HalfCloseAllow:
+	case ex.told && ex.cause != nil && ex.srv.HalfClose != HalfCloseAllow:
 		cause := ex.cause
 		f := ex.end(cause)
 		ex.broken = true
@@ -59,7 +59,7 @@ func (s *Stream) open(ex *exchange) {
 		return
 	case ex.over.Load():
 	case s.slot != nil: // handed over, it counts already
-	case !ex.conn.srv.takeSlot(ex.req.route):
+	case !ex.srv.takeSlot(ex.req.route):
 		s.refusal = ErrBusy
 		ex.errorAnswer(503, ErrBusy)
 		return
@@ -72,8 +72,8 @@ func (s *Stream) open(ex *exchange) {
 // count is called once, at the end of the exchange, with the lock held.
 func (s *Stream) count(cause error) {
 	if s.slot != nil {
-		s.ex.conn.srv.freeSlot(s.slot)
-		s.ex.conn.srv.stats.finished(cause)
+		s.ex.srv.freeSlot(s.slot)
+		s.ex.srv.stats.finished(cause)
 		s.slot = nil
 	}
 }
@@ -100,7 +100,7 @@ func (s *Stream) state() error {
 
 // acquire takes the lock when a chunk may be added.
 func (s *Stream) acquire(wait bool) error {
-	rc := s.ex.conn.rc
+	rc := s.ex.rc
 	for {
 		rc.Lock()
 		if err := s.state(); err != nil {
@@ -135,19 +135,19 @@ func (s *Stream) send(p []byte, wait bool) error {
 		return err
 	}
 	if len(p) == 0 {
-		s.ex.conn.rc.Unlock()
+		s.ex.rc.Unlock()
 		return nil
 	}
 	if err := s.ready(len(p)); err != nil {
 		return err
 	}
-	b := s.ex.conn.rc.Buffer()
+	b := s.ex.rc.Buffer()
 	switch direct := len(p) >= 4<<10 && !s.ex.onLoop; {
 	case direct && s.chunks:
 		b.B = chunked.AppendSize(b.B, len(p))
-		s.ex.conn.rc.FlushWith(p, crlf)
+		s.ex.rc.FlushWith(p, crlf)
 	case direct:
-		s.ex.conn.rc.FlushWith(p, nil)
+		s.ex.rc.FlushWith(p, nil)
 	default:
 		b.B = s.frame(b.B, p)
 		s.ex.flush()
@@ -161,13 +161,13 @@ var crlf = []byte("\r\n")
 // of body may follow. The lock is held; with an error it is given up.
 func (s *Stream) ready(n int) error {
 	ex := s.ex
-	if ex.res.length > 0 && ex.sent.Bytes+int64(n) > ex.res.length-1 && !ex.bodyless() {
-		ex.conn.rc.Unlock()
+	if ex.length > 0 && ex.sent.Bytes+int64(n) > ex.length-1 && !ex.bodyless() {
+		ex.rc.Unlock()
 		ex.fail(errLength)
 		return errLength
 	}
 	if !ex.committed {
-		ex.commit(ex.conn.rc.Buffer(), ex.res.length-1)
+		ex.commit(ex.rc.Buffer(), ex.length-1)
 		if ex.bodyless() {
 			ex.finish(ErrNoBody, nil)
 			return ErrNoBody
@@ -180,7 +180,7 @@ func (s *Stream) ready(n int) error {
 		ex.count(n)
 		ex.sent.Chunks++
 	}
-	ex.conn.srv.Trace.chunk(ex, n)
+	ex.srv.Trace.chunk(ex, n)
 	return nil
 }
 
@@ -203,7 +203,7 @@ func (s *Stream) SendEvent(e *sse.Event) error {
 	if err := s.acquire(true); err != nil {
 		return err
 	}
-	rc := s.ex.conn.rc
+	rc := s.ex.rc
 	if !s.ex.committed {
 		s.ex.res.eventStream()
 	}
@@ -223,13 +223,13 @@ func (s *Stream) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	if len(p) == 0 {
-		s.ex.conn.rc.Unlock()
+		s.ex.rc.Unlock()
 		return 0, nil
 	}
 	if err := s.ready(len(p)); err != nil {
 		return 0, err
 	}
-	rc := s.ex.conn.rc
+	rc := s.ex.rc
 	b := rc.Buffer()
 	b.B = s.frame(b.B, p)
 	if rc.Pending() < writeThrough {
@@ -242,10 +242,10 @@ func (s *Stream) Write(p []byte) (int, error) {
 
 // Flush sends what Write has gathered.
 func (s *Stream) Flush() error {
-	s.ex.conn.rc.Lock()
+	s.ex.rc.Lock()
 	err := s.state()
 	if err != nil {
-		s.ex.conn.rc.Unlock()
+		s.ex.rc.Unlock()
 		return err
 	}
 	s.ex.flush()
@@ -255,7 +255,7 @@ func (s *Stream) Flush() error {
 // Commit sends the head now, for a first chunk that will be long in coming.
 // Status and fields are then fixed.
 func (s *Stream) Commit() error {
-	s.ex.conn.rc.Lock()
+	s.ex.rc.Lock()
 	err := s.state()
 	if err == nil {
 		if err = s.ready(0); err != nil {
@@ -271,8 +271,8 @@ func (s *Stream) Commit() error {
 // the head. It is refused when the name is no token or one that must not be a
 // trailer, or the value has control characters. HTTP/1.0 clients do not get it.
 func (s *Stream) SetTrailer(name, value string) error {
-	s.ex.conn.rc.Lock()
-	defer s.ex.conn.rc.Unlock()
+	s.ex.rc.Lock()
+	defer s.ex.rc.Unlock()
 	if err := s.state(); err != nil {
 		return err
 	}
@@ -313,9 +313,9 @@ func (s *Stream) Close() error { return s.end((*exchange).finishStream) }
 // end has finish called with the lock, which it gives up, for a stream that has
 // not ended.
 func (s *Stream) end(finish func(*exchange)) error {
-	s.ex.conn.rc.Lock()
+	s.ex.rc.Lock()
 	if err := s.state(); err != nil {
-		s.ex.conn.rc.Unlock()
+		s.ex.rc.Unlock()
 		if errors.Is(err, ErrStreamEnded) {
 			return nil
 		}
@@ -340,14 +340,14 @@ func (ex *exchange) sealStream() bool {
 		ex.finish(ex.cause, nil)
 		return false
 	}
-	if ex.res.length > 0 && ex.sent.Bytes != ex.res.length-1 && !ex.bodyless() {
-		ex.conn.rc.Unlock()
-		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, ex.sent.Bytes, ex.res.length-1))
+	if ex.length > 0 && ex.sent.Bytes != ex.length-1 && !ex.bodyless() {
+		ex.rc.Unlock()
+		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, ex.sent.Bytes, ex.length-1))
 		return false
 	}
-	b := ex.conn.rc.Buffer()
+	b := ex.rc.Buffer()
 	if !ex.committed {
-		ex.commit(b, ex.res.length-1)
+		ex.commit(b, ex.length-1)
 	}
 	if s.chunks && !ex.bodyless() {
 		b.B, _ = chunked.AppendTrailers(b.B, s.trailers...) // each was checked by SetTrailer
@@ -368,9 +368,9 @@ func (s *Stream) Abort(cause error) {
 // Detach lets the stream live on when Serve has returned, until Close or
 // Abort.
 func (s *Stream) Detach() {
-	s.ex.conn.rc.Lock()
+	s.ex.rc.Lock()
 	s.detached = true
-	s.ex.conn.rc.Unlock()
+	s.ex.rc.Unlock()
 }
 
 // Done is closed when the stream has ended or the client has left.
@@ -381,8 +381,8 @@ func (s *Stream) Ended() bool { return s.ex.over.Load() }
 
 // Cause is why the stream ended: nil while it runs and after Close.
 func (s *Stream) Cause() error {
-	s.ex.conn.rc.Lock()
-	defer s.ex.conn.rc.Unlock()
+	s.ex.rc.Lock()
+	defer s.ex.rc.Unlock()
 	if s.refusal != nil {
 		return s.refusal
 	}
@@ -397,8 +397,8 @@ func (s *Stream) OnClose(f func(cause error)) { s.ex.onClose(f) }
 // more, which is after Timeouts.DrainGrace: a client that comes back at once is
 // not to get here again. The stream may go on until Deadline, and had better
 // end before.
-func (s *Stream) Draining() <-chan struct{} { return s.ex.conn.srv.draining }
+func (s *Stream) Draining() <-chan struct{} { return s.ex.srv.draining }
 
 // Deadline is when the server, shutting down, will cut the stream at the
 // earliest; ok is false while it is not shutting down.
-func (s *Stream) Deadline() (at time.Time, ok bool) { return s.ex.conn.srv.drainDeadline() }
+func (s *Stream) Deadline() (at time.Time, ok bool) { return s.ex.srv.drainDeadline() }
