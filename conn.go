@@ -405,7 +405,7 @@ func (c *conn) PeerClosed() {
 			c.over()
 		}
 	case phaseBody:
-		if c.rc.InputEnded() && c.pause.IsZero() {
+		if c.pause.IsZero() && c.rc.InputEnded() || !c.pause.IsZero() && c.abandoned() {
 			c.lost(at)
 		}
 	case phaseAnswering:
@@ -415,18 +415,19 @@ func (c *conn) PeerClosed() {
 			}
 			return
 		}
-		if c.srv.HalfClose == HalfCloseAllow {
-			return
-		}
-		if c.streaming() {
+		if c.abandoned() {
 			c.lost(at)
 			return
 		}
-		if c.ex.depart(ErrClientGone) {
+		if c.srv.HalfClose != HalfCloseAllow && c.ex.depart(ErrClientGone) {
 			c.srv.stats.told(at)
 		}
 	}
 }
+
+// abandoned reports whether a client that sends no more is taken for one that
+// has left its stream, whatever of its body is still to be read.
+func (c *conn) abandoned() bool { return c.srv.HalfClose != HalfCloseAllow && c.streaming() }
 
 // lost ends a request whose client has left.
 func (c *conn) lost(at time.Time) {

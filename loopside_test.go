@@ -121,6 +121,32 @@ func TestPauseBody(t *testing.T) {
 	})
 }
 
+// G3: a client that leaves its stream while its body is held up is not waited
+// for, unless half-closed clients are.
+func TestLeaveInPausedBody(t *testing.T) {
+	for policy, want := range map[weir.HalfClose]error{weir.HalfCloseGone: weir.ErrClientGone, weir.HalfCloseAllow: nil} {
+		var cause error
+		m := new(weir.Mux)
+		m.HandleInlineBody("PUT /s", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+			s := w.Stream()
+			s.Detach()
+			s.OnClose(func(err error) { cause = err })
+			r.OnBody(func([]byte, error) { r.PauseBody() })
+		}))
+		atDesk(t, m, func(s *weir.Server) { s.HalfClose = policy }, func(d *desk) {
+			c := d.dial("PUT /s HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
+			synctest.Wait()
+			d.write(c, "y") // nobody reads it
+			_ = c.CloseWrite()
+			synctest.Wait()
+			if !errors.Is(cause, want) {
+				t.Errorf("policy %v: got %v, want %v", policy, cause, want)
+			}
+			c.Close()
+		})
+	}
+}
+
 type task func()
 
 func (t task) Run() { t() }
