@@ -26,6 +26,7 @@ func TestResponseRules(t *testing.T) {
 		{"empty line first", "\r\n" + resp(), reasonVersion},
 		{"HTTP/2.0", "HTTP/2.0 200 OK\r\n\r\n", reasonMajor},
 		{"malformed version", "HTTP/2.x 200 OK\r\n\r\n", reasonVersion},
+		{"a letter for the minor version", "HTTP/1.d 200 OK\r\n\r\n", reasonVersion},
 		{"lower-case version", "http/1.1 200 OK\r\n\r\n", reasonVersion},
 		{"ICY", "ICY 200 OK\r\n\r\n", reasonVersion},
 		{"two spaces", "HTTP/1.1  200 OK\r\n\r\n", reasonStatus},

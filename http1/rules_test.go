@@ -55,6 +55,8 @@ var ruleCases = []ruleCase{
 
 	{"H5 no version #9", "GET /\r\n\r\n", 400, reasonVersion},
 	{"H5 HTTP/0.9", line11("GET / HTTP/0.9"), 505, reasonMajor},
+	{"H5 letters for digits", line11("GET / HTTP/d.d"), 400, reasonVersion},
+	{"H5 a letter for the minor version", line11("GET / HTTP/1.d"), 400, reasonVersion},
 	{"H5 HTTP/2.0 #11", line11("GET / HTTP/2.0"), 505, reasonMajor},
 	{"H5 HTTP/9.9 #11", line11("GET / HTTP/9.9"), 505, reasonMajor},
 	{"H5 HTTP/1.2 #12", line11("GET / HTTP/1.2"), 0, ""},

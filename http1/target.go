@@ -162,7 +162,7 @@ func version(b []byte, i int) (int, *ParseError) {
 		return i + len(layout), nil
 	}
 	for j := 0; j < len(layout) && i < len(b); j, i = j+1, i+1 {
-		if c := b[i]; c != layout[j] && (layout[j] != 'd' || !isDigit(c)) {
+		if want := layout[j]; want == 'd' && !isDigit(b[i]) || want != 'd' && b[i] != want {
 			return i, bad(i, reasonVersion)
 		}
 	}
