@@ -32,8 +32,8 @@ func (c *conn) step(p []byte) (n int, more bool) {
 		c.drop(reactor.ErrClosed)
 		return 0, false
 	}
-	if !c.call.heard {
-		c.call.heard = true
+	if !c.heard {
+		c.heard, c.call.heard = true, true
 		c.call.forget()
 	}
 	if c.phase == phaseHead {
@@ -55,7 +55,7 @@ func (c *conn) readHead(p []byte) (n int, more bool) {
 		return n, c.skipInterim()
 	}
 	c.beginBody()
-	c.call.recv.Head(&c.head)
+	c.recv.Head(&c.head)
 	if c.call == nil {
 		return n, false
 	}
@@ -95,7 +95,7 @@ func (c *conn) beginBody() {
 }
 
 // goesOn reports whether the call wants more now.
-func (c *conn) goesOn() bool { return c.call != nil && !c.call.paused }
+func (c *conn) goesOn() bool { return c.call != nil && !c.paused }
 
 // readBody shows the next piece of the body, and the end behind it.
 func (c *conn) readBody(p []byte) (n int, more bool) {
@@ -118,7 +118,7 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		data, done = p[:n], c.kind == http1.BodyLength && c.left == 0
 	}
 	if len(data) > 0 {
-		c.call.recv.Body(data)
+		c.recv.Body(data)
 	}
 	if done && c.call != nil {
 		c.complete(len(p) - n)

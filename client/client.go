@@ -81,7 +81,7 @@ func (c *Call) EndBody() { c.more = false }
 // an answer whose last byte was shown.
 func (c *Call) Pause() {
 	if !c.over {
-		c.paused = true
+		c.paused, c.conn.paused = true, true
 		c.conn.rc.Pause()
 	}
 }
@@ -89,7 +89,7 @@ func (c *Call) Pause() {
 // Resume undoes Pause, at the end of the loop's turn.
 func (c *Call) Resume() {
 	if !c.over {
-		c.paused = false
+		c.paused, c.conn.paused = false, false
 		c.conn.rc.Resume()
 	}
 }

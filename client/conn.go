@@ -21,11 +21,14 @@ const (
 // conn is one connection to the upstream.
 type conn struct {
 	// What each piece of an answer needs comes first.
-	call    *Call // nil while it is kept
-	left    int64 // of a body without chunks
+	call    *Call    // nil while it is kept
+	recv    Receiver // call's
+	left    int64    // of a body without chunks
 	phase   phase
 	kind    http1.BodyKind
 	ready   bool // connected
+	heard   bool // the call was answered with a byte
+	paused  bool // the call is
 	decoder chunked.Decoder
 
 	pool    *Pool
@@ -47,6 +50,7 @@ func (c *conn) Connected() {
 // start sends the request, as far as it is there.
 func (c *conn) start(call *Call) (room bool) {
 	c.call, call.conn = call, c
+	c.recv, c.heard, c.paused = call.recv, false, call.paused
 	c.phase, c.interim = phaseHead, 0
 	c.head.Reset()
 	rest := call.rest

@@ -11,7 +11,7 @@ var (
 // Answering is a connection that has seen this head of an answer, and that is
 // not on a loop: what it reads of the body must leave it open.
 func Answering(recv Receiver, head string) (data func(p []byte) (consumed int)) {
-	c := &conn{pool: new(Pool), phase: phaseHead}
+	c := &conn{pool: new(Pool), recv: recv, phase: phaseHead}
 	c.call = &Call{conn: c, recv: recv, req: Request{Method: "GET"}}
 	c.Data([]byte(head))
 	return c.Data

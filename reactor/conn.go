@@ -3,6 +3,7 @@ package reactor
 import (
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"weir/internal/wheel"
@@ -58,27 +59,27 @@ const (
 // Conn is one connection. Its methods are for its loop only, but for those of
 // the write side: Lock to Room of Output, Flush, FlushWith, Backlogged and Room.
 type Conn struct {
-	Output
-
 	// What each event needs comes first, so that it lies close together.
-	loop    *Loop
-	handler Handler
-	in      []byte // received, not consumed
-	fd      int
-
+	loop     *Loop
+	handler  Handler
+	fd       int
+	output   atomic.Bool // somebody writes, or the kernel has taken less than was written: room matters
 	phase    phase
 	fresh    bool // no event was seen yet
 	wary     bool // the first event was not to be trusted: read until the kernel says no
 	paused   bool
-	readable bool // the kernel may have more to read
-	gone     bool // the peer shut its sending side
-	ended    bool // ... and all of it was read
-	toldGone bool // to the handler, that the peer is gone
-	toldEnd  bool // ... and that all was read
-	reset    bool // close with RST
-	dirty    bool // in loop.dirty
-	resumed  bool // in loop.resumed
-	waiting  bool // in loop.again
+	readable bool   // the kernel may have more to read
+	gone     bool   // the peer shut its sending side
+	ended    bool   // ... and all of it was read
+	toldGone bool   // to the handler, that the peer is gone
+	toldEnd  bool   // ... and that all was read
+	reset    bool   // close with RST
+	dirty    bool   // in loop.dirty
+	resumed  bool   // in loop.resumed
+	waiting  bool   // in loop.again
+	in       []byte // received, not consumed
+
+	Output
 
 	timer  wheel.Timer
 	remote netip.AddrPort
@@ -185,7 +186,7 @@ func (c *Conn) ready(ev Event) {
 	if c.gone {
 		c.peerGone()
 	}
-	if ev&Writable != 0 && c.phase != closed {
+	if ev&Writable != 0 && c.output.Load() && c.phase != closed {
 		c.writable()
 	}
 }

@@ -210,6 +210,7 @@ func (c *Conn) gather(big, tail []byte) {
 func (c *Conn) write(a, b, d []byte) (n int, err error) {
 	o := &c.Output
 	o.writing, o.edge = true, false
+	c.output.Store(true) // before the attempt: room that comes after it is heeded
 	o.mu.Unlock()
 	if len(b)+len(d) == 0 {
 		n, err = c.loop.sys.Write(c.fd, a)
@@ -255,6 +256,9 @@ func (c *Conn) wrote(n int, err error) {
 	default:
 		o.blocked = time.Now()
 		o.news |= newsBlocked
+	}
+	if o.blocked.IsZero() {
+		c.output.Store(false)
 	}
 	if o.above && o.Pending() <= c.loop.reactor.cfg.LowMark {
 		o.above = false

@@ -28,6 +28,8 @@ const (
 // What each piece of an answer needs comes first, so that it lies close
 // together.
 type flow struct {
+	out upstream.Request // as it is sent
+
 	stage  stage
 	paused bool // the client is behind, the upstream waits
 	alive  bool // the head went out with a keep-alive comment, not with an answer
@@ -57,7 +59,6 @@ type flow struct {
 	begun time.Time // when the wait for the first event began
 	peek  openai.Peek
 	upload
-	out upstream.Request // as it is sent
 
 	as bound
 }

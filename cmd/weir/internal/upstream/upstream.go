@@ -37,6 +37,8 @@ type Request struct {
 	Body   []byte // the body, or its beginning; it stays as it is until Head or Done is told
 	More   bool   // the rest follows by Call.Write and Call.EndBody
 	Head   []byte // room for the rendered head, in use until Head or Done is told; Do may replace it
+
+	tracked tracked // of the call; last, so that it lies close to what follows in the receiver
 }
 
 // Receiver is told how a call goes, on the loop it was made on.
@@ -178,12 +180,14 @@ func (u *Upstream) Available(now time.Time) bool {
 }
 
 // Do sends a request from loop l and tells recv how it goes. It never waits.
+// req is in use until Done is told.
 func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error) {
-	t := &tracked{Receiver: recv, u: u}
 	u.running.Add(1)
 	if u.transport != nil {
-		return u.doRemote(l, req, t), nil
+		return u.doRemote(l, req, &tracked{recv, u}), nil
 	}
+	req.tracked = tracked{recv, u}
+	t := &req.tracked
 	req.Head = u.appendHead(req.Head[:0], req)
 	call, err := u.pool(l).Do(client.Request{Method: req.Method, Head: req.Head, Body: u.body(req), More: req.More}, t)
 	if err != nil {
