@@ -192,9 +192,8 @@ func TestDepartures(t *testing.T) {
 			stages[name] += n
 		}
 	}
-	slices.Sort(took)
 	t.Logf("%d departures: %v", total, stages)
-	t.Logf("client FIN to upstream FIN, of %d: p50 %v, p99 %v, most %v", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	logTook(t, fmt.Sprintf("%d clients at a time", workers), took)
 
 	_, metrics := do(t, "GET", g.admin+"/metrics", "")
 	for _, want := range []string{"\nweir_streams 0\n", "\nweir_pending_bytes 0\n", fmt.Sprintf("weir_cancelled_total{model=\"silent\"} %d\n", stages["connecting"])} {
@@ -205,6 +204,14 @@ func TestDepartures(t *testing.T) {
 	if strings.Contains(metrics, "weir_upstream_failures_total{") {
 		t.Errorf("got %s, want no failure of an upstream", metrics)
 	}
+	alone := all[0]
+	alone.took = nil
+	for range total / workers {
+		if err := alone.leave(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	logTook(t, "one client at a time", alone.took)
 	for _, l := range all { // one failure would have opened the breaker for an hour
 		res, got := do(t, "POST", g.url+chat, `{"model":"`+l.model+`","stream":true}`, "x-mock-tokens", "3")
 		if res.StatusCode != 200 || !strings.HasSuffix(got, "[DONE]\n\n") {
@@ -212,4 +219,10 @@ func TestDepartures(t *testing.T) {
 		}
 	}
 	g.end()
+}
+
+// logTook prints what passed from a client's FIN to its upstream's.
+func logTook(t *testing.T, when string, took []time.Duration) {
+	slices.Sort(took)
+	t.Logf("client FIN to upstream FIN, %s, of %d: p50 %v, p99 %v, most %v", when, len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
 }
