@@ -21,7 +21,8 @@ import (
 // one answer never gets into another.
 //
 // An exchange that an inline handler answered at once goes back to its loop's
-// pool. One that left the loop, to a goroutine or in a Stream, never does.
+// pool. One that left the loop, to a goroutine or in a Stream, never does, unless
+// its handler kept both on the loop and promised so (Request.Recycle).
 type exchange struct {
 	// What each chunk of a stream needs comes first, so that it lies close
 	// together.

@@ -77,7 +77,7 @@ func (c *conn) send(head, body, rest []byte) (room bool) {
 func (c *conn) complete(rest int) {
 	call := c.call
 	keep := rest == 0 && c.reusable()
-	c.phase, c.call = phaseIdle, nil
+	c.phase, c.call, c.recv = phaseIdle, nil, nil
 	if keep {
 		if call.paused {
 			c.rc.Resume()

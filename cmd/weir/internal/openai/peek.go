@@ -249,9 +249,7 @@ func (p *Peek) endString() {
 	}
 	switch string(p.key) {
 	case "model":
-		if p.Model = p.last; p.long || string(p.text) != p.last {
-			p.Model = p.value()
-		}
+		p.Model = p.value()
 		p.modelFrom, p.modelTo = p.begin, p.read
 		p.seen |= sawModel
 	case "user":
@@ -277,6 +275,9 @@ func (p *Peek) value() string {
 		return ""
 	}
 	if bytes.IndexByte(p.text, '\\') < 0 {
+		if string(p.text) == p.last {
+			return p.last
+		}
 		return string(p.text)
 	}
 	var s string

@@ -166,7 +166,7 @@ func containsReplacement(s string) bool {
 // A Peek that has read one body reads the next as a new one does.
 func TestPeekReset(t *testing.T) {
 	bodies := []string{
-		`{"model":"m","stream":true,"user":"u","messages":[{"a":"model"}]}`, `{"model":"m"}`, `{"model":"n"}`, `{"model":"a\"b"}`, `{"model":"a\"b"}`,
+		`{"model":"m","stream":true,"user":"u","messages":[{"a":"model"}]}`, `{"model":"m"}`, `{"model":"n"}`, `{"model":"a\"b"}`, `{"model":"a\"b"}`, `{"model":"x\\u0041"}`, `{"model":"x\u0041"}`, `{"model":"y\\z"}`, `{"model":"y\z"}`,
 		`{"stream":true}`, `{"model":7}`, `{"model":"","user":"\u00e9"}`, `{"model":"m","model":"m"}`, `{"mod`, `[]`, `{"model":"m"} x`, `{"model":"m"}`,
 		`{"model":"` + strings.Repeat("m", 1000) + `"}`, `{"model":"m"}`,
 	}
