@@ -3,6 +3,10 @@
 GO   ?= go
 ARGS ?=
 
+# The go command fetches the toolchain that go.mod asks for, also where it is set
+# up to use none but its own.
+export GOTOOLCHAIN ?= auto
+
 help: ## this
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
 

@@ -2,6 +2,8 @@ module weir
 
 go 1.26
 
+toolchain go1.26.11
+
 require (
 	github.com/panjf2000/gnet/v2 v2.10.0
 	github.com/prometheus/client_golang v1.23.2

@@ -2,6 +2,8 @@ module weir/bench
 
 go 1.26
 
+toolchain go1.26.11
+
 require (
 	github.com/valyala/fasthttp v1.70.0
 	golang.org/x/sys v0.41.0

@@ -18,6 +18,7 @@
 #            are not kept under version control
 set -eu
 cd "$(dirname "$0")"
+export GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" # go.mod says which
 
 usage() {
     sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2

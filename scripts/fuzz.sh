@@ -7,6 +7,7 @@
 # fix.
 set -eu
 cd "$(dirname "$0")/.."
+export GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" # go.mod says which
 time=${1:-30s}
 [ $# = 0 ] || shift
 status=0

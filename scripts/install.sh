@@ -9,6 +9,7 @@
 # packages, which are installed when apt is there and we may use it.
 set -eu
 cd "$(dirname "$0")/.."
+export GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" # go.mod says which
 marks=.tools/installed
 mkdir -p "$marks"
 log=.tools/install.log

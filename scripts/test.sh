@@ -8,6 +8,7 @@
 # The time of a fuzz target: WEIR_FUZZ_TIME (default 3s).
 set -u
 cd "$(dirname "$0")/.."
+export GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" # go.mod says which
 
 steps='install format vet tidy lint cross build race plain invariants clients fuzz modules'
 

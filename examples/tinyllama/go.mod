@@ -2,6 +2,8 @@ module weir/examples/tinyllama
 
 go 1.26
 
+toolchain go1.26.11
+
 require weir v0.0.0
 
 require (

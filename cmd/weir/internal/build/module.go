@@ -13,10 +13,11 @@ import (
 
 // A module is one in a local folder.
 type module struct {
-	path     string
-	folder   string // its root, absolute
-	needs    string // the Go version it asks for, as "go1.26"
-	replaces []replace
+	path      string
+	folder    string // its root, absolute
+	needs     string // the Go version it requires, as "go1.26"
+	toolchain string // the one it is to be built with where that can be had; "" = any
+	replaces  []replace
 }
 
 // A replace is a directive of a go.mod. A local target is absolute.
@@ -28,9 +29,10 @@ type replace struct {
 
 // goMod is what `go mod edit -json` prints of a go.mod.
 type goMod struct {
-	Module  struct{ Path string }
-	Go      string
-	Replace []struct {
+	Module    struct{ Path string }
+	Go        string
+	Toolchain string
+	Replace   []struct {
 		Old, New struct{ Path, Version string }
 	}
 }
@@ -49,7 +51,7 @@ func readModule(ctx context.Context, t *tool, root string) (*module, error) {
 	if mod.Module.Path == "" {
 		return nil, fmt.Errorf("%s has no module line", file)
 	}
-	m := &module{path: mod.Module.Path, folder: root, needs: "go" + mod.Go}
+	m := &module{path: mod.Module.Path, folder: root, needs: "go" + mod.Go, toolchain: mod.Toolchain}
 	for _, r := range mod.Replace {
 		to := r.New.Path
 		if r.New.Version == "" && !filepath.IsAbs(to) {
@@ -103,6 +105,19 @@ func latest(modules []*module) string {
 		}
 	}
 	return newest
+}
+
+// latestToolchain is the newest toolchain that one of the modules names; "" when
+// that adds nothing to the Go version required.
+func latestToolchain(modules []*module) string {
+	newest := latest(modules)
+	named := ""
+	for _, m := range modules {
+		if version.Compare(m.toolchain, newest) > 0 {
+			newest, named = m.toolchain, m.toolchain
+		}
+	}
+	return named
 }
 
 // replaces are those that the build needs: each module by its folder, then what

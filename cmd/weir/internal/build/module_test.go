@@ -60,11 +60,11 @@ func TestReplaces(t *testing.T) {
 // A folder's name may hold what go.mod would take for syntax.
 func TestGoMod(t *testing.T) {
 	p := &plan{modules: []*module{
-		{path: "weir", folder: "/src/my weir", needs: "go1.26", replaces: []replace{{old: "x", oldVersion: "v1.0.0", to: "y", toVersion: "v1.1.0"}}},
-		{path: "a", folder: "/a // \"b\"", needs: "go1.26.1"},
+		{path: "weir", folder: "/src/my weir", needs: "go1.26", toolchain: "go1.26.11", replaces: []replace{{old: "x", oldVersion: "v1.0.0", to: "y", toVersion: "v1.1.0"}}},
+		{path: "a", folder: "/a // \"b\"", needs: "go1.26.1", toolchain: "go1.26.2"},
 	}}
 	got, err := p.goMod()
-	const want = "module weirbuild\n\ngo 1.26.1\n\nreplace weir => \"/src/my weir\"\nreplace a => \"/a // \\\"b\\\"\"\nreplace x v1.0.0 => \"y\" v1.1.0\n"
+	const want = "module weirbuild\n\ngo 1.26.1\n\ntoolchain go1.26.11\n\nreplace weir => \"/src/my weir\"\nreplace a => \"/a // \\\"b\\\"\"\nreplace x v1.0.0 => \"y\" v1.1.0\n"
 	if err != nil || string(got) != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}

@@ -69,6 +69,9 @@ func (p *plan) goMod() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "module %s\n\ngo %s\n\n", buildPath, strings.TrimPrefix(latest(p.modules), "go"))
+	if name := latestToolchain(p.modules); name != "" { // only that of the main module counts
+		fmt.Fprintf(&b, "toolchain %s\n\n", name)
+	}
 	for _, r := range all {
 		fmt.Fprintf(&b, "replace %s => %s\n", versioned(r.old, r.oldVersion), versioned(strconv.Quote(r.to), r.toVersion))
 	}
