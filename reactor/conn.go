@@ -77,6 +77,7 @@ type Conn struct {
 	dirty    bool   // in loop.dirty
 	resumed  bool   // in loop.resumed
 	waiting  bool   // in loop.again
+	dialled  bool   // outgoing
 	in       []byte // received, not consumed
 
 	Output
@@ -320,7 +321,7 @@ func (c *Conn) heed(n news) {
 // come before the event. The end behind it is not to be told as one in good
 // order: the error was taken by the write.
 func (c *Conn) lastWords() {
-	if _, dialled := c.handler.(DialHandler); !dialled {
+	if !c.dialled {
 		return
 	}
 	for range readsPerTurn {

@@ -1,29 +1,46 @@
 package reactor
 
 import (
+	"errors"
 	"net/netip"
 )
+
+// ErrDialLimit is returned by Loop.Dial when connections already hold
+// Config.MaxOpen descriptors.
+var ErrDialLimit = errors.New("reactor: no descriptor left for outgoing connections; raise the limit on open files (ulimit -n) or lower MaxConns")
 
 // Dial starts a connection to addr ("127.0.0.1:80", "[::1]:80" or
 // "unix:/path"; names are not looked up) and puts it on this loop. h is told
 // Connected, or Closed with what went wrong. An error that is known at once is
 // returned instead, and then h is told nothing: ErrStopped when the loop ends
-// its connections, whose handlers may want others.
+// its connections, whose handlers may want others, and ErrDialLimit.
 func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
 	if l.ending {
 		return nil, ErrStopped
 	}
+	r := l.reactor
+	if r.open.Add(1) > int64(r.cfg.MaxOpen) {
+		r.open.Add(-1)
+		return nil, ErrDialLimit
+	}
+	c, err := l.dial(addr, h)
+	if err != nil {
+		r.open.Add(-1)
+	}
+	return c, err
+}
+
+// dial is Dial of a connection that is counted.
+func (l *Loop) dial(addr string, h DialHandler) (*Conn, error) {
 	fd, err := l.sys.Connect(addr)
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{phase: connecting, handler: h}
+	c := &Conn{phase: connecting, handler: h, dialled: true}
 	if remote, err := netip.ParseAddrPort(addr); err == nil {
 		c.remote = remote
 	}
-	l.reactor.open.Add(1)
 	if err := l.adopt(c, fd); err != nil {
-		l.reactor.open.Add(-1)
 		_ = l.sys.Close(fd, false) // the cause is err
 		return nil, err
 	}

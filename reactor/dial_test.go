@@ -4,8 +4,10 @@ package reactor_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -221,3 +223,100 @@ func TestPanicInConnected(t *testing.T) {
 type touchy struct{ *probe }
 
 func (touchy) Connected() { panic("boom") }
+
+// Outgoing connections stop before they take the descriptors that are kept for
+// accepting, files and other listeners, and they may be made again when one has
+// closed.
+func TestDialLimit(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.start(reactor.Config{MaxConns: 10, MaxOpen: 3})
+		addr := "127.0.0.1:1"
+		if w.kernel == nil {
+			addr = w.echoServer("tcp", "127.0.0.1:0")
+		} else {
+			w.Cleanup(w.kernel.Listen(addr, func(*memloop.Client) {}))
+		}
+		w.dial()
+		var dialled []*probe
+		for range 2 {
+			p, err := w.dialFrom(addr)
+			if err != nil {
+				w.Fatal(err)
+			}
+			p.expect(w, "connected")
+			dialled = append(dialled, p)
+		}
+		p, err := w.dialFrom(addr)
+		if !errors.Is(err, reactor.ErrDialLimit) {
+			w.Fatalf("got %v, want ErrDialLimit", err)
+		}
+		p.silent(w)
+		w.do(func() { dialled[0].conn.Abort(reactor.ErrClosed) })
+		dialled[0].expect(w, "closed")
+		if p, err = w.dialFrom(addr); err != nil {
+			w.Fatal(err)
+		}
+		p.expect(w, "connected")
+		if n := w.r.Connections(); n != 3 {
+			w.Errorf("got %d connections, want 3", n)
+		}
+	})
+}
+
+// Outgoing connections do not count towards the limit of accepted ones.
+func TestDialsAreNotAccepted(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{MaxConns: 1, MaxOpen: 10})
+		w.Cleanup(w.kernel.Listen("127.0.0.1:1", func(*memloop.Client) {}))
+		for range 5 {
+			if _, err := w.dialFrom("127.0.0.1:1"); err != nil {
+				w.Fatal(err)
+			}
+		}
+		_, p := w.dial()
+		p.silent(w)
+	})
+}
+
+func TestLocalShortage(t *testing.T) {
+	dialling := func(code error) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", code)}
+	}
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{dialling(syscall.EMFILE), true},
+		{dialling(syscall.ENFILE), true},
+		{dialling(syscall.EADDRNOTAVAIL), true},
+		{dialling(syscall.ENOBUFS), true},
+		{dialling(syscall.ENOMEM), true},
+		{fmt.Errorf("client: connecting: %w", reactor.ErrDialLimit), true},
+		{dialling(syscall.ECONNREFUSED), false},
+		{dialling(syscall.ECONNRESET), false},
+		{dialling(syscall.EHOSTUNREACH), false},
+		{dialling(syscall.ETIMEDOUT), false},
+		{dialling(syscall.EAGAIN), false},
+		{io.EOF, false},
+		{reactor.ErrStopped, false},
+		{nil, false},
+	} {
+		if got := reactor.LocalShortage(test.err); got != test.want {
+			t.Errorf("%v: got %v, want %v", test.err, got, test.want)
+		}
+	}
+}
+
+// A dial that fails for want of descriptors takes none.
+func TestDialShortage(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{})
+		w.kernel.FailDials(os.NewSyscallError("socket", syscall.EMFILE))
+		if _, err := w.dialFrom("127.0.0.1:1"); !reactor.LocalShortage(err) {
+			w.Errorf("got %v, want a local shortage", err)
+		}
+		if n := w.r.Connections(); n != 0 {
+			w.Errorf("got %d connections, want none", n)
+		}
+	})
+}

@@ -165,14 +165,28 @@ func (lis *listener) target(l *Loop) *Loop {
 	return all[int(l.reactor.next.Add(1))%len(all)]
 }
 
+// countIn counts an accepted connection and returns by how many there are now
+// too many.
+func (r *Reactor) countIn() (excess int64) {
+	open, accepted := r.open.Add(1), r.accepted.Add(1)
+	return max(open-int64(r.cfg.MaxOpen), accepted-int64(r.cfg.MaxConns))
+}
+
+// countOut is the end of a connection.
+func (r *Reactor) countOut(dialled bool) {
+	r.open.Add(-1)
+	if !dialled {
+		r.accepted.Add(-1)
+	}
+}
+
 // admit counts a new connection in, or refuses it.
 func (r *Reactor) admit(to, here *Loop, fd int, remote netip.AddrPort) {
-	n := r.open.Add(1)
-	switch limit := int64(r.cfg.MaxConns); {
-	case n > limit+refusalsOpen:
-		r.open.Add(-1)
+	switch excess := r.countIn(); {
+	case excess > refusalsOpen:
+		r.countOut(false)
 		refuseNow(fd, r.cfg.Refusal)
-	case n > limit:
+	case excess > 0:
 		here.refuse(fd, remote)
 	case to == here:
 		here.welcome(fd, remote)
@@ -192,7 +206,7 @@ func (a *arrival) Run() { a.to.welcome(a.fd, a.remote) }
 
 func (a *arrival) dropped() {
 	_ = a.to.sys.Close(a.fd, true) // the reactor has stopped: nobody is to be told
-	a.to.reactor.open.Add(-1)
+	a.to.reactor.countOut(false)
 }
 
 // welcome makes fd a connection with a handler.
@@ -201,7 +215,7 @@ func (l *Loop) welcome(fd int, remote netip.AddrPort) {
 	if err := l.adopt(c, fd); err != nil {
 		l.reactor.log("watching a connection", err)
 		_ = l.sys.Close(fd, true) // the cause is logged
-		l.reactor.open.Add(-1)
+		l.reactor.countOut(false)
 		return
 	}
 	l.introduce(c)
@@ -222,7 +236,7 @@ func (l *Loop) introduce(c *Conn) {
 func (l *Loop) refuse(fd int, remote netip.AddrPort) {
 	c := &Conn{phase: open, remote: remote, handler: refused{}}
 	if err := l.adopt(c, fd); err != nil {
-		l.reactor.open.Add(-1)
+		l.reactor.countOut(false)
 		refuseNow(fd, l.reactor.cfg.Refusal)
 		return
 	}

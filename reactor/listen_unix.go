@@ -17,13 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptorReserve is what connections leave for files, pollers, upstreams
-// and whatever else the process opens.
+// descriptorReserve is what connections leave for files, pollers, listeners,
+// an admin server and whatever else the process opens.
 const descriptorReserve = 64
 
-// descriptorBudget raises the soft limit on descriptors to the hard one and
-// returns what of it connections may take.
-func descriptorBudget() int {
+// DescriptorBudget raises the soft limit on descriptors to the hard one and
+// returns how many of them the connections of a process may hold: all but a
+// reserve of 64. It is the default of Config.MaxOpen.
+func DescriptorBudget() int {
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
 		return 1 << 10

@@ -138,7 +138,8 @@ func drop(t Task) {
 
 func (l *Loop) run() {
 	defer l.reactor.loops.Done()
-	l.endTurn() // of Config.Setup
+	l.beginTurn()
+	l.endTurn() // what Config.Setup has put off
 	if err := l.poller.Run(l); err != nil {
 		l.reactor.log("event loop failed", err)
 		l.abandon()
@@ -404,7 +405,7 @@ func (l *Loop) release(c *Conn) {
 		l.reactor.log("closing a connection", err)
 	}
 	l.held--
-	l.reactor.open.Add(-1)
+	l.reactor.countOut(c.dialled)
 }
 
 func (l *Loop) spareBuffer() []byte {

@@ -24,12 +24,17 @@ type Config struct {
 	// bounds what is read and thrown away meanwhile: 64 KiB.
 	Linger      time.Duration
 	LingerBytes int
-	// MaxConns is the number of connections, outgoing ones included, from
-	// which accepted ones are refused. By default it is what the limit on
-	// descriptors allows, less a reserve.
+	// MaxOpen is the number of descriptors that connections may hold, accepted
+	// and outgoing ones together. By default it is what the limit on
+	// descriptors allows, less a reserve for files, pollers, other listeners
+	// and for refusing connections politely. Beyond it connections are
+	// refused and Dial returns ErrDialLimit.
+	MaxOpen int
+	// MaxConns is the number of accepted connections beyond which further ones
+	// are refused; MaxOpen by default.
 	MaxConns int
-	// Refusal is what a connection beyond MaxConns, or without a descriptor,
-	// is sent before it is closed.
+	// Refusal is what a connection beyond MaxConns or MaxOpen, or without a
+	// descriptor, is sent before it is closed.
 	Refusal []byte
 	// Accept makes the handler of an accepted connection, on its loop.
 	Accept func(c *Conn) Handler
@@ -48,9 +53,10 @@ func (c *Config) fillIn() {
 	setDefault(&c.WriteStall, 30*time.Second)
 	setDefault(&c.Linger, 2*time.Second)
 	setDefault(&c.LingerBytes, 64<<10)
-	if c.MaxConns == 0 {
-		c.MaxConns = descriptorBudget()
+	if c.MaxOpen == 0 {
+		c.MaxOpen = DescriptorBudget()
 	}
+	setDefault(&c.MaxConns, c.MaxOpen)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -67,13 +73,14 @@ func setDefault[T int | time.Duration](v *T, standard T) {
 
 // Reactor is a set of running event loops.
 type Reactor struct {
-	cfg     Config
-	all     []*Loop
-	loops   sync.WaitGroup
-	open    atomic.Int64 // descriptors of connections
-	next    atomic.Uint32
-	spare   spareDescriptor
-	stopped atomic.Bool
+	cfg      Config
+	all      []*Loop
+	loops    sync.WaitGroup
+	open     atomic.Int64 // descriptors of connections
+	accepted atomic.Int64 // those of accepted ones
+	next     atomic.Uint32
+	spare    spareDescriptor
+	stopped  atomic.Bool
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -118,7 +125,7 @@ func (r *Reactor) Connections() int { return int(r.open.Load()) }
 
 // Attach makes fd, a connection of the System, a connection of loop l. Any goroutine.
 func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
-	r.open.Add(1)
+	r.countIn()
 	l.Post(&arrival{l, fd, remote})
 }
 

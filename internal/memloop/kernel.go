@@ -43,6 +43,7 @@ type Kernel struct {
 	table     []*conn    // by descriptor
 	listeners map[string]func(*Client)
 	hanging   map[string]bool
+	dialError error
 	ports     uint16
 }
 
@@ -95,6 +96,14 @@ func (k *Kernel) Hang(addr string) {
 	k.hanging[addr] = true
 }
 
+// FailDials makes dialling fail at once with err, as for want of descriptors;
+// nil ends that.
+func (k *Kernel) FailDials(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dialError = err
+}
+
 // Open is the number of open descriptors.
 func (k *Kernel) Open() (n int) {
 	k.mu.Lock()
@@ -126,6 +135,9 @@ func (k *Kernel) open() *conn {
 func (k *Kernel) Connect(addr string) (fd int, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.dialError != nil {
+		return 0, k.dialError
+	}
 	c := k.open()
 	accept := k.listeners[addr]
 	switch {
