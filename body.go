@@ -69,21 +69,37 @@ func (b *bodyReader) take(p []byte) (n int, act reactor.Task, err error) {
 	return n, nil, nil
 }
 
-// feed takes bytes from the loop and reports whether it should pause.
-func (b *bodyReader) feed(p []byte) (full bool) {
+// feed takes bytes from the loop and reports whether it should pause, and
+// whether there was room for them in the server's budget.
+func (b *bodyReader) feed(p []byte) (full, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {
-		return false
+		return false, true
 	}
 	b.ask = false // the client did not wait
 	if b.off > 0 {
 		b.buf, b.off = b.buf[:copy(b.buf, b.buf[b.off:])], 0
 	}
+	if b.buf, ok = b.ex.srv.bodies.grow(b.buf, len(p), -1); !ok {
+		return false, false
+	}
 	b.buf = append(b.buf, p...)
 	b.full = len(b.buf) > bodyHigh
 	b.signal()
-	return b.full
+	return b.full, true
+}
+
+// drop lets go of what was not read, when nobody will read it any more.
+func (b *bodyReader) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.err = ErrStreamEnded
+		b.signal()
+	}
+	b.ex.srv.bodies.give(int64(cap(b.buf)))
+	b.buf, b.off = nil, 0
 }
 
 // end tells the reader that nothing more will come.

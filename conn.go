@@ -43,6 +43,7 @@ type conn struct {
 	listed     bool // guarded by the output's lock: among the connections that batches have the loop write
 	prev, next *conn
 
+	input int64 // bytes taken from the server's budget for what was not consumed
 	timer wheel.Timer
 	since time.Time // head: of its first byte, or of the beginning of idleness
 	pause time.Time // body: since when the handler has been behind
@@ -57,9 +58,14 @@ func (c *conn) Data(p []byte) (consumed int) {
 		n, more := c.step(p[consumed:])
 		consumed += n
 		if !more {
-			return consumed
+			break
 		}
 	}
+	if rest := len(p) - consumed; (rest > fewInput || c.input > 0) && !c.keepInput(rest) {
+		c.dropInput()
+		return len(p)
+	}
+	return consumed
 }
 
 // step makes one move and reports whether another is possible.
@@ -145,7 +151,7 @@ func statusOf(err error) int {
 		return 413
 	case errors.Is(err, ErrTimeout):
 		return 408
-	case errors.Is(err, ErrBusy), errors.Is(err, ErrServerClosed):
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrBodiesFull), errors.Is(err, ErrServerClosed):
 		return 503
 	}
 	return 400
@@ -166,6 +172,10 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 	c.srv.Trace.requestStart(ex)
 	if c.shard.refusing {
 		c.turnAway()
+		return false
+	}
+	if !r.view && !ex.takeHead() {
+		c.refuse(ErrBodiesFull)
 		return false
 	}
 	if hasBody {
@@ -256,6 +266,7 @@ func (c *conn) inlineOver(ex *exchange) {
 	ex.sealed = over
 	if !over && ex.req.view {
 		ex.req.keep()
+		ex.oweHead()
 	}
 	c.rc.Defer()
 	if p := ex.stream.pump; p != nil && !over {
@@ -276,9 +287,10 @@ func (c *conn) refuse(err error) {
 		ex.onBody = nil
 		f(nil, err)
 	}
+	ex.forgetBody()
 	status := statusOf(err)
 	c.rc.Lock()
-	ex.close = ex.close || status != 503 || ex.received > 0
+	ex.close = ex.close || err != ErrBusy || ex.received > 0
 	if ex.committed || ex.over.Load() {
 		c.spoilt(ex, err)
 		return
@@ -432,6 +444,9 @@ func (c *conn) abandoned() bool { return c.srv.HalfClose != HalfCloseAllow && c.
 // lost ends a request whose client has left.
 func (c *conn) lost(at time.Time) {
 	ex := c.ex
+	if c.phase == phaseBody { // else it is the handler's
+		ex.forgetBody()
+	}
 	if ex.cut(ErrClientGone) {
 		c.srv.stats.told(at)
 	}
@@ -461,12 +476,17 @@ func (c *conn) streaming() bool {
 // Closed is the reactor's last word.
 func (c *conn) Closed(cause error) {
 	at := c.loop().Now()
+	before := c.phase
 	c.phase = phaseOver
+	c.keepInput(0)
 	c.loop().StopTimer(&c.timer)
 	c.shard.remove(c)
 	ex := c.ex
 	if ex == nil {
 		return
+	}
+	if before == phaseBody { // else it is the handler's
+		ex.forgetBody()
 	}
 	cause = departure(cause)
 	if ex.cut(cause) && ex.req.route != nil {

@@ -32,6 +32,10 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		c.refuse(ErrBodyTooLarge)
 		return false
 	}
+	if r.route.buffers() && !c.srv.bodies.fits(length) {
+		c.refuse(ErrBodiesFull)
+		return false
+	}
 	ask := r.head.ExpectContinue() && len(rest) == 0
 	c.startTimer(c.bodyDue())
 	if r.route.mode == inlineArriving {
@@ -88,8 +92,9 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		done = ex.left == 0
 	}
 	ex.received += int64(n)
-	if len(data) > 0 && !ex.skip {
-		c.keepBody(ex, data)
+	if len(data) > 0 && !ex.skip && !c.keepBody(ex, data) {
+		c.refuse(ErrBodiesFull)
+		return n, false
 	}
 	if done {
 		c.bodyDone(ex)
@@ -109,19 +114,26 @@ func bodyError(err error) error {
 	return err
 }
 
-func (c *conn) keepBody(ex *exchange, data []byte) {
+// keepBody takes a piece. It reports false if there is no room for it in the
+// server's budget.
+func (c *conn) keepBody(ex *exchange, data []byte) bool {
 	if b := ex.req.reader; b != nil {
-		if b.feed(data) && c.pause.IsZero() {
+		full, ok := b.feed(data)
+		if full && c.pause.IsZero() {
 			c.pause = c.loop().Now()
 			c.rc.Pause()
 		}
-		return
+		return ok
 	}
 	if f := ex.onBody; f != nil {
 		f(data, nil)
-		return
+		return true
+	}
+	if !ex.growBody(len(data)) {
+		return false
 	}
 	ex.req.body = append(ex.req.body, data...)
+	return true
 }
 
 // resumeBody reads on when the handler has caught up.

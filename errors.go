@@ -35,6 +35,9 @@ var (
 	ErrNoBody = errors.New("weir: response has no body")
 	// ErrBodyTooLarge is the answer to a request body above its limit.
 	ErrBodyTooLarge = errors.New("weir: request body is too large")
+	// ErrBodiesFull is the response to a request for whose body there was no room
+	// within Limits.Bodies.
+	ErrBodiesFull = errors.New("weir: request bodies take as much memory as they may")
 	// ErrTimeout is the cause of a request that did not arrive in time.
 	ErrTimeout = errors.New("weir: request took too long to arrive")
 	// ErrBlockingOnLoop is the answer to what would block, called by a handler

@@ -47,6 +47,8 @@ type exchange struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	slot      *atomic.Int64 // of a detached native handler, to be counted out of
+	kept      int64         // bytes taken from the server's budget by Request.Keep
+	headKept  int64         // bytes taken from it for the copy of a long head
 	hooks     []func(error)
 	hook      [1]func(error) // where hooks begins
 
@@ -55,6 +57,7 @@ type exchange struct {
 	res      Response
 	decoder  chunked.Decoder // of the request body
 	left     int64           // of a request body with a length
+	held     int64           // bytes taken from the server's budget for req.body
 	received int64           // of the request body, framing included
 	started  time.Time       // of the request body
 	partial  bool            // a part of the head has arrived
@@ -82,6 +85,7 @@ func (ex *exchange) end(cause error) farewell {
 		ex.slot.Add(-1)
 		ex.slot = nil
 	}
+	ex.forgetKept()
 	ex.srv.Trace.requestEnd(ex)
 	f := ex.farewell(ex.cause)
 	f.pump = ex.stream.pump
@@ -237,9 +241,11 @@ func (ex *exchange) serve(h Handler) {
 	ex.handled()
 }
 
-// leaveHandler counts a goroutine handler out, before its client can know that
-// it is done: the client's next request finds its place free.
+// leaveHandler counts a goroutine handler out and lets go of the request's body,
+// before its client can know that it is done: the client's next request finds
+// its place free.
 func (ex *exchange) leaveHandler() {
+	ex.forgetBody()
 	if ex.counted {
 		ex.counted = false
 		ex.srv.handlers.Add(-1)
@@ -254,6 +260,7 @@ func (ex *exchange) handled() {
 	s := &ex.stream
 	switch {
 	case ex.over.Load():
+		ex.forgetKept()
 		ex.flush()
 	case s.refusal != nil:
 		ex.errorAnswer(statusOf(s.refusal), s.refusal)
@@ -408,6 +415,7 @@ func (ex *exchange) fail(err error) {
 	o.Lock()
 	ex.served = true
 	if ex.over.Load() {
+		ex.forgetKept()
 		ex.flush()
 		return
 	}

@@ -14,6 +14,7 @@ type Limits struct {
 	Field     int   // one header field, bytes: 16 KiB; 431
 	Fields    int   // header fields: 100; 431
 	Body      int64 // buffered request body, bytes: 8 MiB; 413
+	Bodies    int64 // bytes of requests that are kept, all together: a quarter of the memory (GOMEMLIMIT, cgroup); negative = no limit; 503
 	Pipelined int   // bytes kept behind a running response: 64 KiB; reading pauses
 	HighMark  int   // pending output of one connection, bytes: 256 KiB; producers wait
 	LowMark   int   // where they go on: a quarter of HighMark

@@ -156,6 +156,7 @@ func (o *handOver) Run() {
 		ex.fail(errHandedEarly)
 	default:
 		ex.stopBeat()
+		ex.held, ex.kept = ex.held+ex.kept, 0 // the parts are the handler's
 		s.id, s.detached, s.onRoom, s.beat = 0, false, nil, nil
 		from := ex.req.route
 		ex.req.route, ex.onBody = &Route{mux: from.mux, pattern: from.pattern, handler: o}, nil
@@ -166,11 +167,30 @@ func (o *handOver) Run() {
 
 // Serve puts the body together here, off the loop.
 func (o *handOver) Serve(w *Response, r *Request) {
+	if !o.join(r) {
+		w.ex.refuse(ErrBodiesFull)
+		return
+	}
+	o.to.Serve(w, r)
+}
+
+// join makes the parts the request's body, which takes a copy if there are
+// several. It reports false if there is no room for one.
+func (o *handOver) join(r *Request) bool {
+	defer func() { o.parts = nil }()
 	if len(o.parts) == 1 {
 		r.body = o.parts[0]
-	} else {
-		r.body = slices.Concat(o.parts...)
+		return true
 	}
-	o.parts = nil
-	o.to.Serve(w, r)
+	size := int64(0)
+	for _, p := range o.parts {
+		size += int64(len(p))
+	}
+	if !o.ex.srv.bodies.take(size) {
+		return false
+	}
+	r.body = slices.Concat(o.parts...)
+	o.ex.srv.bodies.give(o.ex.held)
+	o.ex.held = size
+	return true
 }

@@ -53,6 +53,9 @@ func (rt *Route) MaxBody(n int64) *Route { rt.maxBody = n; return rt }
 // answer is 503. No limit by default.
 func (rt *Route) MaxStreams(n int) *Route { rt.maxStreams = int64(n); return rt }
 
+// buffers reports whether bodies are kept whole for the handler.
+func (rt *Route) buffers() bool { return rt.mode == onGoroutine || rt.mode == inline }
+
 func (rt *Route) bodyLimit(s *Server) int64 {
 	if rt.maxBody != 0 || rt.mode == whileArriving || rt.mode == inlineArriving {
 		return rt.maxBody

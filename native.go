@@ -45,7 +45,7 @@ func (n *native) Serve(w *Response, r *Request) {
 	}
 	if n.running.Add(1) > int64(n.h.Limit) {
 		n.running.Add(-1)
-		w.ex.refuseBusy()
+		w.ex.refuse(ErrBusy)
 		return
 	}
 	sink := &nativeSink{w: w, s: &w.ex.stream, running: n.running}
@@ -69,14 +69,14 @@ func (n *native) call(w *Response, r *Request, sink *nativeSink) {
 	}
 }
 
-// refuseBusy answers 503.
-func (ex *exchange) refuseBusy() {
+// refuse makes an error the response, if nothing was sent of another.
+func (ex *exchange) refuse(err error) {
 	ex.rc.Lock()
 	if ex.over.Load() || ex.committed {
 		ex.rc.Unlock()
 		return
 	}
-	ex.errorAnswer(503, ErrBusy)
+	ex.errorAnswer(statusOf(err), err)
 }
 
 // nativeCall is a Request as a plugin.Call.

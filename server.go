@@ -57,6 +57,7 @@ type Server struct {
 	reactor    *reactor.Reactor
 	shards     []*shard
 	stats      stats
+	bodies     *budget
 	stamp      atomic.Pointer[dateStamp]
 	handlers   atomic.Int64
 	conns      atomic.Int64
@@ -125,6 +126,7 @@ func (s *Server) prepare() (err error) {
 		return fmt.Errorf("weir: Limits.LowMark (%d) must be below HighMark (%d)", s.Limits.LowMark, s.Limits.HighMark)
 	}
 	s.headLimits = s.Limits.head()
+	s.bodies = newBudget(s.Limits.Bodies)
 	s.routes = nil
 	switch h := s.Handler.(type) {
 	case *Switch:

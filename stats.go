@@ -17,6 +17,8 @@ type Stats struct {
 	StreamsFailed    uint64  // the handler failed
 	CancelLatency    Latency // from the loop's seeing that the client left to the handler's being told
 	PendingBytes     int64   // output that the kernel has not taken
+	BodyBytes        int64   // of requests that are kept, within BodyLimit (Limits.Bodies)
+	BodyLimit        int64
 }
 
 // Latency is quantiles of a duration, each rounded up by 12 % at most.
@@ -63,6 +65,9 @@ func (s *Server) Stats() Stats {
 		st.Requests += sh.requests.Load()
 	}
 	st.PendingBytes = s.pendingBytes()
+	if s.bodies != nil {
+		st.BodyBytes, st.BodyLimit = s.bodies.used.Load(), s.bodies.limit
+	}
 	return st
 }
 
