@@ -154,7 +154,7 @@ func statusOf(err error) int {
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrBodiesFull), errors.Is(err, ErrServerClosed):
 		return 503
 	}
-	return 400
+	return 500
 }
 
 // begin routes a request whose head is complete and decides what becomes of
@@ -264,7 +264,7 @@ func (c *conn) inlineOver(ex *exchange) {
 	ex.onLoop = false
 	over := ex.over.Load()
 	ex.sealed = over
-	if !over && ex.req.view {
+	if ex.req.view && (!over || ex.broken) {
 		ex.req.keep()
 		ex.oweHead()
 	}
@@ -460,6 +460,7 @@ func (c *conn) end(ex *exchange, cause error) {
 	c.rc.Lock()
 	begun := ex.committed
 	c.rc.Unlock()
+	ex.reportCut()
 	if begun {
 		c.rc.Abort(cause)
 		return
@@ -494,4 +495,5 @@ func (c *conn) Closed(cause error) {
 	}
 	ex.endBody(cause)
 	ex.stopBeat()
+	ex.reportCut()
 }

@@ -40,10 +40,29 @@ var (
 	ErrBodiesFull = errors.New("weir: request bodies take as much memory as they may")
 	// ErrTimeout is the cause of a request that did not arrive in time.
 	ErrTimeout = errors.New("weir: request took too long to arrive")
+	// ErrNotFound is the reason for a 404: no route has the request's path.
+	ErrNotFound = errors.New("weir: no route has this path")
+	// ErrMethodNotAllowed is the reason for a 405: routes have the request's
+	// path, but not its method. The response's Allow field lists theirs.
+	ErrMethodNotAllowed = errors.New("weir: no route of this path has this method")
+	// ErrNotImplemented is the reason for a 501: CONNECT, or a method that
+	// neither a route nor RFC 9110 has.
+	ErrNotImplemented = errors.New("weir: method is not implemented")
+	// ErrBadPath is the reason for a 400: the path encodes a NUL, or cannot be
+	// redirected to.
+	ErrBadPath = errors.New("weir: bad path")
 	// ErrBlockingOnLoop is the answer to what would block, called by a handler
 	// that was registered with HandleInline.
 	ErrBlockingOnLoop = errors.New("weir: would block the event loop; register the handler with Handle")
 )
+
+// PanicError is what OnError is called with for a handler that panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("weir: handler panicked: %v", e.Value) }
 
 // departure turns the reactor's cause for a connection's end into weir's.
 func departure(cause error) error {

@@ -2,7 +2,6 @@ package weir
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
@@ -39,6 +38,7 @@ type exchange struct {
 	unread    bool        // the request body has not arrived whole
 	served    bool        // the handler has returned
 	broken    bool        // it ended before its last byte: the connection is lost
+	reported  bool        // the log and OnError have heard of its failure
 	length    int64       // of a stream's body, +1; 0 = not known
 	cause     error       // why it ended; nil when answered in full
 	sent      Sent
@@ -392,20 +392,12 @@ func (ex *exchange) rescue() {
 		return
 	}
 	err := &PanicError{Value: p, Stack: debug.Stack()}
-	ex.srv.log().Error("weir: handler panicked", "pattern", ex.req.Pattern(), "panic", p, "stack", string(err.Stack))
+	ex.srv.logPanic("handler", ex.req.Pattern(), err)
 	ex.rc.Lock()
 	ex.close = true // who knows what it has left behind
 	ex.rc.Unlock()
 	ex.fail(err)
 }
-
-// PanicError is what OnError is given for a handler that panicked.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("weir: handler panicked: %v", e.Value) }
 
 // fail ends the answer with an error: by an error response while no byte is
 // out, else by cutting the connection, so that the part is never taken for the
@@ -419,7 +411,7 @@ func (ex *exchange) fail(err error) {
 		ex.flush()
 		return
 	}
-	if !ex.committed && o.Err() == nil {
+	if ex.failed() == nil && !ex.committed {
 		ex.stream.leave(err)
 		ex.errorAnswer(500, err)
 		return
@@ -432,40 +424,32 @@ func (ex *exchange) fail(err error) {
 }
 
 // errorAnswer replaces the answer by an error response. The lock is held, and
-// given up for OnError.
+// given up while the log and OnError hear of it; what fails meanwhile adds
+// nothing.
 func (ex *exchange) errorAnswer(status int, err error) {
 	w := &ex.res
+	if w.failing {
+		ex.flush()
+		return
+	}
 	w.header.reset()
 	w.body = w.body[:0]
-	w.status, w.failing = status, true
+	w.status, w.failing, ex.reported = status, true, true
 	if ex.cause == nil {
 		ex.cause = err
 	}
 	if status == 503 {
 		w.header.fields = append(w.header.fields, headerField{"Retry-After", "1"})
 	}
-	if f := ex.srv.OnError; f != nil {
-		ex.rc.Unlock()
-		ex.callOnError(f, err)
-		ex.rc.Lock()
-		if ex.over.Load() {
-			ex.flush()
-			return
-		}
-	}
-	if len(w.body) == 0 && !noContent(w.Status()) {
-		w.plainText(http1.StatusText(w.Status()))
+	f := ex.failure(err)
+	ex.rc.Unlock()
+	ex.explain(f, http1.StatusText(status))
+	ex.rc.Lock()
+	if ex.over.Load() {
+		ex.flush()
+		return
 	}
 	ex.finishBuffered()
-}
-
-func (ex *exchange) callOnError(f func(*Response, *Request, error), err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			ex.srv.log().Error("weir: OnError panicked", "panic", p)
-		}
-	}()
-	f(&ex.res, &ex.req, err)
 }
 
 // reset prepares a pooled exchange for its next request.
@@ -474,7 +458,7 @@ func (ex *exchange) reset() {
 	ex.res.reset()
 	ex.conn, ex.rc = nil, nil
 	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
-	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread = false, false, false, false, false
+	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread, ex.reported = false, false, false, false, false, false
 	ex.cause, ex.hooks, ex.hook[0], ex.onBody, ex.recycled = nil, nil, nil, nil, nil
 	ex.done, ex.ctx, ex.cancel, ex.slot = nil, nil, nil, nil
 	ex.sent, ex.length, ex.left, ex.received = Sent{}, 0, 0, 0

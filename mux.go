@@ -114,14 +114,14 @@ func (m *Mux) Serve(w *Response, r *Request) {
 }
 
 var (
-	badPath        = answerRoute(400, "the path has an encoded control character")
-	notFound       = answerRoute(404, "404 page not found")
-	notImplemented = answerRoute(501, "the method is not implemented")
+	badPath        = refusing(400, ErrBadPath, "the path has an encoded control character")
+	notFound       = refusing(404, ErrNotFound, "404 page not found")
+	notImplemented = refusing(501, ErrNotImplemented, "the method is not implemented")
 	serverOptions  = &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) { w.SetStatus(204) })}
 )
 
-func answerRoute(status int, line string) *Route {
-	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) { w.Error(status, line) })}
+func refusing(status int, err error, line string) *Route {
+	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) { w.refuse(status, err, line) })}
 }
 
 // find returns the route of a request; the server's own when none matches.
@@ -155,7 +155,7 @@ func (m *Mux) Allowed(r *Request) []string { return m.tree.Allowed(r.head.Host()
 func redirectTo(location string) *Route {
 	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) {
 		if err := w.Header().Set("Location", location); err != nil {
-			w.Error(400, "the path cannot be redirected")
+			w.refuse(400, ErrBadPath, "the path cannot be redirected")
 			return
 		}
 		w.Error(307, "moved to "+location)
@@ -165,7 +165,7 @@ func redirectTo(location string) *Route {
 func allowOnly(methods string) *Route {
 	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) {
 		_ = w.Header().Set("Allow", methods) // tokens
-		w.Error(405, "the method is not allowed here; allowed: "+methods)
+		w.refuse(405, ErrMethodNotAllowed, "the method is not allowed here; allowed: "+methods)
 	})}
 }
 

@@ -20,6 +20,7 @@ type Response struct {
 	status  int // 0 = 200
 	body    []byte
 	failing bool // an error response is being made: Write is for its body, whatever the answer was to be
+	final   bool // it is shown to OnError, and nothing of it is sent
 }
 
 // Header is the fields of the answer's head.
@@ -49,7 +50,9 @@ func (w *Response) SetContentLength(n int64) error {
 	if n < 0 {
 		return fmt.Errorf("weir: content length %d is negative", n)
 	}
-	w.ex.length = n + 1
+	if !w.final {
+		w.ex.length = n + 1
+	}
 	return nil
 }
 
@@ -193,6 +196,17 @@ func (w *Response) Sent() Sent {
 	rc.Lock()
 	defer rc.Unlock()
 	return w.ex.sent
+}
+
+// Committed reports whether the head was sent, or can no longer be sent: status
+// and fields are then fixed.
+func (w *Response) Committed() bool {
+	if w.final {
+		return true
+	}
+	w.ex.rc.Lock()
+	defer w.ex.rc.Unlock()
+	return w.ex.committed || w.ex.over.Load()
 }
 
 // count adds n bytes of body to what was sent. The lock is held.

@@ -35,19 +35,32 @@ type Server struct {
 	// and the body is not read. 100 Continue is sent only after it said yes.
 	OnHeaders func(w *Response, r *Request) bool
 
-	// OnError may give an error response another status, head or body. It is
-	// called before the response is sent, with err saying why:
-	// *http1.ParseError, *chunked.Error, ErrBodyTooLarge, ErrTimeout, ErrBusy,
-	// *PanicError, ErrServerClosed or what a stream was aborted with. Of a
-	// request whose head could not be parsed r knows nothing but the address.
-	// It must not block.
+	// OnError is called once for each response that fails, whatever the
+	// reason, unless it is that the client disconnected. Error responses that
+	// handlers and OnHeaders make themselves are not failures.
+	//
+	// It is called before the error response is sent, and may give it another
+	// status, other fields and a body. err is the reason: *http1.ParseError,
+	// *chunked.Error, ErrBodyTooLarge, ErrTimeout, ErrNotFound,
+	// ErrMethodNotAllowed, ErrNotImplemented, ErrBadPath, ErrBusy,
+	// ErrServerClosed, *PanicError, or the error of the handler, generator or
+	// source, or what Abort was called with. If the request head could not be
+	// parsed, only r.RemoteAddr is set.
+	//
+	// When the response had begun, w.Committed reports true: w.Status and
+	// w.Sent describe what was sent, and changes to w have no effect. Here err
+	// may also be ErrSlowClient. OnError is then called on the event loop,
+	// where a handler may still be running on its goroutine.
+	//
+	// It may run on an event loop, must not block, and is called for several
+	// requests at a time.
 	OnError func(w *Response, r *Request, err error)
 
 	Limits    Limits
 	Timeouts  Timeouts
 	HalfClose HalfClose
 	Loops     int            // event loops; GOMAXPROCS by default
-	Logger    *slog.Logger   // slog.Default by default
+	Logger    *slog.Logger   // failed responses (see OnError) and the like; slog.Default by default
 	Trace     *Trace         // nil = none
 	System    reactor.System // the kernel; another one is for tests
 
@@ -59,6 +72,7 @@ type Server struct {
 	stats      stats
 	bodies     *budget
 	stamp      atomic.Pointer[dateStamp]
+	failures   [4]logBudget // by level
 	handlers   atomic.Int64
 	conns      atomic.Int64
 

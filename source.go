@@ -219,7 +219,7 @@ func (p *pump) rescue() {
 		return
 	}
 	err := &PanicError{Value: v, Stack: debug.Stack()}
-	p.s.ex.srv.log().Error("weir: source panicked", "pattern", p.s.ex.req.Pattern(), "panic", v, "stack", string(err.Stack))
+	p.s.ex.srv.logPanic("source", p.s.ex.req.Pattern(), err)
 	p.closeQuietly(err)
 	p.s.ex.fail(err)
 }

@@ -11,17 +11,15 @@ import (
 // bodyLimit bounds a request's body, in bytes.
 const bodyLimit = 8 << 20
 
-// newServer returns the demo's server: OpenAI's routes, and its error shape on
-// every other.
+// newServer returns the demo's server: OpenAI's routes, and its error shape for
+// whatever else is asked.
 func newServer() *weir.Server {
 	mux := new(weir.Mux)
 	self := openai.Model{ID: ModelName, Created: time.Now().Unix(), OwnedBy: "weir"}
 	mux.Handle("POST "+chatPath, weir.Native(HandlerName), ownModel)
-	mux.HandleInline(chatPath, front.AllowOnly("POST"))
 	mux.HandleInline("GET /v1/models", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
 		front.Answer(w, 200, openai.AppendModels(nil, []openai.Model{self}))
 	}))
-	mux.HandleInline("/v1/models", front.AllowOnly("GET, HEAD"))
 	mux.HandleInline("GET /v1/models/{id...}", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 		if id := r.PathValue("id"); id != ModelName {
 			front.Fail(w, openai.ModelNotFound(id))
@@ -29,10 +27,7 @@ func newServer() *weir.Server {
 		}
 		front.Answer(w, 200, openai.AppendModel(nil, self))
 	}))
-	mux.HandleInline("/v1/models/{id...}", front.AllowOnly("GET, HEAD"))
 	mux.HandleInline("GET /{$}", weir.HandlerFunc(welcome))
-	mux.HandleInline("/{$}", front.AllowOnly("GET, HEAD"))
-	mux.HandleInline("/", weir.HandlerFunc(front.NotFound))
 	return &weir.Server{Handler: mux, OnHeaders: front.Identify, OnError: front.Explain(bodyLimit), Limits: weir.Limits{Body: bodyLimit}}
 }
 

@@ -30,19 +30,6 @@ func Fail(w *weir.Response, e *openai.Error) { Answer(w, e.Status, e.Append(nil)
 // SetField is for fields of which name and value are known to be well-formed.
 func SetField(w *weir.Response, name, value string) { _ = w.Header().Set(name, value) }
 
-// AllowOnly refuses the methods that a known path does not have.
-func AllowOnly(methods string) weir.Handler {
-	return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		SetField(w, "Allow", methods)
-		Fail(w, openai.MethodNotAllowed(r.Method(), string(r.Path())))
-	})
-}
-
-// NotFound refuses a path.
-func NotFound(w *weir.Response, r *weir.Request) {
-	Fail(w, openai.NotFound(r.Method(), string(r.Path())))
-}
-
 // Identify is an OnHeaders: it takes the client's request id or makes one, and
 // sends it back. The request keeps it.
 func Identify(w *weir.Response, r *weir.Request) bool {
@@ -76,21 +63,25 @@ func newRequestID() string {
 }
 
 // Explain returns an OnError: what weir refuses by itself has the dialect's
-// shape, too. bodyLimit is the server's limit for bodies.
+// shape, too, paths and methods that there are not among it. bodyLimit is the
+// server's limit for bodies.
 func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error) {
 	return func(w *weir.Response, r *weir.Request, err error) {
+		if w.Committed() {
+			return // the client has a part of another response
+		}
 		id := r.Header().Get(RequestID)
 		if !usableID(id) {
 			id = newRequestID() // it was refused before Identify saw it
 		}
 		SetField(w, RequestID, id)
-		Fail(w, describe(w.Status(), bodyLimit, err))
+		Fail(w, describe(w.Status(), bodyLimit, r, err))
 	}
 }
 
 // describe turns weir's status and reason into the dialect's error. What a
 // handler failed with is not for clients to read.
-func describe(status int, bodyLimit int64, err error) *openai.Error {
+func describe(status int, bodyLimit int64, r *weir.Request, err error) *openai.Error {
 	switch {
 	case errors.Is(err, weir.ErrServerClosed):
 		return openai.ServerError(status, "The server is shutting down. Please try again.")
@@ -100,10 +91,19 @@ func describe(status int, bodyLimit int64, err error) *openai.Error {
 		return openai.TooLarge(bodyLimit)
 	case status == http.StatusInternalServerError:
 		return openai.ServerError(status, "The server had an error while processing your request.")
+	case errors.Is(err, weir.ErrNotFound):
+		return openai.NotFound(r.Method(), string(r.Path()))
+	case errors.Is(err, weir.ErrMethodNotAllowed):
+		return openai.MethodNotAllowed(r.Method(), string(r.Path()))
 	}
 	message := fmt.Sprintf("The request could not be read: %v.", err) // constants and a number, none of the client's bytes
-	if errors.Is(err, weir.ErrTimeout) {
+	switch {
+	case errors.Is(err, weir.ErrTimeout):
 		message = "The request took too long to arrive."
+	case errors.Is(err, weir.ErrNotImplemented):
+		message = fmt.Sprintf("The method %s is not implemented.", r.Method())
+	case errors.Is(err, weir.ErrBadPath):
+		message = "The path has an encoded NUL."
 	}
 	return &openai.Error{Status: status, Message: message, Type: openai.TypeInvalidRequest}
 }

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"strings"
 	"time"
 
 	"weir"
@@ -25,13 +24,6 @@ func (g *generation) mux(o *observer) *weir.Mux {
 	for _, r := range g.cfg.Routes {
 		mux.Handle(r.Path, weir.Native(r.Native), o.native(r.Native)).MaxBody(int64(g.cfg.Limits.Body))
 	}
-	mux.HandleInline("/", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		if allowed := mux.Allowed(r); len(allowed) > 0 {
-			front.AllowOnly(strings.Join(allowed, ", ")).Serve(w, r)
-			return
-		}
-		front.NotFound(w, r)
-	}))
 	return mux
 }
 
