@@ -125,6 +125,37 @@ func (h *Header) View(name string) []byte {
 	return nil
 }
 
+// HasToken reports whether the named field, a list that may be spread over several lines, has
+// token as an element. Names and tokens are compared in any case.
+func (h *Header) HasToken(name, token string) bool {
+	if h.parsed != nil && h.parsed.HasToken(name, token) {
+		return true
+	}
+	for i := range h.fields {
+		if f := &h.fields[i]; sameName(f.name, name) && http1.HasToken([]byte(f.value), token) {
+			return true
+		}
+	}
+	return false
+}
+
+// ClassOf returns what follows from a field's name: see http1.ClassOf. Fields that a Connection
+// field names are hop-by-hop, too: an intermediary passes neither on.
+func (h *Header) ClassOf(name []byte) http1.Class {
+	var class http1.Class
+	if h.parsed != nil {
+		class = h.parsed.ClassOf(name)
+	} else {
+		class = http1.ClassOf(name)
+	}
+	for i := range h.fields { // few, unless the request's own were changed
+		if f := &h.fields[i]; sameName(f.name, "Connection") && http1.HasToken([]byte(f.value), name) {
+			class |= http1.HopByHop
+		}
+	}
+	return class
+}
+
 // Len is the number of fields.
 func (h *Header) Len() int {
 	if h.parsed != nil {

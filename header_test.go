@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"weir"
+	"weir/http1"
 )
 
 func fields(h *weir.Header) (list []string) {
@@ -200,4 +201,43 @@ func TestHeaderAddBytes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// H19, G12: a list is all lines of its field, and what Connection names on any of them is for the connection only, among
+// the fields that came and those that were set.
+func TestHeaderLists(t *testing.T) {
+	check := func(name string, h *weir.Header) {
+		for token, want := range map[string]bool{"keep-alive": true, "X-HOP": true, "x-last": true, "x-a": false, "": false} {
+			if got := h.HasToken("connection", token); got != want {
+				t.Errorf("%s: %q: got %v, want %v", name, token, got, want)
+			}
+		}
+		for field, want := range map[string]http1.Class{
+			"x-hop": http1.HopByHop, "X-Last": http1.HopByHop, "x-a": 0, "TE": http1.HopByHop | http1.Framing | http1.NoTrailer,
+		} {
+			if got := h.ClassOf([]byte(field)); got != want {
+				t.Errorf("%s: class of %s: got %b, want %b", name, field, got, want)
+			}
+		}
+	}
+	lines := [][2]string{{"Connection", "keep-alive"}, {"X-A", "x-b"}, {"connection", ",x-hop ,"}, {"Connection", "x-last"}}
+	var own weir.Header
+	request := "GET / HTTP/1.1\r\nHost: a\r\n"
+	for i, line := range lines {
+		if err := own.Add(line[0], line[1]); err != nil {
+			t.Fatal(err)
+		}
+		if i < len(lines)-1 {
+			request += line[0] + ": " + line[1] + "\r\n"
+		}
+	}
+	check("fields that were set", &own)
+	atDesk(t, weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
+		if err := r.Header().Add("Connection", "x-last"); err != nil {
+			t.Error(err)
+		}
+		check("a request's", r.Header())
+		r.Header().Del("X-A") // the fields are copied
+		check("a request's that were changed", r.Header())
+	}), nil, func(d *desk) { d.exchange(request + "\r\n") })
 }

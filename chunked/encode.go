@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+
+	"weir/http1"
 )
 
 // ErrTrailer is returned, wrapped with the field's name and what is wrong with it, by AppendTrailers.
@@ -74,7 +76,7 @@ func refused(f Field) string {
 			return "control character in the value"
 		}
 	}
-	if forbidden(f.Name) {
+	if http1.ClassOf(f.Name)&http1.NoTrailer != 0 {
 		return "not allowed in a trailer section"
 	}
 	return ""

@@ -1,5 +1,7 @@
 package chunked
 
+import "weir/http1"
+
 // trailerSection consumes what src holds of the trailer section and the CRLF that ends it.
 func (d *Decoder) trailerSection(src []byte) (int, fault) {
 	start := 0 // of the current line in src; what came of it before is in d.held
@@ -100,7 +102,7 @@ func (d *Decoder) deliver(end []byte) {
 	for len(value) > 0 && octets[value[len(value)-1]]&blank != 0 {
 		value = value[:len(value)-1]
 	}
-	if !forbidden(name) {
+	if http1.ClassOf(name)&http1.NoTrailer == 0 {
 		d.Trailer(name, value)
 	}
 }

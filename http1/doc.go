@@ -30,6 +30,12 @@
 // ends in CRLF and nothing else, a field line is never folded, lengths are plain decimal
 // numbers given once, and a head with both framings is refused.
 //
+// # Fields
+//
+// What follows from a field's name alone is one table, [ClassOf]. A field that is a list is all
+// its lines together: the heads' HasToken and ClassOf look at each of them. [IsMediaType] is how
+// a Content-Type is compared.
+//
 // # Writing
 //
 // The Append functions append to a slice and return it. They do not check their arguments:

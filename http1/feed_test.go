@@ -51,9 +51,9 @@ func describe(p parser) string {
 	var b bytes.Buffer
 	switch h := p.(type) {
 	case *Request:
-		fmt.Fprintf(&b, "%q %q %q %q host=%q cl=%d chunked=%v expect=%v upgrade=%q",
+		fmt.Fprintf(&b, "%q %q %q %q host=%q cl=%d chunked=%v expect=%v upgrade=%v",
 			h.Method(), h.Target(), h.Path(), h.RawQuery(), h.Host(),
-			h.ContentLength(), h.Chunked(), h.ExpectContinue(), h.Upgrade())
+			h.ContentLength(), h.Chunked(), h.ExpectContinue(), h.Upgrades())
 	case *Response:
 		kind, length := h.Body("GET")
 		fmt.Fprintf(&b, "%d %q %v %d", h.Status(), h.Reason(), kind, length)

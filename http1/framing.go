@@ -113,6 +113,8 @@ func (h *head) connection(value []byte) {
 			h.flags |= connKeep
 		case equalFold(e, "upgrade"):
 			h.flags |= connUpgrade
+		case len(e) > 0:
+			h.flags |= connOther
 		}
 	}
 }

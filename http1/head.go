@@ -17,6 +17,11 @@ func (s span) in(buf []byte) []byte {
 // field is a field line: its name, and its value without white space around it.
 type field struct{ name, value span }
 
+// called reports whether the field has that name, in any case.
+func (f field) called(buf []byte, name string) bool {
+	return int(f.name.to-f.name.from) == len(name) && equalFold(f.name.in(buf), name)
+}
+
 // flags are what the fields of a head, and its start line, have said so far.
 type flags uint16
 
@@ -29,6 +34,8 @@ const (
 	connClose                   // Connection options
 	connKeep
 	connUpgrade
+	connOther     // ... and one that names a field
+	sawUpgrade    // an Upgrade field
 	sawExpect     // Expect: 100-continue
 	unknownExpect // another expectation
 	ownHost       // the target names the host
@@ -77,7 +84,7 @@ func (h *head) Field(i int) (name, value []byte) {
 // none. An empty value is not nil. It is a view of the head.
 func (h *head) Get(name string) []byte {
 	for _, f := range h.fields {
-		if int(f.name.to-f.name.from) == len(name) && equalFold(f.name.in(h.buf), name) {
+		if f.called(h.buf, name) {
 			return f.value.in(h.buf)
 		}
 	}
@@ -88,7 +95,7 @@ func (h *head) Get(name string) []byte {
 func (h *head) Count(name string) int {
 	n := 0
 	for _, f := range h.fields {
-		if int(f.name.to-f.name.from) == len(name) && equalFold(f.name.in(h.buf), name) {
+		if f.called(h.buf, name) {
 			n++
 		}
 	}

@@ -43,28 +43,6 @@ func isToken[S []byte | string](s S) bool {
 	return len(s) > 0
 }
 
-// HasToken reports whether the comma-separated list value (RFC 9110 5.6.1) has token as an
-// element, in any case. Empty elements are skipped; an element with parameters is another one.
-func HasToken(value []byte, token string) bool {
-	for len(value) > 0 {
-		var e []byte
-		if e, value = cutElement(value); equalFold(e, token) {
-			return true
-		}
-	}
-	return false
-}
-
-// cutElement splits the comma-separated list v after its first element, which it returns
-// without white space around it.
-func cutElement(v []byte) (element, rest []byte) {
-	i := 0
-	for i < len(v) && v[i] != ',' {
-		i++
-	}
-	return trimSpace(v[:i]), v[min(i+1, len(v)):]
-}
-
 // trimSpace cuts optional white space (SP and HTAB, RFC 9110 5.6.3) off both ends.
 func trimSpace(b []byte) []byte {
 	for len(b) > 0 && isSpace(b[0]) {

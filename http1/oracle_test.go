@@ -109,6 +109,7 @@ func diffRequest(h *Request, req *http.Request) string {
 		{"minor", h.Minor(), min(req.ProtoMinor, 1)},
 		{"length", length, req.ContentLength},
 		{"codings", codings, req.TransferEncoding},
+		{"close", !h.KeepAlive(), req.Close},
 		{"fields", fieldMap(h, "Host", "Transfer-Encoding", "Trailer"), without(req.Header, "Trailer")},
 	} {
 		if !reflect.DeepEqual(d.got, d.want) {

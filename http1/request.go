@@ -9,7 +9,7 @@ package http1
 // After an error the parts that came before it are there, for a log line.
 type Request struct {
 	head
-	method, target, path, query, host, upgrade span
+	method, target, path, query, host span
 }
 
 // Parse looks for a whole request head at the start of buf, which holds all bytes of the head
@@ -74,8 +74,8 @@ func (h *Request) note(f field) *ParseError {
 			h.expect(f.value.in(h.buf))
 		}
 	case len("Upgrade"):
-		if equalFold(name, "Upgrade") && h.upgrade.to == 0 {
-			h.upgrade = f.value
+		if equalFold(name, "Upgrade") {
+			h.flags |= sawUpgrade
 		}
 	default:
 		return h.framing(name, f)
@@ -159,11 +159,9 @@ func (h *Request) ExpectContinue() bool {
 	return h.flags&(sawExpect|oldMinor) == sawExpect && (h.Chunked() || h.ContentLength() > 0)
 }
 
-// Upgrade returns the first Upgrade field's value when Connection has the upgrade option, else
-// nil. HTTP/1.0 has no upgrades (RFC 9110 7.8).
-func (h *Request) Upgrade() []byte {
-	if h.flags&(connUpgrade|oldMinor) != connUpgrade {
-		return nil
-	}
-	return h.upgrade.in(h.buf)
+// Upgrades reports whether the client asks to go on in another protocol (RFC 9110 7.8): there
+// are Upgrade fields, and Connection has the upgrade option. HTTP/1.0 has no upgrades. Whether
+// the client names a certain protocol, HasToken("Upgrade", ...) reports.
+func (h *Request) Upgrades() bool {
+	return h.flags&(connUpgrade|sawUpgrade|oldMinor) == connUpgrade|sawUpgrade
 }

@@ -184,19 +184,23 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// H20: what the server does not speak it ignores; here, what the field says.
-func TestUpgrade(t *testing.T) {
-	for _, tt := range []struct{ version, fields, want string }{
-		{"1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n", "websocket"},
-		{"1.1", "Upgrade: websocket\r\nConnection: keep-alive, upgrade\r\n", "websocket"},
-		{"1.1", "Upgrade: a\r\nUpgrade: b\r\nConnection: upgrade\r\n", "a"},
-		{"1.1", "Upgrade: websocket\r\n", "<nil>"},
-		{"1.1", "Connection: upgrade\r\n", "<nil>"},
-		{"1.0", "Connection: upgrade\r\nUpgrade: websocket\r\n", "<nil>"},
+// H20: whether the client asks for another protocol, and for which, on all lines of both fields.
+func TestUpgrades(t *testing.T) {
+	for _, tt := range []struct {
+		version, fields string
+		any, b          bool
+	}{
+		{"1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n", true, false},
+		{"1.1", "Upgrade: websocket\r\nConnection: keep-alive, upgrade\r\n", true, false},
+		{"1.1", "Upgrade: a\r\nUpgrade: x, B\r\nConnection: keep-alive\r\nConnection: x, upgrade\r\n", true, true},
+		{"1.1", "Upgrade: b/1\r\nConnection: upgrade\r\n", true, false},
+		{"1.1", "Upgrade: b\r\n", false, true},
+		{"1.1", "Connection: upgrade\r\n", false, false},
+		{"1.0", "Connection: upgrade\r\nUpgrade: b\r\n", false, true},
 	} {
 		h := parse(t, "GET / HTTP/"+tt.version+"\r\nHost: a\r\n"+tt.fields+"\r\n")
-		if got := orNil(h.Upgrade()); got != tt.want {
-			t.Errorf("HTTP/%s %q: got %q, want %q", tt.version, tt.fields, got, tt.want)
+		if got, b := h.Upgrades(), h.HasToken("Upgrade", "b"); got != tt.any || b != tt.b {
+			t.Errorf("HTTP/%s %q: got %v, to b %v, want %v, %v", tt.version, tt.fields, got, b, tt.any, tt.b)
 		}
 	}
 }

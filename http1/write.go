@@ -76,25 +76,3 @@ func CheckField(name, value string) error {
 	}
 	return nil
 }
-
-// IsFraming reports whether the field with that name, in any case, belongs to the connection
-// and not to the message's author: the writer of a head adds those itself, from what it knows.
-func IsFraming(name string) bool {
-	switch len(name) {
-	case len("TE"):
-		return equalFold(name, "TE")
-	case len("Date"):
-		return equalFold(name, "Date")
-	case len("Trailer"):
-		return equalFold(name, "Trailer") || equalFold(name, "Upgrade")
-	case len("Connection"):
-		return equalFold(name, "Connection") || equalFold(name, "Keep-Alive")
-	case len("Content-Length"):
-		return equalFold(name, "Content-Length")
-	case len("Proxy-Connection"):
-		return equalFold(name, "Proxy-Connection")
-	case len("Transfer-Encoding"):
-		return equalFold(name, "Transfer-Encoding")
-	}
-	return false
-}

@@ -142,47 +142,6 @@ func TestIsDate(t *testing.T) {
 	}
 }
 
-func TestIsFraming(t *testing.T) {
-	for _, name := range []string{"Content-Length", "transfer-encoding", "CONNECTION", "Date", "Keep-Alive",
-		"Upgrade", "Trailer", "TE", "Proxy-Connection"} {
-		if !IsFraming(name) {
-			t.Errorf("IsFraming(%q): got false, want true", name)
-		}
-	}
-	for _, name := range []string{"", "Host", "Content-Type", "Content_Length", "X-Date", "Dat", "Server", "Cookies", "Retry-After"} {
-		if IsFraming(name) {
-			t.Errorf("IsFraming(%q): got true, want false", name)
-		}
-	}
-}
-
-func TestHasToken(t *testing.T) {
-	for _, tt := range []struct {
-		value string
-		want  bool
-	}{
-		{"close", true},
-		{"CLOSE", true},
-		{"a, close", true},
-		{"a,close ,b", true},
-		{",,\tclose", true},
-		{"", false},
-		{",", false},
-		{"closed", false},
-		{"clos", false},
-		{"close;q=1", false},
-		{"a close", false},
-		{`"close"`, false},
-	} {
-		if got := HasToken([]byte(tt.value), "close"); got != tt.want {
-			t.Errorf("HasToken(%q): got %v, want %v", tt.value, got, tt.want)
-		}
-	}
-	if HasToken([]byte("a,b"), "a,b") || HasToken(nil, "a") {
-		t.Error("HasToken: got a match of what is no element")
-	}
-}
-
 func TestIsToken(t *testing.T) {
 	const separators = "\"(),/:;<=>?@[\\]{} \t"
 	for c := range 256 {
@@ -202,9 +161,4 @@ func ExampleAppendStatusLine() {
 	b = append(b, "\r\nhi"...)
 	fmt.Printf("%q\n", b)
 	// Output: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-}
-
-func ExampleHasToken() {
-	fmt.Println(HasToken([]byte("keep-alive, Upgrade"), "upgrade"))
-	// Output: true
 }

@@ -136,12 +136,9 @@ func (v *validator) upstream(here, name string, u Upstream) {
 	}
 }
 
-// own are the fields that the gateway writes itself.
-var own = map[string]bool{
-	"host": true, "connection": true, "content-length": true, "transfer-encoding": true, "keep-alive": true,
-	"proxy-connection": true, "te": true, "trailer": true, "upgrade": true, "expect": true, "date": true,
-	"http2-settings": true, "accept-encoding": true, "content-encoding": true,
-}
+// own are the fields that the gateway writes itself, beside those that describe
+// the framing.
+var own = http1.NewFieldSet("host", "expect", "http2-settings", "accept-encoding", "content-encoding")
 
 func (v *validator) headers(here string, u Upstream) {
 	seen := map[string]string{}
@@ -150,7 +147,7 @@ func (v *validator) headers(here string, u Upstream) {
 		switch {
 		case !http1.IsToken(name):
 			v.complain(at, "%q is no name of a header field", name)
-		case own[lower]:
+		case http1.IsFraming(name), own.Has([]byte(name)):
 			v.complain(at, "%s is written by weir itself", name)
 		case seen[lower] != "":
 			v.complain(at, "is the same field as %s", seen[lower])

@@ -19,7 +19,7 @@ func (f *flow) Head(h *http1.Response) {
 		return
 	}
 	kind, _ := h.Body(f.r.Method())
-	f.answer.events = kind != http1.BodyNone && h.Status() < 300 && isEventStream(h.Get("Content-Type"))
+	f.answer.events = kind != http1.BodyNone && h.Status() < 300 && http1.IsMediaType(h.Get("Content-Type"), "text/event-stream")
 	switch {
 	case retryable(h.Status()) && f.reject(h):
 		return
@@ -392,9 +392,4 @@ func (f *flow) keepAlive() {
 	}
 	_ = f.s.Push([]byte(": keep-alive\n\n")) // ended was told, if the client is gone
 	f.silence()
-}
-
-func isEventStream(contentType []byte) bool {
-	const want = "text/event-stream"
-	return len(contentType) >= len(want) && string(contentType[:len(want)]) == want
 }

@@ -67,12 +67,9 @@ func (c *cors) mark(w *weir.Response, r *weir.Request) {
 
 // vary tells caches that the answer depends on a field of the request.
 func vary(fields *weir.Header, name string) {
-	for _, value := range fields.Values("Vary") {
-		if http1.HasToken([]byte(value), name) {
-			return
-		}
+	if !fields.HasToken("Vary", name) && !fields.HasToken("Vary", "*") {
+		_ = fields.Add("Vary", name) // a token
 	}
-	_ = fields.Add("Vary", name) // a token
 }
 
 // admit answers a page that asks whether it may ask, and returns whether the
@@ -105,9 +102,8 @@ func (c *cors) admit(w *weir.Response, r *weir.Request) bool {
 func others(lists []string) string {
 	var b strings.Builder
 	for _, list := range lists {
-		for name := range strings.SplitSeq(list, ",") {
-			name = strings.Trim(name, " \t")
-			if http1.IsToken(name) && !http1.HasToken([]byte(corsFields), name) {
+		for element := range http1.Elements([]byte(list)) {
+			if name := string(element); http1.IsToken(name) && !http1.HasToken([]byte(corsFields), name) {
 				b.WriteString(", ")
 				b.WriteString(name)
 			}
