@@ -87,12 +87,6 @@ func BadJSON() *Error {
 // MissingModel refuses a request that names no model.
 func MissingModel() *Error { return missing("model") }
 
-// TwoModels refuses a request that names its model more than once: which of
-// them counts is for each parser to say, and theirs may not be ours.
-func TwoModels() *Error {
-	return invalid("model", "duplicate_parameter", "Duplicate parameter: 'model'.")
-}
-
 // ModelNotFound refuses a model that is not served.
 func ModelNotFound(model string) *Error {
 	return &Error{

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 const (
@@ -14,7 +15,7 @@ const (
 // top-level model, stream and user. It looks at each byte once, keeps nothing
 // else and checks no more of the JSON than it needs. The zero value is ready.
 //
-// Of several equal keys the last one wins, as in most parsers; but see Twice.
+// Of several equal keys the last one wins, as in most parsers; but see Ambiguous.
 type Peek struct {
 	Model  string // "" when it is no string, or too long to be a model's name
 	User   string
@@ -23,8 +24,11 @@ type Peek struct {
 	state  peekState
 	depth  int
 	escape bool
-	isKey  bool // the string that is being read is a top-level key
-	seen   uint8
+	isKey  bool  // the string that is being read is a top-level key
+	seen   bool  // the model
+	keys   uint8 // which of the members in peeked there are
+	twice  uint8 // the one that is there twice or in another case, plus 1; 0 = none
+	cased  bool  // ... in another case
 	key    []byte
 	text   []byte
 	ended  bool // the string that was read is over
@@ -58,18 +62,26 @@ const (
 	peekBad
 )
 
-const (
-	sawModelKey = 1 << iota
-	sawModel
-	sawTwo
-)
+// peeked are the members that are read.
+var peeked = [...]string{"model", "stream", "user", "messages"}
 
 // HasModel reports whether the model has been seen, whatever it is.
-func (p *Peek) HasModel() bool { return p.seen&sawModel != 0 }
+func (p *Peek) HasModel() bool { return p.seen }
 
-// Twice reports whether the object has the key model more than once. Such a
-// request must not go on: whoever reads it next may take the other one.
-func (p *Peek) Twice() bool { return p.seen&sawTwo != 0 }
+// Ambiguous returns an error if the object has one of the members that are read
+// more than once, or in another case: a server may take the other one, and those
+// written in Go compare names without regard to case. Such a request must not be
+// passed on.
+func (p *Peek) Ambiguous() *Error {
+	switch name := peeked[max(p.twice, 1)-1]; {
+	case p.twice == 0:
+		return nil
+	case p.cased:
+		return invalid(name, "ambiguous_parameter", "Parameter '%s' must be written in lower case: servers disagree about what other spellings of it mean.", name)
+	default:
+		return invalid(name, "duplicate_parameter", "Duplicate parameter: '%s'.", name)
+	}
+}
 
 // Complete reports whether the object has been seen to its end.
 func (p *Peek) Complete() bool { return p.state == peekOver }
@@ -194,7 +206,7 @@ func (p *Peek) scalar() {
 		p.Stream = string(p.text) == "true"
 	case "model":
 		p.Model, p.modelFrom, p.modelTo = "", 0, 0
-		p.seen |= sawModel
+		p.seen = true
 	}
 	p.key = p.key[:0]
 }
@@ -251,21 +263,42 @@ func (p *Peek) endString() {
 	case "model":
 		p.Model = p.value()
 		p.modelFrom, p.modelTo = p.begin, p.read
-		p.seen |= sawModel
+		p.seen = true
 	case "user":
 		p.User = p.value()
 	}
 	p.key, p.text = p.key[:0], p.text[:0]
 }
 
+// sawKey notes a member that is read, and whether it was there before. A
+// spelling that encoding/json takes for its name counts as well.
 func (p *Peek) sawKey() {
-	if string(p.key) != "model" {
+	if !mayBePeeked(p.key) {
 		return
 	}
-	if p.seen&sawModelKey != 0 {
-		p.seen |= sawTwo
+	for i, name := range peeked {
+		if !strings.EqualFold(string(p.key), name) {
+			continue
+		}
+		cased := string(p.key) != name
+		if p.keys&(1<<i) != 0 || cased {
+			p.twice, p.cased = uint8(i+1), p.cased || cased
+		}
+		p.keys |= 1 << i
 	}
-	p.seen |= sawModelKey
+}
+
+// mayBePeeked is a quick look at a key. An s may be a long one, U+017F, which is
+// a byte longer.
+func mayBePeeked(key []byte) bool {
+	if len(key) < len("user") || len(key) > len("me\u017f\u017fage\u017f") {
+		return false
+	}
+	switch key[0] | 0x20 {
+	case 'm', 's', 'u', "\u017f"[0] | 0x20:
+		return true
+	}
+	return false
 }
 
 // value is the string that was read, "" when it was too long to be one that

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,28 +85,78 @@ func TestRename(t *testing.T) {
 	}
 }
 
-// A request that names its model twice is told apart, however it spells that.
-func TestTwice(t *testing.T) {
-	for body, want := range map[string]bool{
-		`{"model":"a","model":"b"}`:                  true,
-		`{"model":"a","model":"a"}`:                  true,
-		`{"model":"a","mod\u0065l":"b"}`:             true,
-		`{"model":1,"model":"b"}`:                    true,
-		`{"model":"b","model":{}}`:                   true,
-		`{"model":"b","x":{"model":"c"}}`:            false,
-		`{"x":"model","y":["model","model"]}`:        false,
-		`{"model":"b","Model":"c","model ":"d"}`:     false,
-		`{"stream":true,"stream":false,"model":"b"}`: false,
+// What a server may read otherwise than the gateway is told apart, however it is spelled.
+func TestAmbiguous(t *testing.T) {
+	for _, tt := range []struct{ body, code, param string }{
+		{`{"model":"a","model":"b"}`, "duplicate_parameter", "model"},
+		{`{"model":"a","model":"a"}`, "duplicate_parameter", "model"},
+		{`{"model":"a","mod\u0065l":"b"}`, "duplicate_parameter", "model"},
+		{`{"model":1,"model":"b"}`, "duplicate_parameter", "model"},
+		{`{"model":"b","model":{}}`, "duplicate_parameter", "model"},
+		{`{"stream":true,"stream":false,"model":"b"}`, "duplicate_parameter", "stream"},
+		{`{"messages":[],"model":"b","messages":[1]}`, "duplicate_parameter", "messages"},
+		{`{"user":"b","model":"b","user":1}`, "duplicate_parameter", "user"},
+		{`{"model":"b","Model":"c"}`, "ambiguous_parameter", "model"},
+		{`{"MODEL":"b"}`, "ambiguous_parameter", "model"},
+		{`{"model":"b","model":"c","moDel":"d"}`, "ambiguous_parameter", "model"},
+		{`{"moDel":"d","model":"b"}`, "ambiguous_parameter", "model"},
+		{`{"model":"b","Stream":true}`, "ambiguous_parameter", "stream"},
+		{`{"model":"b","ſtream":true}`, "ambiguous_parameter", "stream"},
+		{`{"model":"b","\u017ftream":true}`, "ambiguous_parameter", "stream"},
+		{`{"model":"b","uſer":true}`, "ambiguous_parameter", "user"},
+		{`{"model":"b","meſſageſ":true}`, "ambiguous_parameter", "messages"},
+		{`{"model":"b","\u004dESSAGES":true}`, "ambiguous_parameter", "messages"},
+		{`{"model":"b","x":{"model":"c","Model":"d"}}`, "", ""},
+		{`{"x":"model","y":["model","Model"],"model":"a"}`, "", ""},
+		{`{"model":"b","model ":"d","models":"e","ｍodel":"f","streams":1}`, "", ""},
+		{`{"model":"b","max_tokens":1,"seed":2,"stop":"MODEL","user":"c","stream":true,"messages":[]}`, "", ""},
 	} {
-		for cut := range len(body) + 1 {
+		for cut := range len(tt.body) + 1 {
 			var p Peek
-			p.Feed([]byte(body[:cut]))
-			p.Feed([]byte(body[cut:]))
-			if p.Twice() != want || p.Bad() {
-				t.Fatalf("%s cut at %d: got %v, bad %v, want %v", body, cut, p.Twice(), p.Bad(), want)
+			p.Feed([]byte(tt.body[:cut]))
+			p.Feed([]byte(tt.body[cut:]))
+			got := Error{}
+			if e := p.Ambiguous(); e != nil {
+				got = *e
+			}
+			if got.Code != tt.code || got.Param != tt.param || p.Bad() || tt.code != "" && got.Status != 400 {
+				t.Fatalf("%s cut at %d: got %+v, bad %v, want %q of %q", tt.body, cut, got, p.Bad(), tt.code, tt.param)
 			}
 		}
 	}
+}
+
+// FuzzAmbiguous puts keys to encoding/json, which compares them without regard to case: what it takes for a member that
+// the gateway reads is that member, in its own spelling, or refused.
+func FuzzAmbiguous(f *testing.F) {
+	for _, key := range []string{"model", "Model", "ſtream", "STREAM", "user", "uſer", "messages", "meſſages", "K", "model\x00", "mode", "\xff"} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		quoted, err := json.Marshal(key)
+		if err != nil {
+			t.Skip(err)
+		}
+		body := []byte(`{` + string(quoted) + `:"x"}`)
+		var read struct {
+			Model    *string `json:"model"`
+			Stream   *string `json:"stream"`
+			User     *string `json:"user"`
+			Messages *string `json:"messages"`
+		}
+		if err := json.Unmarshal(body, &read); err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		var p Peek
+		p.Feed(body)
+		var decoded string
+		_ = json.Unmarshal(quoted, &decoded) // it was just encoded
+		taken := read.Model != nil || read.Stream != nil || read.User != nil || read.Messages != nil
+		own := slices.Contains(peeked[:], decoded)
+		if got, want := p.Ambiguous() != nil, taken && !own; got != want {
+			t.Errorf("%s: got ambiguous %v, encoding/json takes it: %v", body, got, taken)
+		}
+	})
 }
 
 func TestIsErrorEvent(t *testing.T) {
@@ -167,7 +218,7 @@ func containsReplacement(s string) bool {
 func TestPeekReset(t *testing.T) {
 	bodies := []string{
 		`{"model":"m","stream":true,"user":"u","messages":[{"a":"model"}]}`, `{"model":"m"}`, `{"model":"n"}`, `{"model":"a\"b"}`, `{"model":"a\"b"}`, `{"model":"x\\u0041"}`, `{"model":"x\u0041"}`, `{"model":"y\\z"}`, `{"model":"y\z"}`,
-		`{"stream":true}`, `{"model":7}`, `{"model":"","user":"\u00e9"}`, `{"model":"m","model":"m"}`, `{"mod`, `[]`, `{"model":"m"} x`, `{"model":"m"}`,
+		`{"stream":true}`, `{"model":7}`, `{"model":"","user":"\u00e9"}`, `{"model":"m","model":"m"}`, `{"Model":"m"}`, `{"model":"m"}`, `{"mod`, `[]`, `{"model":"m"} x`, `{"model":"m"}`,
 		`{"model":"` + strings.Repeat("m", 1000) + `"}`, `{"model":"m"}`,
 	}
 	var used Peek
@@ -176,8 +227,8 @@ func TestPeekReset(t *testing.T) {
 		fresh.Feed([]byte(body))
 		used.Reset()
 		used.Feed([]byte(body))
-		got := fmt.Sprint(used.Model, used.Stream, used.User, used.HasModel(), used.Twice(), used.Complete(), used.Bad(), used.Messages(), used.Growth([]byte(`"x"`)))
-		want := fmt.Sprint(fresh.Model, fresh.Stream, fresh.User, fresh.HasModel(), fresh.Twice(), fresh.Complete(), fresh.Bad(), fresh.Messages(), fresh.Growth([]byte(`"x"`)))
+		got := fmt.Sprint(used.Model, used.Stream, used.User, used.HasModel(), used.Ambiguous(), used.Complete(), used.Bad(), used.Messages(), used.Growth([]byte(`"x"`)))
+		want := fmt.Sprint(fresh.Model, fresh.Stream, fresh.User, fresh.HasModel(), fresh.Ambiguous(), fresh.Complete(), fresh.Bad(), fresh.Messages(), fresh.Growth([]byte(`"x"`)))
 		if got != want {
 			t.Errorf("%.40s: got %s, want %s", body, got, want)
 		}

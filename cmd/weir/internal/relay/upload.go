@@ -49,8 +49,8 @@ func (f *flow) body(p []byte, err error) {
 		f.stop()
 	case f.peek.Bad(), last && !f.peek.Complete():
 		f.refuse(openai.BadJSON())
-	case f.peek.Twice():
-		f.refuse(openai.TwoModels())
+	case f.peek.Ambiguous() != nil:
+		f.refuse(f.peek.Ambiguous())
 	case f.stage == gathering:
 		f.kept.add(p)
 		f.gathered()
