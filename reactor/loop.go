@@ -38,9 +38,7 @@ type Loop struct {
 	conns     []*Conn // by descriptor
 	held      int     // descriptors of connections, those included that wait for a writer
 	listeners map[int]*listener
-	wheel     *wheel.Wheel
-	armed     time.Time // when the poller will call Tick; zero = not at all
-	rearm     bool      // a timer was started in this turn
+	clock     clock
 	now       time.Time // zero until somebody asks in this turn
 	buf       []byte    // what a read goes into
 	spares    [][]byte  // for bytes that are kept
@@ -52,9 +50,10 @@ type Loop struct {
 	dirtySpare, resumedSpare []*Conn
 	laterSpare               []Task
 
-	turn   *Conn // whose callback is running
-	ending bool  // connections are being ended: no more of them
-	local  any
+	turn      *Conn // whose callback is running
+	postponed bool  // the last turn that ran tasks has not run all of them
+	ending    bool  // connections are being ended: no more of them
+	local     any
 
 	mu      sync.Mutex
 	tasks   []Task
@@ -71,7 +70,7 @@ func newLoop(r *Reactor, id int) (*Loop, error) {
 	return &Loop{
 		reactor: r, id: id, sys: r.cfg.System, poller: poller,
 		listeners: make(map[int]*listener),
-		wheel:     wheel.New(time.Now()),
+		clock:     clock{wheel: wheel.New(time.Now())},
 		buf:       make([]byte, readSize),
 	}, nil
 }
@@ -91,15 +90,6 @@ func (l *Loop) Now() time.Time {
 	}
 	return l.now
 }
-
-// StartTimer lets t run out at the deadline, within a millisecond after it.
-func (l *Loop) StartTimer(t *wheel.Timer, deadline time.Time) {
-	l.wheel.Start(t, deadline)
-	l.rearm = true
-}
-
-// StopTimer stops t; the poller may still wake once for it.
-func (l *Loop) StopTimer(t *wheel.Timer) { l.wheel.Stop(t) }
 
 // Post has t run on the loop soon, after what was posted before. Any
 // goroutine. It never waits; once the loop has stopped, t is not run.
@@ -213,20 +203,6 @@ func (l *Loop) event(c *Conn, ev Event) {
 	c.ready(ev)
 }
 
-// Tick is the poller's clock.
-func (l *Loop) Tick() {
-	l.beginTurn()
-	l.armed, l.rearm = time.Time{}, true
-	l.advance()
-	l.endTurn()
-}
-
-func (l *Loop) advance() {
-	l.turn = nil
-	defer l.rescue()
-	l.wheel.Advance(l.Now())
-}
-
 // Woken runs the tasks.
 func (l *Loop) Woken() (more bool) {
 	l.beginTurn()
@@ -234,6 +210,7 @@ func (l *Loop) Woken() (more bool) {
 	l.tasks, l.running = l.running[:0], l.tasks
 	stop := l.stop
 	l.mu.Unlock()
+	l.postponed = len(l.running) > tasksPerTurn
 	for i, t := range l.running {
 		if i == tasksPerTurn {
 			l.postpone(l.running[i:])
@@ -288,7 +265,7 @@ func (l *Loop) endTurn() {
 		l.poller.Wake()
 	}
 	l.turn = nil
-	if l.rearm {
+	if l.clock.rearm {
 		l.setClock()
 	}
 	if invariant.Enabled && time.Since(l.now) > slowTurn {
@@ -344,17 +321,6 @@ func (l *Loop) flush(c *Conn) {
 	defer l.rescue()
 	c.lock()
 	c.flush(nil, nil, true)
-}
-
-func (l *Loop) setClock() {
-	l.rearm = false
-	at, ok := l.wheel.Next()
-	switch {
-	case !ok:
-	case l.armed.IsZero() || at.Before(l.armed):
-		l.armed = at
-		l.poller.Arm(at)
-	}
 }
 
 // guard runs f, which is about c; a panic costs c and nothing else.

@@ -3,6 +3,8 @@
 package reactor
 
 import (
+	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,11 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// netPoller is a Poller on gnet's kqueue. The wake-up and the clock, a timer
-// of the runtime, go by its queue of tasks.
+// netPoller is a Poller on gnet's kqueue. The wake-up goes by its queue of
+// tasks; the clock, a timer of the runtime, writes to a pipe: kqueue reports
+// descriptors in the order in which they became ready, so that what was ready
+// before the alarm is delivered before it.
 type netPoller struct {
 	poll  *netpoll.Poller
 	clock *time.Timer
+	alarm [2]int // the pipe; mu guards it against closing
+
+	mu     sync.Mutex
+	closed bool
+
 	sink  Sink
 	scrap netpoll.PollAttachment // netpoll takes the descriptor from it and does not keep it
 	woken atomic.Bool
@@ -29,9 +38,56 @@ func (*sockets) NewPoller() (Poller, error) {
 		return nil, err
 	}
 	p := &netPoller{poll: poll}
-	p.clock = time.AfterFunc(time.Hour, func() { p.trigger(tick) })
-	p.clock.Stop()
+	if err := p.open(); err != nil {
+		_ = poll.Close() // the cause is err
+		return nil, err
+	}
 	return p, nil
+}
+
+func (p *netPoller) open() error {
+	if err := unix.Pipe(p.alarm[:]); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	for _, fd := range p.alarm {
+		unix.CloseOnExec(fd)
+		if err := unix.SetNonblock(fd, true); err != nil {
+			p.closeAlarm()
+			return os.NewSyscallError("fcntl", err)
+		}
+	}
+	if err := p.poll.AddRead(p.attachment(p.alarm[0]), false); err != nil {
+		p.closeAlarm()
+		return err
+	}
+	p.clock = time.AfterFunc(time.Hour, p.ring)
+	p.clock.Stop()
+	return nil
+}
+
+func (p *netPoller) closeAlarm() {
+	for _, fd := range p.alarm {
+		_ = unix.Close(fd) // a pipe
+	}
+}
+
+// ring puts the alarm behind what is ready. The clock calls it on a goroutine
+// of its own.
+func (p *netPoller) ring() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		_, _ = unix.Write(p.alarm[1], []byte{0}) // fails only when the pipe is full of alarms
+	}
+}
+
+// rang runs on the loop after ring.
+func (p *netPoller) rang() {
+	var all [16]byte
+	_, _ = unix.Read(p.alarm[0], all[:]) // it was reported as readable
+	if !p.sink.Tick() {
+		p.ring()
+	}
 }
 
 func (p *netPoller) attachment(fd int) *netpoll.PollAttachment {
@@ -63,8 +119,6 @@ func (p *netPoller) answer() error {
 	return nil
 }
 
-func tick(p any) error { p.(*netPoller).sink.Tick(); return nil }
-
 func (p *netPoller) Arm(at time.Time) {
 	if at.IsZero() {
 		p.clock.Stop()
@@ -76,6 +130,10 @@ func (p *netPoller) Arm(at time.Time) {
 func (p *netPoller) Run(s Sink) error {
 	p.sink = s
 	err := p.poll.Polling(func(fd int, filter netpoll.IOEvent, flags netpoll.IOFlags) error {
+		if fd == p.alarm[0] {
+			p.rang()
+			return nil
+		}
 		p.sink.Ready(fd, translate(filter, flags))
 		return nil
 	})
@@ -87,6 +145,10 @@ func (p *netPoller) Run(s Sink) error {
 
 func (p *netPoller) Close() error {
 	p.clock.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.closeAlarm()
 	return p.poll.Close()
 }
 

@@ -26,10 +26,12 @@ const (
 // notices and starts another thread: with streams fed by goroutines that costs
 // more than the loop does (docs/adr/0003).
 //
-//	epoll_wait(0) ── events ──> Sink.Ready …, Sink.Woken ──┐
-//	      └── none ──> park until readable, or the alarm ──┴──> again
+//	epoll_wait(0) ── events ──> Sink.Ready …, Sink.Woken ───────────────┐
+//	      └── none ──> park until readable ─────────────────────────────┴──> again
+//	                        or the alarm ── rounds until one is not full ──> Sink.Tick
 type epoller struct {
 	fd    int      // file's
+	last  int      // the highest descriptor that was added
 	bell  int      // an eventfd, edge-triggered, so that it is never read
 	file  *os.File // keeps fd in the runtime's poller
 	wait  syscall.RawConn
@@ -73,6 +75,7 @@ func (p *epoller) open() (err error) {
 }
 
 func (p *epoller) add(fd int, events uint32) error {
+	p.last = max(p.last, fd)
 	ev := unix.EpollEvent{Fd: int32(fd), Events: events}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &ev))
 }
@@ -102,26 +105,58 @@ func (p *epoller) Arm(at time.Time) {
 
 func (p *epoller) Run(s Sink) error {
 	for busy := 0; ; {
-		switch err := p.wait.Read(p.look); {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			p.Arm(time.Time{})
-			s.Tick()
-			continue
+		err := p.wait.Read(p.look)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = p.overdue(s)
+		} else if err == nil {
+			err = p.round(s)
+		}
+		switch {
+		case err == errStopped:
+			return nil
 		case err != nil:
 			return err
-		case p.err == unix.EINTR:
-			continue
-		case p.err != nil:
-			return os.NewSyscallError("epoll_wait", p.err)
-		}
-		if !p.deliver(s) {
-			return nil
 		}
 		if busy += p.got; busy >= yieldAfter {
 			busy = 0
 			runtime.Gosched()
 		}
 	}
+}
+
+// errStopped ends Run: the sink wants no more.
+var errStopped = errors.New("reactor: the loop has stopped")
+
+// overdue delivers what is ready and then calls Tick, until that says that it
+// has run. epoll reports descriptors in the order in which they became ready:
+// a round that is not full was the last of what there was, and after as many
+// rounds as all descriptors take, what comes is new.
+func (p *epoller) overdue(s Sink) error {
+	p.Arm(time.Time{})
+	for done := false; !done; done = s.Tick() {
+		for left := 1 + p.last/eventsPerRound; left > 0; left-- {
+			p.poll(0)
+			if err := p.round(s); err != nil {
+				return err
+			}
+			if p.got < eventsPerRound {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// round hands out the events that poll has found.
+func (p *epoller) round(s Sink) error {
+	switch {
+	case p.err == unix.EINTR:
+	case p.err != nil:
+		return os.NewSyscallError("epoll_wait", p.err)
+	case !p.deliver(s):
+		return errStopped
+	}
+	return nil
 }
 
 // poll looks for events without waiting. The runtime calls it again when there

@@ -56,8 +56,15 @@ type Poller interface {
 	// Wake makes Run call Sink.Woken soon. Any goroutine; wakes that come
 	// before the call are one.
 	Wake()
-	// Arm makes Run call Sink.Tick at or after that moment. Each call
-	// replaces the one before; the zero time disarms.
+	// Arm sets the moment from which on Run calls Sink.Tick. Each call replaces
+	// the one before; the zero time disarms.
+	//
+	// Events come before timers: when the moment has passed, Run first asks the
+	// kernel and delivers what was ready, each descriptor once, and calls Tick
+	// then. It asks again before each further Tick, until Tick returns true. A
+	// deadline that passed while the process was paused, or while the loop was
+	// busy, thus finds delivered what would have stopped it; and a loop that
+	// always has events keeps time all the same.
 	Arm(at time.Time)
 	// Run delivers events until Sink.Woken returns false.
 	Run(s Sink) error
@@ -68,6 +75,6 @@ type Poller interface {
 // Sink is what a Poller delivers to.
 type Sink interface {
 	Ready(fd int, ev Event)
-	Tick()
+	Tick() (done bool)
 	Woken() (more bool)
 }

@@ -6,17 +6,15 @@ import (
 	"weir/reactor"
 )
 
-// bell and alarm are the places of a wake and of the clock among the
-// descriptors of a round.
 const (
-	bell  = -1
-	alarm = -2
+	bell           = -1  // the place of a wake among the descriptors of a round
+	eventsPerRound = 256 // as with epoll
 )
 
 // poller is the events of one loop. Kernel.mu guards next and rung.
 type poller struct {
 	kernel *Kernel
-	next   []int // descriptors of the round to come, in the order of their edges
+	next   []int // descriptors of the rounds to come, in the order of their edges
 	rung   bool  // bell is in next
 	signal chan struct{}
 	timer  *time.Timer
@@ -38,6 +36,11 @@ func (k *Kernel) NewPoller() (reactor.Poller, error) {
 // enqueue puts fd into the next round. Kernel.mu is held.
 func (p *poller) enqueue(fd int) {
 	p.next = append(p.next, fd)
+	p.ring()
+}
+
+// ring makes Run look for events.
+func (p *poller) ring() {
 	select {
 	case p.signal <- struct{}{}:
 	default:
@@ -92,27 +95,45 @@ func (p *poller) Run(s reactor.Sink) error {
 	for {
 		select {
 		case <-p.signal:
+			if !p.deliver(s) {
+				return nil
+			}
 		case <-p.timer.C:
-			p.round = append(p.round, event{fd: alarm})
-		}
-		p.collect()
-		for _, e := range p.round {
-			if !deliver(s, e) {
+			if !p.overdue(s) {
 				return nil
 			}
 		}
-		p.round = p.round[:0]
 	}
 }
 
-func deliver(s reactor.Sink, e event) (more bool) {
-	switch e.fd {
-	case bell:
-		return s.Woken()
-	case alarm:
-		s.Tick()
-	default:
-		s.Ready(e.fd, e.ev)
+// overdue delivers what is ready before each Tick.
+func (p *poller) overdue(s reactor.Sink) (more bool) {
+	for done := false; !done; done = s.Tick() {
+		for left := p.waiting(); left > 0; left -= eventsPerRound {
+			if !p.deliver(s) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (p *poller) waiting() int {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return len(p.next)
+}
+
+// deliver is one round.
+func (p *poller) deliver(s reactor.Sink) (more bool) {
+	p.collect()
+	defer func() { p.round = p.round[:0] }()
+	for _, e := range p.round {
+		if e.fd != bell {
+			s.Ready(e.fd, e.ev)
+		} else if !s.Woken() {
+			return false
+		}
 	}
 	return true
 }
@@ -122,7 +143,8 @@ func (p *poller) collect() {
 	k := p.kernel
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, fd := range p.next {
+	part := p.next[:min(len(p.next), eventsPerRound)]
+	for _, fd := range part {
 		if fd == bell {
 			p.rung = false
 			p.round = append(p.round, event{fd: bell})
@@ -135,7 +157,10 @@ func (p *poller) collect() {
 			}
 		}
 	}
-	p.next = p.next[:0]
+	p.next = append(p.next[:0], p.next[len(part):]...)
+	if len(p.next) > 0 {
+		p.ring()
+	}
 }
 
 func (p *poller) Close() error {

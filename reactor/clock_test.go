@@ -1,0 +1,215 @@
+package reactor_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"weir/internal/wheel"
+	"weir/reactor"
+)
+
+// deadlines are timers of a loop, one a connection, that data stops. Only the
+// loop uses them.
+type deadlines struct {
+	timers []*wheel.Timer
+	passed int
+	met    int
+}
+
+func (d *deadlines) Timeout(*wheel.Timer) { d.passed++ }
+
+// watch makes data stop a new timer of p's connection.
+func (d *deadlines) watch(p *probe) {
+	t := &wheel.Timer{Owner: d}
+	d.timers = append(d.timers, t)
+	p.onData = func(b []byte) int {
+		if t.Running() {
+			d.met++
+		}
+		p.conn.Loop().StopTimer(t)
+		return len(b)
+	}
+}
+
+func (d *deadlines) start(l *reactor.Loop, after time.Duration) {
+	at := time.Now().Add(after)
+	for _, t := range d.timers {
+		l.StartTimer(t, at)
+	}
+}
+
+// pause keeps the loop for d while during runs: what a paused process looks like.
+func (w *world) pause(d time.Duration, before, during func()) {
+	w.Helper()
+	held, resume := make(chan struct{}), make(chan struct{})
+	w.loop().Post(reactor.TaskFunc(func() {
+		before()
+		over := time.After(d)
+		close(held)
+		<-resume
+		<-over
+	}))
+	<-held
+	during()
+	close(resume)
+}
+
+// after returns when the loop has run its timers up to at.
+func (w *world) after(at time.Time) {
+	rang := make(alarmed, 1)
+	timer := wheel.Timer{Owner: rang}
+	w.do(func() { w.loop().StartTimer(&timer, at) })
+	<-rang
+}
+
+// What was ready when a deadline passed is delivered before the timers run, of
+// however many connections: more than one round of the poller tells of.
+func TestEventsComeBeforeTimers(t *testing.T) {
+	for _, test := range []struct {
+		conns int
+		pause time.Duration
+	}{{3, 10 * time.Millisecond}, {700, 10 * time.Millisecond}, {700, 500 * time.Millisecond}} {
+		t.Run(fmt.Sprintf("%d, %v", test.conns, test.pause), func(t *testing.T) {
+			everywhere(t, func(w *world) {
+				var d deadlines
+				w.setup = d.watch
+				w.start(reactor.Config{MaxConns: test.conns})
+				var clients []client
+				for range test.conns {
+					c, _ := w.dial()
+					clients = append(clients, c)
+				}
+				w.pause(test.pause, func() { d.start(w.loop(), test.pause/10) }, func() {
+					for _, c := range clients {
+						c.Write([]byte("x"))
+					}
+				})
+				w.after(time.Now())
+				w.do(func() {
+					if d.passed != 0 || d.met != test.conns {
+						w.Errorf("got %d deadlines passed and %d met, want %d met", d.passed, d.met, test.conns)
+					}
+				})
+			})
+		})
+	}
+}
+
+// After a pause, what a turn has had no time for is delivered first, too:
+// tasks beyond a turn's number, and the rest of what a connection has sent.
+func TestRestComesBeforeTimers(t *testing.T) {
+	t.Run("tasks", func(t *testing.T) {
+		onMemory(t, func(w *world) {
+			const tasks = 10_000
+			w.start(reactor.Config{})
+			d := deadlines{timers: []*wheel.Timer{{}}}
+			d.timers[0].Owner = &d
+			w.pause(time.Second, func() { d.start(w.loop(), time.Millisecond) }, func() {
+				for range tasks {
+					w.loop().Post(reactor.TaskFunc(func() {}))
+				}
+				w.loop().Post(reactor.TaskFunc(func() { w.loop().StopTimer(d.timers[0]) }))
+			})
+			w.after(time.Now())
+			w.do(func() {
+				if d.passed != 0 {
+					w.Error("the deadline has passed, although a task that stops it had been posted")
+				}
+			})
+		})
+	})
+	t.Run("bytes", func(t *testing.T) {
+		onSockets(t, func(w *world) {
+			const size = 512 << 10 // twice a turn's share; the kernel holds it
+			d := deadlines{timers: []*wheel.Timer{{}}}
+			d.timers[0].Owner = &d
+			left := size
+			w.setup = func(p *probe) {
+				p.onData = func(b []byte) int {
+					if left -= len(b); left == 0 {
+						p.conn.Loop().StopTimer(d.timers[0])
+						d.met++
+					}
+					return len(b)
+				}
+			}
+			w.start(reactor.Config{})
+			c, _ := w.dial()
+			w.pause(200*time.Millisecond, func() { d.start(w.loop(), time.Millisecond) }, func() {
+				c.Write(make([]byte, size))
+			})
+			w.after(time.Now())
+			w.do(func() {
+				if d.passed != 0 || d.met != 1 {
+					w.Errorf("got %d deadlines passed and %d met, want one met", d.passed, d.met)
+				}
+			})
+		})
+	})
+}
+
+// After a pause the timers wait for a moment more: a goroutine may have to run
+// before the loop hears of what has come. Without a pause they do not.
+func TestRespite(t *testing.T) {
+	for _, test := range []struct {
+		pause, comes time.Duration // from the beginning
+		passes       time.Duration // 0: the deadline is met
+	}{
+		{0, 300 * time.Millisecond, 200 * time.Millisecond},
+		{220 * time.Millisecond, 300 * time.Millisecond, 220 * time.Millisecond},
+		{5 * time.Second, 5010 * time.Millisecond, 0},
+		{5 * time.Second, 6 * time.Second, 5050 * time.Millisecond},
+	} {
+		t.Run(fmt.Sprint(test.pause, test.comes), func(t *testing.T) {
+			onMemory(t, func(w *world) {
+				w.start(reactor.Config{})
+				begin := time.Now()
+				var passed time.Duration
+				timer := wheel.Timer{Owner: alarm(func() { passed = time.Since(begin) })}
+				go func() {
+					time.Sleep(test.comes)
+					w.loop().Post(reactor.TaskFunc(func() { w.loop().StopTimer(&timer) }))
+				}()
+				w.loop().Post(reactor.TaskFunc(func() {
+					w.loop().StartTimer(&timer, begin.Add(200*time.Millisecond))
+					time.Sleep(test.pause)
+				}))
+				time.Sleep(10 * time.Second)
+				w.do(func() {
+					if passed != test.passes {
+						w.Errorf("got the deadline passed after %v, want %v", passed, test.passes)
+					}
+				})
+			})
+		})
+	}
+}
+
+// A loop that always has something to do keeps time.
+func TestBusyLoopKeepsTime(t *testing.T) {
+	for _, pause := range []time.Duration{0, 200 * time.Millisecond} {
+		t.Run(fmt.Sprint(pause), func(t *testing.T) {
+			onSockets(t, func(w *world) {
+				w.start(reactor.Config{})
+				rang := make(alarmed, 1)
+				timer := wheel.Timer{Owner: rang}
+				stop := false
+				var again reactor.TaskFunc
+				again = func() {
+					if !stop {
+						w.loop().Post(again)
+					}
+				}
+				w.pause(pause, func() {
+					w.loop().StartTimer(&timer, time.Now().Add(time.Millisecond))
+					for range 5000 { // more than a turn runs
+						w.loop().Post(again)
+					}
+				}, func() {})
+				<-rang
+				w.do(func() { stop = true })
+			})
+		})
+	}
+}
