@@ -73,6 +73,20 @@ func (c *Call) Write(p []byte) (room bool) {
 	return room
 }
 
+// Pending is the number of bytes of the request that the kernel has not taken.
+func (c *Call) Pending() int {
+	switch {
+	case c.over:
+		return 0
+	case !c.conn.ready:
+		return len(c.req.Head) + len(c.req.Body) + len(c.rest)
+	}
+	rc := c.conn.rc
+	rc.Lock()
+	defer rc.Unlock()
+	return rc.Pending()
+}
+
 // EndBody says that the request body is complete. It sends nothing.
 func (c *Call) EndBody() { c.more = false }
 

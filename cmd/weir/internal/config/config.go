@@ -115,6 +115,7 @@ type Hold struct {
 // Limits are bounds for every client.
 type Limits struct {
 	Body    Size `json:"body" min:"1KiB" max:"64GiB" doc:"the largest request body"`
+	Bodies  Size `json:"bodies" min:"0B" max:"65536GiB" doc:"request bytes that are kept, of all clients together; beyond it 503; 0 is a quarter of the memory limit (GOMEMLIMIT, control group, ulimit -v, machine)"`
 	Streams int  `json:"streams" min:"1" max:"10000000" doc:"most requests at a time"`
 	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the longest line of an upstream's event"`
 }

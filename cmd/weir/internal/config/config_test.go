@@ -69,7 +69,7 @@ func TestFull(t *testing.T) {
 	if got, want := c.Models["chat"].Session, (Session{"x-session-id", true}); got != want {
 		t.Errorf("got session %+v, want %+v", got, want)
 	}
-	if got, want := c.Limits, (Limits{64 << 20, 20000, 4 << 20}); got != want {
+	if got, want := c.Limits, (Limits{64 << 20, 1 << 30, 20000, 4 << 20}); got != want {
 		t.Errorf("got limits %+v, want %+v", got, want)
 	}
 	if got, want := c.Log, (Log{"stdout", "json", 1}); got != want {
@@ -172,7 +172,7 @@ models:
     retries: 2
     hold: {events: 1, wait: 2s}
     keepalive: 0s
-limits: {body: 64MiB, streams: 20000, event: 4MiB}
+limits: {body: 64MiB, bodies: 0, streams: 20000, event: 4MiB}
 log: {access: stderr, format: auto, sample: 1}
 drain: 60s
 `

@@ -85,6 +85,8 @@ func describe(status int, bodyLimit int64, r *weir.Request, err error) *openai.E
 	switch {
 	case errors.Is(err, weir.ErrServerClosed):
 		return openai.ServerError(status, "The server is shutting down. Please try again.")
+	case errors.Is(err, weir.ErrBodiesFull):
+		return openai.NoRoom()
 	case status == http.StatusServiceUnavailable:
 		return openai.Overloaded()
 	case status == http.StatusRequestEntityTooLarge:

@@ -140,6 +140,17 @@ func Overloaded() *Error {
 	}
 }
 
+// NoRoom refuses a request whose body finds no room among those that are kept.
+// The answer needs a Retry-After header besides.
+func NoRoom() *Error {
+	return &Error{
+		Status:  http.StatusServiceUnavailable,
+		Message: "The server holds as many request bytes as it may. Please try again later.",
+		Type:    TypeServer,
+		Code:    "request_memory_exhausted",
+	}
+}
+
 // ServerError is a failure that is not the client's: status is 500, or 502 and
 // 504 for an upstream's.
 func ServerError(status int, message string) *Error {

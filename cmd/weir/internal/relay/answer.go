@@ -91,7 +91,7 @@ func (f *flow) Body(p []byte) {
 	}
 	if f.stage == holding && a.events && a.count < f.route.model.Hold.Events {
 		a.held = append(a.held, p...)
-		if p = nil; len(a.held) <= f.g.MaxEvent { // more is not held: no line is too long
+		if p = nil; len(a.held) <= f.g.MaxEvent && f.account() { // more is not held: no line is too long
 			return
 		}
 	}
@@ -117,6 +117,7 @@ func (f *flow) release() {
 		f.answer.held = nil
 		f.push(held)
 	}
+	f.account()
 }
 
 // commit lets the head out where no event is there to take it along, so that

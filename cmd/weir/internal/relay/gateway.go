@@ -103,6 +103,11 @@ func (g *Gateway) Serve(w *weir.Response, r *weir.Request) {
 		front.Fail(w, openai.TooLarge(g.MaxBody))
 		return
 	}
+	if r.ContentLength() > gatherLimit && !(r.Keep(gatherLimit) && r.Keep(0)) { // not even the beginning would find room
+		front.SetField(w, "Retry-After", "1")
+		front.Fail(w, openai.NoRoom())
+		return
+	}
 	s := w.Stream()
 	if s.Cause() != nil {
 		return // refused, or the client has left

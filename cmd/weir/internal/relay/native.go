@@ -2,7 +2,6 @@ package relay
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"weir"
@@ -20,7 +19,7 @@ type Native struct {
 func (f *flow) handOver(m *Model) {
 	f.record.Model, f.record.Upstream, f.record.Attempts = m.Name, m.Native.Name, 1
 	f.handed = true
-	body := slices.Clone(f.kept.parts)
+	body := f.kept.give()
 	f.stop()
 	f.w.HandOver(m.Native.Handler, body...)
 }

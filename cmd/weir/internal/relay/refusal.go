@@ -77,7 +77,9 @@ func (f *flow) listen(p []byte) {
 		f.heard(false)
 		return
 	}
-	r.body = append(r.body, p...)
+	if r.body = append(r.body, p...); !f.account() {
+		f.heard(false)
+	}
 }
 
 // heard is the end of a refusal, of which the body may be whole. Another target

@@ -50,6 +50,12 @@ func upstreamAddr(i int) string { return fmt.Sprintf("127.0.0.1:%d", 8000+i) }
 // atRig runs f with a gateway in front of n upstreams.
 func atRig(t *testing.T, n int, f func(r *rig)) {
 	t.Helper()
+	atRigKeeping(t, n, 0, f)
+}
+
+// atRigKeeping is atRig with a limit for all kept request bytes.
+func atRigKeeping(t *testing.T, n int, bodies int64, f func(r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, kernel: memloop.New()}
 		var ups []*upstream.Upstream
@@ -69,7 +75,7 @@ func atRig(t *testing.T, n int, f func(r *rig)) {
 		r.gateway.Observer = recorder{rig: r}
 		mux := new(weir.Mux)
 		mux.HandleInlineBody("/v1/chat/completions", r.gateway)
-		r.srv = &weir.Server{Handler: mux, Loops: 1, System: r.kernel, Logger: slog.New(slog.DiscardHandler)}
+		r.srv = &weir.Server{Handler: mux, Loops: 1, System: r.kernel, Logger: slog.New(slog.DiscardHandler), Limits: weir.Limits{Bodies: bodies}}
 		if err := r.srv.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -78,6 +84,9 @@ func atRig(t *testing.T, n int, f func(r *rig)) {
 			cancel()
 			_, _ = r.srv.Shutdown(ctx) // at once
 			synctest.Wait()
+			if kept := r.srv.Stats().BodyBytes; kept != 0 {
+				t.Errorf("got %d bytes of requests kept afterwards, want none", kept)
+			}
 			for _, u := range ups {
 				if n := u.Running(); n != 0 {
 					t.Errorf("%s: got %d calls that run afterwards, want none", u.Name, n)

@@ -1,7 +1,16 @@
 package relay
 
+import (
+	"slices"
+	"sync"
+)
+
 // segment is the most that a part of what is kept has.
 const segment = gatherLimit
+
+// segments are those of long bodies that went on, for others: as garbage they
+// would add to what is counted.
+var segments = sync.Pool{New: func() any { return new([segment]byte) }}
 
 // store is as much of a request's body as is here and still needed. It lies in
 // parts, so that it grows without moving what is there, and goes piece by piece.
@@ -26,7 +35,7 @@ func (s *store) add(p []byte) {
 			s.parts = append(s.parts, s.spare)
 			s.spare = nil
 			if last++; last > 0 { // a long one, which will fill it
-				s.parts[last] = make([]byte, 0, segment)
+				s.parts[last] = segments.Get().(*[segment]byte)[:0]
 			}
 		}
 		n := min(len(p), segment-len(s.parts[last]))
@@ -67,11 +76,35 @@ func (s *store) take() (at int, p []byte) {
 
 func (s *store) rewind() { s.next, s.at = 0, s.begin }
 
-// free lets go of what was taken.
+// free lets go of what was taken. Nobody may look at it any more.
 func (s *store) free() {
+	for _, p := range s.parts[:s.next] {
+		if cap(p) == segment {
+			segments.Put((*[segment]byte)(p[:segment]))
+		}
+	}
 	clear(s.parts[:s.next]) // the collector looks at the whole array
 	s.parts = s.parts[s.next:]
 	s.next, s.begin = 0, s.at
+}
+
+// size is the memory that is kept.
+func (s *store) size() (n int) {
+	switch last := len(s.parts) - 1; {
+	case last >= 0: // those between the first and the last are full
+		n = cap(s.parts[last])
+		if last > 0 {
+			n += cap(s.parts[0]) + (last-1)*segment
+		}
+	}
+	return n
+}
+
+// give returns the parts, which are the caller's from now on.
+func (s *store) give() [][]byte {
+	parts := slices.Clone(s.parts)
+	*s = store{spare: s.spare}
+	return parts
 }
 
 // spareBody is the size up to which memory is kept for the next body.
@@ -80,8 +113,12 @@ const spareBody = 4 << 10
 // forget lets go of everything.
 func (s *store) forget() {
 	spare := s.spare
-	if len(s.parts) == 1 && cap(s.parts[0]) <= spareBody {
+	switch {
+	case len(s.parts) == 1 && cap(s.parts[0]) <= spareBody:
 		spare = s.parts[0][:0]
+	case len(s.parts) > 1: // a long one, of which an upstream has seen copies only
+		s.next = len(s.parts)
+		s.free()
 	}
 	*s = store{spare: spare}
 }

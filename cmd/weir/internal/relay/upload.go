@@ -30,6 +30,8 @@ type upload struct {
 	freed   bool   // a part of a long one was sent and is not kept any more
 	full    bool   // the upstream takes no more for now
 	name    []byte // the model's name there as JSON; nil = as it is
+	renamed []byte // a short one's copy with that name
+	noted   int64  // bytes that the server was told are kept
 }
 
 // body takes a piece of the request's body.
@@ -53,9 +55,17 @@ func (f *flow) body(p []byte, err error) {
 		f.refuse(f.peek.Ambiguous())
 	case f.stage == gathering:
 		f.kept.add(p)
+		if !f.account() {
+			f.refuse(openai.NoRoom())
+			return
+		}
 		f.gathered()
 	case f.long:
 		f.relayBody(p)
+		if !f.account() && len(p) > 0 { // what is on its way only moves
+			f.refuse(openai.NoRoom())
+			return
+		}
 		if f.peek.Stream != streamed { // told late, but told
 			f.silence()
 		}
@@ -123,8 +133,10 @@ func (f *flow) outgoing() (body []byte, length int64) {
 	}
 	if !f.long {
 		body = f.kept.first()
+		f.renamed = nil
 		if f.name != nil {
-			body = f.peek.Rename(body, f.name)
+			f.renamed = f.peek.Rename(body, f.name)
+			body = f.renamed
 		}
 		return body, int64(len(body))
 	}
@@ -188,6 +200,7 @@ func (f *flow) Drained() {
 	f.full = false
 	f.begun = f.loop.Now()
 	f.handOn()
+	f.account() // what moved on from what was kept finds room
 }
 
 // uploading reports whether the upstream has not been sent the whole request.

@@ -188,6 +188,7 @@ func fixed(a, b *config.Config) (fields []string) {
 	}{
 		{"/listen", !slices.Equal(a.Listen, b.Listen)},
 		{"/admin", a.Admin != b.Admin},
+		{"/limits/bodies", a.Limits.Bodies != b.Limits.Bodies},
 		{"/limits/streams", a.Limits.Streams != b.Limits.Streams},
 		{"/log", a.Log != b.Log},
 		{"/drain", a.Drain != b.Drain},
@@ -202,10 +203,10 @@ func fixed(a, b *config.Config) (fields []string) {
 // server returns the server in front of the gateway. Its own limits are those
 // of the first configuration, but for that of bodies.
 func (l *live) server(log *slog.Logger) *weir.Server {
-	streams := l.now.Load().cfg.Limits.Streams
+	limits := l.now.Load().cfg.Limits
 	return &weir.Server{
 		Handler: &l.routes, OnHeaders: l.admit, OnError: l.explain, Logger: log,
-		Limits: weir.Limits{Streams: streams, Handlers: streams},
+		Limits: weir.Limits{Streams: limits.Streams, Handlers: limits.Streams, Bodies: int64(limits.Bodies)},
 	}
 }
 

@@ -71,6 +71,10 @@ func newMetrics() *metrics {
 		return float64(s.StreamsActive)
 	}), m.gauge("weir_pending_bytes", "Output that clients have not taken.", func(s weir.Stats) float64 {
 		return float64(s.PendingBytes)
+	}), m.gauge("weir_kept_request_bytes", "Memory that holds requests: bodies that are gathered or wait for their upstream, long heads, pipelined requests.", func(s weir.Stats) float64 {
+		return float64(s.BodyBytes)
+	}), m.gauge("weir_kept_request_bytes_limit", "What that may be at most, by limits.bodies or the memory limit.", func(s weir.Stats) float64 {
+		return float64(s.BodyLimit)
 	}), m.gauge("weir_connections", "Client connections.", func(s weir.Stats) float64 {
 		return float64(s.Connections)
 	}))

@@ -235,6 +235,15 @@ func connectionEnded(err error) bool {
 
 func (c *remote) Write(p []byte) (room bool) { return c.body.write(p) }
 
+// Pending is the memory that holds what net/http has not taken of a body that
+// comes in pieces.
+func (c *remote) Pending() int {
+	if c.body == nil {
+		return 0
+	}
+	return c.body.size()
+}
+
 func (c *remote) EndBody() { c.body.end(io.EOF) }
 
 func (c *remote) Pause() { c.paused = true }
@@ -310,6 +319,12 @@ func (u *upload) write(p []byte) (room bool) {
 	u.signal()
 	u.full = len(u.buf) > uploadHigh
 	return !u.full
+}
+
+func (u *upload) size() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return cap(u.buf)
 }
 
 func (u *upload) end(err error) {

@@ -54,6 +54,7 @@ type Call interface {
 	Resume() // go on
 	Cancel() // end the call and its connection at once
 	Connected() bool
+	Pending() int // bytes of the request that the kernel has not taken
 }
 
 // Timeouts bound what an upstream may take (G5). Zero = no limit.

@@ -1,0 +1,31 @@
+package relay
+
+// This file counts what a request keeps in memory, against limits.bodies of all
+// of them.
+
+// fewBytes are not counted, so that an ordinary request does not touch what all
+// loops share. limits.streams bounds how many there are of them.
+const fewBytes = 4 << 10
+
+// account tells the server how much memory the request keeps by now. It
+// reports false if that is too much: what came last has to go.
+func (f *flow) account() bool {
+	n := int64(f.kept.size() + cap(f.renamed) + cap(f.answer.held))
+	if f.refusal != nil {
+		n += int64(cap(f.refusal.body))
+	}
+	if f.long && f.call != nil {
+		n += int64(f.call.Pending())
+	}
+	if n <= fewBytes {
+		n = 0
+	}
+	if n == f.noted {
+		return true
+	}
+	if !f.r.Keep(n) {
+		return f.stage == over // it is given back already
+	}
+	f.noted = n
+	return true
+}
