@@ -60,7 +60,7 @@ type Server struct {
 	Timeouts  Timeouts
 	HalfClose HalfClose
 	Loops     int            // event loops; GOMAXPROCS by default
-	Logger    *slog.Logger   // failed responses (see OnError) and the like; slog.Default by default
+	Logger    *slog.Logger   // failed responses (see OnError) and the like; slog.Default by default; no request waits for its Handle
 	Trace     *Trace         // nil = none
 	System    reactor.System // the kernel; another one is for tests
 
@@ -161,7 +161,7 @@ func (s *Server) prepare() (err error) {
 		Linger:     s.Timeouts.Linger,
 		MaxConns:   s.Limits.Conns,
 		Refusal:    []byte(refusal),
-		Logger:     s.log(),
+		Logger:     s.Logger,
 		System:     s.System,
 		Setup: func(l *reactor.Loop) {
 			sh := newShard(s, l)
@@ -190,12 +190,8 @@ func (s *Server) Addrs() []net.Addr {
 // Reactor is the server's event loops, once it was started.
 func (s *Server) Reactor() *reactor.Reactor { return s.reactor }
 
-func (s *Server) log() *slog.Logger {
-	if s.Logger != nil {
-		return s.Logger
-	}
-	return slog.Default()
-}
+// log is Logger as loops may use it: nobody waits for its handler.
+func (s *Server) log() *slog.Logger { return s.reactor.Logger() }
 
 // mux is what requests are routed by now; nil without one.
 func (s *Server) mux() *Mux {

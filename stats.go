@@ -19,6 +19,7 @@ type Stats struct {
 	PendingBytes     int64   // output that the kernel has not taken
 	BodyBytes        int64   // of requests that are kept, within BodyLimit (Limits.Bodies)
 	BodyLimit        int64
+	LogLost          uint64 // records that Server.Logger has not taken in time
 }
 
 // Latency is quantiles of a duration, each rounded up by 12 % at most.
@@ -60,6 +61,9 @@ func (s *Server) Stats() Stats {
 		StreamsCancelled: s.stats.cancelled.Load(),
 		StreamsFailed:    s.stats.failed.Load(),
 		CancelLatency:    s.stats.latency.summary(),
+	}
+	if s.reactor != nil {
+		st.LogLost = s.reactor.LogLost()
 	}
 	for _, sh := range s.shards {
 		st.Requests += sh.requests.Load()

@@ -126,6 +126,12 @@ func (w *world) start(cfg reactor.Config) {
 	}
 }
 
+// logged is the reactor's log so far.
+func (w *world) logged() string {
+	w.r.AwaitLog()
+	return w.log.String()
+}
+
 func (w *world) accept(c *reactor.Conn) reactor.Handler {
 	p := newProbe(c)
 	if w.setup != nil {

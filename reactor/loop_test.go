@@ -67,7 +67,7 @@ func TestPanics(t *testing.T) {
 				if n := w.r.Connections(); n != 1 {
 					w.Errorf("got %d connections, want the other", n)
 				}
-				if log := w.log.String(); strings.Count(log, "boom\n") != 1 || !strings.Contains(log, "loop_test.go") {
+				if log := w.logged(); strings.Count(log, "boom\n") != 1 || !strings.Contains(log, "loop_test.go") {
 					w.Errorf("got log %q, want the panic once, with its stack", log)
 				}
 				if slices.Contains([]string{"Data", "PeerClosed", "Drained"}, test.name) && !strings.Contains(p.cause.Error(), "boom") {
@@ -94,8 +94,8 @@ func TestPanicsOfNobody(t *testing.T) {
 		c.Write([]byte("alive"))
 		p.expect(w, "data alive")
 		for _, want := range []string{"in a timer", "in a task"} {
-			if !strings.Contains(w.log.String(), want) {
-				w.Errorf("got log %q, want %q in it", w.log.String(), want)
+			if log := w.logged(); !strings.Contains(log, want) {
+				w.Errorf("got log %q, want %q in it", log, want)
 			}
 		}
 	})

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"weir/internal/logq"
 )
 
 // Config is how a Reactor runs. The zero value of a field is its default.
@@ -40,7 +42,8 @@ type Config struct {
 	Accept func(c *Conn) Handler
 	// Setup is called once for each loop before it runs.
 	Setup func(l *Loop)
-	// Logger takes what has no other place to go to; slog.Default.
+	// Logger takes what has no other place to go to; slog.Default. No loop
+	// waits for its handler: see Reactor.Logger.
 	Logger *slog.Logger
 	// System is the kernel; the real one by default.
 	System System
@@ -80,6 +83,7 @@ type Reactor struct {
 	accepted atomic.Int64 // those of accepted ones
 	next     atomic.Uint32
 	spare    spareDescriptor
+	logs     *logq.Handler // of Config.Logger
 	stopped  atomic.Bool
 
 	mu        sync.Mutex
@@ -94,7 +98,7 @@ func New(cfg Config) (*Reactor, error) {
 	if cfg.LowMark >= cfg.HighMark {
 		return nil, errors.New("reactor: Config.LowMark must be below HighMark")
 	}
-	r := &Reactor{cfg: cfg}
+	r := &Reactor{cfg: cfg, logs: logq.NewHandler(cfg.Logger.Handler())}
 	r.spare.open()
 	for id := range cfg.Loops {
 		l, err := newLoop(r, id)
@@ -130,7 +134,8 @@ func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
 }
 
 // Close stops listening, ends every connection with RST and returns when all
-// loops have ended. It may be called twice.
+// loops have ended. It waits a second at most for the log to take what was
+// logged. It may be called twice.
 func (r *Reactor) Close() {
 	r.stopped.Store(true)
 	r.StopListening()
@@ -144,6 +149,14 @@ func (r *Reactor) Close() {
 	}
 	r.loops.Wait()
 	r.spare.close()
+	r.logs.Wait(time.Second)
 }
 
-func (r *Reactor) log(what string, err error) { r.cfg.Logger.Error("reactor: "+what, "err", err) }
+// Logger logs to Config.Logger without waiting for it: its handler is called on
+// a goroutine of its own. What that does not take in time is lost and counted.
+func (r *Reactor) Logger() *slog.Logger { return slog.New(r.logs) }
+
+// LogLost is how many records Config.Logger has not taken.
+func (r *Reactor) LogLost() uint64 { return r.logs.Lost() }
+
+func (r *Reactor) log(what string, err error) { r.Logger().Error("reactor: "+what, "err", err) }
