@@ -2,6 +2,7 @@ package http1
 
 import (
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -10,7 +11,7 @@ import (
 // use; a nil FieldSet is empty.
 type FieldSet struct{ table *fieldTable }
 
-// NewFieldSet returns the set of the names, of which there may be at most 255.
+// NewFieldSet returns the set of the names, of which there may be at most 65535.
 func NewFieldSet(names ...string) *FieldSet {
 	return &FieldSet{newFieldTable(map[Class][]string{1: names})}
 }
@@ -18,11 +19,11 @@ func NewFieldSet(names ...string) *FieldSet {
 // Has reports whether name is in the set.
 func (s *FieldSet) Has(name []byte) bool { return s != nil && lookUp(s.table, name) != 0 }
 
-// fieldTable gives names a class. It is an open hash table whose slots are single bytes, so
-// that the names of one request's fields, of which most are not in it, cost little more than
-// a byte each from the cache.
+// fieldTable gives names a class. It is an open hash table whose slots are small, so that
+// the names of one request's fields, of which most are not in it, cost little more than two
+// bytes each from the cache.
 type fieldTable struct {
-	slots   []uint8 // index into names plus one; 0 = free
+	slots   []uint16 // index into names plus one; 0 = free
 	shift   uint
 	names   []string
 	classes []Class
@@ -35,11 +36,11 @@ func newFieldTable(classes map[Class][]string) *fieldTable {
 			t.names, t.classes = append(t.names, name), append(t.classes, class)
 		}
 	}
-	if len(t.names) > 255 {
-		panic("http1: more than 255 names in a set of fields")
+	if len(t.names) > math.MaxUint16 {
+		panic("http1: more than 65535 names in a set of fields")
 	}
 	log := uint(bits.Len(uint(4*len(t.names) + 1))) // at most a quarter full: nearly all misses end at a free slot
-	t.slots, t.shift = make([]uint8, 1<<log), 32-log
+	t.slots, t.shift = make([]uint16, 1<<log), 32-log
 	for i, name := range t.names {
 		if name == "" {
 			continue
@@ -48,7 +49,7 @@ func newFieldTable(classes map[Class][]string) *fieldTable {
 		for t.slots[at] != 0 {
 			at = (at + 1) & uint32(len(t.slots)-1)
 		}
-		t.slots[at] = uint8(i + 1)
+		t.slots[at] = uint16(i + 1)
 	}
 	return t
 }

@@ -35,7 +35,7 @@ type Upstream struct {
 	URL        string            `json:"url" need:"true" doc:"http://host:port, https://host or unix:/path; the request's own path is used"`
 	Dialect    string            `json:"dialect" enum:"openai" later:"anthropic,ollama,tgi" doc:"the API that it speaks"`
 	KeyEnv     string            `json:"key_env" doc:"the environment variable with the key that is sent to it"`
-	Headers    map[string]string `json:"headers" doc:"fields added to every request"`
+	Headers    map[string]string `json:"headers" doc:"fields of every request to it; they replace the client's of the same name"`
 	Timeouts   Timeouts          `json:"timeouts" doc:"how long it may take; 0s is without limit"`
 	MaxStreams int               `json:"max_streams" min:"0" max:"1000000" doc:"most requests at a time, above that another target is taken; 0 is without limit"`
 	Health     Health            `json:"health" doc:"active probes; off without a path"`

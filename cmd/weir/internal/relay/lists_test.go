@@ -2,8 +2,12 @@ package relay
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"weir/cmd/weir/internal/upstream"
 )
 
 const jsonHead = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
@@ -94,5 +98,45 @@ func TestMediaTypes(t *testing.T) {
 				t.Errorf("%s: got %q, want an event stream: %v", contentType, got, events)
 			}
 		})
+	}
+}
+
+// An upstream's own fields, and its key, replace the client's of the same name, in any case and on any line.
+func TestConfiguredFields(t *testing.T) {
+	for _, over := range []string{"http", "https", "h2"} {
+		for _, key := range []string{"", "operator"} {
+			t.Run(over+key, func(t *testing.T) {
+				got := make(chan http.Header, 1)
+				url := gatewayTo(t, over, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header }), upstream.Config{
+					Key: key,
+					Headers: []upstream.Field{
+						{Name: "x-team", Value: "infra"}, {Name: "X-Two", Value: "a"}, {Name: "x-two", Value: "b"}, {Name: "User-Agent", Value: "weir"},
+					},
+				})
+				r, err := http.NewRequest("POST", url, strings.NewReader(`{"model":"m"}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header = http.Header{
+					"X-TEAM": {"mine", "ours"}, "x-team": {"theirs"}, "X-Two": {"c"}, "X-Other": {"d", "e"},
+					"User-Agent": {"client"}, "Authorization": {"Bearer client"},
+				}
+				res, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				want := http.Header{"X-Team": {"infra"}, "X-Two": {"a", "b"}, "X-Other": {"d", "e"}, "User-Agent": {"weir"}, "Authorization": nil}
+				if key != "" {
+					want["Authorization"] = []string{"Bearer operator"}
+				}
+				head := <-got
+				for name, values := range want {
+					if !slices.Equal(head[name], values) {
+						t.Errorf("%s: got %q, want %q", name, head[name], values)
+					}
+				}
+			})
+		}
 	}
 }

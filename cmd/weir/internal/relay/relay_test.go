@@ -30,8 +30,14 @@ func each(t *testing.T, test func(t *testing.T, gateway func(h http.Handler) str
 // gateway serves a gateway in front of the handler and returns its URL.
 func gateway(t *testing.T, over string, h http.Handler) string {
 	t.Helper()
+	return gatewayTo(t, over, h, upstream.Config{})
+}
+
+// gatewayTo is gateway with more of the upstream's configuration.
+func gatewayTo(t *testing.T, over string, h http.Handler, cfg upstream.Config) string {
+	t.Helper()
 	up := httptest.NewUnstartedServer(h)
-	cfg := upstream.Config{Name: "up"}
+	cfg.Name = "up"
 	switch over {
 	case "http":
 		up.Start()

@@ -82,13 +82,15 @@ func (u *Upstream) doRemote(l *reactor.Loop, req *Request, recv Receiver) Call {
 // fill sets the fields that the plain transport writes into its head.
 func (u *Upstream) fill(h http.Header, req *Request) {
 	for _, f := range req.Fields {
-		h.Add(string(f.Name), string(f.Value))
+		if !u.replaced.Has(f.Name) {
+			h.Add(string(f.Name), string(f.Value))
+		}
 	}
 	for _, f := range u.Headers {
-		h.Set(f.Name, f.Value)
+		h.Add(f.Name, f.Value)
 	}
 	if u.Key != "" {
-		h.Set("Authorization", "Bearer "+u.Key)
+		h.Set(keyField, "Bearer "+u.Key)
 	}
 	if h.Get("User-Agent") == "" {
 		h["User-Agent"] = nil // net/http's own would say that it was the client

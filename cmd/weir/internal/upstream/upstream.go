@@ -65,8 +65,8 @@ type Config struct {
 	Name       string
 	URL        string // http://host:port[/prefix], https, or unix:/path
 	Timeouts   Timeouts
-	Key        string // sent as a bearer token; "" = none
-	Headers    []Field
+	Key        string         // sent as a bearer token; "" = none
+	Headers    []Field        // replace the fields of these names that a Request has
 	MaxStreams int            // 0 = no limit
 	Standard   bool           // http too goes by net/http, on goroutines
 	Roots      *x509.CertPool // whom to trust for https; nil = the system's
@@ -78,6 +78,7 @@ type Config struct {
 // Upstream is one server behind the gateway.
 type Upstream struct {
 	Config
+	replaced  *http1.FieldSet   // the names of Headers, and the key's
 	transport http.RoundTripper // of an upstream that is not talked to on the loop
 	host      string            // of the Host field
 	target    string            // to be looked up: host:port
@@ -92,7 +93,7 @@ type Upstream struct {
 
 // New checks the URL and looks its host up.
 func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
-	u := &Upstream{Config: cfg, pools: make([]*client.Pool, loops)}
+	u := &Upstream{Config: cfg, replaced: replaced(cfg), pools: make([]*client.Pool, loops)}
 	if cfg.Breaker == nil {
 		u.Breaker = breaker.New(breaker.Config{})
 	}
@@ -127,6 +128,25 @@ func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	}
 	return u, nil
 }
+
+// replaced is the fields that a request to the upstream has from its
+// configuration alone; nil = none.
+func replaced(cfg Config) *http1.FieldSet {
+	var names []string
+	for _, f := range cfg.Headers {
+		names = append(names, f.Name)
+	}
+	if cfg.Key != "" {
+		names = append(names, keyField)
+	}
+	if names == nil {
+		return nil
+	}
+	return http1.NewFieldSet(names...)
+}
+
+// keyField is the field that the key is sent in.
+const keyField = "Authorization"
 
 // resolve looks the host up and remembers its first address.
 func (u *Upstream) resolve(ctx context.Context) error {
@@ -238,13 +258,15 @@ func (u *Upstream) appendHead(b []byte, req *Request) []byte {
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = http1.AppendField(b, "Host", u.host)
 	for _, f := range req.Fields {
-		b = http1.AppendField(b, f.Name, f.Value)
+		if !u.replaced.Has(f.Name) {
+			b = http1.AppendField(b, f.Name, f.Value)
+		}
 	}
 	for _, f := range u.Headers {
 		b = http1.AppendField(b, f.Name, f.Value)
 	}
 	if u.Key != "" {
-		b = append(append(append(b, "Authorization: Bearer "...), u.Key...), "\r\n"...)
+		b = append(append(append(b, keyField+": Bearer "...), u.Key...), "\r\n"...)
 	}
 	switch {
 	case req.Length >= 0:
