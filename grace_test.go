@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/internal/patience"
 )
 
 // Streams are told when new requests are no longer taken, and may go on until
@@ -195,7 +196,7 @@ func TestNoRequestIsLostWhileDraining(t *testing.T) {
 // askUntilRefused asks on connections that are kept for as long as the server
 // keeps them, until it was told 503 that often.
 func askUntilRefused(t *testing.T, addr string, times int, served chan<- struct{}) {
-	client := &http.Client{Transport: new(http.Transport), Timeout: 10 * time.Second}
+	client := &http.Client{Transport: new(http.Transport), Timeout: patience.Limit}
 	defer client.CloseIdleConnections()
 	for told := 0; told < times; {
 		res, err := client.Get("http://" + addr + "/s")

@@ -14,6 +14,7 @@ import (
 
 	"weir"
 	"weir/internal/memloop"
+	"weir/internal/patience"
 )
 
 // desk is a server on the kernel in memory, in a bubble with a fake clock.
@@ -148,7 +149,7 @@ func mux(routes map[string]func(*weir.Response, *weir.Request)) *weir.Mux {
 // shutdown ends a server that runs on sockets.
 func shutdown(t *testing.T, srv *weir.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
 	if _, err := srv.Shutdown(ctx); err != nil {
 		t.Error(err)

@@ -18,6 +18,7 @@ import (
 
 	"weir"
 	"weir/internal/memloop"
+	"weir/internal/patience"
 )
 
 // run is one performance of a scenario.
@@ -156,11 +157,11 @@ func playOverSockets(t *testing.T, sc *scenario) [][]string {
 		return socket{c.(*net.TCPConn)}
 	}
 	return r.play(func(want []string) {
-		patience := time.After(socketPatience)
+		late := time.After(patience.Limit)
 		for !slices.Equal(r.seen(false), want) {
 			select {
 			case <-r.house.stirred:
-			case <-patience:
+			case <-late:
 				return
 			}
 		}

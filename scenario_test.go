@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 // The files testdata/conn/*.txt are conversations with one server: what clients
@@ -226,5 +225,3 @@ const (
 	everyByte = -1
 	uncut     = -2
 )
-
-const socketPatience = 5 * time.Second

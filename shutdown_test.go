@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/internal/patience"
 )
 
 func dialServer(t *testing.T, srv *weir.Server) net.Conn {
@@ -19,7 +20,7 @@ func dialServer(t *testing.T, srv *weir.Server) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience.Limit))
 	return c
 }
 
@@ -193,7 +194,7 @@ func TestConnectionLimit(t *testing.T) {
 	}
 	a.Close()
 	c.Close()
-	for deadline := time.Now().Add(5 * time.Second); ; { // until the server has seen that they left
+	for deadline := time.Now().Add(patience.Limit); ; { // until the server has seen that they left
 		d := dialServer(t, srv)
 		got := answer(d)
 		d.Close()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/internal/patience"
 )
 
 // census is what the process has.
@@ -43,7 +44,7 @@ const heapSlack = 1 << 20
 
 // settled counts when there is no more than before, or will not be.
 func settled(before census) census {
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(patience.Limit); ; {
 		now := count()
 		if now.within(before) || time.Now().After(deadline) {
 			return now

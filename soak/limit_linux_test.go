@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"weir/internal/patience"
 )
 
 const (
@@ -160,7 +162,7 @@ func (p *server) visit() *wire {
 // asks has the server say how many streams it has.
 func (w *wire) asks(t *testing.T, streams int) {
 	t.Helper()
-	if err := w.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := w.SetDeadline(time.Now().Add(patience.Limit)); err != nil {
 		t.Fatal(err)
 	}
 	w.say([]byte("GET /stats HTTP/1.1\r\nHost: soak\r\n\r\n"))
@@ -262,7 +264,7 @@ func (c *crowd) listen(t *testing.T) {
 	t.Helper()
 	for _, g := range c.served {
 		for range 4 { // an event is a line and an empty one
-			if err := g.w.SetDeadline(time.Now().Add(patience)); err != nil {
+			if err := g.w.SetDeadline(time.Now().Add(patience.Limit)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := g.body.ReadString('\n'); err != nil {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"time"
+
+	"weir/internal/patience"
 )
 
 // plan is what one client does, from connecting to having gone. A plan that
@@ -125,7 +127,7 @@ func (s *seat) ordinary() order {
 func (s *seat) wire() (*wire, error) {
 	if w := s.kept; w != nil {
 		s.kept = nil
-		return w, w.SetDeadline(time.Now().Add(patience))
+		return w, w.SetDeadline(time.Now().Add(patience.Limit))
 	}
 	return connect(s.hall.addr, 0)
 }
@@ -255,7 +257,7 @@ func cut(rec *record, err error) error {
 
 // await waits for something that the server has to do.
 func (s *seat) await(event <-chan struct{}) bool {
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(patience.Limit)
 	defer timer.Stop()
 	select {
 	case <-event:

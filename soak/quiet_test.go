@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/internal/patience"
 )
 
 // quiet is how many streams are open when nothing moves.
@@ -19,7 +20,7 @@ const quiet = 200
 func TestSoakQuiet(t *testing.T) {
 	srv := start(t)
 	defer stop(t, srv)
-	h := newHall(srv.Addrs()[0].String(), patience)
+	h := newHall(srv.Addrs()[0].String(), patience.Limit)
 	s := &seat{hall: h, rng: rand.New(rand.NewPCG(*seed, 0))}
 	wires := make([]*wire, quiet)
 	records := make([]*record, quiet)
@@ -44,7 +45,7 @@ func TestSoakQuiet(t *testing.T) {
 		ways[how].add(records[i])
 	}
 	awaitEmpty(t, srv)
-	text := judge(t, book.close(patience), weir.Stats{}, srv.Stats())
+	text := judge(t, book.close(patience.Limit), weir.Stats{}, srv.Stats())
 	for how := range byHalfCloseReset {
 		text += fmt.Sprintf("by %v, ms to told: p50, p99, max %s\n", how, quantiles(ways[how].exits))
 	}

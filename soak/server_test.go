@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/internal/patience"
 	"weir/plugin"
 )
 
@@ -131,7 +132,7 @@ func depart(rec *record, s stream, cause, after error) {
 	if err := s.Send(tooLate); !errors.Is(err, after) {
 		rec.fault("Send after the end: got %v, want %v", err, after)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
 	if !await(ctx.Done(), s.Done()) {
 		rec.fault("Done is not closed after the end (%v)", cause)

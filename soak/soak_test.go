@@ -37,6 +37,7 @@ import (
 
 	"weir"
 	"weir/internal/leak"
+	"weir/internal/patience"
 )
 
 var (
@@ -82,7 +83,7 @@ func wave(t *testing.T, srv *weir.Server, length time.Duration) (*watch, string)
 	peaks.stop()
 	awaitEmpty(t, srv)
 	complain(t, "clients", h.faults)
-	return peaks, judge(t, book.close(10*time.Second), counted, srv.Stats()) + h.table()
+	return peaks, judge(t, book.close(patience.Limit), counted, srv.Stats()) + h.table()
 }
 
 // start makes a server that listens.
@@ -100,7 +101,7 @@ func start(t *testing.T) *weir.Server {
 // stop may be called twice.
 func stop(t *testing.T, srv *weir.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
 	if report, err := srv.Shutdown(ctx); err != nil || report.Cut != 0 {
 		t.Errorf("shutdown: got %+v, %v, want nothing left to cut", report, err)
@@ -183,7 +184,7 @@ func (h *hall) table() string {
 // awaitEmpty waits for the last connection to go: lingering ends after 2 s.
 func awaitEmpty(t *testing.T, srv *weir.Server) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience.Limit); ; {
 		st := srv.Stats()
 		if st.Connections == 0 && st.StreamsActive == 0 && st.PendingBytes == 0 {
 			return

@@ -12,16 +12,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"weir/internal/patience"
 )
 
 // segment is what the clients let the server send at once. Loopback's own
 // size would have the kernel buffer megabytes for each client that does not
 // read, and none would ever be behind.
 const segment = 1400
-
-// patience bounds every read of a client, so that a server which forgets one
-// is noticed.
-const patience = 60 * time.Second
 
 // wire is a client's side of a connection.
 type wire struct {
@@ -31,7 +29,7 @@ type wire struct {
 
 // connect dials; receive is the size of the receive buffer, 0 the kernel's own.
 func connect(addr string, receive int) (*wire, error) {
-	d := net.Dialer{Timeout: patience, KeepAlive: -1, Control: func(_, _ string, rc syscall.RawConn) (err error) {
+	d := net.Dialer{Timeout: patience.Limit, KeepAlive: -1, Control: func(_, _ string, rc syscall.RawConn) (err error) {
 		set := func(fd uintptr) {
 			err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, segment)
 			if receive > 0 && err == nil {
@@ -46,7 +44,7 @@ func connect(addr string, receive int) (*wire, error) {
 	}
 	w := &wire{TCPConn: c.(*net.TCPConn)}
 	w.r = bufio.NewReader(w.TCPConn)
-	return w, w.SetDeadline(time.Now().Add(patience))
+	return w, w.SetDeadline(time.Now().Add(patience.Limit))
 }
 
 // head is the head of the request that a record is about.

@@ -13,7 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"weir/internal/patience"
 )
 
 // process is weir in a process of its own.
@@ -29,7 +30,7 @@ func launch(t *testing.T, args ...string) *process {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asWeir+"=1")
-	cmd.WaitDelay = 10 * time.Second
+	cmd.WaitDelay = patience.Limit
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func (p *process) end() (code int, rest string) {
 }
 
 // client keeps no connection.
-var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience.Limit}
 
 func get(t *testing.T, url string) string {
 	t.Helper()

@@ -22,6 +22,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"weir/internal/patience"
 )
 
 // Target is a server under test.
@@ -37,7 +39,7 @@ type Target struct {
 	// request byte by byte run into them on a loaded machine.
 	DialTimed func() (net.Conn, error)
 
-	// Patience is how long a step waits for a reaction that must come; 0 means 5 s.
+	// Patience is how long a step waits for a reaction that must come; 0 means patience.Limit.
 	Patience time.Duration
 
 	// HeadTimeout is the server's limit from a request's first byte to the end of its head.
@@ -55,7 +57,7 @@ type Target struct {
 
 func (t Target) withDefaults() Target {
 	if t.Patience == 0 {
-		t.Patience = 5 * time.Second
+		t.Patience = patience.Limit
 	}
 	if t.MaxBody == 0 {
 		t.MaxBody = 8 << 20

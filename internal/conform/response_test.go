@@ -7,7 +7,8 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
+
+	"weir/internal/patience"
 )
 
 // readFrom reads one answer from a connection that carries text and then ends; pieces
@@ -25,7 +26,7 @@ func readFrom(t *testing.T, method, text string, slow bool) (*response, *peer, e
 			io.WriteString(server, text[i:i+1])
 		}
 	}()
-	p := &peer{target: &Target{Patience: 5 * time.Second}, conn: client}
+	p := &peer{target: &Target{Patience: patience.Limit}, conn: client}
 	t.Cleanup(p.close)
 	r, err := p.readResponse(method)
 	return r, p, err

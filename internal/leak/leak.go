@@ -15,11 +15,9 @@ import (
 	"runtime"
 	"strings"
 	"time"
-)
 
-// patience is how long goroutines and descriptors have to go after the tests.
-// It outlasts weir's lingering close (2 s).
-const patience = 5 * time.Second
+	"weir/internal/patience"
+)
 
 // Check runs the tests of m, a *testing.M, and returns what TestMain gives to
 // os.Exit: m's own code when tests failed, else 1 when something was left,
@@ -27,10 +25,10 @@ const patience = 5 * time.Second
 //
 // Nothing else may start goroutines or open descriptors while Check looks.
 func Check(m interface{ Run() int }) int {
-	return check(m, os.Stderr, patience)
+	return check(m, os.Stderr, patience.Limit)
 }
 
-func check(m interface{ Run() int }, out io.Writer, patience time.Duration) int {
+func check(m interface{ Run() int }, out io.Writer, limit time.Duration) int {
 	// The runtime's poller opens descriptors at first use and keeps them.
 	startPoller()
 	before := now()
@@ -38,7 +36,7 @@ func check(m interface{ Run() int }, out io.Writer, patience time.Duration) int 
 		return code // what a failed test left behind would hide why it failed
 	}
 	left := now().without(before)
-	for deadline := time.Now().Add(patience); !left.empty() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(limit); !left.empty() && time.Now().Before(deadline); {
 		runtime.Gosched()
 		left = now().without(before)
 	}

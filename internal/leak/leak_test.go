@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"weir/internal/patience"
 )
 
 func TestMain(m *testing.M) { os.Exit(Check(m)) }
@@ -61,7 +63,7 @@ func TestCheck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			wait := 20 * time.Millisecond
 			if tt.want == 0 {
-				wait = patience
+				wait = patience.Limit
 			}
 			var out strings.Builder
 			if got := check(tests(tt.run), &out, wait); got != tt.want {

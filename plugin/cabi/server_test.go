@@ -13,6 +13,7 @@ import (
 
 	"weir"
 	"weir/internal/memloop"
+	"weir/internal/patience"
 	"weir/reactor"
 )
 
@@ -38,7 +39,7 @@ func serve(t *testing.T, paths ...string) (url string, returned <-chan struct{})
 }
 
 func shutdown(t *testing.T, srv *weir.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
 	if _, err := srv.Shutdown(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
@@ -48,7 +49,7 @@ func shutdown(t *testing.T, srv *weir.Server) {
 func client(t *testing.T) *http.Client {
 	transport := new(http.Transport)
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	return &http.Client{Transport: transport, Timeout: patience.Limit}
 }
 
 // With weir's own calls and sinks, the answers of each kind of handler, and of one that fails early and late.

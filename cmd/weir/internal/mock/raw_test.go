@@ -15,10 +15,8 @@ import (
 	"time"
 
 	"weir/chunked"
+	"weir/internal/patience"
 )
-
-// patience bounds what a test waits for and expects to come.
-const patience = 10 * time.Second
 
 // How what the mock sends can end.
 const (
@@ -61,7 +59,7 @@ func (c *tail) closed() bool {
 func dial(t *testing.T, s *Server) *client {
 	t.Helper()
 	tcp := connect(t, s)
-	tcp.SetDeadline(time.Now().Add(patience))
+	tcp.SetDeadline(time.Now().Add(patience.Limit))
 	c := &client{t: t, tcp: tcp, rw: tcp}
 	if s.tls != nil {
 		c.raw = &tail{Conn: tcp}
@@ -125,7 +123,7 @@ func (c *client) silence() {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.t.Fatalf("got %d bytes and %v, want nothing to come", n, err)
 	}
-	c.tcp.SetReadDeadline(time.Now().Add(patience))
+	c.tcp.SetReadDeadline(time.Now().Add(patience.Limit))
 }
 
 // reset closes the connection with RST.
@@ -212,7 +210,7 @@ func quoted(s string) string {
 }
 
 func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	t.Cleanup(cancel)
 	return ctx
 }

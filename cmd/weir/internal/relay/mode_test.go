@@ -130,8 +130,8 @@ func (c trial) staysAtFirst() bool {
 func (c trial) atOnce() bool { return c.address != nil && c.limits == (upstream.Timeouts{}) }
 
 // leave has the client leave and checks that the upstream is free at once, and
-// not to blame. It returns a row of the table.
-func (c trial) leave(t *testing.T, s *stand) (row string, wrong problems) {
+// not to blame.
+func (c trial) leave(t *testing.T, s *stand) (res result) {
 	i, fault := leavingHold(c)
 	conn := c.connect(t, s)
 	defer conn.Close()
@@ -142,17 +142,18 @@ func (c trial) leave(t *testing.T, s *stand) (row string, wrong problems) {
 	_ = conn.Close()
 	r := <-s.records
 	if !r.Left || r.Attempts != i+1 {
-		wrong.add("got left %v after %d attempts (%v), want true after %d", r.Left, r.Attempts, r.Err, i+1)
+		res.wrong.add("got left %v after %d attempts (%v), want true after %d", r.Left, r.Attempts, r.Err, i+1)
 	}
 	if u := s.ups[i]; !u.Available(time.Now()) {
-		wrong.add("the upstream that was left is blamed")
+		res.wrong.add("the upstream that was left is blamed")
 	}
 	for _, u := range s.ups {
 		if n := u.Running(); n != 0 {
-			wrong.add("%s: got %d calls that run, want none", u.Name, n)
+			res.wrong.add("%s: got %d calls that run, want none", u.Name, n)
 		}
 	}
-	return c.columns() + "\tleft\t" + c.sawLeaving(s, i, &wrong), wrong
+	res.row = c.columns() + "\tleft\t" + c.sawLeaving(s, i, &res.wrong)
+	return res
 }
 
 // untilBody reads until there is some of an answer's body.

@@ -16,6 +16,7 @@ import (
 	"weir"
 	"weir/cmd/weir/internal/balance"
 	"weir/cmd/weir/internal/upstream"
+	"weir/internal/patience"
 )
 
 // each runs a test with an upstream over http, https and HTTP/2.
@@ -62,7 +63,7 @@ func gatewayTo(t *testing.T, over string, h http.Handler, cfg upstream.Config) s
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 		defer cancel()
 		if _, err := srv.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -232,7 +233,7 @@ func testClientLeaves(t *testing.T, gateway func(http.Handler) string) {
 			cancel()
 			select {
 			case <-left:
-			case <-time.After(5 * time.Second):
+			case <-time.After(patience.Limit):
 				t.Error("the upstream was not told")
 			}
 		})

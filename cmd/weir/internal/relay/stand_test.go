@@ -15,6 +15,7 @@ import (
 	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/mock"
 	"weir/cmd/weir/internal/upstream"
+	"weir/internal/patience"
 )
 
 // stand is the upstreams and the gateway in front of them.
@@ -67,7 +68,7 @@ func (s *stand) add(t *testing.T, c trial, name string) {
 	t.Helper()
 	m := mock.Start(t, mock.Config{TLS: c.over == "https", Tokens: tokens})
 	cfg := upstream.Config{
-		Name: name, URL: m.URL(),
+		Name: name, URL: m.URL(), KeepIdle: farAway,
 		Breaker: breaker.New(breaker.Config{Failures: 1, Window: time.Minute, Open: time.Minute}),
 	}
 	switch c.over {
@@ -134,7 +135,7 @@ func serve(t *testing.T, h weir.Handler) (addr string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 		defer cancel()
 		if _, err := srv.Shutdown(ctx); err != nil {
 			t.Error(err)

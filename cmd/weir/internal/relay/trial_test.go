@@ -9,16 +9,18 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"weir/cmd/weir/internal/mock"
 	"weir/cmd/weir/internal/upstream"
+	"weir/internal/patience"
 )
 
-const (
-	farAway  = time.Minute // is not reached, however busy the machine is
-	holdWait = farAway / 3 // likewise; a Retry-After beyond it is not waited for
+var (
+	farAway  = patience.Limit // is not reached, however busy the machine is
+	holdWait = farAway / 3    // likewise; a Retry-After beyond it is not waited for
 )
 
 // trial is one cell of the matrix.
@@ -46,23 +48,33 @@ type problems []string
 
 func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Sprintf(format, args...)) }
 
-// run tries the cell and returns a row of the table. Limits that have to pass
-// may do so before the upstream has come as far as it should: then they are
-// tried again, twice as long.
-func (c trial) run(t *testing.T) string {
+// result is what came of one try.
+type result struct {
+	row   string   // of the table
+	wrong problems // nothing, if all was as it should be
+	early bool     // what is wrong can be a limit that passed too early, and nothing else
+}
+
+// run tries the cell and returns a row of the table. A limit that has to pass may
+// do so on a busy machine before the upstream has come as far as it should. A try
+// that shows this, and nothing else, is repeated with the limit twice as long, and
+// counted: see TestFaults.
+func (c trial) run(t *testing.T, repeats *atomic.Int64) string {
 	for calm := time.Duration(1); ; calm *= 2 {
-		row, wrong := c.try(t, calm)
-		if len(wrong) == 0 || c.limits == (upstream.Timeouts{}) || calm == 32 {
-			for _, what := range wrong {
+		r := c.try(t, calm)
+		if len(r.wrong) == 0 || !r.early || calm == 32 {
+			for _, what := range r.wrong {
 				t.Error(what)
 			}
-			return row
+			return r.row
 		}
+		repeats.Add(1)
+		t.Logf("repeated, since a limit of %v seems to have passed early: %s", calm*shortly, strings.Join(r.wrong, "\n"))
 	}
 }
 
 // try makes the request once, with limits that are calm times as long.
-func (c trial) try(t *testing.T, calm time.Duration) (row string, wrong problems) {
+func (c trial) try(t *testing.T, calm time.Duration) result {
 	s := c.start(t, calm)
 	if c.warm {
 		for range s.mocks { // in turn
@@ -79,15 +91,58 @@ func (c trial) try(t *testing.T, calm time.Duration) (row string, wrong problems
 	}
 	got := c.exchange(t, s, c.mode.until)
 	want := c.verdict()
-	c.check(&wrong, got, want)
-	return c.columns() + "\t" + got.String() + "\t" + c.saw(s, want, calm, &wrong), wrong
+	var r result
+	c.check(&r.wrong, got, want)
+	if len(r.wrong) > 0 && c.cutShort(got, want) {
+		r.early = true
+		return r
+	}
+	right := len(r.wrong) == 0
+	r.row = c.columns() + "\t" + got.String() + "\t" + c.saw(s, want, calm, &r.wrong)
+	r.early = right && c.limits != (upstream.Timeouts{}) // the upstream saw less than it should have
+	return r
+}
+
+// cutShort reports whether the client got less than it should have, and then the
+// gateway's word that a limit has passed, or another target's response.
+func (c trial) cutShort(got reply, want verdict) bool {
+	switch {
+	case c.limits == (upstream.Timeouts{}):
+		return false
+	case c.two && strings.Contains(got.head, "\nx-weir-attempts: 2\n"):
+		return true
+	case !c.stream && want.cut: // a part of a whole response has no place for that word
+		return !got.whole && bytes.HasPrefix(want.body, got.body) || isLate(got.body)
+	}
+	out, word := cutError(bytes.ReplaceAll(got.body, []byte(comment), nil))
+	promised, _ := cutError(want.body)
+	return isLate(word) && bytes.HasPrefix(promised, out)
+}
+
+// cutError cuts the error off from the end of a body.
+func cutError(body []byte) (before, word []byte) {
+	i := bytes.LastIndex(body, []byte(`{"error":`))
+	if i < 0 {
+		return body, nil
+	}
+	return bytes.TrimSuffix(body[:i], []byte("data: ")), body[i:]
+}
+
+// isLate reports whether an error says that a limit has passed.
+func isLate(word []byte) bool {
+	for _, message := range []string{connectLate, eventLate, silent, tookLong} {
+		if bytes.Contains(word, []byte(message)) {
+			return true
+		}
+	}
+	return false
 }
 
 // saw checks what the upstreams saw.
 func (c trial) saw(s *stand, want verdict, calm time.Duration, wrong *problems) string {
-	patience := farAway
-	if c.limits != (upstream.Timeouts{}) {
-		patience = calm * time.Second
+	wait := farAway
+	if c.limits != (upstream.Timeouts{}) { // a limit that passed early leaves nothing to wait for
+		wait = calm * patience.Scaled(2*time.Second)
 	}
 	saw := make([]string, len(s.mocks))
 	for i, m := range s.mocks {
@@ -95,7 +150,7 @@ func (c trial) saw(s *stand, want verdict, calm time.Duration, wrong *problems) 
 		if c.over != "http" && c.answers(want) && end != byMock {
 			end = eitherWay
 		}
-		saw[i] = c.sees(wrong, m, i, requests, end, patience)
+		saw[i] = c.sees(wrong, m, i, requests, end, wait)
 	}
 	return strings.Join(saw, "; ")
 }
@@ -224,8 +279,8 @@ func (c trial) head(v verdict) string {
 }
 
 // sees checks what an upstream saw, once it has seen it.
-func (c trial) sees(wrong *problems, m *mock.Server, i, requests int, end string, patience time.Duration) string {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (c trial) sees(wrong *problems, m *mock.Server, i, requests int, end string, wait time.Duration) string {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	err := m.Wait(ctx, func(n mock.Counts) bool {
 		return n.Ended >= requests && (end == kept || end == eitherWay || n.Closed >= 1)

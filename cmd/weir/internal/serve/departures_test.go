@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weir/cmd/weir/internal/mock"
+	"weir/internal/patience"
 )
 
 // A departure is a stage at which clients leave.
@@ -84,7 +85,7 @@ func (l *leaver) full() error {
 }
 
 func (l *leaver) wait(holds func(mock.Counts) bool) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
 	return l.up.Wait(ctx, holds)
 }
@@ -127,7 +128,7 @@ func (l *leaver) ask(d departure) error {
 		return err
 	}
 	l.conn = c.(*net.TCPConn)
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(patience.Limit)); err != nil {
 		return err
 	}
 	model, fields := l.model, ""

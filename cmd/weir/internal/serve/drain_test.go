@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"weir/cmd/weir/internal/mock"
+	"weir/internal/patience"
 )
 
 const (
@@ -72,7 +73,7 @@ func (g *gateway) dial() *caller {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(patience.Limit)); err != nil {
 		g.t.Fatal(err)
 	}
 	return &caller{g, c, bufio.NewReader(c)}

@@ -20,6 +20,7 @@ import (
 
 	"weir/cmd/weir/internal/mock"
 	"weir/internal/leak"
+	"weir/internal/patience"
 )
 
 // asServe is set in the environment of a process that is to be weir serve, and
@@ -36,9 +37,6 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
-
-// patience is how long an event is waited for that should come soon.
-const patience = 20 * time.Second
 
 // lines is the output of a process as far as it was written.
 type lines struct {
@@ -68,7 +66,7 @@ func (l *lines) wait(t *testing.T, n int, pattern string) (found []string) {
 	t.Helper()
 	match := regexp.MustCompile(pattern)
 	late := false
-	timer := time.AfterFunc(patience, func() {
+	timer := time.AfterFunc(patience.Limit, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		late = true
@@ -154,7 +152,7 @@ func (p *process) code() int {
 	p.t.Helper()
 	select {
 	case <-p.over:
-	case <-time.After(patience):
+	case <-time.After(patience.Limit):
 		p.t.Fatalf("the process runs on; its log:\n%s", p.log)
 	}
 	return p.cmd.ProcessState.ExitCode()
@@ -290,7 +288,7 @@ func decode(t *testing.T, text string, into any) {
 // wait waits until the mock's counts are such.
 func wait(t *testing.T, up *mock.Server, holds func(mock.Counts) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Limit)
 	defer cancel()
 	if err := up.Wait(ctx, holds); err != nil {
 		t.Fatal(err)
@@ -309,7 +307,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 func until(holds func() (bool, error)) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(patience)
+	late := time.After(patience.Limit)
 	for {
 		if ok, err := holds(); ok || err != nil {
 			return err
@@ -317,7 +315,7 @@ func until(holds func() (bool, error)) error {
 		select {
 		case <-tick.C:
 		case <-late:
-			return fmt.Errorf("not within %v", patience)
+			return fmt.Errorf("not within %v", patience.Limit)
 		}
 	}
 }

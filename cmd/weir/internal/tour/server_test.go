@@ -14,12 +14,10 @@ import (
 
 	"weir"
 	"weir/internal/leak"
+	"weir/internal/patience"
 )
 
 func TestMain(m *testing.M) { os.Exit(leak.Check(m)) }
-
-// patience is how long a test waits for what must come.
-const patience = 10 * time.Second
 
 // server is a tour that runs for a test.
 type server struct {
@@ -45,7 +43,7 @@ func startOn(t *testing.T, addr string, configure ...func(*weir.Server)) *server
 	}
 	s.url = "http://" + s.Addrs()[0].String()
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return s.dial() }}
-	s.client = &http.Client{Transport: transport, Timeout: patience}
+	s.client = &http.Client{Transport: transport, Timeout: patience.Limit}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		if _, err := s.Shutdown(context.Background()); err != nil {
@@ -106,7 +104,7 @@ func (s *server) raw(request string) *rawConn {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(patience.Limit)); err != nil {
 		s.t.Fatal(err)
 	}
 	r := &rawConn{c, bufio.NewReader(c), s.t}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"weir/internal/patience"
 )
 
 func TestStats(t *testing.T) {
@@ -46,7 +48,7 @@ func TestStatsOfCancellation(t *testing.T) {
 	c := s.raw("GET /clock?interval=1h HTTP/1.1\r\nHost: a\r\n\r\n")
 	c.head()
 	c.Close()
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(patience.Limit); ; {
 		var got figures
 		if err := json.Unmarshal([]byte(s.get("/stats").body), &got); err != nil {
 			t.Fatal(err)

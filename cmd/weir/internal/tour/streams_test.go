@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/internal/patience"
 	"weir/sse"
 )
 
@@ -143,7 +144,7 @@ func TestCancellation(t *testing.T) {
 				if !errors.Is(cause, weir.ErrClientGone) {
 					t.Errorf("got the cause %v, want %v", cause, weir.ErrClientGone)
 				}
-			case <-time.After(patience):
+			case <-time.After(patience.Limit):
 				t.Fatal("the request goes on without its client")
 			}
 			if _, err := s.Shutdown(t.Context()); err != nil {

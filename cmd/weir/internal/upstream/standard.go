@@ -26,7 +26,7 @@ const pieceSize = 32 << 10
 
 // newTransport is net/http's client for an https upstream, HTTP/1.1 or HTTP/2
 // as the server wants. It runs on goroutines of its own.
-func newTransport(roots *x509.CertPool) *http.Transport {
+func newTransport(roots *x509.CertPool, keepIdle time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext,
@@ -34,7 +34,7 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 64,
-		IdleConnTimeout:     4 * time.Second,
+		IdleConnTimeout:     keepIdle,
 		WriteBufferSize:     16 << 10,
 		ReadBufferSize:      pieceSize,
 	}

@@ -68,6 +68,7 @@ type Config struct {
 	Key        string         // sent as a bearer token; "" = none
 	Headers    []Field        // replace the fields of these names that a Request has
 	MaxStreams int            // 0 = no limit
+	KeepIdle   time.Duration  // how long an unused connection is kept; 0 = 4 s, below what servers use
 	Standard   bool           // http too goes by net/http, on goroutines
 	Roots      *x509.CertPool // whom to trust for https; nil = the system's
 	MaxHead    http1.Limits
@@ -94,6 +95,9 @@ type Upstream struct {
 // New checks the URL and looks its host up.
 func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	u := &Upstream{Config: cfg, replaced: replaced(cfg), pools: make([]*client.Pool, loops)}
+	if cfg.KeepIdle == 0 {
+		u.KeepIdle = 4 * time.Second
+	}
 	if cfg.Breaker == nil {
 		u.Breaker = breaker.New(breaker.Config{})
 	}
@@ -115,7 +119,7 @@ func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	u.prefix = strings.TrimSuffix(at.EscapedPath(), "/")
 	if at.Scheme == "https" || cfg.Standard {
 		u.URL = strings.TrimSuffix(cfg.URL, "/")
-		u.transport = newTransport(cfg.Roots)
+		u.transport = newTransport(cfg.Roots, u.KeepIdle)
 		return u, nil
 	}
 	port := at.Port()
@@ -229,7 +233,7 @@ func (u *Upstream) pool(l *reactor.Loop) *client.Pool {
 		if pool != nil {
 			pool.Close()
 		}
-		pool = client.NewPool(l, client.Config{Addr: addr, Limits: u.MaxHead})
+		pool = client.NewPool(l, client.Config{Addr: addr, Idle: u.KeepIdle, Limits: u.MaxHead})
 		u.pools[l.ID()] = pool
 	}
 	return pool
