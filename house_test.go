@@ -386,7 +386,7 @@ func (h *house) uploads(m *weir.Mux) {
 	m.HandleBody("PUT /both", inline(func(w *weir.Response, r *weir.Request) {
 		h.watch(r)
 		_ = w.Stream().Commit()
-		_, err := io.Copy(w.Stream(), r.BodyReader())
+		_, err := io.Copy(io.Discard, r.BodyReader()) // chunks sent back would depend on how the body arrives
 		h.note(fmt.Sprintf("copied: %v", err))
 	}))
 	m.HandleBody("PUT /refused", inline(func(w *weir.Response, _ *weir.Request) { w.Error(401, "not you") }))
