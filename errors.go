@@ -31,7 +31,7 @@ var (
 	// because a limit on concurrency was reached.
 	ErrBusy = errors.New("weir: too many at once")
 	// ErrNoBody is the answer of a Stream whose response has no body: to a
-	// HEAD request, or with status 204 or 304. Its head is sent.
+	// HEAD request, or with status 204, 205 or 304. Its head is sent.
 	ErrNoBody = errors.New("weir: response has no body")
 	// ErrBodyTooLarge is the answer to a request body above its limit.
 	ErrBodyTooLarge = errors.New("weir: request body is too large")

@@ -348,7 +348,9 @@ func (ex *exchange) bodyless() bool {
 	return ex.req.isHead() || noContent(ex.res.status)
 }
 
-func noContent(status int) bool { return status == 204 || status == 304 }
+// noContent reports whether a response with that status has no content (RFC
+// 9110 15.3.5, 15.3.6, 15.4.5). Of the three only a 205 says so by its length.
+func noContent(status int) bool { return status == 204 || status == 205 || status == 304 }
 
 // commit appends the head. A length below 0 is a stream of unknown length. The
 // lock is held.
@@ -357,6 +359,9 @@ func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
 	ex.committed = true
 	ex.sent.Status = w.Status()
 	old := r.head.Minor() == 0
+	if w.status == 205 {
+		length = 0
+	}
 	chunks := length < 0 && !old && !noContent(w.status)
 	if !r.head.KeepAlive() || w.header.close || old && length < 0 && !ex.bodyless() || ex.conn.mustClose(ex) {
 		ex.close = true

@@ -14,6 +14,8 @@ import (
 // most specific pattern wins; GET serves HEAD too; a known path with another
 // method is answered 405 with Allow. The zero value is ready. All patterns are
 // registered before the server starts, or the Mux is given to a Switch.
+//
+// OPTIONS on a known path without a route of its own gets 204 with Allow.
 type Mux struct {
 	tree pattern.Tree[*Route]
 }
@@ -114,7 +116,7 @@ func (m *Mux) Serve(w *Response, r *Request) {
 }
 
 var (
-	badPath        = refusing(400, ErrBadPath, "the path has an encoded control character")
+	badPath        = refusing(400, ErrBadPath, "the path has an encoded NUL")
 	notFound       = refusing(404, ErrNotFound, "404 page not found")
 	notImplemented = refusing(501, ErrNotImplemented, "the method is not implemented")
 	serverOptions  = &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) { w.SetStatus(204) })}
@@ -127,7 +129,7 @@ func refusing(status int, err error, line string) *Route {
 // find returns the route of a request; the server's own when none matches.
 func (m *Mux) find(r *Request) *Route {
 	method, host, path := r.head.Method(), r.head.Host(), r.head.Path()
-	if pattern.HidesControl(path) {
+	if pattern.HidesNUL(path) {
 		return badPath
 	}
 	if rt, _, ok := m.tree.Match(method, host, path, &r.params); ok {
@@ -140,7 +142,7 @@ func (m *Mux) find(r *Request) *Route {
 		return redirectTo(to)
 	}
 	if allowed := m.tree.Allowed(host, path, nil); len(allowed) > 0 {
-		return allowOnly(strings.Join(allowed, ", "))
+		return otherMethod(string(method), strings.Join(allowed, ", "))
 	}
 	if !knownMethod(string(method)) {
 		return notImplemented
@@ -162,10 +164,15 @@ func redirectTo(location string) *Route {
 	})}
 }
 
-func allowOnly(methods string) *Route {
+// otherMethod answers a known path with a method that no route of it has.
+func otherMethod(method, allowed string) *Route {
 	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) {
-		_ = w.Header().Set("Allow", methods) // tokens
-		w.refuse(405, ErrMethodNotAllowed, "the method is not allowed here; allowed: "+methods)
+		_ = w.Header().Set("Allow", allowed) // tokens
+		if method == "OPTIONS" {
+			w.SetStatus(204) // RFC 9110 9.3.7
+			return
+		}
+		w.refuse(405, ErrMethodNotAllowed, "the method is not allowed here; allowed: "+allowed)
 	})}
 }
 

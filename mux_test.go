@@ -25,6 +25,7 @@ func TestMux(t *testing.T) {
 	m.HandleInline("GET /{$}", says("root"))
 	m.HandleInline("GET b.example/models/{id}", says("host"))
 	m.HandleInline("GET /tree/", says("tree"))
+	m.HandleInline("OPTIONS /own", says("own"))
 	tests := []struct{ request, status, body string }{
 		{"GET /models/7", "200 OK", "one 7 "},
 		{"GET /models/a%2Fb", "200 OK", "one a/b "},
@@ -41,7 +42,14 @@ func TestMux(t *testing.T) {
 		{"DELETE /models", "405 Method Not Allowed", "the method is not allowed here; allowed: POST\n"},
 		{"PATCH /models/7", "405 Method Not Allowed", "the method is not allowed here; allowed: GET, HEAD\n"},
 		{"BREW /nowhere", "501 Not Implemented", "the method is not implemented\n"},
-		{"GET /models/%0d%0aX", "400 Bad Request", "the path has an encoded control character\n"},
+		{"GET /models/%00", "400 Bad Request", "the path has an encoded NUL\n"},
+		{"GET /models/%0d%0aX", "200 OK", "one \r\nX "},
+		{"GET /models/7?%", "200 OK", "one 7 "},
+		{"OPTIONS /models/7", "204 No Content", ""},
+		{"OPTIONS /models", "204 No Content", ""},
+		{"OPTIONS /files/a", "200 OK", "files  a"},
+		{"OPTIONS /own", "200 OK", "own  "},
+		{"OPTIONS /nowhere", "404 Not Found", "404 page not found\n"},
 		{"OPTIONS *", "204 No Content", ""},
 	}
 	atDesk(t, m, nil, func(d *desk) {

@@ -79,6 +79,8 @@ func (r *Request) Pattern() string {
 }
 
 // PathValue is the decoded value of the pattern's wildcard of that name, or "".
+// It may hold any byte but NUL: also slashes, CR and LF. Check it before it
+// becomes part of a file name or of a line of a log.
 func (r *Request) PathValue(name string) string {
 	for _, v := range r.values { // of a clone
 		if v.name == name {

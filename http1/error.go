@@ -33,7 +33,7 @@ const (
 	reasonNonASCII  = "byte outside ASCII in the request target"
 	reasonFragment  = "fragment in the request target"
 	reasonBackslash = "backslash in the path"
-	reasonPercent   = "percent sign without two hex digits in the request target"
+	reasonPercent   = "percent sign without two hex digits in the path"
 	reasonForm      = "form of request target does not fit the method"
 	reasonAuthority = "malformed authority in the request target"
 	reasonVersion   = "malformed version"

@@ -25,7 +25,6 @@ var stricter = map[string]string{
 	reasonNonASCII:   "net/url takes bytes beyond ASCII in a target",
 	reasonFragment:   "net/url takes # in a request target as part of the path",
 	reasonBackslash:  "net/url takes a backslash",
-	reasonPercent:    "net/url does not look at percent signs in a query",
 	reasonForm:       "net/http does not tie forms to methods (H15), takes other schemes, and / for CONNECT",
 	reasonAuthority:  "net/url takes userinfo, host names of other characters, and any port",
 	reasonMajor:      "net/http.ReadRequest leaves the version to the server",

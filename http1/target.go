@@ -119,6 +119,9 @@ func scanTarget(b []byte, start int) (end, query int, err *ParseError) {
 				query = i
 			}
 		case '%':
+			if query != 0 {
+				break // a query is opaque: what an escape in it means is the application's
+			}
 			for _, x := range b[i+1 : min(i+3, len(b))] {
 				if octets[x]&hexDigit == 0 {
 					return i, 0, bad(i, reasonPercent)

@@ -59,7 +59,7 @@ type Handler struct {
 type Call interface {
 	Method() string
 	Path() []byte                 // as it came, percent escapes and all
-	PathValue(name string) string // the route's wildcard, decoded; "" if it has none of that name
+	PathValue(name string) string // the route's wildcard, decoded, CR and LF among its bytes if the client sent %0D and %0A; "" if it has none of that name
 	RawQuery() []byte             // without the "?"
 	Query(name string) string     // the first value, decoded; "" if there is none
 	Header(name string) string    // the first field of that name, any case; "" if there is none

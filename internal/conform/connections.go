@@ -88,6 +88,8 @@ func noBodyCases() []Case {
 	return []Case{
 		c(97, "204 has no body", "", bare(204)),
 		c(97, "304 has no body", "", bare(304)),
+		c(97, "205 has no content", "", send(msg("GET /slow-head?delay=1ms&status=205 HTTP/1.1", host)+msg(getLine, host)),
+			answer(205, is(""), has("Content-Length", "0")), answer(200, is(hello)), alive),
 		c(97, "HEAD of a missing resource", "", send(msg("HEAD /nowhere HTTP/1.1", host)+msg(getLine, host)),
 			answerTo("HEAD", in{404}), answer(200, is(hello)), alive),
 		c(98, "HEAD has GET's length", "", head("/plaintext")),

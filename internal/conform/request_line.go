@@ -64,6 +64,8 @@ func methodCases() []Case {
 	cases := []Case{
 		c(15, "unknown method on a known resource", "H3", send(msg("FROB /plaintext HTTP/1.1", host)), answerIn(in{501, 405}, allows), settled),
 		c(15, "unknown method on no resource", "H3", send(msg("FROB /nowhere HTTP/1.1", host)), answerIn(in{501, 405, 404}), settled),
+		c(15, "OPTIONS of a known resource", "H24", send(msg("OPTIONS /plaintext HTTP/1.1", host)), answer(204, names("Allow", "get")), alive),
+		c(15, "OPTIONS of no resource", "H24", send(msg("OPTIONS /nowhere HTTP/1.1", host)), answer(404), alive),
 		c(15, "wrong method", "H3", send(msg("DELETE /plaintext HTTP/1.1", host)), answer(405, names("Allow", "get")), settled),
 		// The checklist would take 501 or 405; SEMANTICS H2 says 400 and stands.
 		c(16, "lower-case get", "H2", reject(msg("get /plaintext HTTP/1.1", host), 400)),
@@ -117,9 +119,16 @@ func targetCases() []Case {
 	for _, text := range []string{"%", "%4", "%zz", "%4g", "%%41", "%u0041", "%-1"} {
 		cases = append(cases, c(22, "bad escape "+text, "", reject(get("/params/a"+text+"/b"), 400)))
 	}
-	for _, text := range []string{"%00", "%0d%0aX-Injected:1", "%0a", "%0D"} {
-		cases = append(cases, c(23, "control escape "+strings.ReplaceAll(text, ":", ""), "",
-			send(get("/params/a"+text+"/b")), answer(400, without("X-Injected")), settled))
+	for _, text := range []string{"%", "%4", "%zz", "q=100%&x=%u0041"} {
+		cases = append(cases, c(22, "query is opaque "+text, "H23", send(get("/plaintext?"+text)), answer(200, is(hello)), alive))
+	}
+	cases = append(cases, c(23, "control escape %00", "", send(get("/params/a%00/b")), answer(400), settled))
+	for _, text := range []string{"%0d%0aX-Injected:1", "%0a", "%0D"} {
+		cases = append(cases,
+			c(23, "control escape "+strings.ReplaceAll(text, ":", ""), "H23",
+				send(get("/params/a"+text+"/b")), answer(200, without("X-Injected"), isJSON), alive),
+			c(23, "control escape "+strings.ReplaceAll(text, ":", "")+" that a redirect could copy", "H23",
+				send(get("/x/../params//a"+text+"/b")), answerTo("GET", anyStatus(), localLocation, without("X-Injected")), settled))
 	}
 	return cases
 }

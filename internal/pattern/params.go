@@ -12,8 +12,8 @@ const inline = 8
 // valid until the path's memory changes or the next Match with these Params, whichever comes first. A Params belongs
 // to one goroutine at a time; reading it from several is fine between two calls of Match.
 //
-// Values are decoded as they are: "%00", "%0d%0a", "%2e%2e" and "%2F" come out as those bytes. Whoever uses a value
-// as a file name, a header or a log line checks it first; see [HidesControl].
+// Values are decoded as they are: "%00", "%0d%0a", "%2e%2e" and "%2F" come out as those bytes. Check a value before
+// it becomes a file name, a header or a log line; see [HidesNUL].
 type Params struct {
 	p       *Pattern
 	n       int

@@ -103,7 +103,7 @@ func (n *node[V]) leafFor(segs []segment) *leaf[V] {
 //
 // The wildcards' values go to ps, which may be nil; without a match, ps is as it was. Nothing is allocated unless a
 // value has a percent escape or there are more than eight. A path that encodes control bytes is matched like any
-// other: see [Params] and [HidesControl].
+// other: see [Params] and [HidesNUL].
 func (t *Tree[V]) Match(method, host, path []byte, ps *Params) (v V, p *Pattern, ok bool) {
 	if !isClean(path) {
 		return v, nil, false
