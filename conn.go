@@ -460,12 +460,12 @@ func (c *conn) end(ex *exchange, cause error) {
 	c.rc.Lock()
 	begun := ex.committed
 	c.rc.Unlock()
-	ex.reportCut()
 	if begun {
 		c.rc.Abort(cause)
-		return
+	} else {
+		c.over()
 	}
-	c.over()
+	ex.reportCut()
 }
 
 func (c *conn) streaming() bool {
