@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -28,6 +29,8 @@ type Request struct {
 	body   []byte
 	reader *bodyReader
 	remote netip.AddrPort
+
+	listened net.Addr // of a clone
 }
 
 // Method is the request's method, in the case in which it came.
@@ -98,6 +101,17 @@ func (r *Request) Header() *Header { return &r.header }
 // RemoteAddr is the client's address; the zero value on unix sockets.
 func (r *Request) RemoteAddr() netip.AddrPort { return r.remote }
 
+// ListenAddr is the address of the listener that the request came in by, a
+// *net.TCPAddr or a *net.UnixAddr, so that a server with several can tell them
+// apart. Where the server listens on all addresses of the machine it is the
+// wildcard. It is nil for a connection that no listener accepted.
+func (r *Request) ListenAddr() net.Addr {
+	if r.ex == nil {
+		return r.listened
+	}
+	return r.ex.rc.ListenAddr()
+}
+
 // LastEventID is what a reconnecting EventSource saw last.
 func (r *Request) LastEventID() string { return r.header.Get("Last-Event-ID") }
 
@@ -145,7 +159,7 @@ func (r *Request) OnClose(f func(cause error)) {
 // Clone returns a copy that may be kept. Its context is never done, its body
 // is the buffered one.
 func (r *Request) Clone() *Request {
-	c := &Request{route: r.route, remote: r.remote, body: bytes.Clone(r.body), header: r.header.clone(), values: slices.Clone(r.values)}
+	c := &Request{route: r.route, remote: r.remote, listened: r.ListenAddr(), body: bytes.Clone(r.body), header: r.header.clone(), values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)
 	generous := http1.Limits{Line: len(r.raw), Header: len(r.raw), Field: len(r.raw), Fields: len(r.raw)}
 	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits

@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -82,10 +83,10 @@ type Conn struct {
 
 	Output
 
-	timer  wheel.Timer
-	remote netip.AddrPort
-	cause  error
-	spare  int // bytes still to be discarded while lingering
+	timer wheel.Timer
+	ends
+	cause error
+	spare int // bytes still to be discarded while lingering
 }
 
 // Loop is the loop that the connection lives on.
@@ -93,6 +94,11 @@ func (c *Conn) Loop() *Loop { return c.loop }
 
 // RemoteAddr is the peer's address; the zero value for unix sockets.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
+
+// ListenAddr is the address of the listener that accepted the connection: a
+// wildcard where that is what was listened on. It is nil for outgoing
+// connections, and for those that Attach has made. Safe for concurrent use.
+func (c *Conn) ListenAddr() net.Addr { return c.listened }
 
 // Buffered is the number of bytes that Data has shown and not consumed.
 func (c *Conn) Buffered() int { return len(c.in) }

@@ -129,7 +129,7 @@ func (lis *listener) accept(l *Loop) {
 		fd, remote, err := r.spare.accept(lis.fd)
 		switch {
 		case err == nil:
-			r.admit(lis.target(l), l, fd, remote)
+			r.admit(lis.target(l), l, fd, ends{remote, lis.addr})
 		case err == ErrAgain:
 			return
 		case noDescriptors(err):
@@ -181,28 +181,34 @@ func (r *Reactor) countOut(dialled bool) {
 }
 
 // admit counts a new connection in, or refuses it.
-func (r *Reactor) admit(to, here *Loop, fd int, remote netip.AddrPort) {
+func (r *Reactor) admit(to, here *Loop, fd int, at ends) {
 	switch excess := r.countIn(); {
 	case excess > refusalsOpen:
 		r.countOut(false)
 		refuseNow(fd, r.cfg.Refusal)
 	case excess > 0:
-		here.refuse(fd, remote)
+		here.refuse(fd, at)
 	case to == here:
-		here.welcome(fd, remote)
+		here.welcome(fd, at)
 	default:
-		to.Post(&arrival{to, fd, remote})
+		to.Post(&arrival{to, fd, at})
 	}
 }
 
 // arrival is a new connection on its way to its loop.
 type arrival struct {
-	to     *Loop
-	fd     int
-	remote netip.AddrPort
+	to *Loop
+	fd int
+	at ends
 }
 
-func (a *arrival) Run() { a.to.welcome(a.fd, a.remote) }
+// ends is between whom a connection is.
+type ends struct {
+	remote   netip.AddrPort // the zero value for unix sockets
+	listened net.Addr       // of the listener; nil if no listener accepted it
+}
+
+func (a *arrival) Run() { a.to.welcome(a.fd, a.at) }
 
 func (a *arrival) dropped() {
 	_ = a.to.sys.Close(a.fd, true) // the reactor has stopped: nobody is to be told
@@ -210,8 +216,8 @@ func (a *arrival) dropped() {
 }
 
 // welcome makes fd a connection with a handler.
-func (l *Loop) welcome(fd int, remote netip.AddrPort) {
-	c := &Conn{phase: open, remote: remote, handler: refused{}}
+func (l *Loop) welcome(fd int, at ends) {
+	c := &Conn{phase: open, ends: at, handler: refused{}}
 	if err := l.adopt(c, fd); err != nil {
 		l.reactor.log("watching a connection", err)
 		_ = l.sys.Close(fd, true) // the cause is logged
@@ -233,8 +239,8 @@ func (l *Loop) introduce(c *Conn) {
 }
 
 // refuse sends the refusal and lets the peer read it before the connection goes.
-func (l *Loop) refuse(fd int, remote netip.AddrPort) {
-	c := &Conn{phase: open, remote: remote, handler: refused{}}
+func (l *Loop) refuse(fd int, at ends) {
+	c := &Conn{phase: open, ends: at, handler: refused{}}
 	if err := l.adopt(c, fd); err != nil {
 		l.reactor.countOut(false)
 		refuseNow(fd, l.reactor.cfg.Refusal)

@@ -130,7 +130,7 @@ func (r *Reactor) Connections() int { return int(r.open.Load()) }
 // Attach makes fd, a connection of the System, a connection of loop l. Any goroutine.
 func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
 	r.countIn()
-	l.Post(&arrival{l, fd, remote})
+	l.Post(&arrival{l, fd, ends{remote: remote}})
 }
 
 // Close stops listening, ends every connection with RST and returns when all
