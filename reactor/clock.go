@@ -14,17 +14,20 @@ import (
 //	     in time    ──> timers
 //	     late       ──> ... until the loop has nothing left to read or to run,
 //	                    but for some rounds at most
-//	                ──> respite: other goroutines run, the kernel's queues empty
+//	                ──> respite: other goroutines run and post what they have
 //	                ──> what is ready is delivered, timers
 //
 // A tick that is late by far more than a turn takes is the sign that the
 // process was paused: by SIGSTOP, a frozen cgroup, a debugger or its virtual
 // machine. The pause is not charged to anybody's deadline whose bytes have come
-// meanwhile.
+// meanwhile. A respite ends when nothing was posted for a while, and it is
+// bounded by the lateness, so that a machine that is merely slow delays its
+// timers little.
 const (
 	lateTick   = 50 * time.Millisecond // what no turn takes
-	respite    = 50 * time.Millisecond // for other goroutines, once after a pause
 	lateRounds = 64                    // for which timers wait for what the loop has not read or run yet
+	respite    = 50 * time.Millisecond // without a task ends it
+	maxRespite = time.Second
 )
 
 // clock is a loop's timers and the poller's alarm for them.
@@ -32,8 +35,9 @@ type clock struct {
 	wheel *wheel.Wheel
 	armed time.Time // when the poller will call Tick; zero = not at all
 	rearm bool      // a timer was started in this turn
-	rests bool      // the alarm is the end of a respite: no timer runs before it
 	waits int       // rounds of a late tick so far
+	rests time.Time // when the respite is over at the latest; zero = there is none
+	heard bool      // a task was posted in the respite
 }
 
 // StartTimer lets t run out at the deadline, within a millisecond after it when
@@ -51,21 +55,48 @@ func (l *Loop) StopTimer(t *wheel.Timer) { l.clock.wheel.Stop(t) }
 func (l *Loop) Tick() (done bool) {
 	l.beginTurn()
 	c := &l.clock
-	late := !c.armed.IsZero() && l.Now().Sub(c.armed) > lateTick
-	if (late || c.rests) && l.behind() && c.waits < lateRounds {
+	late := c.late(l.Now())
+	if (late > lateTick || c.resting()) && l.behind() && c.waits < lateRounds {
 		c.waits++
 		return false
 	}
 	c.waits = 0
-	if late && !c.rests {
-		c.rests = true
-		c.armed = l.Now().Add(respite)
+	if c.rest(l.Now(), late) {
 		l.poller.Arm(c.armed)
 		return true
 	}
-	c.armed, c.rests, c.rearm = time.Time{}, false, true
+	c.armed, c.rests, c.rearm = time.Time{}, time.Time{}, true
 	l.advance()
 	l.endTurn()
+	return true
+}
+
+// late is by how much a tick is late.
+func (c *clock) late(now time.Time) time.Duration {
+	if c.armed.IsZero() {
+		return 0
+	}
+	return now.Sub(c.armed)
+}
+
+func (c *clock) resting() bool { return !c.rests.IsZero() }
+
+// rest begins a respite or prolongs it, and reports whether it has.
+func (c *clock) rest(now time.Time, late time.Duration) bool {
+	switch {
+	case c.resting():
+		if !c.heard || !now.Before(c.rests) {
+			return false
+		}
+	case late > lateTick:
+		c.rests = now.Add(min(max(late/2, respite), maxRespite))
+	default:
+		return false
+	}
+	c.heard = false
+	if c.armed = now.Add(respite); c.armed.After(c.rests) {
+		c.armed = c.rests
+	}
 	return true
 }
 
@@ -83,7 +114,7 @@ func (l *Loop) setClock() {
 	c := &l.clock
 	c.rearm = false
 	at, ok := c.wheel.Next()
-	if ok && !c.rests && (c.armed.IsZero() || at.Before(c.armed)) {
+	if ok && !c.resting() && (c.armed.IsZero() || at.Before(c.armed)) {
 		c.armed = at
 		l.poller.Arm(at)
 	}

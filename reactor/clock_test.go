@@ -152,32 +152,46 @@ func TestRestComesBeforeTimers(t *testing.T) {
 // After a pause the timers wait for a moment more: a goroutine may have to run
 // before the loop hears of what has come. Without a pause they do not.
 func TestRespite(t *testing.T) {
+	const ms = time.Millisecond
 	for _, test := range []struct {
-		pause, comes time.Duration // from the beginning
-		passes       time.Duration // 0: the deadline is met
+		name   string
+		pause  time.Duration // from the beginning; the deadline is at 200 ms
+		posts  time.Duration // from the pause's end, one every 30 ms that stops no timer
+		comes  time.Duration // from the pause's end: what stops the timer
+		passes time.Duration // from the beginning; 0: the deadline is met
 	}{
-		{0, 300 * time.Millisecond, 200 * time.Millisecond},
-		{220 * time.Millisecond, 300 * time.Millisecond, 220 * time.Millisecond},
-		{5 * time.Second, 5010 * time.Millisecond, 0},
-		{5 * time.Second, 6 * time.Second, 5050 * time.Millisecond},
+		{"no pause", 0, 0, 300 * ms, 200 * ms},
+		{"a long turn", 220 * ms, 0, 1 * ms, 220 * ms},
+		{"met", 5000 * ms, 0, 10 * ms, 0},
+		{"not met", 5000 * ms, 0, 200 * ms, 5050 * ms},
+		{"behind others", 5000 * ms, 900 * ms, 900 * ms, 0},
+		{"behind others for too long", 5000 * ms, 2000 * ms, 1500 * ms, 6000 * ms},
+		{"a short pause has a short respite", 500 * ms, 2000 * ms, 1500 * ms, 650 * ms},
 	} {
-		t.Run(fmt.Sprint(test.pause, test.comes), func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			onMemory(t, func(w *world) {
 				w.start(reactor.Config{})
 				begin := time.Now()
 				var passed time.Duration
 				timer := wheel.Timer{Owner: alarm(func() { passed = time.Since(begin) })}
 				go func() {
-					time.Sleep(test.comes)
+					time.Sleep(test.pause + test.comes)
 					w.loop().Post(reactor.TaskFunc(func() { w.loop().StopTimer(&timer) }))
 				}()
+				go func() {
+					time.Sleep(test.pause)
+					for at := time.Duration(0); at < test.posts; at += 30 * ms {
+						time.Sleep(30 * ms)
+						w.loop().Post(reactor.TaskFunc(func() {}))
+					}
+				}()
 				w.loop().Post(reactor.TaskFunc(func() {
-					w.loop().StartTimer(&timer, begin.Add(200*time.Millisecond))
+					w.loop().StartTimer(&timer, begin.Add(200*ms))
 					time.Sleep(test.pause)
 				}))
 				time.Sleep(10 * time.Second)
 				w.do(func() {
-					if passed != test.passes {
+					if off := passed - test.passes; off < 0 || off > 49*ms || test.passes == 0 && off != 0 {
 						w.Errorf("got the deadline passed after %v, want %v", passed, test.passes)
 					}
 				})

@@ -211,6 +211,7 @@ func (l *Loop) Woken() (more bool) {
 	stop := l.stop
 	l.mu.Unlock()
 	l.postponed = len(l.running) > tasksPerTurn
+	l.clock.heard = l.clock.heard || len(l.running) > 0
 	for i, t := range l.running {
 		if i == tasksPerTurn {
 			l.postpone(l.running[i:])
