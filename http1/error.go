@@ -15,6 +15,15 @@ func (e *ParseError) Error() string {
 	return "http1: " + e.Reason + " at byte " + strconv.Itoa(e.Offset)
 }
 
+// TooLarge reports whether the head was refused for its size: within other limits it may be valid.
+func (e *ParseError) TooLarge() bool {
+	switch e.Reason {
+	case reasonMethodLen, reasonLineLen, reasonFieldLen, reasonHeaderLen, reasonFields:
+		return true
+	}
+	return false
+}
+
 // bad is a ParseError with status 400.
 func bad(offset int, reason string) *ParseError {
 	return &ParseError{Status: 400, Offset: offset, Reason: reason}

@@ -6,17 +6,18 @@ import "os"
 // defaults filled in. It is not changed after that, so any goroutine may read
 // it. The zero value is no valid configuration.
 type Config struct {
-	Listen    []string            `json:"listen" doc:"addresses to serve on: host:port, :port or unix:/path?mode=0660"`
-	Open      bool                `json:"open" doc:"serve everyone who can reach an address beyond loopback, without a key"`
-	Admin     Admin               `json:"admin" doc:"where health and metrics are served"`
-	Upstreams map[string]Upstream `json:"upstreams" doc:"the servers that requests are relayed to, by name"`
-	Models    map[string]Model    `json:"models" doc:"the models that clients may ask for, by name"`
-	Limits    Limits              `json:"limits" doc:"bounds for every client"`
-	Native    []Library           `json:"native" doc:"shared libraries with native handlers, beside those that are compiled in"`
-	Routes    []Route             `json:"routes" doc:"native handlers on paths of their own"`
-	CORS      CORS                `json:"cors" doc:"which web pages may call the gateway"`
-	Log       Log                 `json:"log" doc:"the access log"`
-	Drain     Duration            `json:"drain" min:"0s" max:"24h" doc:"for how long running streams may go on after SIGTERM"`
+	Listen      []string            `json:"listen" doc:"addresses to serve on: host:port, :port or unix:/path?mode=0660"`
+	Open        bool                `json:"open" doc:"serve everyone who can reach an address beyond loopback, without a key"`
+	Admin       Admin               `json:"admin" doc:"where health and metrics are served"`
+	Upstreams   map[string]Upstream `json:"upstreams" doc:"the servers that requests are relayed to, by name"`
+	Models      map[string]Model    `json:"models" doc:"the models that clients may ask for, by name"`
+	Limits      Limits              `json:"limits" doc:"bounds for every client"`
+	RetryBudget RetryBudget         `json:"retry_budget" doc:"how many requests may be tried again with another target, within ten seconds"`
+	Native      []Library           `json:"native" doc:"shared libraries with native handlers, beside those that are compiled in"`
+	Routes      []Route             `json:"routes" doc:"native handlers on paths of their own"`
+	CORS        CORS                `json:"cors" doc:"which web pages may call the gateway"`
+	Log         Log                 `json:"log" doc:"the access log"`
+	Drain       Duration            `json:"drain" min:"0s" max:"24h" doc:"for how long running streams may go on after SIGTERM"`
 
 	_ struct{} `later:"keys,otel"`
 }
@@ -63,18 +64,34 @@ type Timeouts struct {
 
 // Health is how an upstream is probed. Without a path it is not.
 type Health struct {
-	Path      string   `json:"path" doc:"what is asked for with GET; a status from 200 to 399 is a success"`
+	Path      string   `json:"path" doc:"what is asked for with GET, with the upstream's own headers and key; a status from 200 to 299 is a success; a redirect is not followed"`
 	Interval  Duration `json:"interval" min:"10ms" max:"24h" doc:"from one probe to the next"`
 	Timeout   Duration `json:"timeout" min:"1ms" max:"24h" doc:"after which a probe has failed"`
 	Healthy   int      `json:"healthy" min:"1" max:"100" doc:"successes in a row that bring the upstream back"`
 	Unhealthy int      `json:"unhealthy" min:"1" max:"100" doc:"failures in a row that take it out"`
 }
 
-// Breaker is when an upstream is left alone because requests to it failed.
+// Breaker is when an upstream is left alone because requests to it failed. An
+// upstream that does not respond at all is left alone after a few failures in a
+// row, whatever the share.
 type Breaker struct {
-	Failures int      `json:"failures" min:"0" max:"1000" doc:"failures in a row, within window, that open it; 0 turns it off"`
-	Window   Duration `json:"window" min:"1ms" max:"24h" doc:"how old a failure may be to count"`
-	Open     Duration `json:"open" min:"1ms" max:"24h" doc:"for how long it stays open before one request is let through on trial"`
+	Share  float64  `json:"share" min:"0" max:"1" doc:"the share of failures among the responses within window that opens it; 0 turns it off"`
+	Volume int      `json:"volume" min:"1" max:"1000000" doc:"the responses within window from which the share counts"`
+	Window Duration `json:"window" min:"1ms" max:"24h" doc:"for how long a response counts"`
+	Open   Duration `json:"open" min:"1ms" max:"24h" doc:"for how long it stays open before one request is let through on trial"`
+}
+
+// former are the fields that there were, and what is there instead.
+func (Breaker) former() map[string]string {
+	return map[string]string{
+		"failures": `failures in a row do not open the breaker any more: "share: 0.5" with "volume: 10" opens it when half of at least ten responses failed, and "share: 0" turns it off`,
+	}
+}
+
+// RetryBudget bounds the retries of all requests together, within ten seconds.
+type RetryBudget struct {
+	Share float64 `json:"share" min:"0" max:"1" doc:"retries as a share of the requests"`
+	Floor int     `json:"floor" min:"0" max:"1000000" doc:"retries that are always allowed"`
 }
 
 // Model is a name that clients may ask for, and who answers.

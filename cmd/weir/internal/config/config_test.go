@@ -53,7 +53,7 @@ func TestFull(t *testing.T) {
 		Timeouts:   Timeouts{Duration(2 * time.Second), Duration(time.Minute), Duration(time.Minute), 0},
 		MaxStreams: 256,
 		Health:     Health{"/health", Duration(5 * time.Second), Duration(2 * time.Second), 1, 3},
-		Breaker:    Breaker{5, Duration(10 * time.Second), Duration(5 * time.Second)},
+		Breaker:    Breaker{0.5, 10, Duration(10 * time.Second), Duration(5 * time.Second)},
 	}
 	if got := c.Upstreams["vllm-a"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got upstream %+v, want %+v", got, want)
@@ -164,7 +164,7 @@ upstreams:
     timeouts: {connect: 2s, first_event: 60s, idle: 60s, total: 0}
     max_streams: 0
     health: {path: "", interval: 5s, timeout: 2s, healthy: 1, unhealthy: 3}
-    breaker: {failures: 5, window: 10s, open: 5s}
+    breaker: {share: 0.5, volume: 10, window: 10s, open: 5s}
 models:
   small:
     targets: [{upstream: llama, weight: 1}]
@@ -173,6 +173,7 @@ models:
     hold: {events: 1, wait: 2s}
     keepalive: 0s
 limits: {body: 64MiB, bodies: 0, streams: 20000, event: 4MiB}
+retry_budget: {share: 0.2, floor: 10}
 log: {access: stderr, format: auto, sample: 1}
 drain: 60s
 `
@@ -190,7 +191,8 @@ drain: 60s
 func TestZeroIsNotMissing(t *testing.T) {
 	c, err := Parse(Source{"zero", []byte(`
 admin: {listen: ""}
-upstreams: {a: {url: "http://h", timeouts: {connect: 0s}, breaker: {failures: 0}}}
+upstreams: {a: {url: "http://h", timeouts: {connect: 0s}, breaker: {share: 0}}}
+retry_budget: {share: 0, floor: 0}
 models: {m: {targets: [{upstream: a}], retries: 0, hold: {events: 0, wait: 0}}}
 log: {sample: 0}
 drain: 0s
@@ -198,7 +200,7 @@ drain: 0s
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []any{c.Admin.Listen, c.Upstreams["a"].Timeouts.Connect, c.Upstreams["a"].Breaker.Failures,
+	got := []any{c.Admin.Listen, c.Upstreams["a"].Timeouts.Connect, c.Upstreams["a"].Breaker.Share, c.RetryBudget,
 		c.Models["m"].Retries, c.Models["m"].Hold, c.Log.Sample, c.Drain}
 	for i, v := range got {
 		if !reflect.ValueOf(v).IsZero() {

@@ -73,6 +73,8 @@ func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 		switch {
 		case slices.Contains(shape.later, name):
 			d.complain(here, "not supported yet")
+		case field == nil && former(out, name) != "":
+			d.complain(here, "%s", former(out, name))
 		case field == nil:
 			d.unknown(here, name, shape)
 		case members[name] != nil: // nothing is as good as not given
@@ -84,6 +86,16 @@ func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 			d.complain(pointer, "%s is missing", name)
 		}
 	}
+}
+
+// former is what to write instead of a field that v had in an earlier version,
+// "" if it had none of that name.
+func former(v reflect.Value, name string) string {
+	f, ok := v.Interface().(interface{ former() map[string]string })
+	if !ok {
+		return ""
+	}
+	return f.former()[name]
 }
 
 func (d *decoder) unknown(pointer, name string, s shape) {

@@ -46,10 +46,12 @@ func (h *Health) setDefaults() {
 }
 
 func (b *Breaker) setDefaults() {
-	b.Failures = 5
+	b.Share, b.Volume = 0.5, 10
 	b.Window = Duration(10 * time.Second)
 	b.Open = Duration(5 * time.Second)
 }
+
+func (b *RetryBudget) setDefaults() { b.Share, b.Floor = 0.2, 10 }
 
 func (m *Model) setDefaults() {
 	m.Policy = "least_outstanding"

@@ -151,6 +151,17 @@ func NoRoom() *Error {
 	}
 }
 
+// Unavailable refuses a request that no upstream can be asked for now. The
+// response needs a Retry-After header besides.
+func Unavailable(code, message string) *Error {
+	return &Error{
+		Status:  http.StatusServiceUnavailable,
+		Message: message + " Please try again later.",
+		Type:    TypeServer,
+		Code:    code,
+	}
+}
+
 // ServerError is a failure that is not the client's: status is 500, or 502 and
 // 504 for an upstream's.
 func ServerError(status int, message string) *Error {

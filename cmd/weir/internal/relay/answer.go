@@ -2,14 +2,17 @@ package relay
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
 	"weir/client"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/target"
 	"weir/http1"
 	"weir/internal/wheel"
+	"weir/reactor"
 )
 
 // Head is the upstream's. Status and fields stay open until enough events have
@@ -18,6 +21,7 @@ func (f *flow) Head(h *http1.Response) {
 	if f.stage != asking {
 		return
 	}
+	f.route.Responds(h.Status())
 	kind, _ := h.Body(f.r.Method())
 	f.answer.events = kind != http1.BodyNone && h.Status() < 300 && http1.IsMediaType(h.Get("Content-Type"), "text/event-stream")
 	switch {
@@ -32,8 +36,8 @@ func (f *flow) Head(h *http1.Response) {
 	if !f.alive {
 		f.head(h)
 	}
-	if f.answer.events && f.route.model.Hold.Events > 0 {
-		f.clock.set(f.loop, limitHold, f.route.model.Hold.Wait)
+	if f.answer.events && f.leg.Hold.Events > 0 {
+		f.clock.set(f.loop, limitHold, f.leg.Hold.Wait)
 	} else if f.answer.events {
 		f.release()
 		f.commit()
@@ -89,7 +93,7 @@ func (f *flow) Body(p []byte) {
 	if a.events && !f.look(p) {
 		return
 	}
-	if f.stage == holding && a.events && a.count < f.route.model.Hold.Events {
+	if f.stage == holding && a.events && a.count < f.leg.Hold.Events {
 		a.held = append(a.held, p...)
 		if p = nil; len(a.held) <= f.g.MaxEvent && f.account() { // more is not held: no line is too long
 			return
@@ -112,7 +116,7 @@ func (f *flow) release() {
 	}
 	f.refusal = nil
 	f.clock.clear(limitHold)
-	f.settle(success)
+	f.route.Works(f.w.Status(), f.loop.Now())
 	if held := f.answer.held; len(held) > 0 {
 		f.answer.held = nil
 		f.push(held)
@@ -186,20 +190,32 @@ func (f *flow) look(p []byte) bool {
 
 // another gives the present attempt up for another target, if there is one.
 func (f *flow) another(why error) bool {
-	if !f.repeatable(why) || f.stage == relaying || !f.route.more(f.loop.Now()) {
+	if !f.repeatable(why) || f.stage == relaying || reactor.LocalShortage(why) || !f.route.More(f.loop.Now()) {
 		return false
 	}
-	f.blame(why)
+	f.blame(why, f.reason(why))
 	f.hangUp()
 	f.ask(why)
 	return true
 }
 
-// blame counts a failure against the upstream.
-func (f *flow) blame(why error) {
-	f.settle(failure)
+// blame reports that the attempt came to nothing. What that says about the
+// upstream is the route's to decide.
+func (f *flow) blame(why error, r target.Reason) {
+	f.route.Fails(r, f.loop.Now())
 	f.g.Observer.Failed(f.target.Upstream, why)
 	f.g.Log.Warn("upstream failed", "upstream", f.target.Upstream.Name, "attempt", f.attempts, "err", why)
+}
+
+// reason is what a failure counts as. The time for the whole exchange may have
+// been taken by others than the upstream, unless it has heard the request and
+// said nothing.
+func (f *flow) reason(err error) target.Reason {
+	r := reasonOf(err, f.stage == relaying)
+	if r == target.TooLate && f.attempts == 1 && f.stage == asking && !f.uploading() && f.call != nil && f.call.Connected() {
+		return target.Silent
+	}
+	return r
 }
 
 // Done is the upstream's last word.
@@ -236,20 +252,30 @@ func (f *flow) failed(err error) {
 		f.record.Err = nil
 		return
 	}
-	f.blame(err)
-	f.giveUp(err)
+	f.blame(err, f.reason(err))
+	f.giveUp(err, target.NoneLeft)
 }
 
-// giveUp tells the client that the upstream failed, or that none is free.
-func (f *flow) giveUp(err error) {
+// giveUp tells the client that the upstream failed, or why none can be asked.
+func (f *flow) giveUp(err error, why target.Why) {
 	switch {
 	case f.refusal != nil:
+		if f.route.Withheld() {
+			f.record.Err = errBudget
+		}
 		f.passRefusal(f.refusal)
 	case err == nil:
-		f.conclude(openai.Overloaded(), nil)
+		cause, e := unavailable(why)
+		f.record.Err = cause
+		f.conclude(e, cause)
 	default:
 		f.record.Err = err
-		f.conclude(openai.ServerError(statusOf(err), messageOf(err)), err)
+		e := failure(err)
+		if f.route.Withheld() {
+			f.record.Err = fmt.Errorf("%w; %w", err, errBudget)
+			e.Code, e.Message = "retry_budget_spent", e.Message+" No other server was asked, because too many requests are being retried."
+		}
+		f.conclude(e, err)
 	}
 }
 
@@ -269,7 +295,7 @@ func (f *flow) conclude(e *openai.Error, cause error) {
 		front.SetField(f.w, "Content-Type", "application/json")
 		f.sign()
 		if e.Status == 503 {
-			front.SetField(f.w, "Retry-After", "1")
+			front.SetField(f.w, "Retry-After", strconv.Itoa(seconds(f.route.Wait(f.loop.Now()))))
 		}
 		f.respond(e.Append(nil))
 		return
@@ -282,6 +308,9 @@ func (f *flow) conclude(e *openai.Error, cause error) {
 	_ = f.s.Push(e.AppendEvent(nil)) // likewise
 	_ = f.s.End()
 }
+
+// seconds is a time to wait in whole seconds, at least one.
+func seconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
 
 // blank begins an answer of the gateway's own.
 func (f *flow) blank(status int) {
@@ -335,7 +364,7 @@ func (f *flow) late(which limit) {
 	case limitRetry:
 		f.ask(errStatus)
 	case limitTotal:
-		f.route.left = 0
+		f.route.Stop()
 		f.failed(errTotal)
 	case limitStep:
 		f.overdue()

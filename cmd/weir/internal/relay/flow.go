@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 	"weir/reactor"
 	"weir/sse"
@@ -46,11 +46,11 @@ type flow struct {
 	clock   clock
 	record  Record
 
-	route     itinerary
-	attempts  int
-	pass      breaker.Pass
-	unsettled bool     // the breaker was not told how the attempt went
-	refusal   *refusal // the last one that was not passed on
+	route    target.Itinerary
+	model    *Model // that was asked for
+	leg      *Model // whose target it is, the same one or a fallback
+	attempts int
+	refusal  *refusal // the last one that was not passed on
 
 	w     *weir.Response
 	r     *weir.Request
@@ -101,11 +101,10 @@ func (f *flow) recycle() {
 	f.kept.forget()
 	f.peek.Reset()
 	clear(f.out.Fields)
-	clear(f.route.seen)
 	*f = flow{
 		as: f.as, peek: f.peek, upload: upload{kept: f.kept},
 		answer: answer{held: f.answer.held[:0]},
-		route:  itinerary{seen: f.route.seen[:0], all: f.route.all[:0]},
+		route:  f.route.Spare(),
 		out:    upstream.Request{Fields: f.out.Fields[:0], Head: f.out.Head[:0]},
 	}
 	flows.Put(f)
@@ -122,46 +121,16 @@ type answer struct {
 }
 
 // ask sends the request to the next target. If there is none, the client is
-// told why the last one failed, or, without any, that all are taken.
-func (f *flow) ask(why error) {
-	for now := f.loop.Now(); ; {
-		if f.target = f.route.choose(now); f.target == nil {
-			f.giveUp(why)
-			return
-		}
-		var ok bool
-		if f.pass, ok = f.target.Upstream.Breaker.Allow(now); ok {
-			break // else another request is its trial
-		}
-		f.route.left++
-	}
-	f.unsettled = true
-	f.send()
-}
-
-// outcome is what an attempt says about its upstream.
-type outcome uint8
-
-const (
-	success outcome = iota
-	failure
-	neither // the client left, or another answer than an error was not wanted any more (G3)
-)
-
-// settle tells the breaker how the attempt went, once.
-func (f *flow) settle(o outcome) {
-	if !f.unsettled {
+// told why the last one failed, or, without any, why none can be asked.
+func (f *flow) ask(cause error) {
+	choice, why := f.route.Next(f.loop.Now())
+	if why != target.Granted {
+		f.giveUp(cause, why)
 		return
 	}
-	f.unsettled = false
-	switch b := f.target.Upstream.Breaker; o {
-	case success:
-		b.Success(f.pass)
-	case failure:
-		b.Failure(f.pass, f.loop.Now())
-	default:
-		b.Cancel(f.pass)
-	}
+	f.leg = f.model.legs[choice.Leg]
+	f.target = &f.leg.Targets[choice.Target]
+	f.send()
 }
 
 func (f *flow) send() {
@@ -218,7 +187,7 @@ func (f *flow) awaitEvent() {
 
 // silence starts to count until the client should hear something again.
 func (f *flow) silence() {
-	switch every := f.route.model.Keepalive; {
+	switch every := f.leg.Keepalive; {
 	case every == 0:
 	case f.peek.Stream:
 		f.clock.set(f.loop, limitAlive, every)
@@ -237,6 +206,9 @@ func (f *flow) ended(cause error) {
 		return
 	}
 	left := f.stage != over && departed(cause)
+	if cause != nil {
+		f.route.Drop() // it was not the upstream that ended it
+	}
 	f.stop()
 	rec := &f.record
 	rec.Request, rec.Took, rec.Left = f.r, time.Since(f.since), left
@@ -253,11 +225,12 @@ func (f *flow) stop() {
 	f.kept.forget()
 	f.clock.stop(f.loop)
 	f.hangUp()
+	f.route.End(f.loop.Now())
 }
 
 // hangUp ends the present call; its Done is not listened to.
 func (f *flow) hangUp() {
-	f.settle(neither)
+	f.route.Leave()
 	if call := f.call; call != nil {
 		f.call = nil
 		call.Cancel()

@@ -8,18 +8,19 @@
 //	       <─first event── hold <── head, body ──┘   │ fails: the next one
 //	       <─────── each piece that arrives ─────────┘
 //
-// What is decided (which target, whether to try again, what to tell the client)
-// stands in judge.go, without effects.
+// Which target is next, and what a failure says about its upstream, is decided
+// in package target; what the client is told, in judge.go. Neither has effects.
 package relay
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/balance"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 )
 
@@ -71,7 +72,7 @@ type Record struct {
 type Model struct {
 	Name      string
 	Targets   []Target
-	Policy    balance.Policy
+	Policy    target.Policy
 	ByHeader  string // policy session: the field that names it; "" = the body's user
 	ByPrefix  bool   // policy prefix_hash
 	Retries   int    // further attempts before the first event
@@ -79,6 +80,34 @@ type Model struct {
 	Hold      Hold
 	Keepalive time.Duration // a comment to the client after that much silence; 0 = none
 	Native    Native        // answers in place of targets
+
+	Route *target.Route // made by Plan
+	legs  []*Model      // whose targets the legs of the route are
+}
+
+// Plan makes the model's route: to its own targets and then to those of its
+// fallbacks, and of theirs, each model once. What it was made of does not change
+// any more.
+func (m *Model) Plan(budget *target.Budget) {
+	m.Route, m.legs = &target.Route{Retries: m.Retries, Budget: budget}, nil
+	for next := []*Model{m}; len(next) > 0; next = next[1:] {
+		if slices.Contains(m.legs, next[0]) {
+			continue
+		}
+		m.legs = append(m.legs, next[0])
+		m.Route.Legs = append(m.Route.Legs, next[0].leg())
+		next = append(next, next[0].Fallback...)
+	}
+}
+
+func (m *Model) leg() target.Leg {
+	leg := target.Leg{Policy: m.Policy}
+	for _, t := range m.Targets {
+		leg.Targets = append(leg.Targets, target.Target{
+			Standing: t.Upstream.Standing, ID: t.ID, Weight: t.Weight, Max: t.Upstream.MaxStreams,
+		})
+	}
+	return leg
 }
 
 // Target is one upstream of a model.

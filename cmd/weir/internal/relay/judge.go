@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"weir/client"
-	"weir/cmd/weir/internal/balance"
+	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/target"
 	"weir/http1"
+	"weir/reactor"
 )
 
 // What went wrong with an upstream, beside what package client says.
@@ -22,6 +24,86 @@ var (
 	errStatus     = errors.New("the upstream refused the request for now")
 	errNoStream   = errors.New("the upstream did not answer with a stream")
 )
+
+// Why no upstream was asked, or no other one.
+var (
+	errUnhealthy = errors.New("no upstream of the model is healthy")
+	errBroken    = errors.New("the upstreams of the model have failed lately and are left alone")
+	errFull      = errors.New("the upstreams of the model are at their limits of requests")
+	errNoTarget  = errors.New("the model has no upstream that may be asked")
+	errBudget    = errors.New("too many requests are being retried for another attempt")
+)
+
+// unavailable is why a request got no upstream at all, for the log, and what
+// the client is told.
+func unavailable(why target.Why) (error, *openai.Error) {
+	switch why {
+	case target.Unhealthy:
+		return errUnhealthy, openai.Unavailable("no_healthy_upstream", "No server of this model is healthy.")
+	case target.Broken:
+		return errBroken, openai.Unavailable("upstreams_failing", "The servers of this model have failed lately and are left alone for a moment.")
+	case target.Full:
+		return errFull, openai.Unavailable("upstreams_full", "The servers of this model are at their limits of concurrent requests.")
+	}
+	return errNoTarget, openai.Unavailable("no_upstream", "No server of this model can be asked.")
+}
+
+// failure is what the client is told of an attempt that failed before its first
+// event (G5).
+func failure(err error) *openai.Error {
+	if reactor.LocalShortage(err) {
+		return openai.Unavailable("local_shortage", "The gateway has no room for another connection.")
+	}
+	return openai.ServerError(statusOf(err), messageOf(err))
+}
+
+// reasonOf is what a failure counts as; begun says that the first event is out.
+func reasonOf(err error, begun bool) target.Reason {
+	switch {
+	case reactor.LocalShortage(err):
+		return target.Shortage
+	case errors.Is(err, client.ErrConnect):
+		return target.Unreachable
+	case errors.Is(err, errConnect):
+		return target.ConnectTimeout
+	case errors.Is(err, errTotal):
+		return target.TooLate
+	case errors.Is(err, errNoStream):
+		return target.NoStream
+	case errors.Is(err, errLongEvent), overLimit(err):
+		return target.TooLong
+	case errors.Is(err, errNoDone) && begun:
+		return target.Unfinished
+	case begun:
+		return target.Interrupted
+	case errors.Is(err, errFirstEvent), errors.Is(err, errIdle):
+		return target.Silent
+	case errors.Is(err, client.ErrNoAnswer):
+		return target.NoResponse
+	case errors.Is(err, client.ErrTruncated), errors.Is(err, errNoDone):
+		return target.Truncated
+	case errors.Is(err, errStatus):
+		return target.Failed
+	case errors.Is(err, errFirst):
+		return target.ErrorEvent
+	}
+	return target.Invalid
+}
+
+// overLimit reports whether a response was refused for a limit of the gateway.
+func overLimit(err error) bool {
+	var head *http1.ParseError
+	return errors.Is(err, client.ErrBodySize) || errors.As(err, &head) && head.TooLarge()
+}
+
+// refusalReason is what a refusal by its status counts as. Who says when to
+// come again has too much to do, and is not broken.
+func refusalReason(h *http1.Response) target.Reason {
+	if s := h.Status(); s == 429 || s == 529 || s == 503 && retryAfter(h) > 0 {
+		return target.Overloaded
+	}
+	return target.Failed
+}
 
 // statusOf is the status of an answer that failed with err before its first
 // event (G5).
@@ -61,112 +143,3 @@ func retryAfter(h *http1.Response) time.Duration {
 	}
 	return 0
 }
-
-// itinerary is which targets a request may still go to. Each is tried once,
-// the model's own before those of its fallbacks; none is tried twice unless it
-// asked for that by Retry-After.
-type itinerary struct {
-	model *Model
-	next  []*Model // fallbacks that were not reached
-	tried uint64   // bits of model.Targets
-	last  int      // the one of them that was chosen last
-	left  int      // further attempts
-	key   balance.Key
-	seen  []*Model
-	all   []balance.Candidate // where pick describes them
-}
-
-func plan(m *Model, key balance.Key) (it itinerary) {
-	it.begin(m, key)
-	return it
-}
-
-func (it *itinerary) begin(m *Model, key balance.Key) {
-	*it = itinerary{model: m, next: m.Fallback, left: m.Retries + 1, key: key, seen: append(it.seen[:0], m), all: it.all}
-}
-
-// choose returns the next target, nil when there is none. It counts the
-// attempt.
-func (it *itinerary) choose(now time.Time) *Target {
-	if it.left == 0 {
-		return nil
-	}
-	for {
-		if i := it.pick(now); i >= 0 {
-			it.left--
-			it.tried |= 1 << i
-			it.last = i
-			return &it.model.Targets[i]
-		}
-		if !it.fallBack() {
-			return nil
-		}
-	}
-}
-
-func (it *itinerary) pick(now time.Time) int {
-	it.all = it.all[:0]
-	for i := range it.model.Targets {
-		t := &it.model.Targets[i]
-		it.all = append(it.all, balance.Candidate{
-			ID: t.ID, Weight: t.Weight, Outstanding: t.Upstream.Running(), Max: t.Upstream.MaxStreams,
-			Healthy: it.healthy(i, now),
-		})
-	}
-	return it.model.Policy.Pick(it.all, it.key)
-}
-
-// fallBack goes on to the next model that was not visited.
-func (it *itinerary) fallBack() bool {
-	for len(it.next) > 0 {
-		m := it.next[0]
-		it.next = it.next[1:]
-		visited := false
-		for _, s := range it.seen {
-			visited = visited || s == m
-		}
-		if visited {
-			continue
-		}
-		it.seen = append(it.seen, m)
-		it.next = append(append([]*Model{}, it.next...), m.Fallback...)
-		it.model, it.tried = m, 0
-		return true
-	}
-	return false
-}
-
-// more reports whether another target could be tried now. It does not ask the
-// policy, for which to be asked is to have chosen.
-func (it *itinerary) more(now time.Time) bool {
-	ahead := *it
-	ahead.seen = append([]*Model{}, it.seen...)
-	for it.left > 0 {
-		if ahead.open(now) {
-			return true
-		}
-		if !ahead.fallBack() {
-			break
-		}
-	}
-	return false
-}
-
-// open reports whether the model has a target that may be tried now.
-func (it *itinerary) open(now time.Time) bool {
-	for i := range it.model.Targets {
-		u := it.model.Targets[i].Upstream
-		if it.healthy(i, now) && (u.MaxStreams <= 0 || u.Running() < u.MaxStreams) {
-			return true
-		}
-	}
-	return false
-}
-
-// healthy reports whether a target was not tried yet and is known to work.
-func (it *itinerary) healthy(i int, now time.Time) bool {
-	return it.tried&(1<<i) == 0 && it.model.Targets[i].Upstream.Available(now)
-}
-
-// again allows the target that was tried last once more.
-func (it *itinerary) again() { it.tried &^= 1 << it.last }

@@ -1,112 +1,13 @@
 package relay
 
 import (
-	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"weir/client"
-	"weir/cmd/weir/internal/balance"
-	"weir/cmd/weir/internal/breaker"
-	"weir/cmd/weir/internal/upstream"
 	"weir/http1"
 )
-
-// model makes a model with a target for each letter, in turn.
-func model(t *testing.T, targets string, retries int, fallback ...*Model) *Model {
-	t.Helper()
-	m := &Model{Name: targets, Retries: retries, Fallback: fallback, Policy: inOrder{}}
-	for _, name := range strings.Split(targets, "") {
-		u, err := upstream.New(context.Background(), upstream.Config{
-			Name: name, URL: "http://127.0.0.1:1",
-			Breaker: breaker.New(breaker.Config{Failures: 2, Window: time.Minute, Open: time.Minute}),
-		}, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Targets = append(m.Targets, Target{Upstream: u, ID: balance.ID(name, "")})
-	}
-	return m
-}
-
-// inOrder picks the first that is healthy.
-type inOrder struct{}
-
-func (inOrder) Pick(c []balance.Candidate, _ balance.Key) int {
-	for i := range c {
-		if c[i].Healthy {
-			return i
-		}
-	}
-	return -1
-}
-
-// visits follows the itinerary to its end.
-func visits(it *itinerary) (names string) {
-	for now := time.Now(); ; {
-		more := it.more(now)
-		target := it.choose(now)
-		if more != (target != nil) {
-			return names + "?" // more did not foresee it
-		}
-		if target == nil {
-			return names
-		}
-		names += target.Upstream.Name
-	}
-}
-
-// G6, and the order of targets and fallbacks.
-func TestItinerary(t *testing.T) {
-	d := model(t, "d", 0)
-	e := model(t, "e", 0, d)
-	loop := model(t, "l", 9)
-	loop.Fallback = []*Model{loop, d}
-	for _, tt := range []struct {
-		name  string
-		model *Model
-		want  string
-	}{
-		{"each once", model(t, "abc", 9), "abc"},
-		{"no further than retries", model(t, "abc", 1), "ab"},
-		{"no retries", model(t, "abc", 0, d), "a"},
-		{"then the fallback", model(t, "ab", 9, d), "abd"},
-		{"a fallback's fallback after the next one", model(t, "a", 9, e, model(t, "f", 0)), "aefd"},
-		{"no model twice", loop, "ld"},
-	} {
-		it := plan(tt.model, 0)
-		if got := visits(&it); got != tt.want {
-			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
-		}
-	}
-}
-
-// G6: only who asked for it is tried again.
-func TestItineraryAgain(t *testing.T) {
-	it := plan(model(t, "ab", 9), 0)
-	now := time.Now()
-	_ = it.choose(now)
-	last := it.choose(now)
-	it.again()
-	if got := visits(&it); got != last.Upstream.Name {
-		t.Errorf("got %s, want %s", got, last.Upstream.Name)
-	}
-}
-
-// G20: who is known to be broken is left out.
-func TestItineraryBroken(t *testing.T) {
-	m := model(t, "ab", 9)
-	now := time.Now()
-	m.Targets[0].Upstream.Breaker = breaker.New(breaker.Config{Failures: 1, Window: time.Hour, Open: time.Hour})
-	pass, _ := m.Targets[0].Upstream.Breaker.Allow(now)
-	m.Targets[0].Upstream.Breaker.Failure(pass, now)
-	it := plan(m, 0)
-	if got := visits(&it); got != "b" {
-		t.Errorf("got %s, want b", got)
-	}
-}
 
 // G5.
 func TestStatusOf(t *testing.T) {

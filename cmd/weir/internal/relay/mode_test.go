@@ -144,11 +144,11 @@ func (c trial) leave(t *testing.T, s *stand) (res result) {
 	if !r.Left || r.Attempts != i+1 {
 		res.wrong.add("got left %v after %d attempts (%v), want true after %d", r.Left, r.Attempts, r.Err, i+1)
 	}
-	if u := s.ups[i]; !u.Available(time.Now()) {
+	if u := s.ups[i]; !u.Standing.Available(time.Now()) {
 		res.wrong.add("the upstream that was left is blamed")
 	}
 	for _, u := range s.ups {
-		if n := u.Running(); n != 0 {
+		if n := u.Standing.Running(); n != 0 {
 			res.wrong.add("%s: got %d calls that run, want none", u.Name, n)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 	"weir/http1"
 )
@@ -33,9 +34,11 @@ type refusal struct {
 // reports false when the refusal stands.
 func (f *flow) reject(h *http1.Response) bool {
 	if h.Status() >= 500 {
-		f.blame(errStatus)
+		f.blame(errStatus, refusalReason(h))
+	} else {
+		f.route.Fails(refusalReason(h), f.loop.Now())
 	}
-	if f.long || !f.route.more(f.loop.Now()) && !f.mayWait(retryAfter(h)) {
+	if f.long || !f.route.More(f.loop.Now()) && !f.mayWait(retryAfter(h)) {
 		return false
 	}
 	f.keepRefusal(h)
@@ -45,7 +48,7 @@ func (f *flow) reject(h *http1.Response) bool {
 // mayWait reports whether the target that was asked last may be asked again
 // after that time.
 func (f *flow) mayWait(d time.Duration) bool {
-	return f.route.left > 0 && 0 < d && d <= f.route.model.Hold.Wait
+	return 0 < d && d <= f.leg.Hold.Wait && f.route.MayRepeat(f.loop.Now())
 }
 
 // disappoint is an answer that is no stream, for a client whose head said that
@@ -55,7 +58,7 @@ func (f *flow) disappoint(h *http1.Response) {
 		f.failed(errNoStream)
 		return
 	}
-	f.settle(success) // if it was not blamed
+	f.route.Works(h.Status(), f.loop.Now()) // if it was not blamed
 	f.keepRefusal(h)
 }
 
@@ -91,15 +94,15 @@ func (f *flow) heard(whole bool) {
 	}
 	f.hangUp()
 	switch again := retryable(r.status) && !f.long; {
-	case again && f.route.more(f.loop.Now()):
+	case again && f.route.More(f.loop.Now()):
 		f.ask(errStatus)
 	case again && f.mayWait(r.wait):
-		f.route.again()
+		f.route.Repeat()
 		f.stage = asking
 		f.clock.clear(limitStep)
 		f.clock.set(f.loop, limitRetry, r.wait)
 	default:
-		f.giveUp(errStatus)
+		f.giveUp(errStatus, target.NoneLeft)
 	}
 }
 

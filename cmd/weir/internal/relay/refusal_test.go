@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"weir/cmd/weir/internal/breaker"
+	"weir/cmd/weir/internal/target"
 	"weir/internal/memloop"
 )
 
@@ -47,16 +47,24 @@ func passed429(attempts int) []string {
 // open opens the breaker of an upstream.
 func (r *rig) open(i int) {
 	r.Helper()
-	u := r.model.Targets[i].Upstream
-	pass, ok := u.Breaker.Allow(time.Now())
-	if u.Breaker.Failure(pass, time.Now()); !ok || u.Breaker.Ready(time.Now()) {
+	standing := r.model.Targets[i].Upstream.Standing
+	policy, _ := target.New("round_robin", 1, nil)
+	var it target.Itinerary
+	it.Begin(&target.Route{Legs: []target.Leg{{Targets: []target.Target{{Standing: standing}}, Policy: policy}}}, 0)
+	_, why := it.Next(time.Now())
+	it.Fails(target.Unreachable, time.Now())
+	it.End(time.Now())
+	if why != target.Granted || standing.Available(time.Now()) {
 		r.Fatal("the breaker does not open")
 	}
 }
 
+// nervous is a breaker that the first failure opens, for as long as a test takes.
+var nervous = target.Config{Breaker: target.BreakerConfig{Share: 0.01, Volume: 1, Window: time.Hour, Open: time.Hour}}
+
 func (r *rig) breakers() {
 	for i := range r.model.Targets {
-		r.model.Targets[i].Upstream.Breaker = breaker.New(breaker.Config{Failures: 1, Window: time.Hour, Open: time.Hour})
+		r.model.Targets[i].Upstream.Standing.Set(nervous)
 	}
 }
 
@@ -207,7 +215,7 @@ func TestRefusalInStream(t *testing.T) {
 				if got := r.record.Attempts == 2; got != tt.elsewhere {
 					t.Errorf("got %d attempts, want another %v", r.record.Attempts, tt.elsewhere)
 				}
-				if !tt.elsewhere && !r.model.Targets[0].Upstream.Available(time.Now()) {
+				if !tt.elsewhere && !r.model.Targets[0].Upstream.Standing.Available(time.Now()) {
 					t.Error("the upstream was blamed")
 				}
 			})

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/balance"
+	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 	"weir/internal/patience"
 )
@@ -75,11 +75,12 @@ func gatewayTo(t *testing.T, over string, h http.Handler, cfg upstream.Config) s
 // newGateway serves the model m from the upstreams.
 func newGateway(ups ...*upstream.Upstream) *Gateway {
 	m := &Model{Name: "m", Retries: 2, Hold: Hold{Events: 1, Wait: 2 * time.Second}}
-	m.Policy, _ = balance.New("round_robin", len(ups), nil)
+	m.Policy, _ = target.New("round_robin", len(ups), nil)
 	for _, u := range ups {
 		u.Timeouts = upstream.Timeouts{Connect: 2 * time.Second, FirstEvent: 10 * time.Second, Idle: 10 * time.Second}
-		m.Targets = append(m.Targets, Target{Upstream: u, ID: balance.ID(u.Name, "")})
+		m.Targets = append(m.Targets, Target{Upstream: u, ID: target.ID(u.Name, "")})
 	}
+	m.Plan(nil)
 	return &Gateway{
 		Models: map[string]*Model{"m": m}, MaxBody: 64 << 20, MaxEvent: 4 << 20,
 		Log: slog.New(slog.DiscardHandler), Observer: ignore{},
@@ -93,6 +94,7 @@ func renamed(m *Model, name string) *Model {
 	for i := range other.Targets {
 		other.Targets[i].Model = name
 	}
+	other.Plan(nil)
 	return &other
 }
 

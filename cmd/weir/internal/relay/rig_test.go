@@ -88,7 +88,7 @@ func atRigKeeping(t *testing.T, n int, bodies int64, f func(r *rig)) {
 				t.Errorf("got %d bytes of requests kept afterwards, want none", kept)
 			}
 			for _, u := range ups {
-				if n := u.Running(); n != 0 {
+				if n := u.Standing.Running(); n != 0 {
 					t.Errorf("%s: got %d calls that run afterwards, want none", u.Name, n)
 				}
 			}

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/mock"
+	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 	"weir/internal/patience"
 )
@@ -69,7 +69,7 @@ func (s *stand) add(t *testing.T, c trial, name string) {
 	m := mock.Start(t, mock.Config{TLS: c.over == "https", Tokens: tokens})
 	cfg := upstream.Config{
 		Name: name, URL: m.URL(), KeepIdle: farAway,
-		Breaker: breaker.New(breaker.Config{Failures: 1, Window: time.Minute, Open: time.Minute}),
+		Standing: target.NewStanding(nervous, nil),
 	}
 	switch c.over {
 	case "https":

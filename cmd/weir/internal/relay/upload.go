@@ -5,8 +5,8 @@ import (
 	"io"
 
 	"weir/client"
-	"weir/cmd/weir/internal/balance"
 	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/target"
 )
 
 // This file is the request's body (G8). A short one is kept whole, until it need
@@ -92,25 +92,26 @@ func (f *flow) gathered() {
 		}
 		return
 	}
-	f.route.begin(m, f.key(m))
+	f.model, f.leg = m, m
+	f.route.Begin(m.Route, f.key(m))
 	f.record.Model = f.peek.Model
 	f.ask(nil)
 }
 
 // key is what makes requests go to the same target.
-func (f *flow) key(m *Model) balance.Key {
+func (f *flow) key(m *Model) target.Key {
 	switch {
 	case m.ByHeader != "" && f.r.Header().Has(m.ByHeader):
-		return balance.KeyOf(f.r.Header().Get(m.ByHeader))
+		return target.KeyOf(f.r.Header().Get(m.ByHeader))
 	case m.ByPrefix:
 		return f.prefix()
 	}
-	return balance.KeyOf(f.peek.User)
+	return target.KeyOf(f.peek.User)
 }
 
 // prefix is the key of how the messages begin, as far as they are here.
-func (f *flow) prefix() balance.Key {
-	var key balance.Prefix
+func (f *flow) prefix() target.Key {
+	var key target.Prefix
 	skip := f.peek.Messages()
 	if skip == 0 {
 		return key.Key()

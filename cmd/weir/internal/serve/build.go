@@ -9,10 +9,9 @@ import (
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/balance"
-	"weir/cmd/weir/internal/breaker"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/relay"
+	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 )
 
@@ -20,21 +19,17 @@ func sameUpstream(a, b config.Upstream) bool { return reflect.DeepEqual(a, b) }
 
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func newUpstream(name string, c config.Upstream, loops int) (*upstream.Upstream, error) {
+func newUpstream(name string, c config.Upstream, standing *target.Standing, loops int) (*upstream.Upstream, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	cfg := upstream.Config{
-		Name: name, URL: c.URL, Key: c.Key(), MaxStreams: c.MaxStreams,
+		Name: name, URL: c.URL, Key: c.Key(), MaxStreams: c.MaxStreams, Standing: standing,
 		Timeouts: upstream.Timeouts{
 			Connect: c.Timeouts.Connect.D(), FirstEvent: c.Timeouts.FirstEvent.D(),
 			Idle: c.Timeouts.Idle.D(), Total: c.Timeouts.Total.D(),
 		},
 	}
-	cfg.Health = upstream.Health{
-		Path: c.Health.Path, Interval: c.Health.Interval.D(), Timeout: c.Health.Timeout.D(),
-		Healthy: c.Health.Healthy, Unhealthy: c.Health.Unhealthy,
-	}
-	cfg.Breaker = breaker.New(breaker.Config{Failures: c.Breaker.Failures, Window: c.Breaker.Window.D(), Open: c.Breaker.Open.D()})
+	cfg.Health = upstream.Health{Path: c.Health.Path, Interval: c.Health.Interval.D(), Timeout: c.Health.Timeout.D()}
 	for _, field := range sortedNames(c.Headers) {
 		cfg.Headers = append(cfg.Headers, upstream.Field{Name: field, Value: c.Headers[field]})
 	}
@@ -42,7 +37,7 @@ func newUpstream(name string, c config.Upstream, loops int) (*upstream.Upstream,
 }
 
 // newModels makes the models, and then ties their fallbacks.
-func newModels(cfg *config.Config, ups map[string]kept) (map[string]*relay.Model, error) {
+func newModels(cfg *config.Config, ups map[string]kept, budget *target.Budget) (map[string]*relay.Model, error) {
 	models := make(map[string]*relay.Model, len(cfg.Models))
 	for name, c := range cfg.Models {
 		m, err := newModel(name, c, ups)
@@ -56,6 +51,9 @@ func newModels(cfg *config.Config, ups map[string]kept) (map[string]*relay.Model
 			models[name].Fallback = append(models[name].Fallback, models[other])
 		}
 	}
+	for _, m := range models {
+		m.Plan(budget)
+	}
 	return models, nil
 }
 
@@ -63,7 +61,7 @@ func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, e
 	if c.Native != "" {
 		return &relay.Model{Name: name, Native: relay.Native{Name: c.Native, Handler: weir.Native(c.Native)}}, nil
 	}
-	policy, err := balance.New(c.Policy, len(c.Targets), nil)
+	policy, err := target.New(c.Policy, len(c.Targets), nil)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", name, err)
 	}
@@ -74,7 +72,7 @@ func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, e
 	}
 	for _, t := range c.Targets {
 		m.Targets = append(m.Targets, relay.Target{
-			Upstream: ups[t.Upstream].up, Model: t.Model, Weight: t.Weight, ID: balance.ID(t.Upstream, t.Model),
+			Upstream: ups[t.Upstream].up, Model: t.Model, Weight: t.Weight, ID: target.ID(t.Upstream, t.Model),
 		})
 	}
 	return m, nil

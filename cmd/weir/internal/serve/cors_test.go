@@ -74,7 +74,7 @@ func TestPreflight(t *testing.T) {
 // about pages is not passed on.
 func TestCORSAnswers(t *testing.T) {
 	up := mock.Start(t, mock.Config{})
-	config := "upstreams: {up: {url: '" + up.URL() + `', breaker: {failures: 0}}}
+	config := "upstreams: {up: {url: '" + up.URL() + `', breaker: {share: 0}}}
 models:
   m: {targets: [{upstream: up}]}
   babble: {native: demo/babble}

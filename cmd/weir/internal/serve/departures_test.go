@@ -153,7 +153,7 @@ func (l *leaver) ask(d departure) error {
 // and none counts against it.
 func TestDepartures(t *testing.T) {
 	const total, workers = 1000, 8
-	const breaker = "breaker: {failures: 1, window: 1h, open: 1h}"
+	const breaker = "breaker: {volume: 1, window: 1h, open: 1h}"
 	var ups, models strings.Builder
 	fmt.Fprintf(&ups, "upstreams:\n  silent: {url: 'http://%s', timeouts: {connect: 1h}, %s}\n", mock.Silent(t), breaker)
 	fmt.Fprint(&models, "models:\n  silent: {targets: [{upstream: silent}]}\n")

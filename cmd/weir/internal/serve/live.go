@@ -18,6 +18,7 @@ import (
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/relay"
+	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 )
 
@@ -34,7 +35,9 @@ type live struct {
 
 	now       atomic.Pointer[generation]
 	routes    weir.Switch     // to those of the present generation
-	upstreams map[string]kept // of the present generation; the reloading goroutine's
+	upstreams map[string]kept // of the current generation; the reloading goroutine's
+	standings standings
+	budget    target.Budget
 	end       context.CancelFunc
 	over      chan struct{}
 }
@@ -58,6 +61,7 @@ func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog
 	if l.loops == 0 {
 		l.loops = runtime.GOMAXPROCS(0)
 	}
+	l.standings.log = log
 	l.access = newAccessLog(cfg.Log, stdout, stderr)
 	if err := l.use(cfg); err != nil {
 		l.access.stop()
@@ -88,13 +92,13 @@ func (l *live) use(cfg *config.Config) error {
 			ups[name] = old
 			continue
 		}
-		up, err := newUpstream(name, c, l.loops)
+		up, err := newUpstream(name, c, l.standings.find(name, c), l.loops)
 		if err != nil {
 			return err
 		}
 		ups[name] = kept{c, up}
 	}
-	models, err := newModels(cfg, ups)
+	models, err := newModels(cfg, ups, &l.budget)
 	if err != nil {
 		return err
 	}
@@ -107,6 +111,8 @@ func (l *live) use(cfg *config.Config) error {
 	for _, name := range sortedNames(models) {
 		g.models = append(g.models, openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"})
 	}
+	l.budget.Set(cfg.RetryBudget.Share, cfg.RetryBudget.Floor)
+	l.standings.set(ups)
 	l.now.Store(g)
 	l.routes.Set(g.mux(o))
 	l.probe(ups)
@@ -118,7 +124,7 @@ func (l *live) use(cfg *config.Config) error {
 func (l *live) probe(ups map[string]kept) {
 	for name, k := range ups {
 		if l.upstreams[name].up != k.up {
-			k.up.Probe(l.log)
+			k.up.Probe()
 		}
 	}
 	for name, k := range l.upstreams {

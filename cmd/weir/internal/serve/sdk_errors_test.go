@@ -85,7 +85,7 @@ func (f *failing) wish(mode string) wish {
 // toMockSDK has models over one mock: m is plain, slow and silent have upstreams
 // that are not waited for long, and gone has one that is not there.
 func toMockSDK(t *testing.T, up *mock.Server) string {
-	const breaker = "breaker: {failures: 1000}"
+	const breaker = "breaker: {share: 0}"
 	return "limits: {body: 4KiB}\nupstreams:\n" +
 		"  up: {url: '" + up.URL() + "', " + breaker + "}\n" +
 		"  slow: {url: '" + up.URL() + "', timeouts: {first_event: 100ms}, " + breaker + "}\n" +

@@ -16,8 +16,8 @@ import (
 func TestSDKRetries(t *testing.T) {
 	up := mock.Start(t, mock.Config{Tokens: 3})
 	other := mock.Start(t, mock.Config{Tokens: 3})
-	const breaker = "breaker: {failures: 1000}"
-	g := serve(t, fmt.Sprintf("upstreams:\n  up: {url: %q, %s}\n  other: {url: %q, %s}\n", up.URL(), breaker, other.URL(), breaker)+`models:
+	const breaker = "breaker: {share: 0}"
+	g := serve(t, fmt.Sprintf("retry_budget: {floor: 1000}\nupstreams:\n  up: {url: %q, %s}\n  other: {url: %q, %s}\n", up.URL(), breaker, other.URL(), breaker)+`models:
   m: {retries: 2, targets: [{upstream: up}]}
   once: {retries: 0, targets: [{upstream: up}]}
   two: {retries: 1, targets: [{upstream: up}, {upstream: other}]}
@@ -120,8 +120,8 @@ func TestSDKOverloaded(t *testing.T) {
 		class := "InternalServerError"
 		if name == "ai (npm)" {
 			class = "AI_APICallError"
-		} else if last.Code != "overloaded" {
-			t.Errorf("got code %q, want overloaded", last.Code)
+		} else if last.Code != "upstreams_full" {
+			t.Errorf("got code %q, want upstreams_full", last.Code)
 		}
 		if last.Class != class || last.Status != 503 || up.Counts().Requests != 1 {
 			t.Errorf("got %+v and %d requests at the upstream, want %s, 503 and 1", last, up.Counts().Requests, class)

@@ -3,30 +3,37 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
 
 // Health is how an upstream is probed. Without a path it is not.
 type Health struct {
-	Path               string
-	Interval, Timeout  time.Duration
-	Healthy, Unhealthy int
+	Path              string // begins at the host, whatever path the URL has
+	Interval, Timeout time.Duration
 }
 
-// Probe asks the upstream how it is, again and again, until Close. It does
-// nothing for one without a health path.
-func (u *Upstream) Probe(log *slog.Logger) {
-	if u.probe == nil {
+// What a probe reads at most. The status decides.
+const (
+	probeHead = 64 << 10
+	probeBody = 64 << 10
+)
+
+// Probe asks the upstream how it is, again and again, until Close, and reports
+// the outcomes to its Standing. It does nothing for one without a health path.
+func (u *Upstream) Probe() {
+	if u.Health.Path == "" {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	u.end = cancel
-	go u.watch(ctx, log)
+	go u.watch(ctx)
 }
 
 // Close ends the probes. Calls in flight go on.
@@ -36,19 +43,20 @@ func (u *Upstream) Close() {
 	}
 }
 
-func (u *Upstream) watch(ctx context.Context, log *slog.Logger) {
-	c := &http.Client{Timeout: u.Health.Timeout, Transport: u.prober()}
+func (u *Upstream) watch(ctx context.Context) {
+	c := &http.Client{
+		Timeout: u.Health.Timeout, Transport: u.prober(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	defer c.CloseIdleConnections()
 	every := time.NewTicker(u.Health.Interval)
 	defer every.Stop()
 	for {
-		ok := u.ask(ctx, c)
+		failure := u.ask(ctx, c)
 		if ctx.Err() != nil {
 			return
 		}
-		if u.probe.Observe(ok) {
-			log.Warn("upstream health has changed", "upstream", u.Name, "healthy", u.probe.Healthy())
-		}
+		u.Standing.Observe(failure, time.Now())
 		select {
 		case <-every.C:
 		case <-ctx.Done():
@@ -57,10 +65,17 @@ func (u *Upstream) watch(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// prober is the transport of the probes: a connection of its own each time, so
-// that a probe shows whether new ones are accepted.
+// prober is the transport of the probes: it takes the way that requests take,
+// but a connection of its own each time, so that a probe shows whether new ones
+// are accepted.
 func (u *Upstream) prober() http.RoundTripper {
-	t := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: u.Roots}}
+	t := &http.Transport{
+		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: probeHead,
+		TLSClientConfig: &tls.Config{RootCAs: u.Roots},
+	}
+	if u.transport != nil {
+		t.Proxy = http.ProxyFromEnvironment
+	}
 	if path, ok := strings.CutPrefix(u.URL, "unix:"); ok {
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
@@ -69,21 +84,47 @@ func (u *Upstream) prober() http.RoundTripper {
 	return t
 }
 
-// ask makes one probe.
-func (u *Upstream) ask(ctx context.Context, c *http.Client) bool {
-	base := strings.TrimSuffix(u.URL, "/")
-	if strings.HasPrefix(base, "unix:") {
-		base = "http://localhost"
+// probeURL is what a probe asks for.
+func (u *Upstream) probeURL() string {
+	at, err := url.Parse(u.URL)
+	if err != nil || at.Host == "" {
+		return "http://localhost" + u.Health.Path // a unix socket; else New has refused it
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+u.Health.Path, nil)
+	return at.Scheme + "://" + at.Host + u.Health.Path
+}
+
+// ask makes one probe, with the fields and the key that requests have, and
+// returns how it failed, "" if it did not. A redirect is a failure: it says
+// that the health is to be asked of somebody else.
+func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.probeURL(), nil)
 	if err != nil {
-		return false
+		return err.Error()
 	}
+	u.sign(r.Header)
 	res, err := c.Do(r)
 	if err != nil {
-		return false
+		return u.explain(err)
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // the status decides
-	return res.StatusCode >= 200 && res.StatusCode < 400
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, probeBody)) // the status decides
+	switch status := res.StatusCode; {
+	case 300 <= status && status < 400:
+		return fmt.Sprintf("status %d, a redirect, which is not followed", status)
+	case status < 200 || status >= 300:
+		return fmt.Sprintf("status %d", status)
+	}
+	return ""
+}
+
+// explain says what went wrong without repeating the URL.
+func (u *Upstream) explain(err error) string {
+	var of *url.Error
+	if !errors.As(err, &of) {
+		return err.Error()
+	}
+	if of.Timeout() {
+		return fmt.Sprintf("no response within %v", u.Health.Timeout)
+	}
+	return of.Err.Error()
 }

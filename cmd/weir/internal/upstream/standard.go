@@ -86,14 +86,19 @@ func (u *Upstream) fill(h http.Header, req *Request) {
 			h.Add(string(f.Name), string(f.Value))
 		}
 	}
+	u.sign(h)
+	if h.Get("User-Agent") == "" {
+		h["User-Agent"] = nil // net/http's own would say that it was the client
+	}
+}
+
+// sign sets the upstream's own fields and its key.
+func (u *Upstream) sign(h http.Header) {
 	for _, f := range u.Headers {
 		h.Add(f.Name, f.Value)
 	}
 	if u.Key != "" {
 		h.Set(keyField, "Bearer "+u.Key)
-	}
-	if h.Get("User-Agent") == "" {
-		h["User-Agent"] = nil // net/http's own would say that it was the client
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"weir/client"
-	"weir/cmd/weir/internal/breaker"
+	"weir/cmd/weir/internal/target"
 	"weir/http1"
 	"weir/reactor"
 )
@@ -73,7 +73,7 @@ type Config struct {
 	Roots      *x509.CertPool // whom to trust for https; nil = the system's
 	MaxHead    http1.Limits
 	Health     Health
-	Breaker    *breaker.Breaker
+	Standing   *target.Standing // what is known of it; nil = nothing yet, and no breaker
 }
 
 // Upstream is one server behind the gateway.
@@ -82,13 +82,11 @@ type Upstream struct {
 	replaced  *http1.FieldSet   // the names of Headers, and the key's
 	transport http.RoundTripper // of an upstream that is not talked to on the loop
 	host      string            // of the Host field
-	target    string            // to be looked up: host:port
+	authority string            // to be looked up: host:port
 	prefix    string
 	addr      atomic.Pointer[string]
-	pools     []*client.Pool // by loop; each is its loop's own
-	lookup    atomic.Int64   // when the last look-up began, in unix nanoseconds
-	running   atomic.Int64
-	probe     *breaker.Probe     // nil = it is not probed
+	pools     []*client.Pool     // by loop; each is its loop's own
+	lookup    atomic.Int64       // when the last look-up began, in unix nanoseconds
 	end       context.CancelFunc // of the probes
 }
 
@@ -98,11 +96,8 @@ func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	if cfg.KeepIdle == 0 {
 		u.KeepIdle = 4 * time.Second
 	}
-	if cfg.Breaker == nil {
-		u.Breaker = breaker.New(breaker.Config{})
-	}
-	if cfg.Health.Path != "" {
-		u.probe = breaker.NewProbe(cfg.Health.Healthy, cfg.Health.Unhealthy)
+	if cfg.Standing == nil {
+		u.Standing = target.NewStanding(target.Config{}, nil)
 	}
 	if strings.HasPrefix(cfg.URL, "unix:") {
 		u.host = "localhost"
@@ -126,7 +121,7 @@ func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	if port == "" {
 		port = "80"
 	}
-	u.host, u.target = at.Host, net.JoinHostPort(at.Hostname(), port)
+	u.host, u.authority = at.Host, net.JoinHostPort(at.Hostname(), port)
 	if err := u.resolve(ctx); err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", cfg.Name, err)
 	}
@@ -155,7 +150,7 @@ const keyField = "Authorization"
 // resolve looks the host up and remembers its first address.
 func (u *Upstream) resolve(ctx context.Context) error {
 	u.lookup.Store(time.Now().UnixNano())
-	host, port, err := net.SplitHostPort(u.target)
+	host, port, err := net.SplitHostPort(u.authority)
 	if err != nil {
 		return err
 	}
@@ -171,12 +166,12 @@ func (u *Upstream) resolve(ctx context.Context) error {
 // resolveAnew looks the host up again after a failure, off the loop and once a
 // second at most.
 func (u *Upstream) resolveAnew() {
-	if u.target == "" {
+	if u.authority == "" {
 		return // a unix socket
 	}
 	last := u.lookup.Load()
 	now := time.Now().UnixNano()
-	if net.ParseIP(hostOf(u.target)) != nil || now-last < int64(time.Second) || !u.lookup.CompareAndSwap(last, now) {
+	if net.ParseIP(hostOf(u.authority)) != nil || now-last < int64(time.Second) || !u.lookup.CompareAndSwap(last, now) {
 		return
 	}
 	go func() {
@@ -186,8 +181,8 @@ func (u *Upstream) resolveAnew() {
 	}()
 }
 
-func hostOf(target string) string {
-	host, _, _ := net.SplitHostPort(target) // made by JoinHostPort
+func hostOf(authority string) string {
+	host, _, _ := net.SplitHostPort(authority) // made by JoinHostPort
 	return host
 }
 
@@ -195,28 +190,17 @@ func hostOf(target string) string {
 // them goes on when Done was told.
 func (u *Upstream) OnLoop() bool { return u.transport == nil }
 
-// Running is the number of calls in flight.
-func (u *Upstream) Running() int { return int(u.running.Load()) }
-
-// Available reports whether the upstream may be asked: its probes do not fail,
-// and its breaker does not keep it alone (G20).
-func (u *Upstream) Available(now time.Time) bool {
-	return (u.probe == nil || u.probe.Healthy()) && u.Breaker.Ready(now)
-}
-
 // Do sends a request from loop l and tells recv how it goes. It never waits.
 // req is in use until Done is told.
 func (u *Upstream) Do(l *reactor.Loop, req *Request, recv Receiver) (Call, error) {
-	u.running.Add(1)
 	if u.transport != nil {
-		return u.doRemote(l, req, &tracked{recv, u}), nil
+		return u.doRemote(l, req, recv), nil
 	}
 	req.tracked = tracked{recv, u}
 	t := &req.tracked
 	req.Head = u.appendHead(req.Head[:0], req)
 	call, err := u.pool(l).Do(client.Request{Method: req.Method, Head: req.Head, Body: u.body(req), More: req.More}, t)
 	if err != nil {
-		u.running.Add(-1)
 		u.resolveAnew()
 		return nil, err
 	}
@@ -239,14 +223,14 @@ func (u *Upstream) pool(l *reactor.Loop) *client.Pool {
 	return pool
 }
 
-// tracked is a Receiver that counts its call out at the end.
+// tracked is a Receiver that has the host looked up again when it could not be
+// connected to.
 type tracked struct {
 	Receiver
 	u *Upstream
 }
 
 func (t *tracked) Done(err error) {
-	t.u.running.Add(-1)
 	if errors.Is(err, client.ErrConnect) {
 		t.u.resolveAnew()
 	}

@@ -1,4 +1,4 @@
-package balance
+package target
 
 // Key is what requests have in common that should go to the same target. It is
 // the same in every process. 0 is no key.

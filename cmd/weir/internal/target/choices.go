@@ -1,4 +1,4 @@
-package balance
+package target
 
 import "math/bits"
 
@@ -40,5 +40,5 @@ func (p *twoChoices) draw(c []Candidate, not int) int {
 		}
 		return i
 	}
-	panic("balance: a number below the sum of the weights is within one of them")
+	panic("target: a number below the sum of the weights is within one of them")
 }

@@ -1,6 +1,6 @@
 //go:build !race
 
-package balance
+package target
 
 import "testing"
 

@@ -1,4 +1,4 @@
-package balance
+package target
 
 import "sync/atomic"
 

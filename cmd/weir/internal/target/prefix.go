@@ -1,4 +1,4 @@
-package balance
+package target
 
 // PrefixBytes is how much of a conversation's beginning a [Prefix] reads at
 // most.

@@ -1,16 +1,4 @@
-// Package balance chooses one of a model's targets for a request. It decides
-// and does nothing else: no sockets, no clocks, no locks, no allocation.
-//
-//	round_robin        in turn, as often as the weights say, evenly spread
-//	least_outstanding  the fewest requests for its weight; in turn among equals
-//	p2c                two at random, the one of them with fewer requests
-//	prefix_hash        by how the conversation begins, so that a replica finds
-//	                   it in its prefix cache; another one if it has too much to do
-//	session            by the session's name, whatever there is to do
-//
-// The caller describes the targets as they are now, in a slice that it reuses,
-// and picks again after a failure with the failed ones marked unhealthy.
-package balance
+package target
 
 import (
 	"fmt"
@@ -37,13 +25,22 @@ func less(a, b *Candidate) bool {
 	return a.Outstanding*b.weight() < b.Outstanding*a.weight()
 }
 
-// Policy picks a target. Any goroutine may call it at any time.
+// Policy picks one of a model's targets:
+//
+//	round_robin        in turn, as often as the weights say, evenly spread
+//	least_outstanding  the fewest requests for its weight; in turn among equals
+//	p2c                two at random, the one of them with fewer requests
+//	prefix_hash        by how the conversation begins, so that a replica finds
+//	                   it in its prefix cache; another one if it has too much to do
+//	session            by the session's name, whatever there is to do
+//
+// It takes no lock, allocates nothing and is safe for concurrent use.
 type Policy interface {
 	// Pick returns the index of the candidate to take, -1 if none is free, that
 	// is healthy and below its maximum. The candidates are those that the policy
 	// was made for, in the same order each time; only what New was not told may
 	// differ. Two callers may be given the last free place of a target at the
-	// same time: it is for them to count what they take.
+	// same time: it is for them to take it, and to pick again if it is taken.
 	Pick(c []Candidate, k Key) int
 }
 
@@ -62,7 +59,7 @@ var makers = map[string]func(n int, random func() uint64) Policy{
 func New(name string, n int, random func() uint64) (Policy, error) {
 	make, ok := makers[name]
 	if !ok {
-		return nil, fmt.Errorf("balance: no policy named %q", name)
+		return nil, fmt.Errorf("target: no policy named %q", name)
 	}
 	if random == nil {
 		random = rand.Uint64

@@ -1,0 +1,71 @@
+package target
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// budgetWindow is the time over which retries and requests are compared.
+const budgetWindow = 10 * time.Second
+
+// Budget bounds the retries of all requests together, so that upstreams that
+// refuse everybody are not asked several times as often for it. Within ten
+// seconds there are no more retries than a share of the requests, or than a
+// floor if that is more. It is safe for concurrent use. A nil Budget is without
+// bound, the zero value allows no retry.
+type Budget struct {
+	share    atomic.Uint64 // bits of a float64
+	floor    atomic.Int64
+	counts   window // requests are good, retries poor
+	withheld atomic.Uint64
+}
+
+// Set sets the bounds. What was counted stays.
+func (b *Budget) Set(share float64, floor int) {
+	b.share.Store(math.Float64bits(share))
+	b.floor.Store(int64(floor))
+}
+
+// Withheld is how many retries there were no means for.
+func (b *Budget) Withheld() uint64 { return b.withheld.Load() }
+
+// request counts a request, which may be retried.
+func (b *Budget) request(now time.Time) {
+	if b != nil {
+		b.counts.at(turn(now, budgetWindow)).good.Add(1)
+	}
+}
+
+// left is how many retries are left.
+func (b *Budget) left(turn int64) int64 {
+	requests, retries := b.counts.sum(turn)
+	share := math.Float64frombits(b.share.Load()) * float64(requests)
+	return max(b.floor.Load(), int64(share)) - retries
+}
+
+// spare reports whether a retry would be allowed.
+func (b *Budget) spare(now time.Time) bool {
+	return b == nil || b.left(turn(now, budgetWindow)) > 0
+}
+
+// take takes a retry out, if one is left.
+func (b *Budget) take(now time.Time) bool {
+	if b == nil {
+		return true
+	}
+	at := turn(now, budgetWindow)
+	b.counts.at(at).poor.Add(1)
+	if b.left(at) >= 0 {
+		return true
+	}
+	b.counts.at(at).poor.Add(-1)
+	return false
+}
+
+// withhold notes that a request was not retried for want of means.
+func (b *Budget) withhold() {
+	if b != nil {
+		b.withheld.Add(1)
+	}
+}

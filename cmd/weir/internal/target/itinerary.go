@@ -1,0 +1,323 @@
+package target
+
+import "time"
+
+// Why is why a request got no target. The later ones are nearer to having one.
+type Why uint8
+
+// The reasons.
+const (
+	NoneLeft  Why = iota // all were tried, or no attempts are left
+	Unhealthy            // those that are left fail their health probes
+	Broken               // their breakers are open
+	Full                 // they are at their limits of requests
+	NoBudget             // too many requests are being retried
+	Granted              // it got one
+)
+
+// Choice is a target of a route.
+type Choice struct{ Leg, Target int }
+
+// Itinerary is one request on its route. Each target is tried once, the model's
+// own before those of its fallbacks; none is tried twice unless it asked for
+// that by Retry-After. A target whose breaker is open only because too many of
+// its responses were failures comes last.
+//
+// What a failure says about the upstream is decided here, too. If it may be the
+// request's own doing, it is held back until the request has fared better with
+// another target, which convicts the upstream, or no better, which acquits all
+// of them. So no single request can take out more than one upstream.
+//
+// It belongs to one goroutine at a time. The zero value is ready for Begin.
+type Itinerary struct {
+	route *Route
+	key   Key
+	left  int  // further attempts
+	begun bool // one was made
+	tried set  // of all targets, leg after leg
+	last  int  // which of them was chosen last
+	all   []Candidate
+
+	now  pass // of the attempt under way
+	open bool // there is one
+	told bool // it is known how it went
+
+	held   []charge
+	doubts int  // failures that the request may have caused
+	poor   bool // a retry was withheld from it
+}
+
+// charge is a failure that is not yet held against its upstream.
+type charge struct {
+	pass
+	reason Reason
+}
+
+// Begin prepares for a request. It keeps the memory of the last one.
+func (it *Itinerary) Begin(r *Route, key Key) {
+	it.tried.clear()
+	*it = it.Spare()
+	it.route, it.key, it.left = r, key, r.Retries+1
+}
+
+// Spare is an itinerary without a request that has the memory of this one,
+// which is not used any more.
+func (it *Itinerary) Spare() Itinerary {
+	it.tried.clear()
+	clear(it.held)
+	return Itinerary{tried: it.tried, all: it.all[:0], held: it.held[:0]}
+}
+
+// Next chooses the target of the next attempt and takes a place at it, which
+// Leave gives back. Without [Granted] there is none.
+func (it *Itinerary) Next(now time.Time) (Choice, Why) {
+	switch {
+	case it.left == 0:
+		return Choice{}, NoneLeft
+	case !it.begun:
+		it.route.Budget.request(now)
+	case !it.affords(now):
+		return Choice{}, NoBudget
+	}
+	why := NoneLeft
+	for _, last := range [...]bool{false, true} {
+		offset := 0
+		for i := range it.route.Legs {
+			leg := &it.route.Legs[i]
+			target, not := it.pick(leg, offset, last, now)
+			if target >= 0 {
+				return it.grant(Choice{i, target}, offset+target, now)
+			}
+			why = max(why, not)
+			offset += len(leg.Targets)
+		}
+	}
+	return Choice{}, why
+}
+
+// grant begins the attempt for which a place was taken.
+func (it *Itinerary) grant(c Choice, n int, now time.Time) (Choice, Why) {
+	if it.begun && !it.route.Budget.take(now) { // another request was faster
+		it.now.cancel()
+		it.now.leave()
+		it.withhold()
+		return Choice{}, NoBudget
+	}
+	it.begun, it.open, it.told = true, true, false
+	it.left--
+	it.last = n
+	it.tried.add(n)
+	return c, Granted
+}
+
+// pick takes a place at a target of a leg, whose first target has this number
+// among all. If there is none it returns -1 and why.
+func (it *Itinerary) pick(leg *Leg, offset int, last bool, now time.Time) (i int, why Why) {
+	it.all = it.all[:0]
+	for i := range leg.Targets {
+		t := &leg.Targets[i]
+		not := it.obstacle(t, offset+i, last, now)
+		if not != Granted {
+			why = max(why, not)
+		}
+		it.all = append(it.all, Candidate{
+			ID: t.ID, Weight: t.Weight, Outstanding: t.Standing.Running(), Max: t.Max, Healthy: not == Granted,
+		})
+	}
+	for {
+		i = leg.Policy.Pick(it.all, it.key)
+		if i < 0 {
+			return i, why
+		}
+		var not Why
+		if it.now, not = leg.Targets[i].Standing.enter(leg.Targets[i].Max, last, now); not == Granted {
+			return i, Granted
+		}
+		it.all[i].Healthy = false // another request was faster
+		why = max(why, not)
+	}
+}
+
+// obstacle is why a target cannot be asked now.
+func (it *Itinerary) obstacle(t *Target, n int, last bool, now time.Time) Why {
+	s := t.Standing
+	switch {
+	case it.tried.has(n):
+		return NoneLeft
+	case s.Probe.down.Load():
+		return Unhealthy
+	case !s.Breaker.ready(now) && !(last && s.Breaker.lenient()):
+		return Broken
+	case t.Max > 0 && s.Running() >= t.Max:
+		return Full
+	}
+	return Granted
+}
+
+// More reports whether another target could be tried now. It does not ask the
+// policy, for which to be asked is to have chosen.
+func (it *Itinerary) More(now time.Time) bool {
+	if it.left == 0 {
+		return false
+	}
+	n := 0
+	for i := range it.route.Legs {
+		for j := range it.route.Legs[i].Targets {
+			if it.obstacle(&it.route.Legs[i].Targets[j], n, true, now) == Granted {
+				return it.affords(now)
+			}
+			n++
+		}
+	}
+	return false
+}
+
+// MayRepeat reports whether the target that was tried last may be tried again
+// later.
+func (it *Itinerary) MayRepeat(now time.Time) bool { return it.left > 0 && it.affords(now) }
+
+// affords reports whether the budget has a retry left.
+func (it *Itinerary) affords(now time.Time) bool {
+	if it.route.Budget.spare(now) {
+		return true
+	}
+	it.withhold()
+	return false
+}
+
+// withhold notes that there is no retry left, once for a request.
+func (it *Itinerary) withhold() {
+	if !it.poor {
+		it.poor = true
+		it.route.Budget.withhold()
+	}
+}
+
+// Withheld reports whether the request was not tried again because too many
+// are.
+func (it *Itinerary) Withheld() bool { return it.poor }
+
+// Repeat allows the target that was tried last once more.
+func (it *Itinerary) Repeat() { it.tried.remove(it.last) }
+
+// Stop ends the attempts: Next finds no target any more.
+func (it *Itinerary) Stop() { it.left = 0 }
+
+// Wait is how long it is until the first breaker of an untried target lets a
+// request pass; 0 if none is open, or before Begin.
+func (it *Itinerary) Wait(now time.Time) (wait time.Duration) {
+	if it.route == nil {
+		return 0
+	}
+	n := 0
+	for i := range it.route.Legs {
+		for j := range it.route.Legs[i].Targets {
+			s := it.route.Legs[i].Targets[j].Standing
+			if _, _, w := s.Breaker.look(now); w > 0 && !it.tried.has(n) && (wait == 0 || w < wait) {
+				wait = w
+			}
+			n++
+		}
+	}
+	return wait
+}
+
+// Responds reports the status of the response to the attempt.
+func (it *Itinerary) Responds(status int) {
+	if it.open {
+		it.now.of.requests[min(status/100, 5)].Add(1)
+	}
+}
+
+// Works reports that the attempt has brought a response that is not a failure.
+// One that refuses the request, with a status from 400 on, says that others had
+// reason to fail.
+func (it *Itinerary) Works(status int, now time.Time) {
+	if !it.open || it.told {
+		return
+	}
+	it.told = true
+	it.now.works(true, now)
+	if status < 400 {
+		it.convict(now)
+	} else {
+		it.acquit()
+	}
+}
+
+// Fails reports that the attempt has come to nothing, or that its response was
+// broken off.
+func (it *Itinerary) Fails(r Reason, now time.Time) {
+	if !it.open {
+		return
+	}
+	v := &verdicts[r]
+	it.now.of.failures[r].Add(1)
+	if v.doubt {
+		it.doubts++
+	}
+	switch told := it.told; {
+	case told && (v.weight == none || v.held): // it was settled before
+	case told:
+		it.now.fails(r, now)
+	case v.held:
+		it.held = append(it.held, charge{it.now, r})
+	case v.weight != none:
+		it.now.fails(r, now)
+	case v.alive:
+		it.now.works(false, now)
+	default:
+		it.now.cancel()
+	}
+	it.told = true
+}
+
+// Leave reports that the attempt has ended and gives its place back.
+func (it *Itinerary) Leave() {
+	if !it.open {
+		return
+	}
+	it.open = false
+	if !it.told {
+		it.told = true
+		it.now.cancel()
+	}
+	it.now.leave()
+}
+
+// End reports that the request has ended, with a response or without. A failure
+// that was the only one is held against its upstream now.
+func (it *Itinerary) End(now time.Time) {
+	it.Leave()
+	if it.doubts == 1 {
+		it.convict(now)
+	} else {
+		it.acquit()
+	}
+}
+
+// Drop reports that the request has ended by its client's doing, which says
+// nothing about anybody (G3).
+func (it *Itinerary) Drop() {
+	it.Leave()
+	it.acquit()
+}
+
+func (it *Itinerary) convict(now time.Time) {
+	for _, c := range it.held {
+		c.fails(c.reason, now)
+	}
+	it.forget()
+}
+
+func (it *Itinerary) acquit() {
+	for _, c := range it.held {
+		c.acquit(c.reason)
+	}
+	it.forget()
+}
+
+func (it *Itinerary) forget() {
+	clear(it.held)
+	it.held = it.held[:0]
+}

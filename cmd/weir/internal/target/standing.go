@@ -1,0 +1,143 @@
+package target
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Config is the limits of an upstream, as far as decisions need them.
+type Config struct {
+	Breaker            BreakerConfig
+	Probed             bool // there are health probes
+	Healthy, Unhealthy int  // probes in a row that bring it up, and take it down
+}
+
+// Change is a change in how an upstream stands. The zero value is none.
+type Change struct {
+	Breaker bool          // it is the breaker that has changed, to State
+	State   State         //
+	Probe   bool          // it is the health that has changed: the upstream is Up or not
+	Up      bool          //
+	Reason  string        // why
+	For     time.Duration // for how long it will be left alone; of an upstream that is back, how long it was away
+}
+
+// Standing is what is known of an upstream from its requests and its probes,
+// and what it has to do at the moment. It belongs to the upstream's name and
+// URL: it outlives reloads, which only set its limits. It is safe for
+// concurrent use. Make one with [NewStanding].
+type Standing struct {
+	Breaker Breaker
+	Probe   Probe
+	changed func(Change)
+
+	_        [64]byte // what follows is written by every request
+	running  atomic.Int64
+	requests [6]atomic.Uint64 // responses by the first digit of their status
+	failures [reasons]atomic.Uint64
+}
+
+// NewStanding returns the standing of an upstream of which nothing is known
+// yet. changed is called after each change on the goroutine that caused it,
+// which may be an event loop's; it must not block. It may be nil.
+func NewStanding(cfg Config, changed func(Change)) *Standing {
+	s := &Standing{changed: changed}
+	s.Set(cfg)
+	return s
+}
+
+// Set sets the limits. What is known stays.
+func (s *Standing) Set(cfg Config) {
+	s.Breaker.Set(cfg.Breaker)
+	s.Probe.set(cfg.Probed, cfg.Healthy, cfg.Unhealthy)
+}
+
+// Observe takes the outcome of a health probe: how it failed, "" if it did not.
+func (s *Standing) Observe(failure string, now time.Time) {
+	s.report(s.Probe.observe(failure, now))
+}
+
+func (s *Standing) report(c Change) {
+	if (c.Breaker || c.Probe) && s.changed != nil {
+		s.changed(c)
+	}
+}
+
+// Running is how many requests the upstream has now.
+func (s *Standing) Running() int { return int(s.running.Load()) }
+
+// Available reports whether the upstream may be asked as far as its health is
+// concerned: its probes do not fail, and its breaker lets a request pass (G20).
+func (s *Standing) Available(now time.Time) bool {
+	return !s.Probe.down.Load() && s.Breaker.ready(now)
+}
+
+// pass is the permission for one request: a place at the upstream, and the
+// state in which its breaker gave it.
+type pass struct {
+	of         *Standing
+	generation uint64
+	trial      bool
+}
+
+// enter takes a place at the upstream, if one is free and the breaker allows
+// it; last says that there is no other target.
+func (s *Standing) enter(limit int, last bool, now time.Time) (p pass, why Why) {
+	if n := s.running.Add(1); limit > 0 && n > int64(limit) {
+		s.running.Add(-1)
+		return p, Full
+	}
+	generation, trial, ok := s.Breaker.allow(now, last)
+	if !ok {
+		s.running.Add(-1)
+		return p, Broken
+	}
+	return pass{s, generation, trial}, Granted
+}
+
+func (p pass) leave() { p.of.running.Add(-1) }
+
+func (p pass) works(counts bool, now time.Time) {
+	p.of.report(p.of.Breaker.works(p.generation, counts, now))
+}
+
+func (p pass) fails(r Reason, now time.Time) {
+	p.of.report(p.of.Breaker.fails(p.generation, r, now))
+}
+
+func (p pass) cancel() { p.of.Breaker.cancel(p.generation, p.trial) }
+
+// acquit is cancel for a failure that is not held against the upstream: it is
+// alive all the same if there was a response.
+func (p pass) acquit(r Reason) {
+	if verdicts[r].alive {
+		p.of.Breaker.alive()
+	}
+	p.cancel()
+}
+
+// Snapshot is how an upstream stands at one moment, for metrics and operators.
+type Snapshot struct {
+	Up            bool   // what the probes say
+	ProbeFailure  string // how the last probe failed; "" = it succeeded, or there was none
+	Breaker       State
+	BreakerReason string        // why the breaker is not closed
+	Wait          time.Duration // until the breaker lets a request pass
+	Running       int
+	Requests      [6]uint64       // responses by the first digit of their status
+	Failures      [reasons]uint64 // attempts that came to nothing, by [Reason]
+}
+
+// Snapshot reads the figures one after the other.
+func (s *Standing) Snapshot(now time.Time) (snap Snapshot) {
+	snap.Up, snap.ProbeFailure = s.Probe.look()
+	snap.Breaker, snap.BreakerReason, snap.Wait = s.Breaker.look(now)
+	snap.Running = s.Running()
+	for i := range s.requests {
+		snap.Requests[i] = s.requests[i].Load()
+	}
+	for i := range s.failures {
+		snap.Failures[i] = s.failures[i].Load()
+	}
+	return snap
+}
