@@ -35,7 +35,6 @@ type conn struct {
 
 	ex         *exchange // the present request; nil between two
 	phase      phase
-	awaited    bool // shutdown: waits for the present answer
 	cutting    bool // shutdown: the timer is the moment to be cut
 	review     bool // the timer runs out soon, to see whether a handler's goroutine has answered
 	held       bool // nothing is read until the client has taken more of its answers
@@ -360,12 +359,11 @@ func (c *conn) nextRequest(left int) bool {
 	ex := c.ex
 	c.rc.Lock()
 	c.waiting = false
-	last := ex.close || c.shard.closing
+	last := ex.close
 	c.since = ex.ended
 	c.held = c.rc.Backlogged()
 	c.rc.Unlock()
 	c.ex = nil
-	c.awaitNoMore()
 	ex.stopBeat()
 	c.shard.recycle(ex)
 	if last || c.rc.InputEnded() && left == 0 {
@@ -377,20 +375,44 @@ func (c *conn) nextRequest(left int) bool {
 	if c.held {
 		c.rc.Pause()
 	}
+	c.hasten()
 	return !c.held
 }
 
-// over closes the connection in good order.
+// hasten sees to it that the connection does not stay as long as usual without
+// a request once they are refused.
+func (c *conn) hasten() {
+	if c.shard.refusing {
+		c.startTimer(c.since.Add(c.shard.idle))
+	}
+}
+
+// over closes the connection gracefully.
 func (c *conn) over() {
 	c.phase = phaseOver
 	c.loop().StopTimer(&c.timer)
 	c.rc.Close()
 }
 
+// leave closes a connection that has been quiet for its time, unless a request
+// is there of which no event has told yet.
+func (c *conn) leave() {
+	c.rc.ReadNow()
+	switch {
+	case c.phase == phaseHead && c.ex == nil:
+		c.phase = phaseOver
+		c.rc.CloseIdle()
+	case c.phase != phaseOver && !c.timer.Running():
+		c.startTimer(c.due(c.loop().Now()))
+	}
+}
+
 // Drained is the reactor's: a client that was behind has caught up.
 func (c *conn) Drained() {
 	if c.held {
 		c.held = false
+		c.since = c.loop().Now()
+		c.hasten()
 		c.rc.Resume()
 	}
 	if c.ex == nil {

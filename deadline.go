@@ -23,23 +23,19 @@ func (c *conn) Timeout(*wheel.Timer) {
 		c.cut()
 		return
 	}
-	if c.review {
-		c.review = false
+	c.review = false
+	if c.phase != phaseHead {
 		c.settle()
-		if c.phase == phaseOver {
-			return
-		}
 	}
 	due := c.due(now)
-	if now.Before(due) {
-		c.startTimer(due)
-		return
-	}
 	switch {
+	case c.phase == phaseOver:
+	case now.Before(due):
+		c.startTimer(due)
 	case c.phase == phaseBody, c.phase == phaseHead && c.ex != nil:
 		c.refuse(ErrTimeout)
-	case c.phase != phaseOver:
-		c.over()
+	default:
+		c.leave()
 	}
 }
 
@@ -54,7 +50,7 @@ func (c *conn) due(now time.Time) time.Time {
 		if c.held {
 			break // the time for taking answers is bounded by the reactor
 		}
-		return c.since.Add(t.Idle)
+		return c.since.Add(c.shard.idle)
 	case phaseBody:
 		if !c.pause.IsZero() {
 			return now.Add(t.BodyGrace)
@@ -62,7 +58,7 @@ func (c *conn) due(now time.Time) time.Time {
 		return c.bodyDue()
 	case phaseAnswering:
 		if c.answered() {
-			return c.ex.ended.Add(t.Idle)
+			return c.ex.ended.Add(c.shard.idle)
 		}
 	}
 	return now.Add(t.Idle)

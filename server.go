@@ -82,9 +82,8 @@ type Server struct {
 	report   DrainReport
 	deadline atomic.Pointer[time.Time] // nil before shutdown
 	draining chan struct{}             // closed when shutdown takes no new requests any more
-	left     atomic.Int64              // connections whose answers are still to come
 	refused  atomic.Int64
-	progress chan struct{} // has a token when the last of them, or of all connections, is gone
+	progress chan struct{} // has a token when the last connection has closed
 	closed   chan struct{} // closed when shutdown is complete
 }
 

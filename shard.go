@@ -3,6 +3,7 @@ package weir
 import (
 	"bytes"
 	"sync/atomic"
+	"time"
 
 	"weir/reactor"
 )
@@ -22,8 +23,8 @@ type shard struct {
 	last     memo
 	batched  writeQueue
 
-	refusing bool // new requests are answered with 503
-	closing  bool // every answer is its connection's last, whatever its head said
+	idle     time.Duration // how long a connection may be without a request
+	refusing bool          // requests get 503
 }
 
 // memo is the route of the last request that was routed by a pattern without
@@ -51,7 +52,7 @@ func (sh *shard) find(r *Request) *Route {
 }
 
 func newShard(s *Server, l *reactor.Loop) *shard {
-	sh := &shard{srv: s, loop: l, scratch: make([]byte, 0, scratchSize), batched: writeQueue{loop: l}}
+	sh := &shard{srv: s, loop: l, idle: s.Timeouts.Idle, scratch: make([]byte, 0, scratchSize), batched: writeQueue{loop: l}}
 	sh.conns.prev, sh.conns.next = &sh.conns, &sh.conns
 	return sh
 }
@@ -61,16 +62,12 @@ func (sh *shard) accept(rc *reactor.Conn) reactor.Handler {
 	c := &conn{srv: sh.srv, shard: sh, rc: rc}
 	c.timer.Owner = c
 	c.since = sh.loop.Now()
-	c.startTimer(c.since.Add(sh.srv.Timeouts.Idle))
+	c.startTimer(c.since.Add(sh.idle))
 	head := &sh.conns
 	c.prev, c.next = head.prev, head
 	head.prev.next, head.prev = c, c
 	sh.count++
 	sh.srv.conns.Add(1)
-	if sh.closing {
-		c.since = c.since.Add(-sh.srv.Timeouts.Idle)
-		c.startTimer(c.since)
-	}
 	return c
 }
 
@@ -78,7 +75,6 @@ func (sh *shard) remove(c *conn) {
 	c.prev.next, c.next.prev = c.next, c.prev
 	c.prev, c.next = nil, nil // who keeps one ended stream must not keep its connection's neighbours
 	sh.count--
-	c.awaitNoMore()
 	sh.srv.connClosed()
 }
 

@@ -7,13 +7,20 @@ import (
 	"time"
 )
 
-// A shutdown goes through these stages, of which the first two are there only
-// with a Timeouts.DrainGrace. Drain counts from the beginning.
+// A shutdown goes through these stages. Drain counts from its beginning.
 //
-//	grace     new requests are served; every answer says Connection: close
-//	refusing  new ones get 503, until the last of the others is answered
-//	closing   nobody is let in, what is idle is closed, running answers go on
+//	grace     as long as DrainGrace: requests are served, each response says Connection: close
+//	refusing  nobody can connect any more; requests that still arrive get 503, connections
+//	          that are quiet are closed, running responses continue
 //	cutting   Drain is over: what still runs is cut in the course of Mercy
+//
+// Between the first two the listeners close, once all that the kernel had
+// accepted is taken in.
+
+// moment is how long a connection may be quiet once requests are refused. A
+// client that has just connected, or has just read a response that did not say
+// Connection: close, may have a request on the wire; it gets a response.
+const moment = time.Second
 
 // DrainReport says how a shutdown went.
 type DrainReport struct {
@@ -23,21 +30,22 @@ type DrainReport struct {
 	Took    time.Duration // from the call to the end
 }
 
-// Shutdown ends the server in good order. Any goroutine but a loop's.
+// Shutdown ends the server gracefully. It must not be called on an event loop.
 //
-// With a Timeouts.DrainGrace, new requests and connections are served for that
-// long, so that whoever sends clients here can learn to send them elsewhere.
-// After it they are answered with 503, by way of OnError with ErrServerClosed,
-// for as long as others are running. Without a grace it stops accepting at
-// once. What is idle in the end is closed.
+// With a Timeouts.DrainGrace, requests and connections are served for that
+// long, so that load balancers can learn to send clients elsewhere. Then the
+// server stops listening, and the address is free for another. Requests that
+// still arrive, on connections that are open or that the kernel had accepted,
+// get 503, by way of OnError with ErrServerClosed. Connections on which no
+// request arrives are closed.
 //
-// What was running before, or came in the grace, goes on for Timeouts.Drain
-// from the call; Stream.Draining tells streams when new requests are no longer
-// taken. What then still runs is cut with ErrServerClosed, each at a random
+// What was running before, or came in the grace, continues for Timeouts.Drain
+// from the call; Stream.Draining reports to streams that requests are refused
+// now. What then still runs is cut with ErrServerClosed, each at a random
 // moment within Timeouts.Mercy, so that not all clients come back at once.
 //
-// Called again it waits for the first call's end and returns its report. When
-// the ctx of any of the calls is done everything is cut at once.
+// Called again, Shutdown waits for the first call's end and returns its report.
+// When the ctx of any of the calls is done, everything is cut at once.
 func (s *Server) Shutdown(ctx context.Context) (DrainReport, error) {
 	s.mu.Lock()
 	started, first := s.started, s.hurry == nil
@@ -56,9 +64,9 @@ func (s *Server) Shutdown(ctx context.Context) (DrainReport, error) {
 	begin := time.Now()
 	deadline := begin.Add(s.Timeouts.Drain)
 	s.deadline.Store(&deadline)
-	ran := s.windDown(ctx, deadline)
+	ran := s.windDown(ctx)
 	cut := 0
-	if !s.await(ctx, deadline, s.empty) {
+	if !s.awaitEmpty(ctx, deadline) {
 		cut = s.cutShards(ctx)
 	}
 	s.reactor.Close()
@@ -78,39 +86,32 @@ func (s *Server) awaitClosed(ctx context.Context, hurry context.CancelFunc) Drai
 	return s.report
 }
 
-// windDown goes through the stages until nobody is let in any more. It returns how
-// many requests ran at the beginning or came in the grace.
-func (s *Server) windDown(ctx context.Context, deadline time.Time) (ran int) {
-	grace := min(s.Timeouts.DrainGrace, s.Timeouts.Drain)
-	if grace > 0 {
-		ran = s.serveOn(ctx, grace)
-		close(s.draining)
-		s.await(ctx, deadline, s.answered)
-	}
+// windDown goes through the stages until requests are refused. It returns how
+// many of them ran at the beginning or came in the grace.
+func (s *Server) windDown(ctx context.Context) (ran int) {
+	ran = s.gather(func(sh *shard) int { return sh.running() - int(sh.requests.Load()) })
+	s.serveOn(ctx, min(s.Timeouts.DrainGrace, s.Timeouts.Drain))
 	s.reactor.StopListening()
-	running := s.gather((*shard).close)
-	if grace > 0 {
-		return ran
-	}
+	ran += s.gather((*shard).refuse)
 	close(s.draining) // not before they are counted: some end at once
-	return running
+	return ran
 }
 
-// serveOn serves as before until the grace is over, and has every loop refuse
-// new requests then.
-func (s *Server) serveOn(ctx context.Context, grace time.Duration) (ran int) {
-	before := s.gather(func(sh *shard) int { return sh.running() - int(sh.requests.Load()) })
+// serveOn lets the grace pass.
+func (s *Server) serveOn(ctx context.Context, grace time.Duration) {
+	if grace <= 0 {
+		return
+	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return before + s.gather((*shard).refuse)
 }
 
-// running counts the requests whose answers are not complete, and has the loop
-// told of their ends.
+// running counts the requests whose responses are not complete, and has the
+// loop notified of their ends.
 func (sh *shard) running() (n int) {
 	sh.each(func(c *conn) {
 		if c.running() {
@@ -120,28 +121,31 @@ func (sh *shard) running() (n int) {
 	return n
 }
 
-// refuse has the loop answer new requests with 503 and notes whose answers are
-// waited for. It returns how many requests there have been.
+// closedAtOnce is how many idle connections a loop closes in a millisecond: so
+// that a hundred thousand of them do not hold up its streams.
+const closedAtOnce = 50
+
+// refuse makes the loop respond with 503 to requests, and close what is quiet.
+// It returns how many requests there have been.
 func (sh *shard) refuse() int {
 	sh.refusing = true
+	sh.idle = min(sh.idle, moment)
+	now, quiet := sh.loop.Now(), 0
 	sh.each(func(c *conn) {
-		if c.running() {
-			c.awaited = true
-			sh.srv.left.Add(1)
+		if c.running() { // the loop is notified of its end
+			return
 		}
+		if c.settle(); c.phase == phaseOver {
+			return
+		}
+		at := c.due(now)
+		if at.Before(now) {
+			at = now.Add(time.Duration(quiet/closedAtOnce) * time.Millisecond)
+			quiet++
+		}
+		c.startTimer(at)
 	})
 	return int(sh.requests.Load())
-}
-
-// close has the loop close what is idle, and counts what is running.
-func (sh *shard) close() (running int) {
-	sh.closing = true
-	sh.each(func(c *conn) {
-		if c.drain() {
-			running++
-		}
-	})
-	return running
 }
 
 // cutShards has every loop cut what still runs, in the course of the mercy.
@@ -153,11 +157,11 @@ func (s *Server) cutShards(ctx context.Context) (cut int) {
 				n++
 			}
 			c.cutting = true
-			c.startTimer(sh.loop.Now().Add(time.Duration(rand.Int64N(int64(mercy)))))
+			c.startTimer(sh.loop.Now().Add(rand.N(max(1, mercy))))
 		})
 		return n
 	})
-	s.await(ctx, time.Now().Add(mercy+time.Second), s.empty) // the reactor's end cuts the rest
+	s.awaitEmpty(ctx, time.Now().Add(mercy+time.Second)) // the reactor's end cuts the rest
 	return cut
 }
 
@@ -173,15 +177,12 @@ func (s *Server) gather(f func(sh *shard) int) (sum int) {
 	return sum
 }
 
-func (s *Server) empty() bool    { return s.conns.Load() == 0 }
-func (s *Server) answered() bool { return s.left.Load() == 0 }
-
-// await waits until a condition holds that progress tells of; it reports
-// whether that came to pass in time.
-func (s *Server) await(ctx context.Context, deadline time.Time, holds func() bool) bool {
+// awaitEmpty waits until no connection is left; it reports whether that came to
+// pass in time.
+func (s *Server) awaitEmpty(ctx context.Context, deadline time.Time) bool {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
-	for !holds() {
+	for s.conns.Load() != 0 {
 		select {
 		case <-s.progress:
 		case <-timer.C:
@@ -193,16 +194,13 @@ func (s *Server) await(ctx context.Context, deadline time.Time, holds func() boo
 	return true
 }
 
-func (s *Server) tellProgress() {
+func (s *Server) connClosed() {
+	if s.conns.Add(-1) > 0 || !s.isDraining() {
+		return
+	}
 	select {
 	case s.progress <- struct{}{}:
 	default: // one that was not taken yet says the same
-	}
-}
-
-func (s *Server) connClosed() {
-	if s.conns.Add(-1) == 0 && s.isDraining() {
-		s.tellProgress()
 	}
 }
 
@@ -221,38 +219,10 @@ func (c *conn) running() bool {
 	return c.phase == phaseBody || c.phase == phaseAnswering && !c.answered()
 }
 
-// awaitNoMore is the end of an answer, or of the connection.
-func (c *conn) awaitNoMore() {
-	if !c.awaited {
-		return
-	}
-	c.awaited = false
-	if c.srv.left.Add(-1) == 0 {
-		c.srv.tellProgress()
-	}
-}
-
-// turnAway answers a request that has come too late.
+// turnAway refuses a request that has come too late.
 func (c *conn) turnAway() {
 	c.srv.refused.Add(1)
 	c.refuse(ErrServerClosed)
-}
-
-// drain closes an idle connection and reports whether it goes on. The answer
-// that is being given is the connection's last.
-func (c *conn) drain() bool {
-	switch {
-	case c.running():
-		c.answered() // have the loop told of its end
-		return true
-	case c.phase == phaseAnswering:
-		c.settle()
-	case c.phase == phaseHead && c.ex == nil:
-		c.over()
-	case c.phase == phaseHead && c.shard.refusing:
-		c.turnAway()
-	} // else a request is arriving: its answer will be the last
-	return false
 }
 
 // cut ends a connection whose time is up.

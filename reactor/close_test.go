@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/memloop"
 	"weir/reactor"
 )
 
@@ -54,6 +55,72 @@ func TestCloseTwiceIsOnce(t *testing.T) {
 			p.conn.Resume()
 		})
 		w.settle()
+		p.silent(w)
+	})
+}
+
+// Nothing is waited for on a connection on which nothing is in flight. // K8.44
+func TestCloseIdle(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		before  func(c *memloop.Client, p *probe)
+		lingers bool
+		reads   string
+	}{
+		{"idle", func(*memloop.Client, *probe) {}, false, "$"},
+		{"response read", func(c *memloop.Client, p *probe) {
+			p.send("0123")
+			c.Read(make([]byte, 4))
+		}, false, "$"},
+		{"response pending", func(c *memloop.Client, p *probe) {
+			c.SetWindow(1)
+			p.send("01")
+		}, true, "01$"},
+		{"request not consumed", func(c *memloop.Client, p *probe) {
+			p.onData = func([]byte) int { return 0 }
+			c.Write([]byte("x"))
+		}, true, "$"},
+		{"request not read", func(c *memloop.Client, p *probe) {
+			p.conn.Pause()
+			c.Write([]byte("x"))
+		}, true, "$"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onMemory(t, func(w *world) {
+				w.start(reactor.Config{})
+				c, p := w.memory()
+				tt.before(c, p)
+				synctest.Wait()
+				begin := time.Now()
+				w.do(p.conn.CloseIdle)
+				w.reads(c, tt.reads)
+				p.expect(w, "closed")
+				if took := time.Since(begin); p.cause != reactor.ErrClosed || tt.lingers != (took >= 2*time.Second) || !tt.lingers && took > 0 {
+					w.Errorf("got %v after %v, want ErrClosed, and a wait: %v", p.cause, took, tt.lingers)
+				}
+			})
+		})
+	}
+}
+
+// ReadNow shows what no event has told of, and the end.
+func TestReadNow(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{})
+		c, p := w.memory()
+		w.do(func() {
+			c.Write([]byte("early")) // the loop does not look at events meanwhile
+			p.silent(w)
+			p.conn.ReadNow()
+			p.expect(w, "data early")
+			c.CloseWrite()
+			p.conn.ReadNow()
+			p.expect(w, "peer closed")
+			p.conn.Close()
+			p.expect(w, "closed")
+			p.conn.ReadNow()
+		})
+		synctest.Wait()
 		p.silent(w)
 	})
 }

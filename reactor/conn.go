@@ -154,6 +154,34 @@ func (c *Conn) Close() {
 	}
 }
 
+// CloseIdle is Close for a connection on which nothing has moved for a while:
+// if the peer has taken all output and has sent nothing, its FIN is not waited
+// for. What has arrived unannounced must have been read before, by ReadNow.
+func (c *Conn) CloseIdle() {
+	if c.phase == open && !c.inFlight() {
+		c.destroy(ErrClosed, false)
+		return
+	}
+	c.Close()
+}
+
+// inFlight reports whether bytes are on their way, in either direction, as far
+// as this side can know.
+func (c *Conn) inFlight() bool {
+	o := c.lock()
+	defer o.mu.Unlock()
+	return o.writing || o.Pending() > 0 || len(c.in) > 0 || c.readable
+}
+
+// ReadNow reads what has arrived without an event having told of it yet, and
+// calls Data with it. Not from Data.
+func (c *Conn) ReadNow() {
+	if c.phase == open {
+		c.readable = true
+		c.readOn()
+	}
+}
+
 // Abort ends the connection at once with RST. What is pending is lost, and the
 // peer knows it.
 func (c *Conn) Abort(cause error) { c.destroy(cause, true) }

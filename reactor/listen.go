@@ -24,7 +24,7 @@ type listener struct {
 	share  bool // hand connections to all loops in turn
 	loop   *Loop
 	pause  wheel.Timer
-	remove func() // what is left to be cleaned up after the descriptor was closed
+	remove func() // removes the path of a unix socket; nil = there is none, or it is gone
 }
 
 // Listen accepts connections at addr: "host:port", ":port", or
@@ -53,8 +53,11 @@ func (r *Reactor) Listen(addr string) (net.Addr, error) {
 	return group[0].addr, nil
 }
 
-// StopListening accepts what waits, closes all listening sockets and returns
-// when no loop accepts any more.
+// StopListening closes all listening sockets once everything that the kernel
+// had accepted is a connection here, and returns when that is done. Closing a
+// listener resets what waits at it; what can still get there between the last
+// look and close(2) is a handshake that was half done, and where hush can do
+// nothing, any.
 func (r *Reactor) StopListening() {
 	r.mu.Lock()
 	group := r.listeners
@@ -63,27 +66,62 @@ func (r *Reactor) StopListening() {
 	var pending sync.WaitGroup
 	for _, lis := range group {
 		pending.Add(1)
-		lis.loop.Post(&farewell{lis, &pending})
+		lis.loop.Post(&farewell{lis: lis, pending: &pending})
 	}
 	pending.Wait()
 }
 
-// farewell is the task that ends a listener. A loop that failed has ended it already.
+// farewellTurns bounds what a farewell accepts from clients that connect
+// faster than the loop accepts: many times the longest backlog.
+const farewellTurns = 1 << 10
+
+// farewell is the task that ends a listener. It takes acceptsPerTurn
+// connections a turn, so that those of the loop are served meanwhile, and
+// closes the socket when two turns have found none. A loop that failed has
+// ended its listeners already.
 type farewell struct {
 	lis     *listener
 	pending *sync.WaitGroup
+	turns   int
+	vain    int // turns that have found nothing
 }
 
 func (f *farewell) Run() {
-	lis := f.lis
-	if l := lis.loop; l.listeners[lis.fd] == lis && !l.reactor.stopped.Load() {
-		lis.accept(l) // who was let in by the kernel before is served, not reset
+	lis, l := f.lis, f.lis.loop
+	if f.turns == 0 {
+		if l.listeners[lis.fd] != lis {
+			f.pending.Done()
+			return
+		}
+		l.unwatch(lis)
+		lis.hush()
 	}
-	lis.loop.unlisten(lis.fd)
+	if f.look() {
+		l.Post(f)
+		return
+	}
+	lis.close()
 	f.pending.Done()
 }
 
-func (f *farewell) dropped() { f.pending.Done() }
+// look accepts what waits and reports whether to look once more.
+func (f *farewell) look() bool {
+	if f.turns == farewellTurns || f.lis.loop.reactor.stopped.Load() {
+		return false
+	}
+	f.turns++
+	if !f.lis.accept(f.lis.loop) {
+		f.vain++
+	}
+	return f.vain < 2
+}
+
+func (f *farewell) dropped() {
+	if f.turns > 0 {
+		f.lis.close()
+	}
+	f.pending.Done()
+}
 
 func (lis *listener) start() {
 	lis.loop.listeners[lis.fd] = lis
@@ -99,29 +137,38 @@ func (lis *listener) Timeout(*wheel.Timer) {
 	}
 }
 
-func (l *Loop) unlisten(fd int) {
-	lis := l.listeners[fd]
-	if lis == nil {
-		return
-	}
-	delete(l.listeners, fd)
-	l.StopTimer(&lis.pause)
-	_ = l.poller.Remove(fd) // fails in a pause, when it is not there
+// unlisten ends a listener and resets what waits at it.
+func (l *Loop) unlisten(lis *listener) {
+	l.unwatch(lis)
 	lis.close()
+}
+
+// unwatch ends the events of a listener. Its path, if it has one, is removed:
+// nobody finds it any more, and as long as it is listened on no other process
+// puts a socket of its own there.
+func (l *Loop) unwatch(lis *listener) {
+	delete(l.listeners, lis.fd)
+	l.StopTimer(&lis.pause)
+	_ = l.poller.Remove(lis.fd) // fails in a pause, when it is not there
+	if lis.remove != nil {
+		lis.remove()
+		lis.remove = nil
+	}
 }
 
 func (lis *listener) close() {
 	if err := lis.loop.sys.Close(lis.fd, false); err != nil {
 		lis.loop.reactor.log("closing a listener", err)
 	}
-	if lis.remove != nil {
+	if lis.remove != nil { // it was never watched
 		lis.remove()
 	}
 }
 
-// accept takes what waits at the listener, a bounded number a turn: the
-// listener is level-triggered and will be back for the rest.
-func (lis *listener) accept(l *Loop) {
+// accept takes what waits at the listener, a bounded number a turn, and reports
+// whether there may be more: the listener is level-triggered and will be back
+// for that.
+func (lis *listener) accept(l *Loop) (more bool) {
 	l.turn = nil
 	defer l.rescue()
 	r := l.reactor
@@ -131,24 +178,25 @@ func (lis *listener) accept(l *Loop) {
 		case err == nil:
 			r.admit(lis.target(l), l, fd, ends{remote, lis.addr})
 		case err == ErrAgain:
-			return
+			return false
 		case noDescriptors(err):
 			r.complain(err)
 			switch err := r.spare.refuse(lis.fd, r.cfg.Refusal); err {
 			case nil:
 			case ErrAgain:
-				return
+				return false
 			default:
 				lis.rest()
-				return
+				return false
 			}
 		case aborted(err):
 		default:
 			r.complain(err)
 			lis.rest()
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // rest keeps a listener that cannot be served from spinning.

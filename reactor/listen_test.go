@@ -2,7 +2,9 @@ package reactor_test
 
 import (
 	"errors"
+	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,6 +66,63 @@ func TestListenOnSeveralLoops(t *testing.T) {
 			w.Errorf("got %v, want no addresses", got)
 		}
 	})
+}
+
+// Everything that the kernel had accepted when the listeners close is a
+// connection, however much it is, and the address is free for another process
+// while connections live on. // L12, K8.42
+func TestStopListeningTakesTheBacklog(t *testing.T) {
+	const clients = 300
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			onSockets(t, func(w *world) {
+				w.came = make(chan *probe, clients)
+				w.setup = func(p *probe) { p.onData = p.echo }
+				w.start(reactor.Config{MaxConns: 2 * clients})
+				addr, spec := w.addr, w.addr
+				if network == "unix" {
+					addr = filepath.Join(w.TempDir(), "s")
+					spec = "unix:" + addr
+					if _, err := w.r.Listen(spec); err != nil {
+						w.Fatal(err)
+					}
+				}
+				gate := make(chan struct{})
+				w.loop().Post(reactor.TaskFunc(func() { <-gate }))
+				var waiting []net.Conn
+				for range clients {
+					c, err := net.Dial(network, addr)
+					if err != nil {
+						w.Fatal(err)
+					}
+					defer c.Close()
+					c.Write([]byte("ping"))
+					waiting = append(waiting, c)
+				}
+				stopped := make(chan struct{})
+				go func() {
+					defer close(stopped)
+					w.r.StopListening()
+				}()
+				close(gate)
+				<-stopped
+				for i, c := range waiting {
+					got := make([]byte, 4)
+					if _, err := io.ReadFull(c, got); err != nil || string(got) != "ping" {
+						w.Fatalf("client %d: got %q, %v, want its echo", i, got, err)
+					}
+				}
+				next, err := reactor.New(reactor.Config{Loops: 2, MaxConns: 10, Accept: w.accept})
+				if err != nil {
+					w.Fatal(err)
+				}
+				defer next.Close()
+				if _, err := next.Listen(spec); err != nil {
+					w.Errorf("got %v, want the address to be free", err)
+				}
+			})
+		})
+	}
 }
 
 // Unix sockets and others without a listener a loop are handed round.

@@ -153,8 +153,8 @@ func (l *Loop) die() (rest []Task) {
 // writing to are closed when it comes back.
 func (l *Loop) abandon() {
 	l.ending = true
-	for fd := range l.listeners {
-		l.unlisten(fd)
+	for _, lis := range l.listeners {
+		l.unlisten(lis)
 	}
 	for _, c := range l.conns {
 		if c != nil {

@@ -117,9 +117,11 @@ func listenUnix(path string) (fd int, err error) {
 	return fd, err
 }
 
-// removeSame removes the socket if it is still the one that was made here.
+// removeSame removes the socket if it is still the one that was made here. The
+// number of a file that was removed may be another's soon: its time tells them
+// apart.
 func removeSame(path string, mine fs.FileInfo) {
-	if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) {
+	if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) && now.ModTime().Equal(mine.ModTime()) {
 		_ = os.Remove(path) // who removed it meanwhile had the same in mind
 	}
 }
