@@ -115,6 +115,9 @@ func (l *Loop) setClock() {
 	c.rearm = false
 	at, ok := c.wheel.Next()
 	if ok && !c.resting() && (c.armed.IsZero() || at.Before(c.armed)) {
+		if at.Before(l.now) {
+			at = l.now // the wheel may be behind: what was started in this turn is not late
+		}
 		c.armed = at
 		l.poller.Arm(at)
 	}

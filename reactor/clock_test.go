@@ -200,6 +200,24 @@ func TestRespite(t *testing.T) {
 	}
 }
 
+// A wheel that has had nothing to do is behind the clock: the first timer
+// after that is not late.
+func TestTimerAfterIdleness(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{})
+		idle := wheel.Timer{Owner: alarm(func() {})}
+		w.do(func() { w.loop().StartTimer(&idle, w.loop().Now().Add(75*time.Second)) })
+		time.Sleep(5 * time.Second)
+		begin, passed := time.Now(), make(chan time.Duration, 1)
+		timer := wheel.Timer{Owner: alarm(func() { passed <- time.Since(begin) })}
+		w.do(func() { w.loop().StartTimer(&timer, w.loop().Now().Add(20*time.Millisecond)) })
+		if got := <-passed; got > 21*time.Millisecond {
+			w.Errorf("got the deadline passed after %v, want 20ms", got)
+		}
+		w.do(func() { w.loop().StopTimer(&idle) })
+	})
+}
+
 // A loop that always has something to do keeps time.
 func TestBusyLoopKeepsTime(t *testing.T) {
 	for _, pause := range []time.Duration{0, 200 * time.Millisecond} {
