@@ -34,8 +34,9 @@ func NewWriter(out io.Writer, text bool) *Writer {
 	return w
 }
 
-// Text changes the format of the Writer's own lines.
-func (w *Writer) Text(text bool) { w.text.Store(text) }
+// Text reports whether the Writer's own lines are text; SetText changes it.
+func (w *Writer) Text() bool        { return w.text.Load() }
+func (w *Writer) SetText(text bool) { w.text.Store(text) }
 
 // Handler returns a slog.Handler that writes to w, text or JSON. It formats on
 // the caller's goroutine, so that attributes may be views.

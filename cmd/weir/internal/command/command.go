@@ -9,14 +9,18 @@
 // which gets what stands behind the subcommand's name and returns one of the
 // exit codes. One that serves looks like this:
 //
-//	var serving command.Serving
-//	fs := command.NewFlags("weir tour")
-//	serving.Register(fs, "127.0.0.1:8080")
-//	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
-//		return code
+//	func Main(args []string, stdout, stderr io.Writer) int {
+//		return command.Serve(stdout, stderr, false, func(e *command.Env) int {
+//			var serving command.Serving
+//			fs := command.NewFlags("weir tour")
+//			serving.Register(fs, "127.0.0.1:8080")
+//			if code, done := command.Parse(fs, help, args, stdout, stderr); done {
+//				return code
+//			}
+//			srv := &weir.Server{Handler: mux, Logger: e.Log}
+//			return serving.Run(e, srv, "weir tour")
+//		})
 //	}
-//	srv := &weir.Server{Handler: mux, Logger: command.Logger(stderr)}
-//	return serving.Run(srv, "weir tour", stdout)
 package command
 
 // What a subcommand returns.

@@ -2,9 +2,7 @@ package command
 
 import (
 	"bytes"
-	"encoding/json"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -120,30 +118,5 @@ func TestURLs(t *testing.T) {
 	})
 	if want := "http://127.0.0.1:8080 http://[::1]:80 unix:/run/weir.sock"; got != want {
 		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// What is no terminal gets JSON.
-func TestLogger(t *testing.T) {
-	file, err := os.CreateTemp(t.TempDir(), "log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	Logger(file).Info("hello", "n", 1)
-	text, err := os.ReadFile(file.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var buf bytes.Buffer
-	Logger(&buf).Info("hello", "n", 1)
-	for _, line := range [][]byte{text, buf.Bytes()} {
-		var entry struct {
-			Msg string
-			N   int
-		}
-		if err := json.Unmarshal(line, &entry); err != nil || entry.Msg != "hello" || entry.N != 1 {
-			t.Errorf("got %q (%v), want JSON", line, err)
-		}
 	}
 }

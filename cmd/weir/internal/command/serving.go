@@ -4,13 +4,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"weir"
@@ -57,10 +54,9 @@ func GraceVar(fs *flag.FlagSet, p *time.Duration, value time.Duration) {
 // a second signal cuts what still runs. SIGINT is somebody at a terminal, with
 // no load balancer in front: its drain has no grace. Run returns an exit code,
 // and logs to srv.Logger.
-func (s *Serving) Run(srv *weir.Server, name string, stdout io.Writer) int {
+func (s *Serving) Run(e *Env, srv *weir.Server, name string) int {
+	e.Begin()
 	log := srv.Logger
-	stop := notify()
-	defer stop.release()
 	if s.Pprof != "" {
 		end, err := serveProfiles(s.Pprof, log)
 		if err != nil {
@@ -74,18 +70,18 @@ func (s *Serving) Run(srv *weir.Server, name string, stdout io.Writer) int {
 		log.Error(name+": cannot start", "err", err)
 		return Failure
 	}
-	fmt.Fprintf(stdout, "%s: ready on %s\n", name, urls(srv.Addrs()))
+	fmt.Fprintf(e.Stdout, "%s: ready on %s\n", name, urls(srv.Addrs()))
 	if s.Ready != nil {
 		s.Ready(srv.Addrs())
 	}
-	first := <-stop.first
+	first := <-e.first
 	if s.Draining != nil {
 		s.Draining()
 	}
 	if first == os.Interrupt {
 		srv.Timeouts.DrainGrace = 0 // which is read by Shutdown alone
 	}
-	return drain(stop.cut, srv, name, log)
+	return drain(e.cut, srv, name, log)
 }
 
 func (s *Serving) configure(srv *weir.Server) {
@@ -117,35 +113,6 @@ func urls(addrs []net.Addr) string {
 		}
 	}
 	return strings.Join(names, " ")
-}
-
-// stop tells of signals: first has the first one, the second ends cut.
-type stop struct {
-	first   chan os.Signal
-	cut     context.Context
-	release func()
-}
-
-func notify() stop {
-	signals, first := make(chan os.Signal, 2), make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	cut, endCut := context.WithCancel(context.Background())
-	over := make(chan struct{})
-	go func() {
-		for _, tell := range []func(os.Signal){func(s os.Signal) { first <- s }, func(os.Signal) { endCut() }} {
-			select {
-			case s := <-signals:
-				tell(s)
-			case <-over:
-				return
-			}
-		}
-	}()
-	return stop{first, cut, func() {
-		signal.Stop(signals)
-		close(over)
-		endCut()
-	}}
 }
 
 // Fixed is Register for a subcommand whose configuration says what is listened

@@ -29,6 +29,10 @@ The admin address answers /healthz and /readyz.`
 
 // Main runs the subcommand and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
+	return command.Serve(stdout, stderr, false, func(e *command.Env) int { return run(e, args, stdout, stderr) })
+}
+
+func run(e *command.Env, args []string, stdout, stderr io.Writer) int {
 	var serving command.Serving
 	var pace Pace
 	fs := command.NewFlags(name)
@@ -41,22 +45,22 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if !admin.Private(*adminAddr) {
 		return command.WrongUse(name, "--admin "+*adminAddr+` can be reached from other machines, and asks nobody who they are; give 127.0.0.1:PORT, unix:/PATH or "" for none`, stderr)
 	}
-	log := command.Logger(stderr)
 	shared.pace.Store(&pace)
 	shared.model() // built now, not during the first request
 
+	e.Begin()
 	var adm admin.Admin
-	endAdmin, err := adm.Start(*adminAddr, log)
+	endAdmin, err := adm.Start(*adminAddr, e.Log)
 	if err != nil {
-		log.Error(name+": cannot start", "err", fmt.Errorf("--admin: %w (--admin \"\" turns it off)", err))
+		e.Log.Error(name+": cannot start", "err", fmt.Errorf("--admin: %w (--admin \"\" turns it off)", err))
 		return command.Failure
 	}
 	defer endAdmin()
 	srv := newServer()
-	srv.Logger = log
-	serving.Ready = func(addrs []net.Addr) { suggest(stderr, addrs) }
+	srv.Logger = e.Log
+	serving.Ready = func(addrs []net.Addr) { suggest(e.Stderr, addrs) }
 	serving.Draining = func() { adm.Drain() }
-	return serving.Run(srv, name, stdout)
+	return serving.Run(e, srv, name)
 }
 
 // suggest prints what to try.

@@ -1,15 +1,12 @@
 package mock
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"weir/cmd/weir/internal/command"
@@ -46,6 +43,10 @@ For a port that refuses, take one on which nobody listens.`
 
 // Main runs `weir mock`.
 func Main(args []string, stdout, stderr io.Writer) int {
+	return command.Serve(stdout, stderr, false, func(e *command.Env) int { return main(e, args, stdout, stderr) })
+}
+
+func main(e *command.Env, args []string, stdout, stderr io.Writer) int {
 	var o options
 	fs := command.NewFlags(name)
 	o.register(fs)
@@ -56,17 +57,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.WrongUse(name, strings.TrimPrefix(err.Error(), "mock: "), stderr)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := run(ctx, cfg, o.certificate, stdout); err != nil {
-		command.Logger(stderr).Error(name+": cannot start", "err", err)
+	e.Begin()
+	if err := run(e.Stopped(), cfg, o.certificate, e.Stdout); err != nil {
+		e.Log.Error(name+": cannot start", "err", err)
 		return command.Failure
 	}
 	return command.OK
 }
 
-// run serves until the context ends.
-func run(ctx context.Context, cfg Config, certificate string, stdout io.Writer) error {
+// run serves until a signal ends it.
+func run(stopped <-chan os.Signal, cfg Config, certificate string, stdout io.Writer) error {
 	s, err := Listen(cfg)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func run(ctx context.Context, cfg Config, certificate string, stdout io.Writer) 
 		}
 	}
 	fmt.Fprintf(stdout, "%s: ready on %s\n", name, s.URL())
-	<-ctx.Done()
+	<-stopped
 	return nil
 }
 

@@ -2,7 +2,6 @@ package mock
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -113,12 +112,12 @@ func started(t *testing.T, o options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	stop := make(chan os.Signal)
 	r, w := io.Pipe()
 	over := make(chan error, 1)
-	go func() { over <- run(ctx, cfg, o.certificate, w) }()
+	go func() { over <- run(stop, cfg, o.certificate, w) }()
 	t.Cleanup(func() {
-		stop()
+		close(stop)
 		if err := <-over; err != nil {
 			t.Error(err)
 		}

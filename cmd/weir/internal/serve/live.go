@@ -3,17 +3,15 @@ package serve
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/openai"
@@ -56,24 +54,19 @@ type kept struct {
 	up  *upstream.Upstream
 }
 
-func newLive(o *options, cfg *config.Config, stdout, stderr io.Writer, log *slog.Logger) (*live, error) {
-	l := &live{o: o, first: cfg, log: log, started: time.Now(), metrics: newMetrics(), loops: o.loops, over: make(chan struct{})}
+func newLive(e *command.Env, o *options, cfg *config.Config, versions string) (*live, error) {
+	l := &live{o: o, first: cfg, log: e.Log, started: time.Now(), metrics: newMetrics(), loops: o.loops, over: make(chan struct{})}
 	if l.loops == 0 {
 		l.loops = runtime.GOMAXPROCS(0)
 	}
-	l.standings.log = log
-	l.access = newAccessLog(cfg.Log, stdout, stderr)
+	l.standings.log = e.Log
+	l.access = newAccessLog(cfg.Log, e)
 	if err := l.use(cfg); err != nil {
-		l.access.stop()
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.end = cancel
-	// Both begin now: a signal or a change that comes once we are ready is
-	// noticed, and a SIGHUP that nobody waits for would end the process.
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	go l.watch(ctx, hangup, l.versions())
+	go l.watch(ctx, e.Hangup, versions)
 	return l, nil
 }
 
@@ -81,7 +74,6 @@ func (l *live) stop() {
 	l.end()
 	<-l.over
 	l.probe(nil)
-	l.access.stop()
 }
 
 // use puts a configuration in force, whole or not at all.
@@ -135,9 +127,8 @@ func (l *live) probe(ups map[string]kept) {
 }
 
 // watch reloads on SIGHUP and when a file has changed.
-func (l *live) watch(ctx context.Context, hangup chan os.Signal, last string) {
+func (l *live) watch(ctx context.Context, hangup <-chan os.Signal, last string) {
 	defer close(l.over)
-	defer signal.Stop(hangup)
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {
@@ -145,10 +136,10 @@ func (l *live) watch(ctx context.Context, hangup chan os.Signal, last string) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			last = l.versions()
+			last = l.o.versions()
 			l.reload("SIGHUP")
 		case <-look.C:
-			if now := l.versions(); now != last {
+			if now := l.o.versions(); now != last {
 				last = now
 				l.reload("a file has changed")
 			}
@@ -157,8 +148,8 @@ func (l *live) watch(ctx context.Context, hangup chan os.Signal, last string) {
 }
 
 // versions is a text that changes when one of the files does.
-func (l *live) versions() (v string) {
-	for _, path := range append([]string{l.o.config}, l.o.overlays...) {
+func (o *options) versions() (v string) {
+	for _, path := range append([]string{o.config}, o.overlays...) {
 		st, err := os.Stat(path)
 		if err != nil {
 			v += "?"

@@ -73,6 +73,10 @@ func (o *options) load() (*config.Config, error) {
 
 // Main runs the subcommand and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
+	return command.Serve(stdout, stderr, true, func(e *command.Env) int { return main(e, args, stdout, stderr) })
+}
+
+func main(e *command.Env, args []string, stdout, stderr io.Writer) int {
 	var o options
 	fs := command.NewFlags(name)
 	o.register(fs)
@@ -87,6 +91,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			return command.WrongUse(name, "--so: "+err.Error(), stderr)
 		}
 	}
+	versions := o.versions() // before they are read: no change is missed
 	cfg, err := o.load()
 	if err != nil {
 		report(stderr, err)
@@ -96,7 +101,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "%s: no problems\n", o.config)
 		return command.OK
 	}
-	return run(&o, cfg, stdout, stderr)
+	return run(e, &o, cfg, versions)
 }
 
 // report prints every problem on a line of its own.
@@ -116,17 +121,18 @@ func report(w io.Writer, err error) {
 // streams.
 const gcPercent = 50
 
-func run(o *options, cfg *config.Config, stdout, stderr io.Writer) int {
+func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	log := command.Logger(stderr)
-	live, err := newLive(o, cfg, stdout, stderr, log)
+	log := e.Log
+	live, err := newLive(e, o, cfg, versions)
 	if err != nil {
 		log.Error(name+": cannot start", "err", err)
 		return command.Failure
 	}
 	defer live.stop()
+	e.Begin()
 	adm := admin.Admin{Token: cfg.Admin.Token(), Add: live.metrics.routes}
 	endAdmin, err := adm.Start(cfg.Admin.Listen, log)
 	if err != nil {
@@ -137,5 +143,5 @@ func run(o *options, cfg *config.Config, stdout, stderr io.Writer) int {
 	srv := live.server(log)
 	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { live.metrics.server.Store(srv) }}
 	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, live.loops)
-	return serving.Run(srv, name, stdout)
+	return serving.Run(e, srv, name)
 }

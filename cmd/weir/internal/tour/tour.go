@@ -34,13 +34,15 @@ Serves one route for each feature of weir:
 
 // Main runs `weir tour`.
 func Main(args []string, stdout, stderr io.Writer) int {
-	var serving command.Serving
-	fs := command.NewFlags("weir tour")
-	serving.Register(fs, "127.0.0.1:8080")
-	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
-		return code
-	}
-	return serving.Run(New(command.Logger(stderr)), fs.Name(), stdout)
+	return command.Serve(stdout, stderr, false, func(e *command.Env) int {
+		var serving command.Serving
+		fs := command.NewFlags("weir tour")
+		serving.Register(fs, "127.0.0.1:8080")
+		if code, done := command.Parse(fs, help, args, stdout, stderr); done {
+			return code
+		}
+		return serving.Run(e, New(e.Log), fs.Name())
+	})
 }
 
 // New returns the tour's server, to be started.
