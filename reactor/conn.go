@@ -57,6 +57,15 @@ const (
 	closed
 )
 
+// origin is how a connection came to be, and what it counts as.
+type origin uint8
+
+const (
+	accepted origin = iota
+	dialled
+	refusal // accepted to be refused
+)
+
 // Conn is one connection. Its methods are for its loop only, but for those of
 // the write side: Lock to Room of Output, Flush, FlushWith, Backlogged and Room.
 type Conn struct {
@@ -69,16 +78,16 @@ type Conn struct {
 	fresh    bool // no event was seen yet
 	wary     bool // the first event was not to be trusted: read until the kernel says no
 	paused   bool
-	readable bool   // the kernel may have more to read
-	gone     bool   // the peer shut its sending side
-	ended    bool   // ... and all of it was read
-	toldGone bool   // to the handler, that the peer is gone
-	toldEnd  bool   // ... and that all was read
-	reset    bool   // close with RST
-	dirty    bool   // in loop.dirty
-	resumed  bool   // in loop.resumed
-	waiting  bool   // in loop.again
-	dialled  bool   // outgoing
+	readable bool // the kernel may have more to read
+	gone     bool // the peer shut its sending side
+	ended    bool // ... and all of it was read
+	toldGone bool // to the handler, that the peer is gone
+	toldEnd  bool // ... and that all was read
+	reset    bool // close with RST
+	dirty    bool // in loop.dirty
+	resumed  bool // in loop.resumed
+	waiting  bool // in loop.again
+	origin   origin
 	in       []byte // received, not consumed
 
 	Output
@@ -355,7 +364,7 @@ func (c *Conn) heed(n news) {
 // come before the event. The end behind it is not to be told as one in good
 // order: the error was taken by the write.
 func (c *Conn) lastWords() {
-	if !c.dialled {
+	if c.origin != dialled {
 		return
 	}
 	for range readsPerTurn {

@@ -18,17 +18,30 @@ func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
 	if l.ending {
 		return nil, ErrStopped
 	}
-	r := l.reactor
-	if r.open.Add(1) > int64(r.cfg.MaxOpen) {
-		r.open.Add(-1)
-		return nil, ErrDialLimit
+	if err := l.reactor.Hold(); err != nil {
+		return nil, err
 	}
 	c, err := l.dial(addr, h)
 	if err != nil {
-		r.open.Add(-1)
+		l.reactor.Release()
 	}
 	return c, err
 }
+
+// Hold counts a descriptor that is opened elsewhere, for a connection of package
+// net for instance, among those of Config.MaxOpen, so that it does not take the
+// reserve. It returns ErrDialLimit if there is none left. Release ends what each
+// successful Hold began. Both are safe for concurrent use.
+func (r *Reactor) Hold() error {
+	if r.open.Add(1) > int64(r.cfg.MaxOpen) {
+		r.open.Add(-1)
+		return ErrDialLimit
+	}
+	return nil
+}
+
+// Release gives back what Hold took.
+func (r *Reactor) Release() { r.open.Add(-1) }
 
 // dial is Dial of a connection that is counted.
 func (l *Loop) dial(addr string, h DialHandler) (*Conn, error) {
@@ -36,7 +49,7 @@ func (l *Loop) dial(addr string, h DialHandler) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{phase: connecting, handler: h, dialled: true}
+	c := &Conn{phase: connecting, handler: h, origin: dialled}
 	if remote, err := netip.ParseAddrPort(addr); err == nil {
 		c.remote = remote
 	}

@@ -278,6 +278,55 @@ func TestDialsAreNotAccepted(t *testing.T) {
 	})
 }
 
+// A descriptor that somebody else opens counts like a connection.
+func TestHold(t *testing.T) {
+	onMemory(t, func(w *world) {
+		w.start(reactor.Config{MaxOpen: 2})
+		w.Cleanup(w.kernel.Listen("127.0.0.1:1", func(*memloop.Client) {}))
+		for range 2 {
+			if err := w.r.Hold(); err != nil {
+				w.Fatal(err)
+			}
+		}
+		if err := w.r.Hold(); !errors.Is(err, reactor.ErrDialLimit) {
+			w.Errorf("got %v, want ErrDialLimit", err)
+		}
+		if _, err := w.dialFrom("127.0.0.1:1"); !errors.Is(err, reactor.ErrDialLimit) {
+			w.Errorf("got %v, want ErrDialLimit", err)
+		}
+		w.r.Release()
+		if _, err := w.dialFrom("127.0.0.1:1"); err != nil {
+			w.Errorf("got %v after Release, want a connection", err)
+		}
+	})
+}
+
+// Connections that are being refused leave those that were let in the room for
+// connections of their own.
+func TestRefusalsTakeNoDials(t *testing.T) {
+	onSockets(t, func(w *world) {
+		w.start(reactor.Config{MaxConns: 2, MaxOpen: 4, Refusal: []byte("busy")})
+		addr := w.echoServer("tcp", "127.0.0.1:0")
+		for range 2 {
+			_, p := w.dial()
+			p.silent(w)
+		}
+		for range 10 { // they do not close, so that the refusals linger
+			if got, err := io.ReadAll(w.connect()); err != nil || string(got) != "busy" {
+				w.Fatalf("got %q, %v, want a refusal", got, err)
+			}
+		}
+		for range 2 {
+			if _, err := w.dialFrom(addr); err != nil {
+				w.Errorf("got %v, want a connection for each client", err)
+			}
+		}
+		if n := w.r.Connections(); n != 4 {
+			w.Errorf("got %d connections, want 4", n)
+		}
+	})
+}
+
 func TestLocalShortage(t *testing.T) {
 	dialling := func(code error) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", code)}

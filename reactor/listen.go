@@ -221,20 +221,27 @@ func (r *Reactor) countIn() (excess int64) {
 }
 
 // countOut is the end of a connection.
-func (r *Reactor) countOut(dialled bool) {
-	r.open.Add(-1)
-	if !dialled {
+func (r *Reactor) countOut(from origin) {
+	switch from {
+	case accepted:
 		r.accepted.Add(-1)
+	case refusal:
+		r.refusing.Add(-1)
+		return
 	}
+	r.open.Add(-1)
 }
 
-// admit counts a new connection in, or refuses it.
+// admit counts a new connection in, or refuses it. While it is being refused it
+// takes a descriptor of the reserve, not one that another connection could have.
 func (r *Reactor) admit(to, here *Loop, fd int, at ends) {
-	switch excess := r.countIn(); {
-	case excess > refusalsOpen:
-		r.countOut(false)
+	switch full := r.countIn() > 0; {
+	case full && r.refusing.Add(1) > refusalsOpen:
+		r.countOut(refusal)
+		r.countOut(accepted)
 		refuseNow(fd, r.cfg.Refusal)
-	case excess > 0:
+	case full:
+		r.countOut(accepted)
 		here.refuse(fd, at)
 	case to == here:
 		here.welcome(fd, at)
@@ -260,7 +267,7 @@ func (a *arrival) Run() { a.to.welcome(a.fd, a.at) }
 
 func (a *arrival) dropped() {
 	_ = a.to.sys.Close(a.fd, true) // the reactor has stopped: nobody is to be told
-	a.to.reactor.countOut(false)
+	a.to.reactor.countOut(accepted)
 }
 
 // welcome makes fd a connection with a handler.
@@ -269,7 +276,7 @@ func (l *Loop) welcome(fd int, at ends) {
 	if err := l.adopt(c, fd); err != nil {
 		l.reactor.log("watching a connection", err)
 		_ = l.sys.Close(fd, true) // the cause is logged
-		l.reactor.countOut(false)
+		l.reactor.countOut(accepted)
 		return
 	}
 	l.introduce(c)
@@ -288,9 +295,9 @@ func (l *Loop) introduce(c *Conn) {
 
 // refuse sends the refusal and lets the peer read it before the connection goes.
 func (l *Loop) refuse(fd int, at ends) {
-	c := &Conn{phase: open, ends: at, handler: refused{}}
+	c := &Conn{phase: open, ends: at, handler: refused{}, origin: refusal}
 	if err := l.adopt(c, fd); err != nil {
-		l.reactor.countOut(false)
+		l.reactor.countOut(refusal)
 		refuseNow(fd, l.reactor.cfg.Refusal)
 		return
 	}

@@ -17,13 +17,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptorReserve is what connections leave for files, pollers, listeners,
-// an admin server and whatever else the process opens.
-const descriptorReserve = 64
+// descriptorReserve is what connections leave for files, an admin server and
+// whatever else the process opens, loopDescriptors what each loop needs for its
+// poller and its listeners.
+const (
+	descriptorReserve = 64
+	loopDescriptors   = 4
+)
 
 // DescriptorBudget raises the soft limit on descriptors to the hard one and
 // returns how many of them the connections of a process may hold: all but a
-// reserve of 64. It is the default of Config.MaxOpen.
+// reserve of 64, and 4 for each processor's loop. It is the default of
+// Config.MaxOpen.
 func DescriptorBudget() int {
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
@@ -35,7 +40,7 @@ func DescriptorBudget() int {
 			lim = raised
 		}
 	}
-	return max(16, int(min(lim.Cur, 1<<24))-descriptorReserve)
+	return max(16, int(min(lim.Cur, 1<<24))-descriptorReserve-loopDescriptors*runtime.GOMAXPROCS(0))
 }
 
 // bind opens the listening sockets of one address: on Linux one for each loop,

@@ -372,7 +372,7 @@ func (l *Loop) release(c *Conn) {
 		l.reactor.log("closing a connection", err)
 	}
 	l.held--
-	l.reactor.countOut(c.dialled)
+	l.reactor.countOut(c.origin)
 }
 
 func (l *Loop) spareBuffer() []byte {

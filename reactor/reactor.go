@@ -81,6 +81,7 @@ type Reactor struct {
 	loops    sync.WaitGroup
 	open     atomic.Int64 // descriptors of connections
 	accepted atomic.Int64 // those of accepted ones
+	refusing atomic.Int64 // descriptors of connections that are being refused
 	next     atomic.Uint32
 	spare    spareDescriptor
 	logs     *logq.Handler // of Config.Logger

@@ -41,8 +41,20 @@ func (a *Admin) server(log *slog.Logger) *weir.Server {
 	if a.Add != nil {
 		a.Add(mux)
 	}
-	return &weir.Server{Handler: mux, OnHeaders: a.allow, Logger: log, Loops: 1, Timeouts: weir.Timeouts{Drain: time.Second, Mercy: time.Millisecond}}
+	return &weir.Server{
+		Handler: mux, OnHeaders: a.allow, Logger: log, Loops: 1,
+		Timeouts: weir.Timeouts{Drain: time.Second, Mercy: time.Millisecond},
+		Limits:   weir.Limits{Conns: maxConns, Bodies: maxBodies},
+	}
 }
+
+// What the endpoints may take. Their connections come out of the reserve of
+// descriptors that reactor.DescriptorBudget leaves, which clients and upstreams
+// cannot touch: health and metrics can be read during a shortage.
+const (
+	maxConns  = 32
+	maxBodies = 4 << 20
+)
 
 // allow is the server's OnHeaders: it asks for the token.
 func (a *Admin) allow(w *weir.Response, r *weir.Request) bool {

@@ -85,7 +85,10 @@ func (s *Serving) Run(e *Env, srv *weir.Server, name string) int {
 }
 
 func (s *Serving) configure(srv *weir.Server) {
-	srv.Loops, srv.Limits.Conns, srv.Limits.HighMark = s.loops, s.conns, s.high
+	srv.Loops, srv.Limits.HighMark = s.loops, s.high
+	if s.conns > 0 {
+		srv.Limits.Conns = s.conns
+	}
 	t := &srv.Timeouts
 	t.Idle, t.Head, t.WriteStall, t.Drain = s.timeouts.Idle, s.timeouts.Head, s.timeouts.WriteStall, s.timeouts.Drain
 	t.DrainGrace = min(s.timeouts.DrainGrace, t.Drain/2)

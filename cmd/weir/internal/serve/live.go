@@ -18,6 +18,7 @@ import (
 	"weir/cmd/weir/internal/relay"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
+	"weir/reactor"
 )
 
 // live is the gateway that serves, and what replaces it on a reload. Requests
@@ -84,7 +85,7 @@ func (l *live) use(cfg *config.Config) error {
 			ups[name] = old
 			continue
 		}
-		up, err := newUpstream(name, c, l.standings.find(name, c), l.loops)
+		up, err := newUpstream(name, c, l.standings.find(name, c), l.loops, l.hold)
 		if err != nil {
 			return err
 		}
@@ -110,6 +111,20 @@ func (l *live) use(cfg *config.Config) error {
 	l.probe(ups)
 	l.upstreams = ups
 	return nil
+}
+
+// hold counts a connection that package net makes among those of the server's
+// loops, once it runs.
+func (l *live) hold() (release func(), err error) {
+	srv := l.metrics.server.Load()
+	if srv == nil {
+		return func() {}, nil
+	}
+	r := srv.Reactor()
+	if err := r.Hold(); err != nil {
+		return nil, err
+	}
+	return r.Release, nil
 }
 
 // probe starts the probes of new upstreams and ends those of old ones.
@@ -203,7 +218,10 @@ func (l *live) server(log *slog.Logger) *weir.Server {
 	limits := l.now.Load().cfg.Limits
 	return &weir.Server{
 		Handler: &l.routes, OnHeaders: l.admit, OnError: l.explain, Logger: log,
-		Limits: weir.Limits{Streams: limits.Streams, Handlers: limits.Streams, Bodies: int64(limits.Bodies)},
+		Limits: weir.Limits{
+			Streams: limits.Streams, Handlers: limits.Streams, Bodies: int64(limits.Bodies),
+			Conns: reactor.DescriptorBudget() / 2, // each client counts as two: its upstream's connection is the other
+		},
 	}
 }
 

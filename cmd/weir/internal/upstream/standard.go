@@ -26,10 +26,10 @@ const pieceSize = 32 << 10
 
 // newTransport is net/http's client for an https upstream, HTTP/1.1 or HTTP/2
 // as the server wants. It runs on goroutines of its own.
-func newTransport(roots *x509.CertPool, keepIdle time.Duration) *http.Transport {
+func newTransport(roots *x509.CertPool, keepIdle time.Duration, d *dialer) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         d.DialContext,
 		TLSClientConfig:     &tls.Config{RootCAs: roots},
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,

@@ -74,6 +74,10 @@ type Config struct {
 	MaxHead    http1.Limits
 	Health     Health
 	Standing   *target.Standing // what is known of it; nil = nothing yet, and no breaker
+
+	// Hold counts a connection that package net makes among the descriptors that
+	// connections may take, until release; nil = they are not counted.
+	Hold func() (release func(), err error)
 }
 
 // Upstream is one server behind the gateway.
@@ -114,7 +118,7 @@ func New(ctx context.Context, cfg Config, loops int) (*Upstream, error) {
 	u.prefix = strings.TrimSuffix(at.EscapedPath(), "/")
 	if at.Scheme == "https" || cfg.Standard {
 		u.URL = strings.TrimSuffix(cfg.URL, "/")
-		u.transport = newTransport(cfg.Roots, u.KeepIdle)
+		u.transport = newTransport(cfg.Roots, u.KeepIdle, newDialer(cfg.Hold))
 		return u, nil
 	}
 	port := at.Port()
@@ -231,7 +235,7 @@ type tracked struct {
 }
 
 func (t *tracked) Done(err error) {
-	if errors.Is(err, client.ErrConnect) {
+	if errors.Is(err, client.ErrConnect) && !reactor.LocalShortage(err) {
 		t.u.resolveAnew()
 	}
 	t.Receiver.Done(err)
