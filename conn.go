@@ -466,7 +466,7 @@ func (c *conn) abandoned() bool { return c.srv.HalfClose != HalfCloseAllow && c.
 // lost ends a request whose client has left.
 func (c *conn) lost(at time.Time) {
 	ex := c.ex
-	if c.phase == phaseBody { // else it is the handler's
+	if c.phase == phaseBody && ex.req.reader == nil { // else it is the handler's
 		ex.forgetBody()
 	}
 	if ex.cut(ErrClientGone) {
@@ -508,7 +508,7 @@ func (c *conn) Closed(cause error) {
 	if ex == nil {
 		return
 	}
-	if before == phaseBody { // else it is the handler's
+	if before == phaseBody && ex.req.reader == nil { // else it is the handler's
 		ex.forgetBody()
 	}
 	cause = departure(cause)

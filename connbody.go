@@ -49,14 +49,12 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		return true
 	}
 	ex.unread = true
-	switch r.route.mode {
-	case whileArriving:
+	switch r.gathers = r.route.gated && !whole; {
+	case r.gathers, r.route.mode == whileArriving:
 		r.reader = newBodyReader(ex, ask)
 		c.dispatchTo(ex)
-	default:
-		if ask {
-			c.sendContinue()
-		}
+	case ask:
+		c.sendContinue()
 	}
 	return true
 }

@@ -18,8 +18,29 @@ type HandlerFunc func(w *Response, r *Request)
 // Serve calls f.
 func (f HandlerFunc) Serve(w *Response, r *Request) { f(w, r) }
 
-// Middleware wraps a handler. It runs once per request, also for a stream.
+// Middleware wraps a handler. It runs once per request, also for a stream, where
+// the handler runs.
+//
+// Behind Mux.Handle it runs from the end of the request head on, on the
+// handler's goroutine, while the body still arrives: when it responds without
+// calling next, the response is sent at once, and the connection closes if the
+// body is not there. The handler itself is called when the whole body is there;
+// 100 Continue is sent only then. Middleware that calls Request.Body waits for
+// it, too. If the body is refused, because it is too large or too slow, next
+// returns without having called the handler.
+//
+// Behind HandleInline it runs when the body has arrived, on the event loop. To
+// refuse bodies there, use Server.OnHeaders.
 type Middleware func(Handler) Handler
+
+// gate calls a handler when the whole body is there.
+type gate struct{ Handler }
+
+func (g gate) Serve(w *Response, r *Request) {
+	if r.gather() == nil {
+		g.Handler.Serve(w, r)
+	}
+}
 
 // chain wraps h so that the first middleware is outermost.
 func chain(h Handler, mw []Middleware) Handler {

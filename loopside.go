@@ -69,7 +69,7 @@ func (s *Stream) Behind(f func()) bool {
 // the head is there, and is shown the body with Request.OnBody while it
 // arrives. Its answer is a detached Stream or is made at once.
 func (m *Mux) HandleInlineBody(pattern string, h Handler, mw ...Middleware) *Route {
-	return m.register(pattern, h, inlineArriving, mw)
+	return m.register(caller(), pattern, h, inlineArriving, mw)
 }
 
 // OnBody has f called, on the loop, with each piece of the body, a view, and

@@ -2,9 +2,11 @@ package weir
 
 import (
 	"fmt"
+	"iter"
 	"runtime"
+	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 
 	"weir/internal/pattern"
 )
@@ -16,121 +18,117 @@ import (
 // registered before the server starts, or the Mux is given to a Switch.
 //
 // OPTIONS on a known path without a route of its own gets 204 with Allow.
+//
+// Give a Mux to Server.Handler or to a Switch, and its middleware to Use: a
+// handler around it would run where the Mux's routes may not.
 type Mux struct {
-	tree pattern.Tree[*Route]
+	tree             pattern.Tree[*Route]
+	routes           []*Route
+	use              []Middleware
+	notFound         Handler // nil = the server's own response
+	methodNotAllowed Handler
+	once             sync.Once
+	refuser          Handler // what serves the requests that no route does, behind use; made once
 }
 
-// Route is a registered pattern. Its methods set limits of its own, before the
-// server starts.
-type Route struct {
-	mux        *Mux // nil for the server's own answers
-	pattern    string
-	handler    Handler
-	mode       mode
-	maxBody    int64
-	maxStreams int64
-	streams    atomic.Int64
-}
-
-// mode is where a handler runs.
-type mode uint8
-
-const (
-	onGoroutine    mode = iota
-	inline              // on the loop
-	whileArriving       // on a goroutine, from the end of the head
-	inlineArriving      // on the loop, from the end of the head
-	early               // on the loop, whether or not there is a body: the server's own answers
-)
-
-func (rt *Route) inline() bool {
-	return rt != nil && (rt.mode == inline || rt.mode == inlineArriving || rt.mode == early)
-}
-
-// MaxBody bounds the request body, in bytes: Limits.Body by default, and no
-// limit for HandleBody.
-func (rt *Route) MaxBody(n int64) *Route { rt.maxBody = n; return rt }
-
-// MaxStreams bounds the streams of this route at one time; beyond it the
-// answer is 503. No limit by default.
-func (rt *Route) MaxStreams(n int) *Route { rt.maxStreams = int64(n); return rt }
-
-// buffers reports whether bodies are kept whole for the handler.
-func (rt *Route) buffers() bool { return rt.mode == onGoroutine || rt.mode == inline }
-
-func (rt *Route) bodyLimit(s *Server) int64 {
-	if rt.maxBody != 0 || rt.mode == whileArriving || rt.mode == inlineArriving {
-		return rt.maxBody
+// Use adds middleware around the handlers of all routes of m, and around m's
+// own responses: 404, 405, 501, redirects and OPTIONS. The first one is
+// outermost, and all are around those given to Handle. It panics when a route
+// was registered before.
+//
+// Requests are routed before middleware runs. It runs where the handler does:
+// on the event loop for HandleInline and HandleInlineBody, where it must not
+// block; otherwise, and for m's own responses, on a goroutine, from the end of
+// the request head on. See Middleware.
+func (m *Mux) Use(mw ...Middleware) {
+	place := caller()
+	if len(m.routes) > 0 {
+		panic(fmt.Sprintf("weir: Mux.Use (at %s) after a route was registered at %s; call it first", place, m.routes[0].place))
 	}
-	return s.Limits.Body
+	if slices.ContainsFunc(mw, func(f Middleware) bool { return f == nil }) {
+		panic("weir: nil Middleware for Mux.Use (at " + place + ")")
+	}
+	m.use = append(m.use, mw...)
 }
+
+// NotFound sets the handler of requests whose path no route has. The status is
+// 404 unless h sets another. h runs on a goroutine from the end of the head on,
+// and does not see the body. Without it the response is an error response that
+// Server.OnError can change.
+func (m *Mux) NotFound(h Handler) { m.notFound = checked(h, "Mux.NotFound", caller()) }
+
+// MethodNotAllowed sets the handler of requests whose path has routes, but none
+// for the method; except for OPTIONS. The status is 405 unless h sets another,
+// and Allow lists the methods. Otherwise it is like NotFound.
+func (m *Mux) MethodNotAllowed(h Handler) {
+	m.methodNotAllowed = checked(h, "Mux.MethodNotAllowed", caller())
+}
+
+// Routes returns the routes in the order in which they were registered.
+func (m *Mux) Routes() iter.Seq[*Route] { return slices.Values(m.routes) }
 
 // Handle registers a handler that runs on a goroutine of its own and may
-// block. It panics when the pattern is malformed or conflicts with another,
-// and names both places.
+// block, when the request body has arrived. It panics when the pattern is
+// malformed or conflicts with another, and names both places.
 func (m *Mux) Handle(pattern string, h Handler, mw ...Middleware) *Route {
-	return m.register(pattern, h, onGoroutine, mw)
+	return m.register(caller(), pattern, h, onGoroutine, mw)
 }
 
 // HandleFunc is Handle of a function.
 func (m *Mux) HandleFunc(pattern string, f func(w *Response, r *Request), mw ...Middleware) *Route {
-	return m.register(pattern, HandlerFunc(f), onGoroutine, mw)
+	return m.register(caller(), pattern, HandlerFunc(f), onGoroutine, mw)
 }
 
 // HandleInline registers a handler that runs on the event loop: the fastest
 // way to answer, for what never blocks and takes microseconds.
 func (m *Mux) HandleInline(pattern string, h Handler, mw ...Middleware) *Route {
-	return m.register(pattern, h, inline, mw)
+	return m.register(caller(), pattern, h, inline, mw)
 }
 
 // HandleBody registers a handler that runs on a goroutine of its own as soon
 // as the head is there, and takes the body with Request.BodyReader while it
 // arrives.
 func (m *Mux) HandleBody(pattern string, h Handler, mw ...Middleware) *Route {
-	return m.register(pattern, h, whileArriving, mw)
+	return m.register(caller(), pattern, h, whileArriving, mw)
 }
 
-func (m *Mux) register(text string, h Handler, md mode, mw []Middleware) *Route {
-	_, file, line, _ := runtime.Caller(2)
-	place := fmt.Sprintf("%s:%d", file, line)
-	if h == nil {
-		panic(fmt.Sprintf("weir: nil handler for pattern %q (registered at %s)", text, place))
-	}
+func (m *Mux) register(place, text string, h Handler, md mode, mw []Middleware) *Route {
+	checked(h, fmt.Sprintf("pattern %q", text), place)
 	p, err := pattern.Parse(text)
 	if err != nil {
 		panic(fmt.Sprintf("weir: parsing pattern %q (registered at %s): %v", text, place, err))
 	}
-	rt := &Route{mux: m, pattern: text, handler: chain(h, mw), mode: md}
+	rt := &Route{mux: m, pattern: text, place: place, mode: md}
+	if mw = slices.Concat(m.use, mw); md == onGoroutine && len(mw) > 0 {
+		rt.gated, h = true, gate{h}
+	}
+	rt.handler = checked(chain(h, mw), fmt.Sprintf("pattern %q behind its middleware", text), place)
 	if err := m.tree.Add(p, place, rt); err != nil {
 		panic("weir: " + err.Error())
 	}
+	m.routes = append(m.routes, rt)
 	return rt
 }
 
-// Serve routes a request, for a Mux that is wrapped in another handler. All
-// its handlers then run where that one does. As Server.Handler itself, a Mux
-// runs each where it was registered to.
-func (m *Mux) Serve(w *Response, r *Request) {
-	r.route = m.find(r)
-	r.route.handler.Serve(w, r)
+// caller is where the exported method that calls it was called.
+func caller() string {
+	_, file, line, _ := runtime.Caller(2)
+	return fmt.Sprintf("%s:%d", file, line)
 }
 
-var (
-	badPath        = refusing(400, ErrBadPath, "the path has an encoded NUL")
-	notFound       = refusing(404, ErrNotFound, "404 page not found")
-	notImplemented = refusing(501, ErrNotImplemented, "the method is not implemented")
-	serverOptions  = &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) { w.SetStatus(204) })}
-)
-
-func refusing(status int, err error, line string) *Route {
-	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) { w.refuse(status, err, line) })}
+// checked panics for a handler that is not there.
+func checked(h Handler, what, place string) Handler {
+	if f, ok := h.(HandlerFunc); h == nil || ok && f == nil {
+		panic(fmt.Sprintf("weir: nil handler for %s (registered at %s)", what, place))
+	}
+	return h
 }
 
-// find returns the route of a request; the server's own when none matches.
+// find returns the route of a request; one of the server's own when none matches.
 func (m *Mux) find(r *Request) *Route {
 	method, host, path := r.head.Method(), r.head.Host(), r.head.Path()
 	if pattern.HidesNUL(path) {
-		return badPath
+		return m.refuse(refusal{status: 400, err: ErrBadPath, line: "the path has an encoded NUL"})
 	}
 	if rt, _, ok := m.tree.Match(method, host, path, &r.params); ok {
 		return rt
@@ -139,47 +137,21 @@ func (m *Mux) find(r *Request) *Route {
 		if q := r.RawQuery(); len(q) > 0 {
 			to += "?" + string(q)
 		}
-		return redirectTo(to)
+		return m.refuse(refusal{status: 307, line: "moved to " + to, location: to})
 	}
-	if allowed := m.tree.Allowed(host, path, nil); len(allowed) > 0 {
-		return otherMethod(string(method), strings.Join(allowed, ", "))
+	if methods := m.tree.Allowed(host, path, nil); len(methods) > 0 {
+		allow := strings.Join(methods, ", ")
+		if string(method) == "OPTIONS" {
+			return m.refuse(refusal{status: 204, allow: allow})
+		}
+		return m.refuse(refusal{status: 405, err: ErrMethodNotAllowed, line: "the method is not allowed here; allowed: " + allow, allow: allow})
 	}
 	if !knownMethod(string(method)) {
-		return notImplemented
+		return m.refuse(refusal{status: 501, err: ErrNotImplemented, line: "the method is not implemented"})
 	}
-	return notFound
+	return m.refuse(refusal{status: 404, err: ErrNotFound, line: "404 page not found"})
 }
 
-// Allowed is the methods, sorted, for which there is a pattern at the request's
-// host and path; for a handler of "/" that tells 405 from 404 by itself.
+// Allowed returns the methods, sorted, for which there is a pattern at the
+// request's host and path.
 func (m *Mux) Allowed(r *Request) []string { return m.tree.Allowed(r.head.Host(), r.head.Path(), nil) }
-
-func redirectTo(location string) *Route {
-	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) {
-		if err := w.Header().Set("Location", location); err != nil {
-			w.refuse(400, ErrBadPath, "the path cannot be redirected")
-			return
-		}
-		w.Error(307, "moved to "+location)
-	})}
-}
-
-// otherMethod answers a known path with a method that no route of it has.
-func otherMethod(method, allowed string) *Route {
-	return &Route{mode: early, handler: HandlerFunc(func(w *Response, _ *Request) {
-		_ = w.Header().Set("Allow", allowed) // tokens
-		if method == "OPTIONS" {
-			w.SetStatus(204) // RFC 9110 9.3.7
-			return
-		}
-		w.refuse(405, ErrMethodNotAllowed, "the method is not allowed here; allowed: "+allowed)
-	})}
-}
-
-func knownMethod(m string) bool {
-	switch m {
-	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT":
-		return true
-	}
-	return false
-}

@@ -127,29 +127,3 @@ func TestMiddlewareOrder(t *testing.T) {
 		c.Close()
 	})
 }
-
-// A Mux inside of another handler routes, too; all then runs on goroutines.
-func TestWrappedMux(t *testing.T) {
-	m := new(weir.Mux)
-	m.HandleInline("GET /models/{id}", says("one"))
-	m.HandleFunc("GET /stream", func(w *weir.Response, r *weir.Request) {
-		_ = w.Stream().Send([]byte(r.Pattern()))
-	}).MaxStreams(1)
-	outer := weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		_ = w.Header().Set("X-Outer", "yes")
-		m.Serve(w, r)
-	})
-	atDesk(t, outer, nil, func(d *desk) {
-		if status, body := d.exchange("GET /models/7 HTTP/1.1\r\nHost: a\r\n\r\n"); status != "200 OK" || body != "one 7 " {
-			t.Errorf("got %s %q", status, body)
-		}
-		for range 3 { // each gives its slot back
-			if _, body := d.exchange("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"); body != "b\r\nGET /stream\r\n0\r\n\r\n" {
-				t.Errorf("got %q", body)
-			}
-		}
-		if status, _ := d.exchange("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"); status != "404 Not Found" {
-			t.Errorf("got %s", status)
-		}
-	})
-}

@@ -3,6 +3,7 @@ package weir
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -25,12 +26,15 @@ type Request struct {
 	header Header
 	params pattern.Params
 	values []headerField // a clone's path values
-	route  *Route
+	route  *Route        // by which the server serves it
+	inner  *Route        // that a Mux behind it has found; nil = none; written under the output's lock
 	body   []byte
 	reader *bodyReader
 	remote netip.AddrPort
 
 	listened net.Addr // of a clone
+	gathers  bool     // the body is to be read from reader, by gather
+	bodyErr  error    // why that has failed
 }
 
 // Method is the request's method, in the case in which it came.
@@ -75,10 +79,18 @@ func (r *Request) Query() url.Values {
 
 // Pattern is the pattern that the request was routed by; "" without a Mux.
 func (r *Request) Pattern() string {
-	if r.route == nil {
-		return ""
+	if rt := r.routed(); rt != nil {
+		return rt.pattern
 	}
-	return r.route.pattern
+	return ""
+}
+
+// routed is the route whose handler serves the request.
+func (r *Request) routed() *Route {
+	if r.inner != nil {
+		return r.inner
+	}
+	return r.route
 }
 
 // PathValue is the decoded value of the pattern's wildcard of that name, or "".
@@ -124,18 +136,50 @@ func (r *Request) ContentLength() int64 {
 	return max(0, r.head.ContentLength())
 }
 
-// Body is the whole body. A view. It is nil for a handler registered with
-// HandleBody, which reads with BodyReader.
-func (r *Request) Body() []byte { return r.body }
+// Body is the whole body, valid until Serve returns. It is nil for a handler
+// registered with HandleBody, which reads with BodyReader. In middleware it
+// waits until the body has arrived, and is nil if the body is refused.
+func (r *Request) Body() []byte {
+	_ = r.gather() // next reports it
+	return r.body
+}
+
+// gather reads the body for a handler whose middleware began at the end of the
+// head. Handler's goroutine.
+func (r *Request) gather() error {
+	if !r.gathers {
+		return r.bodyErr
+	}
+	r.gathers = false
+	var piece [8 << 10]byte
+	for {
+		n, err := r.reader.Read(piece[:])
+		if n > 0 && !r.ex.growBody(n) {
+			r.bodyErr = ErrBodiesFull
+			r.ex.forgetBody()
+			r.ex.refuse(ErrBodiesFull)
+			return r.bodyErr
+		}
+		r.body = append(r.body, piece[:n]...)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			r.bodyErr = err
+			r.ex.forgetBody()
+			return err
+		}
+	}
+}
 
 // BodyReader reads the body; for a handler registered with HandleBody while it
 // arrives. Read returns ErrBodyTooLarge, ErrTimeout, ErrClientGone or a
 // *chunked.Error when the body does not arrive whole.
 func (r *Request) BodyReader() io.Reader {
-	if r.reader != nil {
-		return r.reader
+	if body := r.Body(); r.reader == nil || r.route.buffers() {
+		return bytes.NewReader(body)
 	}
-	return bytes.NewReader(r.body)
+	return r.reader
 }
 
 // Context is done when the client leaves, the request is over or the server
@@ -159,7 +203,7 @@ func (r *Request) OnClose(f func(cause error)) {
 // Clone returns a copy that may be kept. Its context is never done, its body
 // is the buffered one.
 func (r *Request) Clone() *Request {
-	c := &Request{route: r.route, remote: r.remote, listened: r.ListenAddr(), body: bytes.Clone(r.body), header: r.header.clone(), values: slices.Clone(r.values)}
+	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)
 	generous := http1.Limits{Line: len(r.raw), Header: len(r.raw), Field: len(r.raw), Fields: len(r.raw)}
 	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits
@@ -182,7 +226,7 @@ func (r *Request) keep() {
 	r.copyHead()
 	if r.params.Len() > 0 {
 		r.params.Reset()
-		r.route.mux.find(r)
+		r.routed().mux.find(r)
 	}
 }
 
@@ -195,7 +239,7 @@ func (r *Request) reset() {
 	r.head.Reset()
 	r.params.Reset()
 	r.header.reset()
-	r.raw, r.body, r.reader, r.route = nil, nil, nil, nil
+	r.raw, r.body, r.reader, r.route, r.inner = nil, nil, nil, nil, nil
 	if cap(r.copied) > keptHead {
 		r.copied = nil
 	}

@@ -159,7 +159,7 @@ func (s *Server) prepare() (err error) {
 		WriteStall: s.Timeouts.WriteStall,
 		Linger:     s.Timeouts.Linger,
 		MaxConns:   s.Limits.Conns,
-		Refusal:    []byte(refusal),
+		Refusal:    []byte(connRefusal),
 		Logger:     s.Logger,
 		System:     s.System,
 		Setup: func(l *reactor.Loop) {
@@ -172,7 +172,7 @@ func (s *Server) prepare() (err error) {
 	return err
 }
 
-const refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+const connRefusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: text/plain; charset=utf-8\r\n" +
 	"Content-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n"
 
 // Addrs are the addresses that the server listens on, with the port that it

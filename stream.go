@@ -59,12 +59,12 @@ func (s *Stream) open(ex *exchange) {
 		return
 	case ex.over.Load():
 	case s.slot != nil: // handed over, it counts already
-	case !ex.srv.takeSlot(ex.req.route):
+	case !ex.srv.takeSlot(ex.req.routed()):
 		s.refusal = ErrBusy
 		ex.errorAnswer(503, ErrBusy)
 		return
 	default:
-		s.slot = ex.req.route
+		s.slot = ex.req.routed()
 	}
 	rc.Unlock()
 }
