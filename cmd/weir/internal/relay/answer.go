@@ -203,6 +203,10 @@ func (f *flow) another(why error) bool {
 // upstream is the route's to decide.
 func (f *flow) blame(why error, r target.Reason) {
 	f.route.Fails(r, f.loop.Now())
+	if r == target.Shortage {
+		f.g.Observer.Short(why)
+		return
+	}
 	f.g.Observer.Failed(f.target.Upstream, why)
 	f.g.Log.Warn("upstream failed", "upstream", f.target.Upstream.Name, "attempt", f.attempts, "err", why)
 }

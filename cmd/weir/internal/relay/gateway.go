@@ -47,6 +47,9 @@ type Observer interface {
 	Relayed(delay time.Duration)
 	// Failed tells of an attempt that came to nothing.
 	Failed(u *upstream.Upstream, err error)
+	// Short is called for each attempt for which this machine had no descriptor,
+	// port or memory (reactor.LocalShortage).
+	Short(err error)
 	// Ended tells of a request that is over. The record is valid until Ended
 	// returns.
 	Ended(r *Record)

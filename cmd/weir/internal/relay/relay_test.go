@@ -103,6 +103,7 @@ type ignore struct{}
 func (ignore) Asked(time.Duration)              {}
 func (ignore) Relayed(time.Duration)            {}
 func (ignore) Failed(*upstream.Upstream, error) {}
+func (ignore) Short(error)                      {}
 func (ignore) Ended(*Record)                    {}
 
 const ask = `{"model":"m","messages":[],"stream":true}`

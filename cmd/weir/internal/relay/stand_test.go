@@ -30,6 +30,7 @@ type stand struct {
 // Asked and Ended are the Observer's.
 func (s *stand) Asked(time.Duration)              { s.asked <- struct{}{} }
 func (s *stand) Relayed(time.Duration)            {}
+func (s *stand) Short(error)                      {}
 func (s *stand) Failed(*upstream.Upstream, error) {}
 func (s *stand) Ended(r *Record)                  { rec := *r; s.records <- &rec }
 

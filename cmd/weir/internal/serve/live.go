@@ -24,13 +24,14 @@ import (
 // live is the gateway that serves, and what replaces it on a reload. Requests
 // go on with the gateway that they began with.
 type live struct {
-	o       *options
-	first   *config.Config // what was started with
-	log     *slog.Logger
-	started time.Time
-	metrics *metrics
-	access  *accessLog
-	loops   int
+	o        *options
+	first    *config.Config // what was started with
+	log      *slog.Logger
+	started  time.Time
+	metrics  *metrics
+	access   *accessLog
+	shortage *shortage
+	loops    int
 
 	now       atomic.Pointer[generation]
 	routes    weir.Switch     // to those of the present generation
@@ -61,6 +62,7 @@ func newLive(e *command.Env, o *options, cfg *config.Config, versions string) (*
 		l.loops = runtime.GOMAXPROCS(0)
 	}
 	l.standings.log = e.Log
+	l.shortage = newShortage(e.Log, l.metrics)
 	l.access = newAccessLog(cfg.Log, e)
 	if err := l.use(cfg); err != nil {
 		return nil, err
@@ -95,7 +97,7 @@ func (l *live) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	o := &observer{l.metrics, l.access}
+	o := &observer{l.metrics, l.access, l.shortage}
 	g := &generation{cfg: cfg, cors: newCORS(cfg.CORS)}
 	g.gateway = &relay.Gateway{
 		Models: models, MaxBody: int64(cfg.Limits.Body), MaxEvent: int(cfg.Limits.Event),

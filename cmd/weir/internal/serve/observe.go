@@ -19,6 +19,7 @@ import (
 type observer struct {
 	*metrics
 	access *accessLog
+	*shortage
 }
 
 func (o *observer) Ended(r *relay.Record) {

@@ -7,9 +7,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"weir/cmd/weir/internal/mock"
 )
@@ -131,5 +134,55 @@ func (g *gateway) blamesNobody(t *testing.T) {
 		if strings.HasPrefix(line, "weir_upstream_failures_total{") && !strings.HasSuffix(line, " 0\n") && !strings.Contains(line, `"shortage"`) {
 			t.Errorf("got %q, want no failure charged", line)
 		}
+	}
+}
+
+// An attempt for which there is no descriptor is answered so. It is not the upstream's failure: once there are descriptors it
+// is asked again at once, though it would be left alone after a single failure.
+func TestNoDescriptorForAnUpstream(t *testing.T) {
+	for _, tls := range []bool{false, true} {
+		up := mock.Start(t, mock.Config{TLS: tls})
+		if tls {
+			file := filepath.Join(t.TempDir(), "mock.pem")
+			if err := os.WriteFile(file, up.Certificate(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("SSL_CERT_FILE", file)
+		}
+		g := serve(t, toMock(up))
+		k := g.connect(t)
+		fmt.Fprint(k, "GET /v1/models HTTP/1.1\r\nHost: weir\r\n\r\n") // the client is in, no upstream was asked
+		if status, _, body := k.answer(); status != 200 {
+			t.Fatalf("got %d %q, want 200", status, body)
+		}
+		var all unix.Rlimit
+		pid := g.cmd.Process.Pid
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &all); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: all.Max}, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			k.ask(askWhole)
+			status, header, body := k.answer()
+			if status != 503 || header.Get("Retry-After") == "" || !strings.Contains(body, `"code":"local_shortage"`) {
+				t.Fatalf("tls %v: got %d %v %q, want 503, when to come again and that the gateway is short", tls, status, header, body)
+			}
+		}
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &all, nil); err != nil {
+			t.Fatal(err)
+		}
+		k.ask(askWhole)
+		if status, _, body := k.answer(); status != 200 {
+			t.Errorf("tls %v: got %d %q once there are descriptors, want 200", tls, status, body)
+		}
+		g.blamesNobody(t)
+		if n, err := g.gauge("weir_local_shortages_total"); err != nil || n != 20 {
+			t.Errorf("tls %v: got %v shortages counted, %v, want 20", tls, n, err)
+		}
+		g.log.wait(t, 1, `"level":"ERROR","msg":"no connections to upstreams can be made`)
+		k.Close()
+		g.end()
 	}
 }

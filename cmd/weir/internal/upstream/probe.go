@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"weir/reactor"
 )
 
 // Health is how an upstream is probed. Without a path it is not.
@@ -52,11 +54,13 @@ func (u *Upstream) watch(ctx context.Context) {
 	every := time.NewTicker(u.Health.Interval)
 	defer every.Stop()
 	for {
-		failure := u.ask(ctx, c)
+		failure, known := u.ask(ctx, c)
 		if ctx.Err() != nil {
 			return
 		}
-		u.Standing.Observe(failure, time.Now())
+		if known {
+			u.Standing.Observe(failure, time.Now())
+		}
 		select {
 		case <-every.C:
 		case <-ctx.Done():
@@ -69,8 +73,9 @@ func (u *Upstream) watch(ctx context.Context) {
 // but a connection of its own each time, so that a probe shows whether new ones
 // are accepted.
 func (u *Upstream) prober() http.RoundTripper {
+	d := newDialer(u.Hold)
 	t := &http.Transport{
-		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: probeHead,
+		DialContext: d.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: probeHead,
 		TLSClientConfig: &tls.Config{RootCAs: u.Roots},
 	}
 	if u.transport != nil {
@@ -78,7 +83,7 @@ func (u *Upstream) prober() http.RoundTripper {
 	}
 	if path, ok := strings.CutPrefix(u.URL, "unix:"); ok {
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
+			return d.DialContext(ctx, "unix", path)
 		}
 	}
 	return t
@@ -95,26 +100,27 @@ func (u *Upstream) probeURL() string {
 
 // ask makes one probe, with the fields and the key that requests have, and
 // returns how it failed, "" if it did not. A redirect is a failure: it says
-// that the health is to be asked of somebody else.
-func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string) {
+// that the health is to be asked of somebody else. Nothing is known if there was
+// no descriptor or port for the probe.
+func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, known bool) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.probeURL(), nil)
 	if err != nil {
-		return err.Error()
+		return err.Error(), true
 	}
 	u.sign(r.Header)
 	res, err := c.Do(r)
 	if err != nil {
-		return u.explain(err)
+		return u.explain(err), !reactor.LocalShortage(err)
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, probeBody)) // the status decides
 	switch status := res.StatusCode; {
 	case 300 <= status && status < 400:
-		return fmt.Sprintf("status %d, a redirect, which is not followed", status)
+		return fmt.Sprintf("status %d, a redirect, which is not followed", status), true
 	case status < 200 || status >= 300:
-		return fmt.Sprintf("status %d", status)
+		return fmt.Sprintf("status %d", status), true
 	}
-	return ""
+	return "", true
 }
 
 // explain says what went wrong without repeating the URL.

@@ -1,0 +1,36 @@
+package serve
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// shortage counts attempts for which this machine had no descriptor, port or
+// memory, and logs them once a second at most. They say nothing about an
+// upstream. Safe for concurrent use.
+type shortage struct {
+	log   *slog.Logger
+	count prometheus.Counter
+	said  atomic.Int64 // when it was logged last, in unix seconds
+}
+
+func newShortage(log *slog.Logger, m *metrics) *shortage {
+	s := &shortage{log: log, count: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "weir_local_shortages_total",
+		Help: "Attempts for which the gateway had no descriptor, port or memory for a connection to an upstream.",
+	})}
+	m.registry.MustRegister(s.count)
+	return s
+}
+
+// Short is the relay's Observer's.
+func (s *shortage) Short(err error) {
+	s.count.Inc()
+	now := time.Now().Unix()
+	if last := s.said.Load(); last != now && s.said.CompareAndSwap(last, now) {
+		s.log.Error("no connections to upstreams can be made for now; raise the limit on open files (ulimit -n) or the range of local ports", "err", err)
+	}
+}
