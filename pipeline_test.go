@@ -10,7 +10,7 @@ import (
 	"weir"
 )
 
-// E92: a thousand pipelined requests get a thousand answers, in order, from
+// X92: a thousand pipelined requests get a thousand answers, in order, from
 // handlers of both kinds.
 func TestThousandPipelined(t *testing.T) {
 	const n = 1000
@@ -35,7 +35,7 @@ func TestThousandPipelined(t *testing.T) {
 	}
 }
 
-// E106: of a client that reads no answers, no more is read than is bounded.
+// X106: of a client that reads no answers, no more is read than is bounded.
 func TestUnreadAnswersBoundWhatIsRead(t *testing.T) {
 	served := 0
 	m := new(weir.Mux)

@@ -79,7 +79,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// CHECKLIST 86: framing over 16 times the data and 4 KiB is refused, although each line is within its limit.
+// X86: framing over 16 times the data and 4 KiB is refused, although each line is within its limit.
 func TestOverhead(t *testing.T) {
 	chunk := "1;" + strings.Repeat("e", 98) + "\r\nx\r\n" // 104 bytes of framing, 1 of data
 	got := decode(t, new(Decoder), strings.Repeat(chunk, 1000))
@@ -95,7 +95,7 @@ func TestOverhead(t *testing.T) {
 	}
 }
 
-// CHECKLIST 89: a million one-byte chunks are within the rule and leave nothing behind.
+// X89: a million one-byte chunks are within the rule and leave nothing behind.
 func TestOneByteChunks(t *testing.T) {
 	d := new(Decoder)
 	src := []byte(strings.Repeat("1\r\nx\r\n", 1000))

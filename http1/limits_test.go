@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// H16, CHECKLIST 25, 55: exactly at a limit is accepted, one over is refused.
+// H16, X25, X55: exactly at a limit is accepted, one over is refused.
 func TestLimits(t *testing.T) {
 	var (
 		short = Limits{Line: 30, Header: 60, Field: 20, Fields: 4}
@@ -71,7 +71,7 @@ func slicesOf(s string, n int) []string {
 	return out
 }
 
-// CHECKLIST 25: a limit answers before the line has ended, and not a byte too early.
+// X25: a limit answers before the line has ended, and not a byte too early.
 func TestLimitIsPrompt(t *testing.T) {
 	const limit = 8 << 10
 	long := "GET /" + strings.Repeat("p", limit)

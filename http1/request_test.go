@@ -122,7 +122,7 @@ func TestRequestFraming(t *testing.T) {
 	}
 }
 
-// H4, H19, CHECKLIST 13, 95, 96.
+// H4, H19, X13, X95, X96.
 func TestKeepAlive(t *testing.T) {
 	for _, tt := range []struct {
 		version, fields string
@@ -163,7 +163,7 @@ func TestMinor(t *testing.T) {
 	}
 }
 
-// H18, CHECKLIST 99.
+// H18, X99.
 func TestExpectContinue(t *testing.T) {
 	for _, tt := range []struct {
 		version, fields string
@@ -205,7 +205,7 @@ func TestUpgrades(t *testing.T) {
 	}
 }
 
-// H17, CHECKLIST 68: what follows a head without framing is the next head.
+// H17, X68: what follows a head without framing is the next head.
 func TestPipelined(t *testing.T) {
 	buf := []byte(line11("GET /1 HTTP/1.1") + "\r\n" + line11("GET /2 HTTP/1.1") + line11("GET /3 HTTP/1.1"))
 	var h Request

@@ -21,7 +21,7 @@ func head11(lines ...string) string {
 // line11 is a request with that request line.
 func line11(line string) string { return line + "\r\nHost: a\r\n\r\n" }
 
-// ruleCases: the H rules of SEMANTICS section 3; #n is the case's number in CHECKLIST.
+// ruleCases: the H rules; #n is a case's number among the X rules.
 var ruleCases = []ruleCase{
 	{"H1 none #1", line11("GET / HTTP/1.1"), 0, ""},
 	{"H1 one empty line", "\r\n" + head11(), 0, ""},
@@ -231,7 +231,7 @@ var ruleCases = []ruleCase{
 	{"absolute form with a bad port", line11("GET http://a:65536/ HTTP/1.1"), 400, reasonAuthority},
 }
 
-// TestRules is SEMANTICS section 3 and CHECKLIST A to D on heads, each case every way (H22).
+// TestRules is the H rules and X1 to X91 on heads, each case every way (H22).
 func TestRules(t *testing.T) {
 	for _, tt := range ruleCases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -246,7 +246,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestHost is H13 and CHECKLIST 33 to 41 on the host's form.
+// TestHost is H13 and X33 to X41 on the host's form.
 func TestHost(t *testing.T) {
 	for host, want := range map[string]bool{
 		"a": true, "A.b-c_d.example": true, "a.": true, "127.0.0.1": true, "a:80": true, "a:0": true,

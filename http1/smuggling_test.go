@@ -6,7 +6,7 @@ import (
 )
 
 // smugglingLines are field lines that one party may read as "Transfer-Encoding: chunked" and
-// another may not; %s stands for one octet, or a few, of any value (CHECKLIST 78).
+// another may not; %s stands for one octet, or a few, of any value (X78).
 var smugglingLines = []string{
 	"%sTransfer-Encoding: chunked",
 	"Transfer%sEncoding: chunked",

@@ -77,7 +77,7 @@ func TestStatusText(t *testing.T) {
 	}
 }
 
-// H21, CHECKLIST 119 to 121.
+// H21, X119 to X121.
 func TestCheckField(t *testing.T) {
 	for _, tt := range []struct {
 		name, value string

@@ -1,5 +1,5 @@
-// Package conform is the black-box conformance suite of the server: the numbered
-// checklist of HTTP/1.1 stimuli and the answers they must get, as tables of cases,
+// Package conform is the black-box conformance suite of the server: the X rules
+// of docs/rules.md, HTTP/1.1 stimuli and the responses they must get, as tables of cases,
 // and a small runner that plays them over raw sockets.
 //
 // It knows the server only by its address and by the routes of `weir tour`
@@ -65,11 +65,11 @@ func (t Target) withDefaults() Target {
 	return t
 }
 
-// Case is one line of the checklist, or one variant of it.
+// Case is one of the X rules, or one variant of it.
 type Case struct {
-	Item  int    // the number in the checklist, 1 to 138
+	Item  int    // the number among the X rules of docs/rules.md, 1 to 138
 	Name  string // what is sent, in words
-	Rule  string // the rule of SEMANTICS.md that decides, or ""
+	Rule  string // the other rule there that decides, or ""
 	steps []Step
 
 	alone bool                 // counts in /stats: nothing else may run
@@ -81,19 +81,27 @@ func c(item int, name, rule string, steps ...Step) Case {
 	return Case{Item: item, Name: name, Rule: rule, steps: steps}
 }
 
-// ID is the subtest's name: section, item and name, as in A04_bare_LF.
+// ID is the subtest's name: item and name, as in X04_bare_LF.
 func (k Case) ID() string {
-	return fmt.Sprintf("%s%02d_%s", k.section(), k.Item, strings.ReplaceAll(k.Name, " ", "_"))
+	return fmt.Sprintf("X%02d_%s", k.Item, strings.ReplaceAll(k.Name, " ", "_"))
 }
 
-// section is the checklist's letter of the item.
-func (k Case) section() string {
-	for i, last := range []int{30, 41, 59, 91, 106, 118} {
-		if k.Item <= last {
-			return string(rune('A' + i))
+// sections are those of the X rules, each with its last item.
+var sections = []struct {
+	name string
+	last int
+}{
+	{"request line", 30}, {"host", 41}, {"fields", 59}, {"framing", 91}, {"connections", 106}, {"slow", 118}, {"responses", 138},
+}
+
+// section is the place of the case's section among them.
+func (k Case) section() int {
+	for i, s := range sections {
+		if k.Item <= s.last {
+			return i
 		}
 	}
-	return "G"
+	panic(fmt.Sprintf("conform: item %d is in no section", k.Item))
 }
 
 // byItself marks the case as one that reads the server's counters.
@@ -113,7 +121,7 @@ func (k Case) waitsFor(name string, of func(*Target) time.Duration) Case {
 	return k
 }
 
-// Cases returns the whole suite in the checklist's order.
+// Cases returns the whole suite in the order of the X rules.
 func Cases() []Case {
 	var all []Case
 	for _, table := range [][]Case{
@@ -130,20 +138,20 @@ func Cases() []Case {
 	return all
 }
 
-// Run plays every case against target, each as a subtest SECTION/ID. It returns when
+// Run plays every case against target, each as a subtest section/ID. It returns when
 // all of them have ended, so the caller may stop its server then.
 func Run(t *testing.T, target Target) {
 	t.Helper()
 	target = target.withDefaults()
-	sections := map[string][]Case{}
+	cases := make([][]Case, len(sections))
 	for _, k := range Cases() {
-		sections[k.section()] = append(sections[k.section()], k)
+		cases[k.section()] = append(cases[k.section()], k)
 	}
-	for _, letter := range []string{"A", "B", "C", "D", "E", "F", "G"} {
+	for i, s := range sections {
 		// The group's end is a barrier: cases that stand alone in the next section
 		// find no case of this one still running.
-		t.Run(letter, func(t *testing.T) {
-			for _, k := range sections[letter] {
+		t.Run(s.name, func(t *testing.T) {
+			for _, k := range cases[i] {
 				t.Run(k.ID(), func(t *testing.T) { runCase(t, target, k) })
 			}
 		})

@@ -66,12 +66,12 @@ func those(failed map[string]error) []Case {
 // unproven are the cases that no server of these tests can pass; the reason says what
 // shows instead that they ask for the right thing.
 var unproven = map[string]string{
-	"D78_Transfer-Encoding_beside_Content-Length": "net/http serves some; TestSmuggleOracle explains each",
-	"D78_Content-Length_beside_Transfer-Encoding": "net/http serves some; TestSmuggleOracle explains each",
+	"X78_Transfer-Encoding_beside_Content-Length": "net/http serves some; TestSmuggleOracle explains each",
+	"X78_Content-Length_beside_Transfer-Encoding": "net/http serves some; TestSmuggleOracle explains each",
 }
 
 // TestEveryCaseCanPass shows that no case asks for the impossible: each is passed by
-// net/http with the tour's routes or, where net/http is laxer than the checklist, by a
+// net/http with the tour's routes or, where net/http is laxer than the rules, by a
 // server that gives the one refusal that is wanted.
 func TestEveryCaseCanPass(t *testing.T) {
 	target := referenceTarget(t)

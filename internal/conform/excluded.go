@@ -1,6 +1,6 @@
 package conform
 
-// Excluded names the checklist items, or the parts of them, that this suite leaves
+// Excluded names the X rules, or the parts of them, that this suite leaves
 // out, with the reason: they need more than a socket and the routes of `weir tour`.
 var Excluded = map[int]string{
 	102: "half-close of streams is item 130 here; the Allow policy is an option of the server, tested in package weir",

@@ -88,7 +88,7 @@ func codingCases() []Case {
 		{72, "chunked twice", "chunked, chunked", in{400}},
 		{72, "chunked before gzip", "chunked, gzip", in{400}},
 		{72, "chunked before identity", "chunked, identity", in{400}},
-		// SEMANTICS H12 calls any other coding unknown: 501; the checklist says 400 for identity.
+		// H12 calls any other coding unknown: 501; X72 says 400 for identity.
 		{72, "identity before chunked", "identity, chunked", in{400, 501}},
 		{73, "gzip before chunked", "gzip, chunked", in{501}},
 		{74, "xchunked", "xchunked", in{501}}, {74, "cow", "cow", in{501}}, {74, "chunkedx", "chunkedx", in{501}}, {74, "chunke", "chunke", in{501}},

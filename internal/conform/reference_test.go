@@ -20,7 +20,7 @@ import (
 )
 
 // reference is the tour's routes on net/http: the half of HTTP on which net/http and
-// the checklist agree shows that the cases ask for the right thing.
+// the rules agree shows that the cases ask for the right thing.
 type reference struct {
 	timeout                  time.Duration
 	conns, active, cancelled atomic.Int64

@@ -67,7 +67,7 @@ func methodCases() []Case {
 		c(15, "OPTIONS of a known resource", "H24", send(msg("OPTIONS /plaintext HTTP/1.1", host)), answer(204, names("Allow", "get")), alive),
 		c(15, "OPTIONS of no resource", "H24", send(msg("OPTIONS /nowhere HTTP/1.1", host)), answer(404), alive),
 		c(15, "wrong method", "H3", send(msg("DELETE /plaintext HTTP/1.1", host)), answer(405, names("Allow", "get")), settled),
-		// The checklist would take 501 or 405; SEMANTICS H2 says 400 and stands.
+		// X16 would take 501 or 405; H2 says 400 and stands.
 		c(16, "lower-case get", "H2", reject(msg("get /plaintext HTTP/1.1", host), 400)),
 		c(16, "mixed-case Get", "H2", reject(msg("Get /plaintext HTTP/1.1", host), 400)),
 		// Over 8 KiB it is the request line's limit that is met first: 414 (H16).

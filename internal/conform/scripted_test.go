@@ -154,7 +154,7 @@ func headClock(conn *net.TCPConn) {
 }
 
 // helloAt echoes "hello" to the i-th empty line, is silent before it and greets after
-// it: a server for two cases in which net/http is laxer or stricter than the checklist.
+// it: a server for two cases in which net/http is laxer or stricter than the rules.
 func helloAt(at int) func(*net.TCPConn) {
 	return onHeads(func(conn *net.TCPConn, i int) bool {
 		switch {
@@ -168,7 +168,7 @@ func helloAt(at int) func(*net.TCPConn) {
 }
 
 // asHTTP11 rewrites net/http's answers to HTTP/1.0 clients in the two things in which
-// it and the checklist differ: the version, and that a close is announced.
+// it and the rules differ: the version, and that a close is announced.
 func asHTTP11(dial func() (net.Conn, error)) func() (net.Conn, error) {
 	return func() (net.Conn, error) {
 		conn, err := dial()

@@ -137,7 +137,7 @@ func answerTo(method string, statuses in, checks ...check) Step {
 	}
 }
 
-// refuse is the checklist's "R": one of the statuses, Connection: close, FIN, and
+// refuse is the rules' "R": one of the statuses, Connection: close, FIN, and
 // nothing behind it.
 func refuse(statuses ...int) Step {
 	return do(answerIn(statuses, closing), closed)

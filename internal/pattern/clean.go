@@ -49,7 +49,7 @@ func isDots[T string | []byte](p T) bool {
 
 // HidesNUL reports whether the path encodes a NUL (%00). Such a path is well formed and Match treats it like any other;
 // nobody sends one in good faith, and to C code behind a router it is another, shorter path. A router that answers 400
-// to it (CHECKLIST 23) keeps it out of every handler.
+// to it (X23) keeps it out of every handler.
 func HidesNUL(p []byte) bool {
 	for {
 		i := bytes.IndexByte(p, '%')

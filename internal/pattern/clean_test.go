@@ -37,7 +37,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-func TestHidesNUL(t *testing.T) { // CHECKLIST 23
+func TestHidesNUL(t *testing.T) { // X23
 	tests := []struct {
 		in   string
 		want bool

@@ -144,7 +144,7 @@ func TestLoadLargerStructs(t *testing.T) {
 	}
 }
 
-// The header is C99 and C++11, alone and without a warning.
+// The header is C of 1999 and C++ of 2011, alone and without a warning.
 func TestHeader(t *testing.T) {
 	tests := []struct{ compiler, language, standard string }{
 		{"gcc", "c", "c99"}, {"gcc", "c", "c17"}, {"g++", "c++", "c++11"}, {"g++", "c++", "c++20"},
