@@ -264,9 +264,7 @@ func (f *flow) failed(err error) {
 func (f *flow) giveUp(err error, why target.Why) {
 	switch {
 	case f.refusal != nil:
-		if f.route.Withheld() {
-			f.record.Err = errBudget
-		}
+		f.record.Err = f.withheld()
 		f.passRefusal(f.refusal)
 	case err == nil:
 		cause, e := unavailable(why)
@@ -275,8 +273,8 @@ func (f *flow) giveUp(err error, why target.Why) {
 	default:
 		f.record.Err = err
 		e := failure(err)
-		if f.route.Withheld() {
-			f.record.Err = fmt.Errorf("%w; %w", err, errBudget)
+		if budget := f.withheld(); budget != nil {
+			f.record.Err = fmt.Errorf("%w; %w", err, budget)
 			e.Code, e.Message = "retry_budget_spent", e.Message+" No other server was asked, because too many requests are being retried."
 		}
 		f.conclude(e, err)

@@ -39,6 +39,7 @@ func (f *flow) reject(h *http1.Response) bool {
 		f.route.Fails(refusalReason(h), f.loop.Now())
 	}
 	if f.long || !f.route.More(f.loop.Now()) && !f.mayWait(retryAfter(h)) {
+		f.record.Err = f.withheld()
 		return false
 	}
 	f.keepRefusal(h)
@@ -49,6 +50,15 @@ func (f *flow) reject(h *http1.Response) bool {
 // after that time.
 func (f *flow) mayWait(d time.Duration) bool {
 	return 0 < d && d <= f.leg.Hold.Wait && f.route.MayRepeat(f.loop.Now())
+}
+
+// withheld is why a refusal stands that another target might not have had; nil
+// if there was none.
+func (f *flow) withheld() error {
+	if f.route.Withheld() {
+		return errBudget
+	}
+	return nil
 }
 
 // disappoint is an answer that is no stream, for a client whose head said that

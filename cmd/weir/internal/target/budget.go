@@ -63,6 +63,9 @@ func (b *Budget) take(now time.Time) bool {
 	return false
 }
 
+// none reports whether there are no retries at all, by configuration.
+func (b *Budget) none() bool { return b != nil && b.share.Load() == 0 && b.floor.Load() == 0 }
+
 // withhold notes that a request was not retried for want of means.
 func (b *Budget) withhold() {
 	if b != nil {

@@ -178,10 +178,13 @@ func (it *Itinerary) MayRepeat(now time.Time) bool { return it.left > 0 && it.af
 
 // affords reports whether the budget has a retry left.
 func (it *Itinerary) affords(now time.Time) bool {
-	if it.route.Budget.spare(now) {
+	b := it.route.Budget
+	if b.spare(now) {
 		return true
 	}
-	it.withhold()
+	if !b.none() {
+		it.withhold()
+	}
 	return false
 }
 
@@ -286,10 +289,11 @@ func (it *Itinerary) Leave() {
 }
 
 // End reports that the request has ended, with a response or without. A failure
-// that was the only one is held against its upstream now.
+// that was the only one is held against its upstream now, unless another target
+// would have been asked if the budget had allowed it.
 func (it *Itinerary) End(now time.Time) {
 	it.Leave()
-	if it.doubts == 1 {
+	if it.doubts == 1 && !it.poor {
 		it.convict(now)
 	} else {
 		it.acquit()

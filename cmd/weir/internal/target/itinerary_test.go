@@ -387,8 +387,7 @@ func TestBudget(t *testing.T) {
 		{0.2, 10, 100, 120},
 		{0.2, 10, 1000, 1200},
 		{0.2, 10, 20, 30},
-		{0, 0, 100, 100},
-		{0, 5, 100, 105},
+			{0, 5, 100, 105},
 		{1, 0, 100, 200},
 	} {
 		b := new(Budget)
@@ -401,6 +400,22 @@ func TestBudget(t *testing.T) {
 	}
 	if asked, withheld := attempts(100, nil); asked != 300 || withheld != 0 {
 		t.Errorf("without a budget: got %d attempts, %d withheld, want 300 and none", asked, withheld)
+	}
+}
+
+// Without means for a second try there is no evidence: the failure is held
+// against nobody. Without any means by configuration there never is a second try,
+// and it counts.
+func TestBlameWithoutBudget(t *testing.T) {
+	for floor, want := range map[int]string{0: "open", 1: "closed"} {
+		w := newWorld(t, "ab")
+		w.route.Budget = new(Budget)
+		w.route.Budget.Set(0, floor)
+		w.run("q q:500 q q:ok q:end " + strings.ReplaceAll(times(20, "r r:500 r r:end "), "r0", "s"))
+		state, _, _ := w.target("a").Standing.Breaker.look(w.now)
+		if got := state.String(); got != want {
+			t.Errorf("%d retries in all: got %s, want %s", floor, got, want)
+		}
 	}
 }
 

@@ -21,7 +21,8 @@ type Health struct {
 	Interval, Timeout time.Duration
 }
 
-// What a probe reads at most. The status decides.
+// What a probe reads at most. It is a success whatever the body says, if that
+// comes.
 const (
 	probeHead = 64 << 10
 	probeBody = 64 << 10
@@ -46,10 +47,7 @@ func (u *Upstream) Close() {
 }
 
 func (u *Upstream) watch(ctx context.Context) {
-	c := &http.Client{
-		Timeout: u.Health.Timeout, Transport: u.prober(),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	c := u.probes()
 	defer c.CloseIdleConnections()
 	every := time.NewTicker(u.Health.Interval)
 	defer every.Stop()
@@ -66,6 +64,14 @@ func (u *Upstream) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// probes is the client that makes the probes.
+func (u *Upstream) probes() *http.Client {
+	return &http.Client{
+		Timeout: u.Health.Timeout, Transport: u.prober(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -113,7 +119,9 @@ func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, kno
 		return u.explain(err), !reactor.LocalShortage(err)
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, probeBody)) // the status decides
+	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, probeBody)); err != nil {
+		return u.explain(err), !reactor.LocalShortage(err)
+	}
 	switch status := res.StatusCode; {
 	case 300 <= status && status < 400:
 		return fmt.Sprintf("status %d, a redirect, which is not followed", status), true
@@ -125,12 +133,13 @@ func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, kno
 
 // explain says what went wrong without repeating the URL.
 func (u *Upstream) explain(err error) string {
-	var of *url.Error
-	if !errors.As(err, &of) {
-		return err.Error()
-	}
-	if of.Timeout() {
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
 		return fmt.Sprintf("no response within %v", u.Health.Timeout)
 	}
-	return of.Err.Error()
+	var of *url.Error
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return err.Error()
 }
