@@ -29,7 +29,7 @@ type Timeouts struct {
 	Head       time.Duration // first byte to end of head: 10 s; 408
 	BodyGrace  time.Duration // before Limits.BodyRate holds: 5 s
 	Idle       time.Duration // between requests: 75 s; closed silently
-	WriteStall time.Duration // client takes no byte: 30 s; cut with ErrSlowClient
+	WriteStall time.Duration // client acknowledges no byte: 30 s; cut with ErrSlowClient
 	Linger     time.Duration // for the client to read the last answer: 2 s
 	DrainGrace time.Duration // shutdown: how long new requests are still served, within Drain: none
 	Drain      time.Duration // shutdown: how long streams may go on: 30 s

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
-	"time"
 
 	"weir/internal/wheel"
 )
@@ -15,7 +14,7 @@ var (
 	ErrClosed = errors.New("reactor: connection closed")
 	// ErrPeerClosed is the cause of a connection that the peer closed.
 	ErrPeerClosed = errors.New("reactor: peer closed the connection")
-	// ErrStalled is the cause of a connection whose peer took no byte for Config.WriteStall.
+	// ErrStalled is the cause of a connection whose peer acknowledged no byte for Config.WriteStall.
 	ErrStalled = errors.New("reactor: peer takes no output")
 	// ErrStopped is the cause of connections that were open when the reactor stopped.
 	ErrStopped = errors.New("reactor: stopped")
@@ -92,7 +91,8 @@ type Conn struct {
 
 	Output
 
-	timer wheel.Timer
+	timer    wheel.Timer
+	progress progress
 	ends
 	cause error
 	spare int // bytes still to be discarded while lingering
@@ -347,8 +347,8 @@ func (c *Conn) heed(n news) {
 		c.destroy(c.Output.failure(), false)
 		return
 	}
-	if n&newsBlocked != 0 && !c.timer.Running() {
-		c.loop.StartTimer(&c.timer, c.loop.Now().Add(c.loop.reactor.cfg.WriteStall))
+	if n&newsBlocked != 0 {
+		c.watchStall()
 	}
 	if n&newsFlushed != 0 && c.phase == flushing {
 		c.flushed()
@@ -400,41 +400,6 @@ func (c *Conn) flushed() {
 	c.phase = lingering
 	c.spare = c.loop.reactor.cfg.LingerBytes
 	c.loop.StartTimer(&c.timer, c.loop.Now().Add(c.loop.reactor.cfg.Linger))
-}
-
-// Timeout is the connection's own timer: the end of lingering, or the moment
-// at which output may have stalled. It belongs to the loop.
-func (c *Conn) Timeout(t *wheel.Timer) {
-	if c.phase == lingering {
-		c.destroy(ErrClosed, false)
-		return
-	}
-	o := c.lock()
-	deadline := o.blocked.Add(c.loop.reactor.cfg.WriteStall)
-	switch {
-	case o.blocked.IsZero():
-		o.mu.Unlock()
-	case c.loop.Now().Before(deadline):
-		o.mu.Unlock()
-		c.loop.StartTimer(t, deadline)
-	default:
-		c.tryOnce()
-	}
-}
-
-// tryOnce cuts a peer that has taken nothing. The kernel announces room only
-// when a good part of its buffer is free, which a slow peer may not manage in
-// time; but it takes bytes as soon as there is any. The lock is held on entry.
-func (c *Conn) tryOnce() {
-	o := &c.Output
-	o.blocked, o.moved = time.Time{}, false
-	c.flush(nil, nil, true)
-	o = c.lock()
-	stalled := !o.moved && o.err == nil
-	o.mu.Unlock()
-	if stalled {
-		c.destroy(ErrStalled, true)
-	}
 }
 
 // destroy ends the connection. The descriptor is closed at once, or when the

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (*sockets) Connect(addr string) (fd int, err error) {
+func (s *sockets) Connect(addr string) (fd int, err error) {
 	var sa unix.Sockaddr
 	family := unix.AF_UNIX
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
@@ -24,7 +24,9 @@ func (*sockets) Connect(addr string) (fd int, err error) {
 		return 0, err
 	}
 	if family != unix.AF_UNIX {
-		err = socket.SetNoDelay(fd, 1)
+		if err = socket.SetNoDelay(fd, 1); err == nil {
+			err = setUnsent(fd, s.unsent)
+		}
 	}
 	if err == nil {
 		if err = unix.Connect(fd, sa); err == unix.EINPROGRESS {

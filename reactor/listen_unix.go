@@ -55,11 +55,11 @@ func (r *Reactor) bind(addr string) ([]*listener, error) {
 		return nil, err
 	}
 	if !reusePort || len(r.all) == 1 {
-		lis, err := bindTCP(tcp, false)
+		lis, err := bindTCP(tcp, false, r.cfg.unsent())
 		return []*listener{lis}, err
 	}
 	if tcp.Port != 0 { // another process that shares the port would go unnoticed: try without
-		probe, err := bindTCP(tcp, false)
+		probe, err := bindTCP(tcp, false, r.cfg.unsent())
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (r *Reactor) bind(addr string) ([]*listener, error) {
 	}
 	var group []*listener
 	for range r.all {
-		lis, err := bindTCP(tcp, true)
+		lis, err := bindTCP(tcp, true, r.cfg.unsent())
 		if err != nil {
 			for _, l := range group {
 				_ = unix.Close(l.fd) // never accepted from
@@ -82,7 +82,7 @@ func (r *Reactor) bind(addr string) ([]*listener, error) {
 
 const reusePort = runtime.GOOS == "linux"
 
-func bindTCP(addr *net.TCPAddr, shared bool) (*listener, error) {
+func bindTCP(addr *net.TCPAddr, shared bool, unsent int) (*listener, error) {
 	opts := []socket.Option[int]{{SetSockOpt: socket.SetReuseAddr, Opt: 1}}
 	if shared {
 		opts = append(opts, socket.Option[int]{SetSockOpt: socket.SetReuseport, Opt: 1})
@@ -90,7 +90,8 @@ func bindTCP(addr *net.TCPAddr, shared bool) (*listener, error) {
 	// Accepted connections inherit these.
 	opts = append(opts,
 		socket.Option[int]{SetSockOpt: socket.SetNoDelay, Opt: 1},
-		socket.Option[int]{SetSockOpt: setKeepAlive, Opt: 15})
+		socket.Option[int]{SetSockOpt: setKeepAlive, Opt: 15},
+		socket.Option[int]{SetSockOpt: setUnsent, Opt: unsent})
 	fd, _, err := socket.TCPSocket("tcp", listenString(addr), true, opts, nil)
 	if err != nil {
 		return nil, bindError(err)
@@ -105,6 +106,12 @@ func bindTCP(addr *net.TCPAddr, shared bool) (*listener, error) {
 
 func setKeepAlive(fd, seconds int) error {
 	return socket.SetKeepAlivePeriod(fd, seconds)
+}
+
+// setUnsent bounds what the kernel takes beyond what it has sent. It may take
+// one piece of 64 KiB more.
+func setUnsent(fd, bytes int) error {
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes))
 }
 
 // listenString names all interfaces of both families where the machine has the

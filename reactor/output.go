@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"sync"
-	"time"
 
 	"github.com/valyala/bytebufferpool"
 )
@@ -24,16 +23,16 @@ import (
 // channel to wait on, and the Handler is told Drained when pending has fallen to
 // the low one. A frame is never refused half: it is the caller who asks before.
 type Output struct {
-	mu      sync.Mutex
-	pool    *bytebufferpool.ByteBuffer // nil while nothing is pending
-	sent    int                        // bytes of the buffer that were written already
-	err     error                      // why output is over; final
-	room    chan struct{}              // closed when pending falls to the low mark, or output is over
-	blocked time.Time                  // since when the kernel has taken nothing; zero = not blocked
+	mu    sync.Mutex
+	pool  *bytebufferpool.ByteBuffer // nil while nothing is pending
+	sent  int                        // bytes of the buffer that were written already
+	err   error                      // why output is over; final
+	room  chan struct{}              // closed when pending falls to the low mark, or output is over
+	taken int64                      // bytes that the kernel has taken
 
+	blocked bool // the kernel takes no more, until it announces room
 	writing bool // somebody is in write(2) without the lock
 	edge    bool // the kernel announced room while somebody was writing
-	moved   bool // the kernel has taken a byte since Timeout looked
 	above   bool // pending has been above the high mark and not yet back at the low one
 	fin     bool // the loop waits for the last byte
 	doomed  bool // the loop waits for the writer to come back, to close the descriptor
@@ -156,7 +155,7 @@ func (c *Conn) flush(big, tail []byte, onLoop bool) {
 	if len(big)+len(tail) > 0 {
 		c.gather(big, tail)
 	}
-	for !o.writing && o.blocked.IsZero() && o.err == nil && o.pool != nil {
+	for !o.writing && !o.blocked && o.err == nil && o.pool != nil {
 		out := o.pool
 		from := o.sent
 		o.pool, o.sent = nil, 0
@@ -178,7 +177,7 @@ func (c *Conn) flush(big, tail []byte, onLoop bool) {
 // gather appends big and tail, or writes them from where they are.
 func (c *Conn) gather(big, tail []byte) {
 	o := &c.Output
-	if len(big) < directSize || o.writing || !o.blocked.IsZero() || o.err != nil {
+	if len(big) < directSize || o.writing || o.blocked || o.err != nil {
 		if o.err == nil {
 			b := c.Buffer()
 			b.B = append(append(b.B, big...), tail...)
@@ -243,7 +242,7 @@ func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 // wrote draws the conclusions from one write(2).
 func (c *Conn) wrote(n int, err error) {
 	o := &c.Output
-	o.moved = o.moved || n > 0
+	o.taken += int64(max(n, 0))
 	switch {
 	case o.doomed:
 		o.drop(o.err)
@@ -254,10 +253,10 @@ func (c *Conn) wrote(n int, err error) {
 		o.news |= newsFailed
 	case o.edge: // room came between the attempt and now: try again
 	default:
-		o.blocked = time.Now()
+		o.blocked = true
 		o.news |= newsBlocked
 	}
-	if o.blocked.IsZero() {
+	if !o.blocked {
 		c.output.Store(false)
 	}
 	if o.above && o.Pending() <= c.loop.reactor.cfg.LowMark {
@@ -276,7 +275,7 @@ func (o *Output) drop(err error) {
 		buffers.Put(o.pool)
 		o.pool, o.sent = nil, 0
 	}
-	o.blocked = time.Time{}
+	o.blocked = false
 	o.release()
 }
 
@@ -325,10 +324,10 @@ func (c *Conn) writable() {
 	case o.writing:
 		o.edge = true
 		o.mu.Unlock()
-	case o.blocked.IsZero():
+	case !o.blocked:
 		o.mu.Unlock()
 	default:
-		o.blocked = time.Time{}
+		o.blocked = false
 		c.flush(nil, nil, true)
 	}
 }

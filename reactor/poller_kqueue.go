@@ -180,3 +180,7 @@ const pollRDHUP = 0
 // read and write are the ordinary system calls.
 func read(fd int, p []byte) (int, error)  { return unix.Read(fd, p) }
 func write(fd int, p []byte) (int, error) { return unix.Write(fd, p) }
+
+func unacknowledged(fd int) (int, error) {
+	return unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_NWRITE)
+}

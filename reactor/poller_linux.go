@@ -227,3 +227,5 @@ func write(fd int, p []byte) (int, error) {
 	}
 	return bytesx.Send(fd, p)
 }
+
+func unacknowledged(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.SIOCOUTQ) }

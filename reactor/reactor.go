@@ -18,9 +18,10 @@ type Config struct {
 	Loops int
 	// HighMark is the number of pending output bytes of one connection above
 	// which producers wait, LowMark the one at which they go on: 256 KiB and
-	// a quarter of the high mark.
+	// a quarter of the high mark. The kernel may hold as much as the low mark
+	// besides, 16 KiB at least, that it has not sent, and a piece of 64 KiB.
 	HighMark, LowMark int
-	// WriteStall is how long a peer may take no byte while output waits: 30 s.
+	// WriteStall is how long a peer may acknowledge no byte while output waits: 30 s.
 	WriteStall time.Duration
 	// Linger bounds the wait for the peer's FIN after Close: 2 s. LingerBytes
 	// bounds what is read and thrown away meanwhile: 64 KiB.
@@ -64,9 +65,15 @@ func (c *Config) fillIn() {
 		c.Logger = slog.Default()
 	}
 	if c.System == nil {
-		c.System = new(sockets)
+		c.System = &sockets{unsent: c.unsent()}
 	}
 }
+
+// unsent is how much the kernel may hold for a peer beyond what it has sent. A
+// kernel's buffer has room for megabytes, and a peer that stalls fills it.
+func (c *Config) unsent() int { return max(c.LowMark, leastUnsent) }
+
+const leastUnsent = 16 << 10
 
 func setDefault[T int | time.Duration](v *T, standard T) {
 	if *v == 0 {

@@ -17,6 +17,10 @@ type System interface {
 	Write(fd int, p []byte) (int, error)
 	// Writev is Write of a, b and c in a row; any of them may be empty.
 	Writev(fd int, a, b, c []byte) (int, error)
+	// Unacknowledged is the number of bytes written to fd that the peer has not
+	// acknowledged. With overhead of the kernel's own, as for unix sockets, it
+	// changes whenever the peer takes bytes.
+	Unacknowledged(fd int) (int, error)
 	// ShutdownWrite sends FIN: the peer reads to the end.
 	ShutdownWrite(fd int) error
 	// Close gives the descriptor up. With reset the peer is told by RST, and what it did not read is lost.

@@ -10,7 +10,9 @@ import (
 )
 
 // sockets is the real kernel.
-type sockets struct{}
+type sockets struct {
+	unsent int // what it may hold of an outgoing connection beyond what it has sent
+}
 
 func (*sockets) Read(fd int, p []byte) (int, error) {
 	for {
@@ -55,6 +57,11 @@ func (*sockets) Writev(fd int, a, b, c []byte) (int, error) {
 			return 0, wouldBlock("writev", err)
 		}
 	}
+}
+
+func (*sockets) Unacknowledged(fd int) (int, error) {
+	n, err := unacknowledged(fd)
+	return n, os.NewSyscallError("unacknowledged", err)
 }
 
 func (*sockets) ShutdownWrite(fd int) error {

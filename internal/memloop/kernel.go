@@ -206,6 +206,16 @@ func (k *Kernel) Writev(fd int, a, b, c []byte) (int, error) {
 	return n, err
 }
 
+// Unacknowledged implements reactor.System: what the client has not read.
+func (k *Kernel) Unacknowledged(fd int) (int, error) {
+	c, err := k.at(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer k.mu.Unlock()
+	return c.out.len(), nil
+}
+
 // ShutdownWrite implements reactor.System.
 func (k *Kernel) ShutdownWrite(fd int) error {
 	c, err := k.at(fd)

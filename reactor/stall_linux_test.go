@@ -1,0 +1,71 @@
+package reactor_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"weir/reactor"
+)
+
+// A peer that stalls holds half a mebibyte at most, in the connection and in
+// the kernel together, whatever the size of the pieces.
+func TestStalledReaderIsBounded(t *testing.T) {
+	const bound = 512 << 10
+	for _, size := range []int{200, 4000, 64 << 10} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			onSockets(t, func(w *world) {
+				w.start(reactor.Config{})
+				piece := make([]byte, size)
+				for range 10 {
+					c, p := w.dial()
+					kernel := 0
+					for kernel == 0 || p.roomy() { // until the peer's kernel takes no more
+						for p.roomy() {
+							p.conn.Lock()
+							p.conn.FlushWith(piece, nil)
+						}
+						w.settle()
+						kernel = sendQueue(t, c.LocalAddr())
+					}
+					p.conn.Lock()
+					own := cap(p.conn.Buffer().B)
+					p.conn.Unlock()
+					if kernel+own > bound {
+						t.Errorf("got %d bytes in the kernel and a buffer of %d, want %d together", kernel, own, bound)
+					}
+				}
+			})
+		})
+	}
+}
+
+// roomy reports whether a producer may go on.
+func (p *probe) roomy() bool {
+	p.conn.Lock()
+	defer p.conn.Unlock()
+	return p.conn.Room() == nil
+}
+
+// sendQueue is what the kernel holds for the peer at addr.
+func sendQueue(t *testing.T, addr net.Addr) (bytes int) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote := fmt.Sprintf("0100007F:%04X", addr.(*net.TCPAddr).Port)
+	for _, line := range strings.Split(string(table), "\n") {
+		// number, local and remote address, state, send queue:receive queue
+		if f := strings.Fields(line); len(f) > 4 && f[2] == remote {
+			if _, err := fmt.Sscanf(f[4], "%X:", &bytes); err != nil {
+				t.Fatal(err)
+			}
+			return bytes
+		}
+	}
+	t.Fatalf("%v is not in /proc/self/net/tcp", addr)
+	return 0
+}
