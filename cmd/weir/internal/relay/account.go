@@ -12,7 +12,7 @@ const fewBytes = 4 << 10
 func (f *flow) account() bool {
 	n := int64(f.kept.size() + cap(f.renamed) + cap(f.answer.held))
 	if f.refusal != nil {
-		n += int64(cap(f.refusal.body))
+		n += int64(f.refusal.size + cap(f.refusal.body))
 	}
 	if f.long && f.call != nil {
 		n += int64(f.call.Pending())

@@ -27,6 +27,7 @@ type refusal struct {
 	wait     time.Duration // what it said by Retry-After; 0 = nothing
 	date     string
 	fields   []upstream.Field
+	size     int    // of the fields
 	body     []byte // nil = it is too long, was late, or broke off
 }
 
@@ -77,6 +78,7 @@ func (f *flow) keepRefusal(h *http1.Response) {
 	r := &refusal{upstream: f.record.Upstream, status: h.Status(), wait: retryAfter(h), date: string(h.Get("Date")), body: []byte{}}
 	for name, value := range passed(h) {
 		r.fields = append(r.fields, upstream.Field{Name: string(name), Value: string(value)})
+		r.size += len(name) + len(value)
 	}
 	f.refusal, f.stage = r, declined
 	f.clock.clear(limitHold)

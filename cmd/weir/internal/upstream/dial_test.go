@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
@@ -80,5 +81,39 @@ func TestDialsOfNetHTTPAreCounted(t *testing.T) {
 	held.Store(1)
 	if err := get(t.Context()); !errors.Is(err, reactor.ErrDialLimit) || !reactor.LocalShortage(err) {
 		t.Errorf("got %v, want a local shortage", err)
+	}
+}
+
+// What an HTTP/2 upstream sends ahead of a client that is behind is bounded: its window is, which net/http fills.
+func TestWindowOfHTTP2(t *testing.T) {
+	wrote := make(chan int, 1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second)) // never fails
+		n := 0
+		for piece := make([]byte, 32<<10); n < 8<<20; n += len(piece) {
+			if _, err := w.Write(piece); err != nil {
+				break
+			}
+		}
+		wrote <- n
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	tr := newTransport(roots, time.Minute, newDialer(nil))
+	defer tr.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := tr.RoundTrip(r)
+	if err != nil || res.ProtoMajor != 2 {
+		t.Fatalf("got %v, %v, want a response over HTTP/2", res, err)
+	}
+	defer res.Body.Close()
+	if n := <-wrote; n == 0 || n > 1<<20 {
+		t.Errorf("the upstream could write %d KiB that nobody read, want some, but less than 1 MiB", n>>10)
 	}
 }

@@ -24,6 +24,10 @@ import (
 // pieceSize is what one read of an answer may bring.
 const pieceSize = 32 << 10
 
+// streamWindow is how much of a response an HTTP/2 upstream may send ahead of a
+// client that is behind. net/http would buffer 4 MiB of each by default.
+const streamWindow = 256 << 10
+
 // newTransport is net/http's client for an https upstream, HTTP/1.1 or HTTP/2
 // as the server wants. It runs on goroutines of its own.
 func newTransport(roots *x509.CertPool, keepIdle time.Duration, d *dialer) *http.Transport {
@@ -37,6 +41,7 @@ func newTransport(roots *x509.CertPool, keepIdle time.Duration, d *dialer) *http
 		IdleConnTimeout:     keepIdle,
 		WriteBufferSize:     16 << 10,
 		ReadBufferSize:      pieceSize,
+		HTTP2:               &http.HTTP2Config{MaxReceiveBufferPerStream: streamWindow},
 	}
 }
 
