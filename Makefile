@@ -31,6 +31,9 @@ fuzz: ## fuzz all targets; TIME=5m for longer than 30 s each
 bench: ## measure against other servers; minutes; ARGS='plaintext --quick' for less
 	@bench/run.sh $(ARGS)
 
+restarts: ## restart weirs ten times each behind nginx, HAProxy and the openai packages, under load; minutes
+	@$(GO) test -count=1 -timeout=15m -v -run 'Restart$$' ./cmd/weir/internal/serve -restarts 10
+
 soak: ## 60 s of streams that end badly in every way; ARGS='-for 20s'
 	@$(GO) test -tags soak -count=1 -timeout=5m -v ./soak $(ARGS)
 
@@ -41,4 +44,4 @@ clean: ## remove what was built and installed
 	@rm -rf bin .tools .venv bench/.bin bench/.tools
 	@rm -rf scripts/clients/node_modules scripts/eventsource/node_modules
 
-.PHONY: help run build test fmt lint fuzz bench soak vuln clean
+.PHONY: help run build test fmt lint fuzz bench restarts soak vuln clean

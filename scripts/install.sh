@@ -61,6 +61,7 @@ once() {
 }
 
 node_is_new() { [ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ]; }
+haproxy_there() { PATH=$PATH:/usr/sbin haproxy -v; }
 nginx_there() { PATH=$PATH:/usr/sbin nginx -v; } # Debian has it where only root looks
 venv_works() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))'; }
 
@@ -95,6 +96,7 @@ need 'Node.js 18 or newer' 'the JavaScript clients' 'nodejs npm' node_is_new
 need npm 'the JavaScript clients' npm npm --version
 need 'Python 3.9 or newer with venv' 'the Python clients' 'python3 python3-venv' venv_works
 need nginx 'the tests of weir serve' nginx nginx_there
+need HAProxy 'the tests of weir serve' haproxy haproxy_there
 
 once clients-node scripts/clients/package-lock.json node_packages scripts/clients ||
     fail 'the packages of scripts/clients/package-lock.json cannot be installed'

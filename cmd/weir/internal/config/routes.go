@@ -10,6 +10,7 @@ import (
 const (
 	ModelsPath = "/v1/models"         // the list of models
 	ModelPath  = "/v1/models/{id...}" // one of them
+	HealthPath = "/health"            // whether new requests are wanted
 )
 
 // Relayed are the paths of the requests that models answer.
@@ -42,7 +43,7 @@ func (v *validator) routes() {
 
 // ownTree has what the gateway registers itself.
 func ownTree() *pattern.Tree[int] {
-	own := []string{"GET " + ModelsPath, "GET " + ModelPath, "/"}
+	own := []string{"GET " + ModelsPath, "GET " + ModelPath, "GET " + HealthPath, "/"}
 	for _, path := range Relayed {
 		own = append(own, "POST "+path)
 	}
@@ -73,7 +74,7 @@ func takes(p *pattern.Pattern) string {
 	}
 	var alone pattern.Tree[int]
 	_ = alone.Add(bare, "", 0) // an empty tree has no conflict
-	for _, own := range append(Relayed[:], ModelsPath, ModelsPath+"/x") {
+	for _, own := range append(Relayed[:], ModelsPath, ModelsPath+"/x", HealthPath) {
 		// A host of its own goes before everything without one.
 		_, _, matches := alone.Match([]byte("POST"), nil, []byte(own), nil)
 		if matches && (p.Host() != "" || len(bare.Names()) == 0 && !strings.HasSuffix(path, "/")) {

@@ -33,6 +33,7 @@ type live struct {
 	shortage *shortage
 	loops    int
 
+	draining  atomic.Bool // new requests are not wanted any more
 	now       atomic.Pointer[generation]
 	routes    weir.Switch     // to those of the present generation
 	upstreams map[string]kept // of the current generation; the reloading goroutine's
@@ -109,7 +110,7 @@ func (l *live) use(cfg *config.Config) error {
 	l.budget.Set(cfg.RetryBudget.Share, cfg.RetryBudget.Floor)
 	l.standings.set(ups)
 	l.now.Store(g)
-	l.routes.Set(g.mux(o))
+	l.routes.Set(g.mux(o, weir.HandlerFunc(l.health)))
 	l.probe(ups)
 	l.upstreams = ups
 	return nil
@@ -237,4 +238,15 @@ func (l *live) explain(w *weir.Response, r *weir.Request, err error) {
 	g := l.now.Load()
 	g.cors.mark(w, r)
 	front.Explain(int64(g.cfg.Limits.Body))(w, r, err)
+}
+
+// health serves config.HealthPath: for load balancers, which see here whether
+// the very port that they send requests to wants them.
+func (l *live) health(w *weir.Response, _ *weir.Request) {
+	front.SetField(w, "Cache-Control", "no-store")
+	if l.draining.Load() {
+		w.Error(503, "draining")
+		return
+	}
+	w.Error(200, "ok")
 }

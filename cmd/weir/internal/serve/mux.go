@@ -12,7 +12,7 @@ import (
 )
 
 // mux routes requests by one configuration.
-func (g *generation) mux(o *observer) *weir.Mux {
+func (g *generation) mux(o *observer, health weir.Handler) *weir.Mux {
 	mux := new(weir.Mux)
 	for _, path := range config.Relayed {
 		mux.HandleInlineBody("POST "+path, g.gateway)
@@ -21,6 +21,7 @@ func (g *generation) mux(o *observer) *weir.Mux {
 		front.Answer(w, 200, openai.AppendModels(nil, g.models))
 	}))
 	mux.HandleInline("GET "+config.ModelPath, weir.HandlerFunc(g.model))
+	mux.HandleInline("GET "+config.HealthPath, health)
 	for _, r := range g.cfg.Routes {
 		mux.Handle(r.Path, weir.Native(r.Native), o.native(r.Native)).MaxBody(int64(g.cfg.Limits.Body))
 	}

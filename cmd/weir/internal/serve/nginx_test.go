@@ -16,8 +16,7 @@ import (
 	"weir/cmd/weir/internal/mock"
 )
 
-// nginxConfig is of one process that touches nothing outside of its folder. It
-// cannot listen on a port of the system's choice.
+// nginxConfig is of one process that touches nothing outside of its folder.
 const nginxConfig = `
 daemon off;
 master_process off;
@@ -31,44 +30,57 @@ http {
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
-    SETTINGS
-    server {
-        listen unix:SOCKET;
-        location / {
-            proxy_pass UPSTREAM;
-            proxy_http_version 1.1;
-            proxy_buffering off;
-            add_header x-nginx-connection $connection always;
-            add_header x-nginx-requests $connection_requests always;
-        }
-    }
+    BLOCK
 }
 `
 
-// startNginx starts nginx in front of a mock, or skips the test.
-func startNginx(t *testing.T, up *mock.Server, settings string) net.Addr {
+// runNginx starts nginx with what its http block is to have, or skips the test.
+// It cannot listen on a port of the system's choice: "listen 80;" becomes a unix
+// socket.
+func runNginx(t *testing.T, block string) net.Addr {
 	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/nginx") // where only root looks
-	}
-	if err != nil {
-		t.Skipf("nginx is missing (%v): run scripts/install.sh", err)
-	}
+	program := installed(t, "nginx")
 	dir, err := os.MkdirTemp("", "nginx") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // the system's own cleaning takes what remains
 	socket := &net.UnixAddr{Name: filepath.Join(dir, "socket"), Net: "unix"}
-	file := filepath.Join(dir, "nginx.conf")
-	text := strings.NewReplacer("SOCKET", socket.Name, "UPSTREAM", up.URL(), "SETTINGS", settings).Replace(nginxConfig)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	block = strings.Replace(block, "listen 80;", "listen unix:"+socket.Name+";", 1)
+	file := fileIn(t, dir, "nginx.conf", strings.Replace(nginxConfig, "BLOCK", block, 1))
 	p := start(t, nil, program, "-e", "stderr", "-p", dir, "-c", file)
 	p.log.wait(t, 1, `\[notice\] .* nginx/`) // it listens by then
 	return socket
+}
+
+// installed is the path of a server that scripts/install.sh installs. The test
+// is skipped without it.
+func installed(t *testing.T, name string) string {
+	t.Helper()
+	program, err := exec.LookPath(name)
+	if err != nil {
+		program, err = exec.LookPath("/usr/sbin/" + name) // where only root looks
+	}
+	if err != nil {
+		t.Skipf("%s is missing (%v): run scripts/install.sh", name, err)
+	}
+	return program
+}
+
+// startNginx starts nginx in front of a mock, or skips the test.
+func startNginx(t *testing.T, up *mock.Server, settings string) net.Addr {
+	t.Helper()
+	return runNginx(t, settings+`
+    server {
+        listen 80;
+        location / {
+            proxy_pass `+up.URL()+`;
+            proxy_http_version 1.1;
+            proxy_buffering off;
+            add_header x-nginx-connection $connection always;
+            add_header x-nginx-requests $connection_requests always;
+        }
+    }`)
 }
 
 func nginxIdler(addr net.Addr) *idler {

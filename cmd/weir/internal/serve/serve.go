@@ -26,6 +26,7 @@ const help = `Relays requests in OpenAI's dialect to the upstreams of a configur
 
   POST /v1/chat/completions   /v1/completions   /v1/embeddings
   GET  /v1/models             /v1/models/{id}
+  GET  /health                200 while new requests are wanted, 503 in a drain
 
 The smallest configuration:
 
@@ -141,7 +142,7 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	}
 	defer endAdmin()
 	srv := live.server(log)
-	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { live.metrics.server.Store(srv) }}
+	serving := command.Serving{Pprof: o.pprof, Draining: func() { adm.Drain(); live.draining.Store(true) }, Ready: func([]net.Addr) { live.metrics.server.Store(srv) }}
 	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, live.loops)
 	return serving.Run(e, srv, name)
 }
