@@ -179,8 +179,11 @@ func (f *flow) look(p []byte) bool {
 		}
 		if a.frames.HasData() && !a.first {
 			a.first = true
-			if f.stage == holding && openai.IsErrorEvent(a.held, p[start:end]) && f.another(errFirst) {
-				return false
+			if f.stage == holding && openai.IsErrorEvent(a.held, p[start:end]) {
+				if f.another(errFirst) {
+					return false
+				}
+				f.blame(errFirst, target.ErrorEvent) // it is passed on
 			}
 		}
 		start = end

@@ -57,7 +57,7 @@ func failure(err error) *openai.Error {
 	return openai.ServerError(statusOf(err), messageOf(err))
 }
 
-// reasonOf is what a failure counts as; begun says that the first event is out.
+// reasonOf is what a failure counts as; begun says that the response is out.
 func reasonOf(err error, begun bool) target.Reason {
 	switch {
 	case reactor.LocalShortage(err):
@@ -72,12 +72,12 @@ func reasonOf(err error, begun bool) target.Reason {
 		return target.NoStream
 	case errors.Is(err, errLongEvent), overLimit(err):
 		return target.TooLong
+	case errors.Is(err, errFirstEvent), errors.Is(err, errIdle) && !begun:
+		return target.Silent
 	case errors.Is(err, errNoDone) && begun:
 		return target.Unfinished
 	case begun:
 		return target.Interrupted
-	case errors.Is(err, errFirstEvent), errors.Is(err, errIdle):
-		return target.Silent
 	case errors.Is(err, client.ErrNoAnswer):
 		return target.NoResponse
 	case errors.Is(err, client.ErrTruncated), errors.Is(err, errNoDone):

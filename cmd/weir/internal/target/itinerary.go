@@ -38,9 +38,10 @@ type Itinerary struct {
 	last  int  // which of them was chosen last
 	all   []Candidate
 
-	now  pass // of the attempt under way
-	open bool // there is one
-	told bool // it is known how it went
+	now    pass // of the attempt under way
+	open   bool // there is one
+	told   bool // it is known how it went
+	failed bool // badly
 
 	held   []charge
 	doubts int  // failures that the request may have caused
@@ -103,7 +104,7 @@ func (it *Itinerary) grant(c Choice, n int, now time.Time) (Choice, Why) {
 		it.withhold()
 		return Choice{}, NoBudget
 	}
-	it.begun, it.open, it.told = true, true, false
+	it.begun, it.open, it.told, it.failed = true, true, false, false
 	it.left--
 	it.last = n
 	it.tried.add(n)
@@ -256,12 +257,13 @@ func (it *Itinerary) Fails(r Reason, now time.Time) {
 	}
 	v := &verdicts[r]
 	it.now.of.failures[r].Add(1)
-	if v.doubt {
+	if v.doubt && !it.failed {
 		it.doubts++
 	}
-	switch told := it.told; {
-	case told && (v.weight == none || v.held): // it was settled before
-	case told:
+	switch {
+	case it.failed: // one failure is enough
+	case it.told && v.weight == none: // it has worked so far
+	case it.told:
 		it.now.fails(r, now)
 	case v.held:
 		it.held = append(it.held, charge{it.now, r})
@@ -272,7 +274,7 @@ func (it *Itinerary) Fails(r Reason, now time.Time) {
 	default:
 		it.now.cancel()
 	}
-	it.told = true
+	it.told, it.failed = true, true
 }
 
 // Leave reports that the attempt has ended and gives its place back.

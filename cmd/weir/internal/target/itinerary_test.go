@@ -101,6 +101,7 @@ var failures = map[string]Reason{
 //	+5        the clock advances by so many seconds
 //	r         request r is sent to the next target: its name, or why there is none
 //	r:ok r:404 r:500 …   reports a response, or a failure; the attempt is left
+//	r:500-    reports a failure that is passed on: the attempt continues
 //	r:end r:gone         the request has ended, by itself or by its client
 //	r:again   allows the last target once more
 //	hold:r    a response, and the request goes on
@@ -151,12 +152,15 @@ func (w *world) report(it *Itinerary, what string) {
 	case "again":
 		it.Repeat()
 	default:
-		r, ok := failures[what]
+		name, stays := strings.CutSuffix(what, "-")
+		r, ok := failures[name]
 		if !ok {
 			w.t.Fatalf("%q is not an outcome", what)
 		}
 		it.Fails(r, w.now)
-		it.Leave()
+		if !stays {
+			it.Leave()
+		}
 	}
 }
 
@@ -226,6 +230,7 @@ func TestBlame(t *testing.T) {
 		{"who has too much to do", "ab", times(20, "r r:429 r:end ") + "A", "closed"},
 		{"the gateway's own limits", "ab", times(20, "r r:long r:end q q:local q:end s s:late s:end ") + "A", "closed"},
 		{"a stream that breaks off", "a", times(4, "r r:ok r:cut r:end ") + "A", "open"},
+		{"a failure that passes on, and breaks off", "ab", times(20, "r r:500 r r:500- r:cut r:end ") + "A B", "closed closed"},
 		{"a stream that is too long for the gateway", "a", times(20, "r r:ok r:long r:end ") + "A", "closed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -387,7 +392,7 @@ func TestBudget(t *testing.T) {
 		{0.2, 10, 100, 120},
 		{0.2, 10, 1000, 1200},
 		{0.2, 10, 20, 30},
-			{0, 5, 100, 105},
+		{0, 5, 100, 105},
 		{1, 0, 100, 200},
 	} {
 		b := new(Budget)
