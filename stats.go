@@ -20,6 +20,14 @@ type Stats struct {
 	BodyBytes        int64   // of requests that are kept, within BodyLimit (Limits.Bodies)
 	BodyLimit        int64
 	LogLost          uint64 // records that Server.Logger has not taken in time
+	Loops            []LoopStats
+}
+
+// LoopStats is how an event loop is.
+type LoopStats struct {
+	Turns        uint64        // how often it had something to do
+	Delay        time.Duration // until it took a task, just now: how long everything on it waits
+	PendingBytes int64
 }
 
 // Latency is quantiles of a duration, each rounded up by 12 % at most.
@@ -52,7 +60,8 @@ func (s *stats) finished(cause error) {
 // told notes that a handler has learned of a departure seen at that time.
 func (s *stats) told(at time.Time) { s.latency.add(time.Since(at)) }
 
-// Stats gathers the figures. Any goroutine but a loop's, for which it waits.
+// Stats gathers the figures. It is safe for concurrent use, but not on a loop:
+// it waits for each loop, two seconds at most.
 func (s *Server) Stats() Stats {
 	st := Stats{
 		Connections:      int(s.conns.Load()),
@@ -68,38 +77,56 @@ func (s *Server) Stats() Stats {
 	for _, sh := range s.shards {
 		st.Requests += sh.requests.Load()
 	}
-	st.PendingBytes = s.pendingBytes()
+	st.Loops = s.askLoops()
+	for _, l := range st.Loops {
+		st.PendingBytes += l.PendingBytes
+	}
 	if s.bodies != nil {
 		st.BodyBytes, st.BodyLimit = s.bodies.used.Load(), s.bodies.limit
 	}
 	return st
 }
 
-// pendingBytes asks each loop for its part.
-func (s *Server) pendingBytes() (sum int64) {
-	parts := make(chan int64, len(s.shards))
-	asked := 0
-	for _, sh := range s.shards {
-		asked++
+// loopPatience is how long Stats waits for a loop that is held up.
+const loopPatience = 2 * time.Second
+
+// askLoops asks each loop for its figures. Of a loop that does not respond in
+// time only that is known.
+func (s *Server) askLoops() (loops []LoopStats) {
+	type part struct {
+		id int
+		LoopStats
+	}
+	parts, begin := make(chan part, len(s.shards)), time.Now()
+	loops = make([]LoopStats, len(s.shards))
+	for id, sh := range s.shards {
+		loops[id].Delay = loopPatience
 		sh.loop.Post(reactorTask(func() {
-			var n int64
-			sh.each(func(c *conn) {
-				c.rc.Lock()
-				n += int64(c.rc.Pending())
-				c.rc.Unlock()
-			})
-			parts <- n
+			parts <- part{id, LoopStats{sh.loop.Turns(), time.Since(begin), sh.pendingBytes()}}
 		}))
 	}
-	for range asked {
+	late := time.NewTimer(loopPatience)
+	defer late.Stop()
+	for range s.shards {
 		select {
-		case n := <-parts:
-			sum += n
+		case p := <-parts:
+			loops[p.id] = p.LoopStats
+		case <-late.C:
+			return loops
 		case <-s.closed:
-			return sum
+			return loops
 		}
 	}
-	return sum
+	return loops
+}
+
+func (sh *shard) pendingBytes() (n int64) {
+	sh.each(func(c *conn) {
+		c.rc.Lock()
+		n += int64(c.rc.Pending())
+		c.rc.Unlock()
+	})
+	return n
 }
 
 // histogram counts durations in eight buckets an octave of nanoseconds.

@@ -118,6 +118,29 @@ func TestStreamLimitIsExact(t *testing.T) {
 	})
 }
 
+// A loop that is held up does not hold up those who look for it.
+func TestStatsOfAHeldLoop(t *testing.T) {
+	m := new(weir.Mux)
+	var free chan struct{}
+	m.HandleInline("GET /", weir.HandlerFunc(func(*weir.Response, *weir.Request) { <-free }))
+	atDesk(t, m, nil, func(d *desk) {
+		free = make(chan struct{})
+		c := d.get("/")
+		defer c.Close()
+		synctest.Wait()
+		begin := time.Now()
+		st := d.srv.Stats()
+		if took := time.Since(begin); took != 2*time.Second || len(st.Loops) != 1 || st.Loops[0].Delay != took {
+			t.Errorf("got %+v after %v, want two seconds of delay", st.Loops, took)
+		}
+		close(free)
+		synctest.Wait()
+		if st = d.srv.Stats(); st.Loops[0].Delay != 0 || st.Loops[0].Turns == 0 {
+			t.Errorf("got %+v, want no delay, and some turns", st.Loops)
+		}
+	})
+}
+
 // The hooks are called at each station, with the request as it was.
 func TestTrace(t *testing.T) {
 	var (

@@ -50,9 +50,10 @@ type Loop struct {
 	dirtySpare, resumedSpare []*Conn
 	laterSpare               []Task
 
-	turn      *Conn // whose callback is running
-	postponed bool  // the last turn that ran tasks has not run all of them
-	ending    bool  // connections are being ended: no more of them
+	turns     uint64 // that have ended
+	turn      *Conn  // whose callback is running
+	postponed bool   // the last turn that ran tasks has not run all of them
+	ending    bool   // connections are being ended: no more of them
 	local     any
 
 	mu      sync.Mutex
@@ -82,6 +83,9 @@ func (l *Loop) ID() int { return l.id }
 // keeps once a loop. SetLocal is for Config.Setup.
 func (l *Loop) Local() any     { return l.local }
 func (l *Loop) SetLocal(v any) { l.local = v }
+
+// Turns is how many turns the loop has made: how often it had something to do.
+func (l *Loop) Turns() uint64 { return l.turns }
 
 // Now is the time at which the present turn first asked for it.
 func (l *Loop) Now() time.Time {
@@ -266,6 +270,7 @@ func (l *Loop) endTurn() {
 		l.poller.Wake()
 	}
 	l.turn = nil
+	l.turns++
 	if l.clock.rearm {
 		l.setClock()
 	}

@@ -66,6 +66,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return printVersion(args[1:], stdout, stderr)
 	default:
 		if c, ok := find(name); ok {
+			command.Build.Version, command.Build.Revision = built()
 			return c.run(args[1:], stdout, stderr)
 		}
 		return unknown(name, stderr)

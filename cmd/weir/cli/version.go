@@ -33,15 +33,16 @@ func printVersion(args []string, stdout, stderr io.Writer) int {
 	return command.OK
 }
 
+// built is the version and the commit, as metrics have them.
+func built() (number, commit string) {
+	info, _ := debug.ReadBuildInfo() // nil when the binary was built without module support
+	number, source := origin(info, stamped)
+	return number, source.commit
+}
+
 // version is one line: weir v0.1.0, go1.26.0 linux/amd64, commit 0123456789ab (modified).
 func version(info *debug.BuildInfo, source stamp) string {
-	number := "(devel)"
-	if info != nil {
-		number = release(info)
-		if source.commit == "" && info.Main.Path == "weir" {
-			source = recorded(info)
-		}
-	}
+	number, source := origin(info, source)
 	commit, modified := "unknown", ""
 	if source.commit != "" {
 		commit = source.commit[:min(12, len(source.commit))]
@@ -50,6 +51,17 @@ func version(info *debug.BuildInfo, source stamp) string {
 		modified = " (modified)"
 	}
 	return fmt.Sprintf("weir %s, %s %s/%s, commit %s%s", number, runtime.Version(), runtime.GOOS, runtime.GOARCH, commit, modified)
+}
+
+// origin is the version, and the commit unless source says it already.
+func origin(info *debug.BuildInfo, source stamp) (number string, _ stamp) {
+	if info == nil {
+		return "(devel)", source
+	}
+	if source.commit == "" && info.Main.Path == "weir" {
+		source = recorded(info)
+	}
+	return release(info), source
 }
 
 // release is the version of the module weir, whose main this may not be.

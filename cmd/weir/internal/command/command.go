@@ -23,6 +23,10 @@
 //	}
 package command
 
+// Build says what this binary was built from. Main sets it before it runs a
+// subcommand.
+var Build struct{ Version, Revision string }
+
 // What a subcommand returns.
 const (
 	OK      = 0 // it did what was asked, and the drain was clean

@@ -22,6 +22,7 @@ func (f *flow) Head(h *http1.Response) {
 		return
 	}
 	f.route.Responds(h.Status())
+	f.g.Observer.Responded(f.target.Upstream, f.loop.Now().Sub(f.asked))
 	kind, _ := h.Body(f.r.Method())
 	f.answer.events = kind != http1.BodyNone && h.Status() < 300 && http1.IsMediaType(h.Get("Content-Type"), "text/event-stream")
 	switch {
@@ -69,6 +70,9 @@ func (f *flow) sign() {
 		return
 	}
 	now := f.loop.Now()
+	if now.Before(f.asked) {
+		now = f.asked // it failed in the turn in which it was asked
+	}
 	front.SetField(f.w, "X-Weir-Upstream", f.record.Upstream)
 	front.SetField(f.w, "X-Weir-Attempts", strconv.Itoa(f.attempts))
 	timing := appendMilliseconds(append(make([]byte, 0, 64), "upstream;dur="...), now.Sub(f.asked))
@@ -210,8 +214,7 @@ func (f *flow) blame(why error, r target.Reason) {
 		f.g.Observer.Short(why)
 		return
 	}
-	f.g.Observer.Failed(f.target.Upstream, why)
-	f.g.Log.Warn("upstream failed", "upstream", f.target.Upstream.Name, "attempt", f.attempts, "err", why)
+	f.g.Observer.Failed(Attempt{Request: f.r, Model: f.record.Model, Upstream: f.target.Upstream, Number: f.attempts, Reason: r, Err: why})
 }
 
 // reason is what a failure counts as. The time for the whole exchange may have

@@ -55,7 +55,7 @@ type flow struct {
 	w     *weir.Response
 	r     *weir.Request
 	since time.Time // of the request's head
-	asked time.Time
+	asked time.Time // when the upstream was
 	begun time.Time // when the wait for the first event began
 	peek  openai.Peek
 	upload
@@ -156,7 +156,8 @@ func (f *flow) send() {
 	}
 	f.call = call
 	f.handOn()
-	f.g.Observer.Asked(time.Since(now))
+	f.asked = time.Now() // and not the turn's time: what was done since is the gateway's own
+	f.g.Observer.Asked(f.asked.Sub(now))
 }
 
 // step sets how long the next step of the upstream may take.
@@ -209,7 +210,11 @@ func (f *flow) ended(cause error) {
 	if cause != nil {
 		f.route.Drop() // it was not the upstream that ended it
 	}
+	asking := f.call != nil
 	f.stop()
+	if left && asking {
+		f.g.Observer.HungUp(time.Since(f.loop.Now()))
+	}
 	rec := &f.record
 	rec.Request, rec.Took, rec.Left = f.r, time.Since(f.since), left
 	rec.Stream, rec.Status, rec.Events = f.peek.Stream, f.w.Status(), f.answer.count

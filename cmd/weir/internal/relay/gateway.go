@@ -13,7 +13,6 @@
 package relay
 
 import (
-	"log/slog"
 	"slices"
 	"time"
 
@@ -30,7 +29,6 @@ type Gateway struct {
 	Models   map[string]*Model
 	MaxBody  int64 // bytes of a request; beyond it 413
 	MaxEvent int   // bytes of a line of an event stream
-	Log      *slog.Logger
 	Observer Observer
 
 	// Mark adds to the head of an answer what every answer has, in place of
@@ -45,20 +43,38 @@ type Observer interface {
 	Asked(delay time.Duration)
 	// Relayed tells how long a piece of the answer was held up here.
 	Relayed(delay time.Duration)
-	// Failed tells of an attempt that came to nothing.
-	Failed(u *upstream.Upstream, err error)
+	// Responded is called when the response of an upstream begins, that long
+	// after the upstream was asked.
+	Responded(u *upstream.Upstream, delay time.Duration)
+	// Failed is called for each attempt that came to nothing.
+	Failed(a Attempt)
 	// Short is called for each attempt for which this machine had no descriptor,
 	// port or memory (reactor.LocalShortage).
 	Short(err error)
+	// HungUp is called when a client has disconnected and its upstream's
+	// connection is closed, that long after the loop noticed.
+	HungUp(delay time.Duration)
 	// Ended tells of a request that is over. The record is valid until Ended
 	// returns.
 	Ended(r *Record)
 }
 
+// Attempt is one that came to nothing. What it refers to is valid until Failed
+// returns.
+type Attempt struct {
+	Request  *weir.Request
+	Model    string
+	Upstream *upstream.Upstream
+	Number   int // of the request's attempts, from 1
+	Reason   target.Reason
+	Err      error
+}
+
 // Record is what a request was, for the log.
 type Record struct {
 	Request  *weir.Request
-	Model    string
+	Asked    string // the model that the client asked for, whatever it said
+	Model    string // the same if there is such a model, else ""
 	Upstream string // the last one that was asked
 	Attempts int
 	Stream   bool

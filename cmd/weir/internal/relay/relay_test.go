@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -83,7 +82,7 @@ func newGateway(ups ...*upstream.Upstream) *Gateway {
 	m.Plan(nil)
 	return &Gateway{
 		Models: map[string]*Model{"m": m}, MaxBody: 64 << 20, MaxEvent: 4 << 20,
-		Log: slog.New(slog.DiscardHandler), Observer: ignore{},
+		Observer: ignore{},
 	}
 }
 
@@ -100,11 +99,13 @@ func renamed(m *Model, name string) *Model {
 
 type ignore struct{}
 
-func (ignore) Asked(time.Duration)              {}
-func (ignore) Relayed(time.Duration)            {}
-func (ignore) Failed(*upstream.Upstream, error) {}
-func (ignore) Short(error)                      {}
-func (ignore) Ended(*Record)                    {}
+func (ignore) Asked(time.Duration)                         {}
+func (ignore) Relayed(time.Duration)                       {}
+func (ignore) Failed(Attempt)                              {}
+func (ignore) Responded(*upstream.Upstream, time.Duration) {}
+func (ignore) HungUp(time.Duration)                        {}
+func (ignore) Ended(*Record)                               {}
+func (ignore) Short(error)                                 {}
 
 const ask = `{"model":"m","messages":[],"stream":true}`
 

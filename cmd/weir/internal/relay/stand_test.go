@@ -28,11 +28,13 @@ type stand struct {
 }
 
 // Asked and Ended are the Observer's.
-func (s *stand) Asked(time.Duration)              { s.asked <- struct{}{} }
-func (s *stand) Relayed(time.Duration)            {}
-func (s *stand) Short(error)                      {}
-func (s *stand) Failed(*upstream.Upstream, error) {}
-func (s *stand) Ended(r *Record)                  { rec := *r; s.records <- &rec }
+func (s *stand) Asked(time.Duration)                         { s.asked <- struct{}{} }
+func (s *stand) Relayed(time.Duration)                       {}
+func (s *stand) Failed(Attempt)                              {}
+func (s *stand) Responded(*upstream.Upstream, time.Duration) {}
+func (s *stand) HungUp(time.Duration)                        {}
+func (s *stand) Ended(r *Record)                             { rec := *r; s.records <- &rec }
+func (s *stand) Short(error)                                 {}
 
 // start starts them.
 func (c trial) start(t *testing.T, calm time.Duration) *stand {

@@ -81,6 +81,7 @@ func (f *flow) gathered() {
 		f.refuse(openai.MissingModel())
 		return
 	}
+	f.record.Asked = f.peek.Model
 	m := f.g.Models[f.peek.Model]
 	if m == nil {
 		f.refuse(openai.ModelNotFound(f.peek.Model))

@@ -81,7 +81,7 @@ var failures = regexp.MustCompile(`outcome="failed"[^}]*} [1-9]`)
 func (s *idler) unharmed(t *testing.T, g *gateway) {
 	t.Helper()
 	_, metrics := do(t, "GET", g.admin+"/metrics", "")
-	if strings.Contains(metrics, "weir_upstream_failures_total{") || failures.MatchString(metrics) {
+	if blamed.MatchString(metrics) || failures.MatchString(metrics) {
 		t.Errorf("got %s, want no failure", metrics)
 	}
 }

@@ -320,6 +320,9 @@ func until(holds func() (bool, error)) error {
 	}
 }
 
+// blamed matches metrics by which an attempt has come to nothing.
+var blamed = regexp.MustCompile(`(?m)^weir_upstream_failures_total\{.*\} [^0]`)
+
 // gauge is one of the gateway's metrics that have no labels.
 func (g *gateway) gauge(name string) (value float64, err error) {
 	res, err := client.Get(g.admin + "/metrics")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/observe"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/relay"
 	"weir/cmd/weir/internal/target"
@@ -28,9 +30,7 @@ type live struct {
 	first    *config.Config // what was started with
 	log      *slog.Logger
 	started  time.Time
-	metrics  *metrics
-	access   *accessLog
-	shortage *shortage
+	observer observe.Observer
 	loops    int
 
 	draining  atomic.Bool // new requests are not wanted any more
@@ -58,13 +58,16 @@ type kept struct {
 }
 
 func newLive(e *command.Env, o *options, cfg *config.Config, versions string) (*live, error) {
-	l := &live{o: o, first: cfg, log: e.Log, started: time.Now(), metrics: newMetrics(), loops: o.loops, over: make(chan struct{})}
+	l := &live{o: o, first: cfg, log: e.Log, started: time.Now(), loops: o.loops, over: make(chan struct{})}
 	if l.loops == 0 {
 		l.loops = runtime.GOMAXPROCS(0)
 	}
 	l.standings.log = e.Log
-	l.shortage = newShortage(e.Log, l.metrics)
-	l.access = newAccessLog(cfg.Log, e)
+	l.observer = observe.Observer{
+		Metrics: observe.NewMetrics(e.Lost), Failures: observe.NewFailures(e.Log), Access: observe.NewAccess(cfg.Log, e),
+	}
+	l.observer.Shortage = observe.NewShortage(e.Log, l.observer.Metrics)
+	l.observer.SetBudget(&l.budget)
 	if err := l.use(cfg); err != nil {
 		return nil, err
 	}
@@ -78,6 +81,7 @@ func (l *live) stop() {
 	l.end()
 	<-l.over
 	l.probe(nil)
+	l.observer.Flush()
 }
 
 // use puts a configuration in force, whole or not at all.
@@ -98,11 +102,10 @@ func (l *live) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	o := &observer{l.metrics, l.access, l.shortage}
 	g := &generation{cfg: cfg, cors: newCORS(cfg.CORS)}
 	g.gateway = &relay.Gateway{
 		Models: models, MaxBody: int64(cfg.Limits.Body), MaxEvent: int(cfg.Limits.Event),
-		Mark: g.cors.mark, Log: l.log, Observer: o,
+		Mark: g.cors.mark, Observer: &l.observer,
 	}
 	for _, name := range sortedNames(models) {
 		g.models = append(g.models, openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"})
@@ -110,16 +113,17 @@ func (l *live) use(cfg *config.Config) error {
 	l.budget.Set(cfg.RetryBudget.Share, cfg.RetryBudget.Floor)
 	l.standings.set(ups)
 	l.now.Store(g)
-	l.routes.Set(g.mux(o, weir.HandlerFunc(l.health)))
+	l.routes.Set(g.mux(&l.observer, weir.HandlerFunc(l.health)))
 	l.probe(ups)
 	l.upstreams = ups
+	l.observer.SetUpstreams(inForce(ups))
 	return nil
 }
 
 // hold counts a connection that package net makes among those of the server's
 // loops, once it runs.
 func (l *live) hold() (release func(), err error) {
-	srv := l.metrics.server.Load()
+	srv := l.observer.Server()
 	if srv == nil {
 		return func() {}, nil
 	}
@@ -128,6 +132,14 @@ func (l *live) hold() (release func(), err error) {
 		return nil, err
 	}
 	return r.Release, nil
+}
+
+// inForce are the upstreams in the order of their names.
+func inForce(ups map[string]kept) (all []*upstream.Upstream) {
+	for _, name := range slices.Sorted(maps.Keys(ups)) {
+		all = append(all, ups[name].up)
+	}
+	return all
 }
 
 // probe starts the probes of new upstreams and ends those of old ones.
@@ -185,6 +197,7 @@ func (l *live) reload(why string) {
 	if err == nil {
 		err = l.use(cfg)
 	}
+	l.observer.Reloaded(err == nil)
 	if err != nil {
 		l.log.Error("configuration not reloaded, the old one stays in force", "because", why, "err", err)
 		return

@@ -6,13 +6,14 @@ import (
 	"weir"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/observe"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/relay"
 	"weir/plugin"
 )
 
 // mux routes requests by one configuration.
-func (g *generation) mux(o *observer, health weir.Handler) *weir.Mux {
+func (g *generation) mux(o *observe.Observer, health weir.Handler) *weir.Mux {
 	mux := new(weir.Mux)
 	for _, path := range config.Relayed {
 		mux.HandleInlineBody("POST "+path, g.gateway)
@@ -23,7 +24,7 @@ func (g *generation) mux(o *observer, health weir.Handler) *weir.Mux {
 	mux.HandleInline("GET "+config.ModelPath, weir.HandlerFunc(g.model))
 	mux.HandleInline("GET "+config.HealthPath, health)
 	for _, r := range g.cfg.Routes {
-		mux.Handle(r.Path, weir.Native(r.Native), o.native(r.Native)).MaxBody(int64(g.cfg.Limits.Body))
+		mux.Handle(r.Path, weir.Native(r.Native), observed(o, r.Native)).MaxBody(int64(g.cfg.Limits.Body))
 	}
 	return mux
 }
@@ -39,13 +40,13 @@ func (g *generation) model(w *weir.Response, r *weir.Request) {
 	front.Fail(w, openai.ModelNotFound(id))
 }
 
-// native observes the requests that a route gives to a native handler. They
+// observed observes the requests that a route gives to a native handler. They
 // count under the handler's name, where others do under their model's.
-func (o *observer) native(name string) weir.Middleware {
+func observed(o *observe.Observer, name string) weir.Middleware {
 	h, _ := plugin.Lookup(name) // weir.Native has looked
 	return func(next weir.Handler) weir.Handler {
 		return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-			rec := &relay.Record{Request: r, Model: name, Upstream: name, Attempts: 1, Stream: h.Stream != nil}
+			rec := &relay.Record{Request: r, Asked: name, Model: name, Upstream: name, Attempts: 1, Stream: h.Stream != nil}
 			since := time.Now()
 			r.OnClose(func(cause error) {
 				rec.Answered(w, since, cause)

@@ -134,7 +134,7 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	}
 	defer live.stop()
 	e.Begin()
-	adm := admin.Admin{Token: cfg.Admin.Token(), Add: live.metrics.routes}
+	adm := admin.Admin{Token: cfg.Admin.Token(), Add: live.observer.Routes}
 	endAdmin, err := adm.Start(cfg.Admin.Listen, log)
 	if err != nil {
 		log.Error(name+": cannot start", "err", fmt.Errorf("admin.listen: %w", err))
@@ -142,7 +142,7 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	}
 	defer endAdmin()
 	srv := live.server(log)
-	serving := command.Serving{Pprof: o.pprof, Draining: func() { adm.Drain(); live.draining.Store(true) }, Ready: func([]net.Addr) { live.metrics.server.Store(srv) }}
+	serving := command.Serving{Pprof: o.pprof, Draining: func() { adm.Drain(); live.draining.Store(true) }, Ready: func([]net.Addr) { live.observer.SetServer(srv) }}
 	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, live.loops)
 	return serving.Run(e, srv, name)
 }

@@ -1,4 +1,4 @@
-package serve
+package observe
 
 import (
 	"log/slog"
@@ -8,17 +8,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// shortage counts attempts for which this machine had no descriptor, port or
+// Shortage counts attempts for which this machine had no descriptor, port or
 // memory, and logs them once a second at most. They say nothing about an
 // upstream. Safe for concurrent use.
-type shortage struct {
+type Shortage struct {
 	log   *slog.Logger
 	count prometheus.Counter
 	said  atomic.Int64 // when it was logged last, in unix seconds
 }
 
-func newShortage(log *slog.Logger, m *metrics) *shortage {
-	s := &shortage{log: log, count: prometheus.NewCounter(prometheus.CounterOpts{
+// NewShortage returns a Shortage that m counts and that logs to log.
+func NewShortage(log *slog.Logger, m *Metrics) *Shortage {
+	s := &Shortage{log: log, count: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "weir_local_shortages_total",
 		Help: "Attempts for which the gateway had no descriptor, port or memory for a connection to an upstream.",
 	})}
@@ -27,7 +28,7 @@ func newShortage(log *slog.Logger, m *metrics) *shortage {
 }
 
 // Short is the relay's Observer's.
-func (s *shortage) Short(err error) {
+func (s *Shortage) Short(err error) {
 	s.count.Inc()
 	now := time.Now().Unix()
 	if last := s.said.Load(); last != now && s.said.CompareAndSwap(last, now) {
