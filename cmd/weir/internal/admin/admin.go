@@ -15,15 +15,19 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/guard"
 )
 
 // Admin is the admin endpoints of one server. The zero value has the two
-// common ones and is open to all who reach it.
+// common ones and is open to all who reach it, web pages aside.
 type Admin struct {
-	Token    string              // of "Authorization: Bearer"; "" = none is asked for; /healthz and /readyz never do
-	Add      func(mux *weir.Mux) // registers further routes; nil = none
+	Token    string               // of "Authorization: Bearer"; "" = none is asked for; /healthz and /readyz never do
+	Add      func(mux *weir.Mux)  // registers further routes; nil = none
+	Guard    func() *guard.Policy // which is asked for each request; nil = no page of another origin, and no name of the server's
 	draining atomic.Bool
 }
+
+var closed = guard.New(guard.NoPages)
 
 // Drain makes /readyz say that no new requests are wanted.
 func (a *Admin) Drain() { a.draining.Store(true) }
@@ -56,8 +60,16 @@ const (
 	maxBodies = 4 << 20
 )
 
-// allow is the server's OnHeaders: it asks for the token.
+// allow is the server's OnHeaders: it asks the guard, and for the token.
 func (a *Admin) allow(w *weir.Response, r *weir.Request) bool {
+	policy := closed
+	if a.Guard != nil {
+		policy = a.Guard()
+	}
+	if no := policy.Check(r); no != nil {
+		status(w, 403, no.Message)
+		return false
+	}
 	if path := string(r.Path()); a.Token == "" || path == "/healthz" || path == "/readyz" {
 		return true
 	}

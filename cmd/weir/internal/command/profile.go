@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"weir/cmd/weir/internal/guard"
 )
 
 // serveProfiles serves /debug/pprof/ with net/http, so that a server whose
@@ -23,7 +25,7 @@ func serveProfiles(addr string, log *slog.Logger) (end func(), err error) {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: guard.New(guard.NoPages).Handler(ln, mux), ReadHeaderTimeout: 10 * time.Second}
 	over := make(chan struct{})
 	go func() {
 		defer close(over)

@@ -182,13 +182,29 @@ func isPrintable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) })
 }
 
+// checkName checks one of hosts.
+func checkName(name string) error {
+	bare := strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	switch _, err := netip.ParseAddr(bare); {
+	case name == "*", err == nil && !strings.Contains(bare, "%") && (bare == name || strings.Contains(bare, ":")):
+		return nil
+	case strings.Contains(name, ":"):
+		return fmt.Errorf("want a name without scheme and port, such as gw.example, got %q", name)
+	case !isHost(name):
+		return fmt.Errorf("want *, a name such as gw.example, or an address, got %q", name)
+	}
+	return nil
+}
+
 // checkOrigin checks one of cors.origins.
 func checkOrigin(origin string) error {
 	if origin == "*" {
 		return nil
 	}
 	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin || !isHost(u.Hostname()) {
+	switch {
+	case err != nil || u.Scheme == "" || u.Scheme+"://"+u.Host != origin,
+		(u.Scheme == "http" || u.Scheme == "https") && !isHost(u.Hostname()):
 		return fmt.Errorf("want * or an origin such as https://app.example, got %q", origin)
 	}
 	return nil

@@ -8,6 +8,7 @@ import "os"
 type Config struct {
 	Listen      []string            `json:"listen" doc:"addresses to serve on: host:port, :port or unix:/path?mode=0660"`
 	Open        bool                `json:"open" doc:"serve everyone who can reach an address beyond loopback, without a key"`
+	Hosts       []string            `json:"hosts" doc:"names of the gateway that clients may send in Host, without ports; * for any. Loopback addresses of listen have loopback names besides; others have any name while the list is empty"`
 	Admin       Admin               `json:"admin" doc:"where health and metrics are served"`
 	Upstreams   map[string]Upstream `json:"upstreams" doc:"the servers that requests are relayed to, by name"`
 	Models      map[string]Model    `json:"models" doc:"the models that clients may ask for, by name"`
@@ -149,9 +150,10 @@ type Route struct {
 	Native string `json:"native" need:"true" doc:"the name of the handler"`
 }
 
-// CORS is which web pages may call the gateway: none without origins.
+// CORS is which web pages may call the gateway. nil is the default, which
+// depends on the listener.
 type CORS struct {
-	Origins []string `json:"origins" doc:"* for all, or origins such as https://app.example"`
+	Origins []string `json:"origins" doc:"* for all, or origins such as https://app.example. Without it, pages and desktop applications on this machine may call loopback addresses, and nobody else may call anything; [] is nobody at all"`
 }
 
 // Log is the access log: one line for each request.

@@ -18,6 +18,7 @@ var secretWords = []string{"auth", "cookie", "cred", "key", "pass", "secret", "s
 func (c *Config) Masked() *Config {
 	m := *c
 	m.Listen = slices.Clone(c.Listen)
+	m.Hosts = slices.Clone(c.Hosts)
 	m.Native = slices.Clone(c.Native)
 	m.Routes = slices.Clone(c.Routes)
 	m.CORS.Origins = slices.Clone(c.CORS.Origins)

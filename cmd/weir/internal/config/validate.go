@@ -47,6 +47,11 @@ func (v *validator) validate() {
 	v.circles()
 	v.libraries()
 	v.routes()
+	for i, name := range v.Hosts {
+		if err := checkName(name); err != nil {
+			v.complain(at("hosts", i), "%v", err)
+		}
+	}
 	for i, origin := range v.CORS.Origins {
 		if err := checkOrigin(origin); err != nil {
 			v.complain(at("cors", "origins", i), "%v", err)

@@ -5,6 +5,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/guard"
 	"weir/cmd/weir/internal/openai"
 )
 
@@ -28,7 +29,15 @@ func newServer() *weir.Server {
 		front.Answer(w, 200, openai.AppendModel(nil, self))
 	}))
 	mux.HandleInline("GET /{$}", weir.HandlerFunc(welcome))
-	return &weir.Server{Handler: mux, OnHeaders: front.Identify, OnError: front.Explain(bodyLimit), Limits: weir.Limits{Body: bodyLimit}}
+	policy := guard.New(guard.Config{Links: true})
+	return &weir.Server{
+		Handler: mux, Limits: weir.Limits{Body: bodyLimit},
+		OnHeaders: func(w *weir.Response, r *weir.Request) bool { return front.Identify(w, r) && front.Admit(policy, w, r) },
+		OnError: func(w *weir.Response, r *weir.Request, err error) {
+			policy.Mark(w, r)
+			front.Explain(bodyLimit)(w, r, err)
+		},
+	}
 }
 
 // ownModel refuses requests for other models than the one there is. What is

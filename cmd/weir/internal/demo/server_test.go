@@ -284,10 +284,10 @@ func TestErrorsBelowTheRoutes(t *testing.T) {
 		parts       []string
 	}{
 		{"no Host", "GET / HTTP/1.1\r\n\r\n", 400, []string{"could not be read", "invalid_request_error"}},
-		{"two framings", "POST " + chatPath + " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", 400, []string{"Content-Length"}},
-		{"a broken chunk", "POST " + chatPath + " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, []string{"chunked"}},
-		{"a long field", "GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 17<<10) + "\r\n\r\n", 431, []string{"http1"}},
-		{"half a head", "GET / HTTP/1.1\r\nHost: a\r\n", 408, []string{"too long"}},
+		{"two framings", "POST " + chatPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", 400, []string{"Content-Length"}},
+		{"a broken chunk", "POST " + chatPath + " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, []string{"chunked"}},
+		{"a long field", "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 17<<10) + "\r\n\r\n", 431, []string{"http1"}},
+		{"half a head", "GET / HTTP/1.1\r\nHost: localhost\r\n", 408, []string{"too long"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -400,7 +400,7 @@ func abandonable(t *testing.T, p Pace) (srv *weir.Server, base string, returned 
 // G3: a client that leaves ends its handler, wherever it is.
 func TestClientLeaves(t *testing.T) {
 	post := func(body string) string {
-		return "POST " + chatPath + " HTTP/1.1\r\nHost: a\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
+		return "POST " + chatPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 	}
 	tests := []struct {
 		name string

@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"weir"
+	"weir/cmd/weir/internal/guard"
 	"weir/cmd/weir/internal/openai"
 )
 
@@ -26,6 +27,22 @@ func Answer(w *weir.Response, status int, body []byte) {
 
 // Fail makes the response an error.
 func Fail(w *weir.Response, e *openai.Error) { Answer(w, e.Status, e.Append(nil)) }
+
+// Refuse answers a request that the guard does not let pass.
+func Refuse(w *weir.Response, no *guard.Refusal) {
+	Fail(w, &openai.Error{Status: http.StatusForbidden, Type: openai.TypeInvalidRequest, Code: no.Code, Message: no.Message})
+}
+
+// Admit lets a request pass, or answers it: with a refusal, or because it only
+// asks whether it would pass.
+func Admit(p *guard.Policy, w *weir.Response, r *weir.Request) bool {
+	p.Mark(w, r)
+	if no := p.Check(r); no != nil {
+		Refuse(w, no)
+		return false
+	}
+	return !p.Preflight(w, r)
+}
 
 // SetField is for fields of which name and value are known to be well-formed.
 func SetField(w *weir.Response, name, value string) { _ = w.Header().Set(name, value) }

@@ -43,12 +43,17 @@ func answerFields(w *weir.Response, h *http1.Response, id string) {
 	}
 }
 
+// notPassed is what of the upstream's fields a client is not sent: what belongs
+// to the upstream's connection, and which pages may read the answer, for that is
+// the gateway's to say (G12).
+const notPassed = http1.HopByHop | http1.Framing | http1.CrossOrigin
+
 // passed are the upstream's fields that the client is sent, Date aside: views.
 func passed(h *http1.Response) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for i := range h.Len() {
 			name, value := h.Field(i)
-			if h.ClassOf(name)&(http1.HopByHop|http1.Framing) == 0 && !yield(name, value) {
+			if h.ClassOf(name)&notPassed == 0 && !yield(name, value) {
 				return
 			}
 		}

@@ -145,7 +145,7 @@ func (l *leaver) ask(d departure) error {
 		fields += "x-mock-tokens: 64\r\n"
 	}
 	body := fmt.Sprintf(`{"model":%q,"stream":%v,"messages":[]}`, model, !d.whole)
-	_, err = fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: weir\r\n%sContent-Length: %d\r\n\r\n%s", chat, fields, len(body), body)
+	_, err = fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s", chat, fields, len(body), body)
 	return err
 }
 

@@ -82,7 +82,7 @@ func (g *gateway) dial() *caller {
 
 func (k *caller) models() (res *http.Response, body string) {
 	k.g.t.Helper()
-	k.write("GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n")
+	k.write("GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	return k.response()
 }
 
@@ -162,7 +162,7 @@ func TestDrainInStages(t *testing.T) {
 	there := fmt.Sprintf("listen: [%q]\n", strings.TrimPrefix(g.url, "http://"))
 	next := serve(t, toGated(up), "--overlay", fileIn(t, t.TempDir(), "there.yaml", there))
 	for what, k := range map[string]*caller{"GET": get, "POST": post} {
-		k.write("Host: a\r\nContent-Length: 0\r\n\r\n")
+		k.write("Host: localhost\r\nContent-Length: 0\r\n\r\n")
 		res, body := k.response()
 		refused(t, what, res, body)
 	}

@@ -15,6 +15,7 @@ import (
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/guard"
 	"weir/cmd/weir/internal/observe"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/relay"
@@ -48,7 +49,8 @@ type generation struct {
 	cfg     *config.Config
 	gateway *relay.Gateway
 	models  []openai.Model
-	cors    cors
+	guard   *guard.Policy
+	admin   *guard.Policy // of the admin endpoints
 }
 
 // kept is an upstream that lives on over reloads that do not change it.
@@ -102,10 +104,11 @@ func (l *live) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	g := &generation{cfg: cfg, cors: newCORS(cfg.CORS)}
+	g := &generation{cfg: cfg, guard: guard.New(guard.Config{Origins: cfg.CORS.Origins, Hosts: cfg.Hosts})}
+	g.admin = guard.New(guard.Config{Origins: guard.NoPages.Origins, Hosts: cfg.Hosts})
 	g.gateway = &relay.Gateway{
 		Models: models, MaxBody: int64(cfg.Limits.Body), MaxEvent: int(cfg.Limits.Event),
-		Mark: g.cors.mark, Observer: &l.observer,
+		Mark: g.guard.Mark, Observer: &l.observer,
 	}
 	for _, name := range sortedNames(models) {
 		g.models = append(g.models, openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"})
@@ -243,13 +246,13 @@ func (l *live) server(log *slog.Logger) *weir.Server {
 
 // admit is the server's OnHeaders.
 func (l *live) admit(w *weir.Response, r *weir.Request) bool {
-	return front.Identify(w, r) && l.now.Load().cors.admit(w, r)
+	return front.Identify(w, r) && front.Admit(l.now.Load().guard, w, r)
 }
 
 // explain is the server's OnError.
 func (l *live) explain(w *weir.Response, r *weir.Request, err error) {
 	g := l.now.Load()
-	g.cors.mark(w, r)
+	g.guard.Mark(w, r)
 	front.Explain(int64(g.cfg.Limits.Body))(w, r, err)
 }
 

@@ -98,7 +98,7 @@ func TestBackPressure(t *testing.T) {
 		if err := c.(*net.TCPConn).SetReadBuffer(8 << 10); err != nil {
 			t.Fatal(err)
 		}
-		_, err = fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: weir\r\nx-mock-size: 16384\r\nContent-Length: %d\r\n\r\n%s", chat, len(askStream), askStream)
+		_, err = fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nx-mock-size: 16384\r\nContent-Length: %d\r\n\r\n%s", chat, len(askStream), askStream)
 		if err != nil {
 			t.Fatal(err)
 		}

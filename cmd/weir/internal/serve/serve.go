@@ -16,6 +16,7 @@ import (
 	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
+	"weir/cmd/weir/internal/guard"
 
 	_ "weir/cmd/weir/internal/demo" // the native handler that there always is
 )
@@ -134,7 +135,7 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	}
 	defer live.stop()
 	e.Begin()
-	adm := admin.Admin{Token: cfg.Admin.Token(), Add: live.observer.Routes}
+	adm := admin.Admin{Token: cfg.Admin.Token(), Add: live.observer.Routes, Guard: func() *guard.Policy { return live.now.Load().admin }}
 	endAdmin, err := adm.Start(cfg.Admin.Listen, log)
 	if err != nil {
 		log.Error(name+": cannot start", "err", fmt.Errorf("admin.listen: %w", err))

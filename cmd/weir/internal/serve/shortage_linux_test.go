@@ -37,7 +37,7 @@ func (g *gateway) connect(t *testing.T) *keeper {
 
 func (k *keeper) ask(body string) {
 	k.t.Helper()
-	if _, err := fmt.Fprintf(k, "POST %s HTTP/1.1\r\nHost: weir\r\nContent-Length: %d\r\n\r\n%s", chat, len(body), body); err != nil {
+	if _, err := fmt.Fprintf(k, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", chat, len(body), body); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -151,7 +151,7 @@ func TestNoDescriptorForAnUpstream(t *testing.T) {
 		}
 		g := serve(t, toMock(up))
 		k := g.connect(t)
-		fmt.Fprint(k, "GET /v1/models HTTP/1.1\r\nHost: weir\r\n\r\n") // the client is in, no upstream was asked
+		fmt.Fprint(k, "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n") // the client is in, no upstream was asked
 		if status, _, body := k.answer(); status != 200 {
 			t.Fatalf("got %d %q, want 200", status, body)
 		}

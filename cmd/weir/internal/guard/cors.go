@@ -1,0 +1,89 @@
+package guard
+
+import (
+	"strings"
+
+	"weir"
+	"weir/http1"
+)
+
+// What a page may send: what the SDKs do, and whatever else it asks for.
+const (
+	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
+	corsFields  = "authorization, content-type, accept, user-agent, x-api-key, api-key, x-goog-api-key, x-request-id, x-requested-with, " +
+		"last-event-id, idempotency-key, traceparent, tracestate, openai-organization, openai-project, openai-beta, " +
+		"anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access, " +
+		"x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, x-stainless-runtime, x-stainless-runtime-version, " +
+		"x-stainless-retry-count, x-stainless-timeout, x-stainless-read-timeout, x-stainless-async, x-stainless-helper, " +
+		"x-stainless-helper-method, x-stainless-poll-helper, x-stainless-custom-poll-interval"
+	corsMaxAge = "3600" // seconds; browsers have limits of their own
+)
+
+// Mark adds to a response what lets the page that has asked read it, by the
+// rules of the WHATWG's Fetch standard, if it may. Nobody is let in with
+// cookies: who may ask is for keys to say.
+func (p *Policy) Mark(w *weir.Response, r *weir.Request) {
+	if !p.hasOrigins(r) {
+		return
+	}
+	fields, origin := w.Header(), r.Header().View("Origin")
+	if !p.anyOrigin {
+		vary(fields, "Origin")
+	}
+	if !p.allows(r.ListenAddr(), origin) {
+		return
+	}
+	allowed := "*"
+	if !p.anyOrigin {
+		allowed = string(origin)
+	}
+	set(w, "Access-Control-Allow-Origin", allowed)
+	set(w, "Access-Control-Expose-Headers", "*")
+}
+
+// hasOrigins reports whether there may be pages of other origins at all.
+func (p *Policy) hasOrigins(r *weir.Request) bool {
+	return len(p.Origins) > 0 || p.Origins == nil && onLoopback(r.ListenAddr())
+}
+
+// Preflight answers a page that asks whether it may ask, and reports whether
+// the request was that. It is for requests that Check lets pass.
+func (p *Policy) Preflight(w *weir.Response, r *weir.Request) bool {
+	asked := r.Header()
+	if r.Method() != "OPTIONS" || !asked.Has("Origin") || !asked.Has("Access-Control-Request-Method") || !p.allows(r.ListenAddr(), asked.View("Origin")) {
+		return false
+	}
+	w.SetStatus(204)
+	vary(w.Header(), "Access-Control-Request-Headers")
+	set(w, "Access-Control-Allow-Methods", corsMethods)
+	set(w, "Access-Control-Allow-Headers", corsFields+others(asked.Values("Access-Control-Request-Headers")))
+	set(w, "Access-Control-Max-Age", corsMaxAge)
+	if asked.Get("Access-Control-Request-Private-Network") == "true" {
+		set(w, "Access-Control-Allow-Private-Network", "true")
+	}
+	return true
+}
+
+// set is for fields of which name and value are known to be well-formed.
+func set(w *weir.Response, name, value string) { _ = w.Header().Set(name, value) }
+
+// vary tells caches that the response depends on a field of the request.
+func vary(fields *weir.Header, name string) {
+	if !fields.HasToken("Vary", name) && !fields.HasToken("Vary", "*") {
+		_ = fields.Add("Vary", name) // a token
+	}
+}
+
+// others is the fields of the lists that are not allowed in any case.
+func others(lists []string) string {
+	var b strings.Builder
+	for _, list := range lists {
+		for element := range http1.Elements([]byte(list)) {
+			if name := string(element); http1.IsToken(name) && !http1.HasToken([]byte(corsFields), name) {
+				b.WriteString(", ")
+				b.WriteString(name)
+			}
+		}
+	}
+	return b.String()
+}

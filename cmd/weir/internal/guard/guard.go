@@ -1,0 +1,199 @@
+// Package guard keeps web pages away from servers that are not theirs (G19).
+//
+// A browser sends a request wherever a page wants it to, also to this machine
+// and to the networks behind it, and many a request costs money or does harm
+// although the page may not read the response. Two things tell such a request
+// apart. Origin and the Sec-Fetch fields, which no page can set, say which page
+// asks. Host says by which name the browser got here: a page whose own name was
+// rebound to this server's address is of the same origin as the server, but it
+// still has its own name.
+package guard
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"strings"
+
+	"weir"
+)
+
+// Config is who may ask besides programs that are no browsers.
+type Config struct {
+	// Origins are those whose pages may ask, as browsers write them; "*" is all.
+	// nil is the default: on loopback listeners the pages and desktop
+	// applications of this machine, elsewhere none. An empty list is none.
+	Origins []string
+	// Hosts are names of the server in Host, without ports; "*" is any name.
+	// Loopback listeners have loopback names besides. All others have every
+	// name as long as the list is empty, and their addresses after that.
+	Hosts []string
+	// Links lets pages of any origin link to the server's own.
+	Links bool
+}
+
+// NoPages is the Config of servers that are not for web pages at all.
+var NoPages = Config{Origins: []string{}}
+
+// Policy is a Config that can be asked. It is safe for concurrent use.
+type Policy struct {
+	Config
+	anyOrigin, anyHost bool
+}
+
+// New returns the policy of a configuration.
+func New(c Config) *Policy {
+	p := &Policy{Config: c}
+	p.Origins = lowered(c.Origins, &p.anyOrigin)
+	p.Hosts = lowered(c.Hosts, &p.anyHost)
+	for i, name := range p.Hosts {
+		p.Hosts[i] = strings.TrimSuffix(strings.Trim(name, "[]"), ".") // as hostname has them
+	}
+	return p
+}
+
+// lowered is the list in lower case, and sets star if it has one.
+func lowered(list []string, star *bool) []string {
+	var all []string
+	if list != nil {
+		all = []string{}
+	}
+	for _, s := range list {
+		*star = *star || s == "*"
+		all = append(all, strings.ToLower(s))
+	}
+	return all
+}
+
+// Refusal is why a request is not served. It is answered with status 403.
+type Refusal struct{ Code, Message string }
+
+var (
+	foreignHost = &Refusal{"host_not_allowed",
+		"This server does not have the name in Host. Use localhost, or add the name to hosts in the server's configuration."}
+	foreignOrigin = &Refusal{"origin_not_allowed",
+		"Web pages of other origins may not use this server, unless cors.origins in its configuration has them."}
+)
+
+// fields are the header fields of a request.
+type fields interface {
+	View(name string) []byte
+	Values(name string) []string
+}
+
+// Check returns why a request must not be served; nil = it may be.
+func (p *Policy) Check(r *weir.Request) *Refusal {
+	return p.check(r.ListenAddr(), r.Host(), r.Method(), r.Header())
+}
+
+// Handler guards a handler of net/http that serves what lis accepts.
+func (p *Policy) Handler(lis net.Listener, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if no := p.check(lis.Addr(), []byte(r.Host), r.Method, standard{r.Header}); no != nil {
+			http.Error(w, no.Message, http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// standard is net/http's fields.
+type standard struct{ http.Header }
+
+func (f standard) View(name string) []byte {
+	if values := f.Values(name); len(values) > 0 {
+		return []byte(values[0])
+	}
+	return nil
+}
+
+func (p *Policy) check(listened net.Addr, host []byte, method string, f fields) *Refusal {
+	if !p.knows(listened, host) {
+		return foreignHost
+	}
+	origin, site := f.View("Origin"), f.View("Sec-Fetch-Site")
+	if origin == nil && site == nil || p.anyOrigin {
+		return nil // it is no browser that asks, or it is not asked which page does
+	}
+	if len(f.Values("Origin")) > 1 || len(f.Values("Sec-Fetch-Site")) > 1 {
+		return foreignOrigin // browsers send one of each
+	}
+	if p.allows(listened, origin) || p.ours(listened, host, origin, site) || p.Links && isLink(method, f) {
+		return nil
+	}
+	return foreignOrigin
+}
+
+// knows reports whether the server has that name.
+func (p *Policy) knows(listened net.Addr, host []byte) bool {
+	tcp, ok := listened.(*net.TCPAddr)
+	if !ok || host == nil || p.anyHost {
+		return true // a browser connects by TCP and sends Host
+	}
+	loopback := tcp.IP.IsLoopback()
+	if !loopback && len(p.Hosts) == 0 {
+		return true
+	}
+	name, ok := hostname(host)
+	switch {
+	case !ok:
+		return false
+	case loopback && isLoopback(name), !loopback && isAddress(name): // an address is what it is: it cannot be rebound
+		return true
+	}
+	for _, h := range p.Hosts {
+		if string(name) == h || bytes.EqualFold(name, []byte(h)) {
+			return true
+		}
+	}
+	return false
+}
+
+// allows reports whether pages of that origin may ask, though they are others
+// than the server's.
+func (p *Policy) allows(listened net.Addr, origin []byte) bool {
+	switch {
+	case p.anyOrigin:
+		return true
+	case origin == nil:
+		return false
+	case p.Origins == nil:
+		return onLoopback(listened) && isLocal(origin)
+	}
+	for _, o := range p.Origins {
+		if string(origin) == o {
+			return true
+		}
+	}
+	return false
+}
+
+// ours reports whether a browser sends a request on behalf of a page of the
+// server itself, or of its user. Fetch Metadata (W3C) says which site it is; older
+// browsers, and those that got here without TLS from elsewhere, send Origin alone.
+//
+// same-site is not enough: sites share a domain, not their trust. It is where the
+// site is this machine, which is allowed anyhow.
+func (p *Policy) ours(listened net.Addr, host, origin, site []byte) bool {
+	switch string(site) {
+	case "same-origin": // also behind a proxy that has changed Host
+		return true
+	case "same-site":
+		return origin == nil && p.Origins == nil && onLoopback(listened)
+	case "none", "":
+		return origin == nil || isHost(origin, host)
+	}
+	return false
+}
+
+// isLink reports whether a browser follows a link, or something alike, so that
+// the page is shown instead of the one that has sent it.
+func isLink(method string, f fields) bool {
+	return (method == "GET" || method == "HEAD") &&
+		string(f.View("Sec-Fetch-Mode")) == "navigate" && string(f.View("Sec-Fetch-Dest")) == "document"
+}
+
+func onLoopback(listened net.Addr) bool {
+	tcp, ok := listened.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
