@@ -19,7 +19,7 @@ func TestStalledReaderIsBounded(t *testing.T) {
 			onSockets(t, func(w *world) {
 				w.start(reactor.Config{})
 				piece := make([]byte, size)
-				for range 10 {
+				for range 3 {
 					c, p := w.dial()
 					kernel := 0
 					for kernel == 0 || p.roomy() { // until the peer's kernel takes no more

@@ -29,19 +29,13 @@ func bindUnix(spec string) (*listener, error) {
 			return nil, err
 		}
 	}
-	fd, err := listenUnix(path)
+	fd, err := listenUnix(path, mode)
 	if err != nil {
 		return nil, err
 	}
 	lis := &listener{fd: fd, addr: &net.UnixAddr{Name: path, Net: "unix"}, share: true}
 	if abstract {
 		return lis, nil
-	}
-	if mode != 0 {
-		if err := os.Chmod(path, mode); err != nil {
-			_ = unix.Close(fd) // the cause is err
-			return nil, err
-		}
 	}
 	if mine, err := os.Lstat(path); err == nil {
 		lis.remove = func() { removeSame(path, mine) }
@@ -102,19 +96,28 @@ func removeStale(path string) error {
 	}
 }
 
-func listenUnix(path string) (fd int, err error) {
+// listenUnix binds and listens. A socket with a mode never has a looser one,
+// not even for a moment.
+func listenUnix(path string, mode fs.FileMode) (fd int, err error) {
 	if fd, err = nonblockingSocket(unix.AF_UNIX); err != nil {
 		return 0, err
 	}
-	if err = unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		err = os.NewSyscallError("bind", err)
+	if mode == 0 || path[0] == '@' {
+		err = bindPath(fd, path)
 	} else {
+		err = bindWithMode(fd, path, mode)
+	}
+	if err == nil {
 		err = os.NewSyscallError("listen", unix.Listen(fd, 4096))
 	}
 	if err != nil {
 		_ = unix.Close(fd) // the cause is err
 	}
 	return fd, err
+}
+
+func bindPath(fd int, path string) error {
+	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
 }
 
 // removeSame removes the socket if it is still the one that was made here. The

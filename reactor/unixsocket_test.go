@@ -181,3 +181,46 @@ func TestAbstractUnixSocket(t *testing.T) {
 		}
 	})
 }
+
+// A socket with a mode has no looser one at any moment: whoever looks at it
+// while it is made sees none that lets others in.
+func TestUnixSocketModeFromTheFirst(t *testing.T) {
+	onSockets(t, func(w *world) {
+		path := filepath.Join(w.TempDir(), "weir.sock")
+		made, stop := make(chan bool), make(chan struct{})
+		watched := make(chan fs.FileMode, 1)
+		go func() {
+			defer close(made)
+			for range 500 {
+				r, err := reactor.New(reactor.Config{Loops: 1})
+				if err == nil {
+					_, err = r.Listen("unix:" + path + "?mode=0600")
+					r.Close()
+				}
+				if err != nil {
+					w.Error(err)
+					return
+				}
+			}
+		}()
+		go func() {
+			defer close(watched)
+			for {
+				if st, err := os.Lstat(path); err == nil && st.Mode().Perm()&^0o600 != 0 {
+					watched <- st.Mode().Perm()
+					return
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		}()
+		<-made
+		close(stop)
+		if mode, seen := <-watched; seen {
+			w.Errorf("got mode %v seen, want 0600 at most", mode)
+		}
+	})
+}
