@@ -374,6 +374,8 @@ func (c *conn) nextRequest(left int) bool {
 	c.pause = time.Time{}
 	if c.held {
 		c.rc.Pause()
+	} else {
+		c.rc.Rest(c.since)
 	}
 	c.hasten()
 	return !c.held
@@ -407,11 +409,33 @@ func (c *conn) leave() {
 	}
 }
 
+// GiveUp is the reactor's: there are too many connections. One between two
+// requests is closed, unless the next is here and no event has told of it yet.
+func (c *conn) GiveUp() bool {
+	c.settle()
+	if !c.idle() {
+		return false
+	}
+	c.rc.ReadNow()
+	if !c.idle() {
+		return false
+	}
+	c.phase = phaseOver
+	c.rc.CloseIdle()
+	return true
+}
+
+// idle reports whether no request, and no part of one, is here.
+func (c *conn) idle() bool {
+	return c.phase == phaseHead && c.ex == nil && !c.held && c.rc.Buffered() == 0
+}
+
 // Drained is the reactor's: a client that was behind has caught up.
 func (c *conn) Drained() {
 	if c.held {
 		c.held = false
 		c.since = c.loop().Now()
+		c.rc.Rest(c.since)
 		c.hasten()
 		c.rc.Resume()
 	}

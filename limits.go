@@ -20,7 +20,7 @@ type Limits struct {
 	LowMark   int   // where they go on: a quarter of HighMark
 	Handlers  int   // goroutine handlers at once: 10,000; 503
 	Streams   int   // streams at once; 0 = no limit; 503
-	Conns     int   // connections: what the limit on open files allows; 503
+	Conns     int   // connections: what the limit on open files allows; the one idle longest is closed, else 503
 	BodyRate  int   // least pace of a request body after Timeouts.BodyGrace, bytes a second: 256; 408
 }
 

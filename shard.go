@@ -68,6 +68,7 @@ func (sh *shard) accept(rc *reactor.Conn) reactor.Handler {
 	head.prev.next, head.prev = c, c
 	sh.count++
 	sh.srv.conns.Add(1)
+	rc.Rest(c.since)
 	return c
 }
 

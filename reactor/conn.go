@@ -93,6 +93,7 @@ type Conn struct {
 
 	timer    wheel.Timer
 	progress progress
+	rest     rest
 	ends
 	cause error
 	spare int // bytes still to be discarded while lingering

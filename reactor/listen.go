@@ -232,21 +232,14 @@ func (r *Reactor) countOut(from origin) {
 	r.open.Add(-1)
 }
 
-// admit counts a new connection in, or refuses it. While it is being refused it
-// takes a descriptor of the reserve, not one that another connection could have.
+// admit lets a new connection in if there is room, or can be made, and else
+// refuses it. While it is being refused it takes a descriptor of the reserve,
+// not one that another connection could have.
 func (r *Reactor) admit(to, here *Loop, fd int, at ends) {
-	switch full := r.countIn() > 0; {
-	case full && r.refusing.Add(1) > refusalsOpen:
-		r.countOut(refusal)
-		r.countOut(accepted)
-		refuseNow(fd, r.cfg.Refusal)
-	case full:
-		r.countOut(accepted)
-		here.refuse(fd, at)
-	case to == here:
-		here.welcome(fd, at)
-	default:
-		to.Post(&arrival{to, fd, at})
+	if r.countIn() > 0 {
+		r.squeeze(to, here, fd, at)
+	} else {
+		here.pass(to, fd, at)
 	}
 }
 
@@ -298,7 +291,7 @@ func (l *Loop) refuse(fd int, at ends) {
 	c := &Conn{phase: open, ends: at, handler: refused{}, origin: refusal}
 	if err := l.adopt(c, fd); err != nil {
 		l.reactor.countOut(refusal)
-		refuseNow(fd, l.reactor.cfg.Refusal)
+		refuseNow(l.sys, fd, l.reactor.cfg.Refusal)
 		return
 	}
 	c.lock()

@@ -235,16 +235,15 @@ func (s *spareDescriptor) refuse(listener int, refusal []byte) error {
 	defer s.take()
 	fd, _, err := accept(listener)
 	if err == nil {
-		refuseNow(fd, refusal)
+		refuseNow(new(sockets), fd, refusal)
 	}
 	return err
 }
 
 // refuseNow answers and closes without waiting for anything. Input that has
 // arrived is read, so that closing does not send RST on top of the answer.
-func refuseNow(fd int, refusal []byte) {
+func refuseNow(sys System, fd int, refusal []byte) {
 	var scrap [4 << 10]byte
-	var sys sockets
 	_, _ = sys.Write(fd, refusal) // who does not get it sees the end instead
 	_ = sys.ShutdownWrite(fd)
 	_, _ = sys.Read(fd, scrap[:])

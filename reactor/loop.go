@@ -38,6 +38,7 @@ type Loop struct {
 	conns     []*Conn // by descriptor
 	held      int     // descriptors of connections, those included that wait for a writer
 	listeners map[int]*listener
+	resting   resting
 	clock     clock
 	now       time.Time // zero until somebody asks in this turn
 	buf       []byte    // what a read goes into
@@ -368,6 +369,7 @@ func (l *Loop) adopt(c *Conn, fd int) error {
 // forget takes c out of the table. Its descriptor is closed by release.
 func (l *Loop) forget(c *Conn, reset bool) {
 	l.conns[c.fd] = nil
+	l.resting.remove(c)
 	c.reset = reset
 }
 

@@ -137,8 +137,12 @@ func (r *Reactor) Connections() int { return int(r.open.Load()) }
 
 // Attach makes fd, a connection of the System, a connection of loop l. Any goroutine.
 func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
-	r.countIn()
-	l.Post(&arrival{l, fd, ends{remote: remote}})
+	a := arrival{l, fd, ends{remote: remote}}
+	if r.countIn() > 0 {
+		l.Post(&excess{a})
+	} else {
+		l.Post(&a)
+	}
 }
 
 // Close stops listening, ends every connection with RST and returns when all
