@@ -332,6 +332,7 @@ func TestProbeSet(t *testing.T) {
 		t.Errorf("got up %v, %q with new limits, want it down", up, failure)
 	}
 	p.set(false, 1, 1)
+	p.observe("status 503", epoch) // it was under way
 	if up, failure := p.look(); !up || failure != "" {
 		t.Errorf("got up %v, %q without probes, want it up", up, failure)
 	}

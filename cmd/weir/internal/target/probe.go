@@ -9,11 +9,13 @@ import (
 
 // Probe decides from the outcomes of health probes whether an upstream is up.
 // It is up until probes say otherwise, so that a gateway can serve before its
-// first probes are back. It is safe for concurrent use; the zero value is up.
+// first probes are back. It is safe for concurrent use; the zero value is not probed,
+// and up.
 type Probe struct {
 	down atomic.Bool
 
 	mu                 sync.Mutex
+	probed             bool
 	healthy, unhealthy int    // outcomes in a row that bring it up, and take it down
 	run                int    // outcomes in a row that speak against the state
 	failure            string // of the last probe; "" = it succeeded
@@ -25,7 +27,7 @@ type Probe struct {
 func (p *Probe) set(probed bool, healthy, unhealthy int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.healthy, p.unhealthy = max(healthy, 1), max(unhealthy, 1)
+	p.probed, p.healthy, p.unhealthy = probed, max(healthy, 1), max(unhealthy, 1)
 	if !probed {
 		p.down.Store(false)
 		p.run, p.failure = 0, ""
@@ -37,6 +39,9 @@ func (p *Probe) set(probed bool, healthy, unhealthy int) {
 func (p *Probe) observe(failure string, now time.Time) (c Change) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.probed {
+		return c // the last probe from before a reload
+	}
 	down := p.down.Load()
 	p.failure = failure
 	if (failure != "") == down { // as it is
@@ -47,7 +52,7 @@ func (p *Probe) observe(failure string, now time.Time) (c Change) {
 	if down {
 		need = p.healthy
 	}
-	if p.run++; p.run < max(need, 1) {
+	if p.run++; p.run < need {
 		return c
 	}
 	c = Change{Probe: true, Up: down, Reason: failure}
