@@ -1,6 +1,5 @@
 // Package admin is the second listener of weir's servers, for those who run
-// them: /healthz while the process is up, /readyz while it takes new requests,
-// and what a server adds.
+// them: the probes, which need no token, and what a server adds.
 package admin
 
 import (
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"weir"
@@ -18,30 +16,25 @@ import (
 	"weir/cmd/weir/internal/guard"
 )
 
-// Admin is the admin endpoints of one server. The zero value has the two
-// common ones and is open to all who reach it, web pages aside.
+// DefaultListen is where the endpoints are unless somebody says otherwise: a
+// port in the range that exporters for Prometheus use, and not its own.
+const DefaultListen = "127.0.0.1:9464"
+
+// Admin is the admin endpoints of one server: the probes, and what Add adds.
+// Without a token all who reach it may use them, web pages aside.
 type Admin struct {
-	Token    string               // of "Authorization: Bearer"; "" = none is asked for; /healthz and /readyz never do
-	Add      func(mux *weir.Mux)  // registers further routes; nil = none
-	Guard    func() *guard.Policy // which is asked for each request; nil = no page of another origin, and no name of the server's
-	draining atomic.Bool
+	*Probes
+	Token string               // of "Authorization: Bearer"; "" = none is asked for; the probes never do
+	Add   func(mux *weir.Mux)  // registers further routes; nil = none
+	Guard func() *guard.Policy // which is asked for each request; nil = no page of another origin, and no name of the server's
 }
 
 var closed = guard.New(guard.NoPages)
 
-// Drain makes /readyz say that no new requests are wanted.
-func (a *Admin) Drain() { a.draining.Store(true) }
-
 func (a *Admin) server(log *slog.Logger) *weir.Server {
 	mux := new(weir.Mux)
-	mux.HandleInline("GET /healthz", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { status(w, 200, "ok") }))
-	mux.HandleInline("GET /readyz", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
-		if a.draining.Load() {
-			status(w, 503, "draining")
-			return
-		}
-		status(w, 200, "ready")
-	}))
+	a.Register(mux)
+	mux.HandleInline("GET "+livePathToo, weir.HandlerFunc(a.Live))
 	if a.Add != nil {
 		a.Add(mux)
 	}
@@ -70,7 +63,11 @@ func (a *Admin) allow(w *weir.Response, r *weir.Request) bool {
 		status(w, 403, no.Message)
 		return false
 	}
-	if path := string(r.Path()); a.Token == "" || path == "/healthz" || path == "/readyz" {
+	switch string(r.Path()) {
+	case LivePath, livePathToo, ReadyPath:
+		return true
+	}
+	if a.Token == "" {
 		return true
 	}
 	given, _ := strings.CutPrefix(r.Header().Get("Authorization"), "Bearer ")
@@ -80,11 +77,6 @@ func (a *Admin) allow(w *weir.Response, r *weir.Request) bool {
 	front.SetField(w, "WWW-Authenticate", "Bearer")
 	status(w, 401, "the admin token is missing or wrong")
 	return false
-}
-
-func status(w *weir.Response, code int, line string) {
-	front.SetField(w, "Cache-Control", "no-store")
-	w.Error(code, line)
 }
 
 // Start serves on addr; nothing listens for an empty one. With an error end is

@@ -27,6 +27,7 @@ type Config struct {
 type Admin struct {
 	Listen   string `json:"listen" doc:"host:port or unix:/path; empty for none; an address beyond loopback needs token_env"`
 	TokenEnv string `json:"token_env" doc:"the environment variable with the bearer token that admin requests must carry"`
+	Probes   bool   `json:"probes" doc:"serve /livez and /readyz on the addresses of listen too, for probes that cannot reach the admin address"`
 }
 
 // Token is the admin token, "" if none is asked for.

@@ -156,7 +156,7 @@ func TestDefaults(t *testing.T) {
 	const spelled = `
 listen: ["127.0.0.1:8080"]
 open: false
-admin: {listen: "127.0.0.1:9090"}
+admin: {listen: "127.0.0.1:9464"}
 upstreams:
   llama:
     url: http://127.0.0.1:8001

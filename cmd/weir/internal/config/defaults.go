@@ -29,7 +29,7 @@ func (c *Config) setDefaults() {
 	c.Drain = Duration(time.Minute)
 }
 
-func (a *Admin) setDefaults() { a.Listen = "127.0.0.1:9090" }
+func (a *Admin) setDefaults() { a.Listen = "127.0.0.1:9464" }
 
 func (u *Upstream) setDefaults() { u.Dialect = "openai" }
 

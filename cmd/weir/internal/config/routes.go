@@ -13,6 +13,10 @@ const (
 	HealthPath = "/health"            // whether new requests are wanted
 )
 
+// ownPaths are the paths of the requests that the gateway answers by itself, a path
+// for each of their patterns.
+var ownPaths = [...]string{ModelsPath, ModelsPath + "/x", HealthPath, "/livez", "/readyz"}
+
 // Relayed are the paths of the requests that models answer.
 var Relayed = [...]string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
 
@@ -43,12 +47,17 @@ func (v *validator) routes() {
 
 // ownTree has what the gateway registers itself.
 func ownTree() *pattern.Tree[int] {
-	own := []string{"GET " + ModelsPath, "GET " + ModelPath, "GET " + HealthPath, "/"}
+	patterns := []string{"GET " + ModelPath, "/"}
+	for _, path := range ownPaths {
+		if path != ModelsPath+"/x" {
+			patterns = append(patterns, "GET "+path)
+		}
+	}
 	for _, path := range Relayed {
-		own = append(own, "POST "+path)
+		patterns = append(patterns, "POST "+path)
 	}
 	tree := new(pattern.Tree[int])
-	for _, text := range own {
+	for _, text := range patterns {
 		p, err := pattern.Parse(text)
 		if err == nil {
 			err = tree.Add(p, "weir itself", -1)
@@ -74,7 +83,7 @@ func takes(p *pattern.Pattern) string {
 	}
 	var alone pattern.Tree[int]
 	_ = alone.Add(bare, "", 0) // an empty tree has no conflict
-	for _, own := range append(Relayed[:], ModelsPath, ModelsPath+"/x", HealthPath) {
+	for _, own := range append(Relayed[:], ownPaths[:]...) {
 		// A host of its own goes before everything without one.
 		_, _, matches := alone.Match([]byte("POST"), nil, []byte(own), nil)
 		if matches && (p.Host() != "" || len(bare.Names()) == 0 && !strings.HasSuffix(path, "/")) {

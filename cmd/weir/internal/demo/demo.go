@@ -16,7 +16,7 @@ import (
 const (
 	name          = "weir demo"
 	defaultListen = "127.0.0.1:8080"
-	defaultAdmin  = "127.0.0.1:9090"
+	defaultAdmin  = admin.DefaultListen
 )
 
 const help = `Serves the model weir-demo in OpenAI's dialect. It babbles from weir's own guide
@@ -25,7 +25,9 @@ and needs neither a network nor a configuration.
   POST /v1/chat/completions   streamed or whole; the same text for the same "seed"
   GET  /v1/models             and /v1/models/weir-demo
 
-The admin address answers /healthz and /readyz.`
+  GET  /health                200 while it serves, 503 while it drains
+
+The admin address answers /livez and /readyz.`
 
 // Main runs the subcommand and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -37,7 +39,7 @@ func run(e *command.Env, args []string, stdout, stderr io.Writer) int {
 	var pace Pace
 	fs := command.NewFlags(name)
 	pace.register(fs)
-	adminAddr := fs.String("admin", defaultAdmin, "`ADDRESS` for /healthz and /readyz, only on this machine; \"\" = none")
+	adminAddr := fs.String("admin", defaultAdmin, "`ADDRESS` for /livez and /readyz, only on this machine; \"\" = none")
 	serving.Register(fs, defaultListen)
 	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 		return code
@@ -49,17 +51,17 @@ func run(e *command.Env, args []string, stdout, stderr io.Writer) int {
 	shared.model() // built now, not during the first request
 
 	e.Begin()
-	var adm admin.Admin
+	adm := admin.Admin{Probes: new(admin.Probes)}
 	endAdmin, err := adm.Start(*adminAddr, e.Log)
 	if err != nil {
 		e.Log.Error(name+": cannot start", "err", fmt.Errorf("--admin: %w (--admin \"\" turns it off)", err))
 		return command.Failure
 	}
 	defer endAdmin()
-	srv := newServer()
+	srv := newServer(adm.Probes)
 	srv.Logger = e.Log
 	serving.Ready = func(addrs []net.Addr) { suggest(e.Stderr, addrs) }
-	serving.Draining = func() { adm.Drain() }
+	serving.Draining = adm.Drain
 	return serving.Run(e, srv, name)
 }
 

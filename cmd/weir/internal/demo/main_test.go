@@ -85,10 +85,13 @@ func TestMainLife(t *testing.T) {
 	if got := line(t, p.stderr, `^try: (curl .*)$`); !strings.Contains(got, base+chatPath) {
 		t.Errorf("got %q, want a command for %s", got, base)
 	}
-	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
+	for path, want := range map[string]string{"/livez": "ok\n", "/healthz": "ok\n", "/readyz": "ready\n"} {
 		if res := do(t, "GET", adm+path, ""); res.StatusCode != 200 || res.body != want {
 			t.Errorf("%s: got %d %q, want 200 %q", path, res.StatusCode, res.body, want)
 		}
+	}
+	if res := do(t, "GET", base+"/health", ""); res.StatusCode != 200 {
+		t.Errorf("got %d from /health, want 200", res.StatusCode)
 	}
 	s := openStream(t, base, endless+`true}`)
 	if _, err := s.lines.ReadString('\n'); err != nil {

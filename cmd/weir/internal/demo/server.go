@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/guard"
 	"weir/cmd/weir/internal/openai"
@@ -14,7 +15,7 @@ const bodyLimit = 8 << 20
 
 // newServer returns the demo's server: OpenAI's routes, and its error shape for
 // whatever else is asked.
-func newServer() *weir.Server {
+func newServer(probes *admin.Probes) *weir.Server {
 	mux := new(weir.Mux)
 	self := openai.Model{ID: ModelName, Created: time.Now().Unix(), OwnedBy: "weir"}
 	mux.Handle("POST "+chatPath, weir.Native(HandlerName), ownModel)
@@ -28,6 +29,7 @@ func newServer() *weir.Server {
 		}
 		front.Answer(w, 200, openai.AppendModel(nil, self))
 	}))
+	mux.HandleInline("GET /health", weir.HandlerFunc(probes.Health))
 	mux.HandleInline("GET /{$}", weir.HandlerFunc(welcome))
 	policy := guard.New(guard.Config{Links: true})
 	return &weir.Server{

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/babble"
 	"weir/cmd/weir/internal/front"
 )
@@ -23,7 +24,7 @@ import (
 func serve(t *testing.T, p Pace, change func(*weir.Server)) (*weir.Server, string) {
 	t.Helper()
 	shared.pace.Store(&p)
-	srv := newServer()
+	srv := newServer(new(admin.Probes))
 	srv.Timeouts.Drain, srv.Timeouts.Mercy = 10*time.Second, time.Second
 	if change != nil {
 		change(srv)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
@@ -34,7 +35,7 @@ type live struct {
 	observer observe.Observer
 	loops    int
 
-	draining  atomic.Bool // new requests are not wanted any more
+	probes    admin.Probes
 	now       atomic.Pointer[generation]
 	routes    weir.Switch     // to those of the present generation
 	upstreams map[string]kept // of the current generation; the reloading goroutine's
@@ -116,7 +117,7 @@ func (l *live) use(cfg *config.Config) error {
 	l.budget.Set(cfg.RetryBudget.Share, cfg.RetryBudget.Floor)
 	l.standings.set(ups)
 	l.now.Store(g)
-	l.routes.Set(g.mux(&l.observer, weir.HandlerFunc(l.health)))
+	l.routes.Set(g.mux(&l.observer, &l.probes))
 	l.probe(ups)
 	l.upstreams = ups
 	l.observer.SetUpstreams(inForce(ups))
@@ -218,7 +219,8 @@ func fixed(a, b *config.Config) (fields []string) {
 		differs bool
 	}{
 		{"/listen", !slices.Equal(a.Listen, b.Listen)},
-		{"/admin", a.Admin != b.Admin},
+		{"/admin/listen", a.Admin.Listen != b.Admin.Listen},
+		{"/admin/token_env", a.Admin.TokenEnv != b.Admin.TokenEnv},
 		{"/limits/bodies", a.Limits.Bodies != b.Limits.Bodies},
 		{"/limits/streams", a.Limits.Streams != b.Limits.Streams},
 		{"/log", a.Log != b.Log},
@@ -254,15 +256,4 @@ func (l *live) explain(w *weir.Response, r *weir.Request, err error) {
 	g := l.now.Load()
 	g.guard.Mark(w, r)
 	front.Explain(int64(g.cfg.Limits.Body))(w, r, err)
-}
-
-// health serves config.HealthPath: for load balancers, which see here whether
-// the very port that they send requests to wants them.
-func (l *live) health(w *weir.Response, _ *weir.Request) {
-	front.SetField(w, "Cache-Control", "no-store")
-	if l.draining.Load() {
-		w.Error(503, "draining")
-		return
-	}
-	w.Error(200, "ok")
 }

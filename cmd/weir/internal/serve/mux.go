@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/observe"
@@ -13,7 +14,7 @@ import (
 )
 
 // mux routes requests by one configuration.
-func (g *generation) mux(o *observe.Observer, health weir.Handler) *weir.Mux {
+func (g *generation) mux(o *observe.Observer, probes *admin.Probes) *weir.Mux {
 	mux := new(weir.Mux)
 	for _, path := range config.Relayed {
 		mux.HandleInlineBody("POST "+path, g.gateway)
@@ -22,7 +23,10 @@ func (g *generation) mux(o *observe.Observer, health weir.Handler) *weir.Mux {
 		front.Answer(w, 200, openai.AppendModels(nil, g.models))
 	}))
 	mux.HandleInline("GET "+config.ModelPath, weir.HandlerFunc(g.model))
-	mux.HandleInline("GET "+config.HealthPath, health)
+	mux.HandleInline("GET "+config.HealthPath, weir.HandlerFunc(probes.Health))
+	if g.cfg.Admin.Probes {
+		probes.Register(mux)
+	}
 	for _, r := range g.cfg.Routes {
 		mux.Handle(r.Path, weir.Native(r.Native), observed(o, r.Native)).MaxBody(int64(g.cfg.Limits.Body))
 	}

@@ -135,7 +135,7 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	}
 	defer live.stop()
 	e.Begin()
-	adm := admin.Admin{Token: cfg.Admin.Token(), Add: live.observer.Routes, Guard: func() *guard.Policy { return live.now.Load().admin }}
+	adm := admin.Admin{Probes: &live.probes, Token: cfg.Admin.Token(), Add: live.observer.Routes, Guard: func() *guard.Policy { return live.now.Load().admin }}
 	endAdmin, err := adm.Start(cfg.Admin.Listen, log)
 	if err != nil {
 		log.Error(name+": cannot start", "err", fmt.Errorf("admin.listen: %w", err))
@@ -143,7 +143,7 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	}
 	defer endAdmin()
 	srv := live.server(log)
-	serving := command.Serving{Pprof: o.pprof, Draining: func() { adm.Drain(); live.draining.Store(true) }, Ready: func([]net.Addr) { live.observer.SetServer(srv) }}
+	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { live.observer.SetServer(srv) }}
 	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, live.loops)
 	return serving.Run(e, srv, name)
 }

@@ -271,7 +271,7 @@ func TestAdmin(t *testing.T) {
 		path, authorization string
 		status              int
 	}{
-		{"/healthz", "", 200}, {"/readyz", "", 200}, {"/metrics", "", 401},
+		{"/livez", "", 200}, {"/healthz", "", 200}, {"/readyz", "", 200}, {"/metrics", "", 401},
 		{"/metrics", "Bearer s3cre", 401}, {"/metrics", "s3cret", 200}, {"/metrics", "Bearer s3cret", 200}, {"/nothing", "Bearer s3cret", 404},
 	} {
 		res, text := do(t, "GET", g.admin+tt.path, "", "Authorization", tt.authorization)
@@ -288,6 +288,32 @@ func TestAdmin(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("got %s, want %q in it", text, want)
 		}
+	}
+	g.end()
+}
+
+// A kubelet reaches the addresses of clients, and has no token: there are probes
+// there if the configuration says so, also after a reload.
+func TestProbesForClients(t *testing.T) {
+	overlay := file(t, "admin: {probes: false}\n")
+	g := serve(t, toMock(mock.Start(t, mock.Config{})), "--overlay", overlay)
+	for _, path := range []string{"/livez", "/readyz"} {
+		if res, text := do(t, "GET", g.url+path, ""); res.StatusCode != 404 {
+			t.Errorf("%s: got %d %s, want 404", path, res.StatusCode, text)
+		}
+	}
+	if err := os.WriteFile(overlay, []byte("admin: {probes: true}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.signal(syscall.SIGHUP)
+	g.log.wait(t, 1, `"configuration reloaded"`)
+	for _, path := range []string{"/livez", "/readyz", "/health"} {
+		if res, text := do(t, "GET", g.url+path, ""); res.StatusCode != 200 {
+			t.Errorf("%s: got %d %s, want 200", path, res.StatusCode, text)
+		}
+	}
+	if strings.Contains(g.log.String(), "restart is needed") {
+		t.Error("the log says that a restart is needed")
 	}
 	g.end()
 }

@@ -1,0 +1,54 @@
+package admin
+
+import (
+	"sync/atomic"
+
+	"weir"
+	"weir/cmd/weir/internal/front"
+)
+
+// Paths of the probes, on the admin address and, if the configuration says so,
+// on those of clients.
+const (
+	LivePath  = "/livez"  // 200 while the process is up
+	ReadyPath = "/readyz" // 200 while new requests are wanted, 503 while it drains
+
+	livePathToo = "/healthz" // its older name
+)
+
+// Probes is what a server says about itself to those who only ask for a status.
+// No answer needs a token. It is safe for concurrent use; the zero value is of
+// a server that does not drain.
+type Probes struct{ draining atomic.Bool }
+
+// Drain makes Ready and Health say that no new requests are wanted.
+func (p *Probes) Drain() { p.draining.Store(true) }
+
+// Live serves LivePath.
+func (p *Probes) Live(w *weir.Response, _ *weir.Request) { status(w, 200, "ok") }
+
+// Ready serves ReadyPath.
+func (p *Probes) Ready(w *weir.Response, _ *weir.Request) { p.say(w, "ready") }
+
+// Health serves /health on the addresses of clients: for load balancers, which
+// see there whether the very port that they send requests to wants them.
+func (p *Probes) Health(w *weir.Response, _ *weir.Request) { p.say(w, "ok") }
+
+func (p *Probes) say(w *weir.Response, yes string) {
+	if p.draining.Load() {
+		status(w, 503, "draining")
+		return
+	}
+	status(w, 200, yes)
+}
+
+// Register adds LivePath and ReadyPath to the routes of mux.
+func (p *Probes) Register(mux *weir.Mux) {
+	mux.HandleInline("GET "+LivePath, weir.HandlerFunc(p.Live))
+	mux.HandleInline("GET "+ReadyPath, weir.HandlerFunc(p.Ready))
+}
+
+func status(w *weir.Response, code int, line string) {
+	front.SetField(w, "Cache-Control", "no-store")
+	w.Error(code, line)
+}
