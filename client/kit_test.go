@@ -55,9 +55,15 @@ func atDesk(t *testing.T, cfg client.Config, f func(d *desk)) {
 
 func openDesk(t testing.TB, cfg client.Config) *desk {
 	t.Helper()
+	return openDeskFor(t, 0, cfg)
+}
+
+// openDeskFor is openDesk with a limit for connections; 0 is the default.
+func openDeskFor(t testing.TB, conns int, cfg client.Config) *desk {
+	t.Helper()
 	d := &desk{TB: t, kernel: memloop.New(), came: make(chan *memloop.Client, 100)}
 	var err error
-	d.r, err = reactor.New(reactor.Config{Loops: 1, MaxConns: 1000, System: d.kernel, Logger: slog.New(slog.DiscardHandler)})
+	d.r, err = reactor.New(reactor.Config{Loops: 1, MaxConns: 1000, MaxOpen: conns, System: d.kernel, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,6 +77,14 @@ func (p *Pool) dial(call *Call) error {
 // Addr is where the pool connects to.
 func (p *Pool) Addr() string { return p.cfg.Addr }
 
+// GiveUp closes the connection that has been idle longest, if there is one. The
+// loop calls it when another connection needs the descriptor.
+func (p *Pool) GiveUp() {
+	if len(p.idle) > 0 {
+		p.idle[0].drop(reactor.ErrClosed)
+	}
+}
+
 // IdleConns is the number of kept connections.
 func (p *Pool) IdleConns() int { return len(p.idle) }
 
@@ -93,7 +101,9 @@ func (p *Pool) room() bool { return !p.closed && len(p.idle) < p.cfg.MaxIdle }
 
 // put keeps a connection for the next call.
 func (p *Pool) put(c *conn) {
-	p.idle = append(p.idle, c)
+	if p.idle = append(p.idle, c); len(p.idle) == 1 {
+		p.loop.Offer(p)
+	}
 	p.loop.StartTimer(&c.timer, p.loop.Now().Add(p.cfg.Idle))
 }
 
@@ -114,6 +124,9 @@ func (p *Pool) remove(c *conn) {
 		if p.idle[i] == c {
 			p.idle = slices.Delete(p.idle, i, i+1)
 			p.loop.StopTimer(&c.timer)
+			if len(p.idle) == 0 {
+				p.loop.Withdraw(p)
+			}
 			return
 		}
 	}

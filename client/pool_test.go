@@ -1,11 +1,17 @@
 package client_test
 
 import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/client"
 	"weir/internal/memloop"
+	"weir/reactor"
 )
 
 // A connection is used again, the one that was used last first.
@@ -167,5 +173,57 @@ func TestPoolCloseBeforeRetry(t *testing.T) {
 func TestAddr(t *testing.T) {
 	if got := client.NewPool(nil, client.Config{Addr: addr}).Addr(); got != addr {
 		t.Errorf("got %q, want %q", got, addr)
+	}
+}
+
+// When there is no descriptor for a connection, one that is kept gives way, whichever pool it is of.
+func TestKeptConnectionsGiveWay(t *testing.T) {
+	for _, err := range []error{nil, os.NewSyscallError("socket", syscall.EMFILE)} {
+		synctest.Test(t, func(t *testing.T) {
+			d := openDeskFor(t, 2, client.Config{})
+			defer d.leave()
+			const elsewhere = "127.0.0.1:9999"
+			defer d.kernel.Listen(elsewhere, func(c *memloop.Client) { d.came <- c })()
+			a, b := d.ask(get), d.ask(get)
+			first, second := d.server(), d.server()
+			d.serve(first, a)
+			time.Sleep(time.Second)
+			d.serve(second, b)
+			d.idle(2)
+
+			other := client.NewPool(d.loop(), client.Config{Addr: elsewhere})
+			here := d.pool
+			d.pool = other
+			if err != nil { // it is the kernel that has none
+				d.kernel.FailDials(err)
+				if d.do(func() { _, got := other.Do(client.Request{Method: "GET", Head: []byte(getHead)}, &probe{d: d}); err = got }); !reactor.LocalShortage(err) {
+					t.Errorf("got %v, want a local shortage when none is left to give way", err)
+				}
+				d.kernel.FailDials(nil)
+				if n := here.IdleConns(); n != 0 {
+					t.Errorf("got %d kept, want all given up", n)
+				}
+				return
+			}
+			p := d.ask(get)
+			if n := here.IdleConns(); n != 1 {
+				t.Errorf("got %d kept, want one to have given way", n)
+			}
+			if n, err := first.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("got %d, %v, want the one closed that was kept longest", n, err)
+			}
+			q := d.ask(get)
+			if n := here.IdleConns(); n != 0 {
+				t.Errorf("got %d kept, want both to have given way", n)
+			}
+			d.do(func() {
+				if _, err := other.Do(client.Request{Method: "GET", Head: []byte(getHead)}, &probe{d: d}); !errors.Is(err, reactor.ErrDialLimit) {
+					t.Errorf("got %v, want ErrDialLimit", err)
+				}
+			})
+			d.serve(d.server(), p)
+			d.serve(d.server(), q)
+			d.idle(2)
+		})
 	}
 }

@@ -3,6 +3,7 @@ package reactor
 import (
 	"errors"
 	"net/netip"
+	"slices"
 )
 
 // ErrDialLimit is returned by Loop.Dial when connections already hold
@@ -13,11 +14,39 @@ var ErrDialLimit = errors.New("reactor: no descriptor left for outgoing connecti
 // "unix:/path"; names are not looked up) and puts it on this loop. h is told
 // Connected, or Closed with what went wrong. An error that is known at once is
 // returned instead, and then h is told nothing: ErrStopped when the loop ends
-// its connections, whose handlers may want others, and ErrDialLimit.
+// its connections, whose handlers may want others, and ErrDialLimit. When there
+// is no descriptor left, connections that were offered (see Offer) give way.
 func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
 	if l.ending {
 		return nil, ErrStopped
 	}
+	for {
+		c, err := l.dialHeld(addr, h)
+		if err == nil || len(l.offers) == 0 || err != ErrDialLimit && !noDescriptors(err) {
+			return c, err
+		}
+		l.offers[0].GiveUp()
+	}
+}
+
+// Spares are connections of a loop that nobody needs for now.
+type Spares interface {
+	// GiveUp closes one of them. It withdraws the last one.
+	GiveUp()
+}
+
+// Offer lets s give up connections when Dial finds no descriptor, until
+// Withdraw. Both must be called on the loop.
+func (l *Loop) Offer(s Spares) { l.offers = append(l.offers, s) }
+
+// Withdraw undoes Offer.
+func (l *Loop) Withdraw(s Spares) {
+	if i := slices.Index(l.offers, s); i >= 0 {
+		l.offers = slices.Delete(l.offers, i, i+1)
+	}
+}
+
+func (l *Loop) dialHeld(addr string, h DialHandler) (*Conn, error) {
 	if err := l.reactor.Hold(); err != nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ type Loop struct {
 	dirty     []*Conn   // to be flushed at the end of the turn
 	resumed   []*Conn   // to be read at the end of the turn
 	again     []*Conn   // to be read on in the next turn
+	offers    []Spares  // who may close a connection when there is no descriptor
 	later     []Task    // to be run at the end of the turn
 
 	dirtySpare, resumedSpare []*Conn
