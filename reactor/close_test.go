@@ -72,6 +72,7 @@ func TestCloseIdle(t *testing.T) {
 			p.send("0123")
 			c.Read(make([]byte, 4))
 		}, false, "$"},
+		{"response not read", func(_ *memloop.Client, p *probe) { p.send("0123") }, true, "0123$"},
 		{"response pending", func(c *memloop.Client, p *probe) {
 			c.SetWindow(1)
 			p.send("01")

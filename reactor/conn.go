@@ -165,8 +165,8 @@ func (c *Conn) Close() {
 }
 
 // CloseIdle is Close for a connection on which nothing has moved for a while:
-// if the peer has taken all output and has sent nothing, its FIN is not waited
-// for. What has arrived unannounced must have been read before, by ReadNow.
+// if the peer has acknowledged all output and has sent nothing, its FIN is not
+// waited for. What has arrived unannounced must have been read before, by ReadNow.
 func (c *Conn) CloseIdle() {
 	if c.phase == open && !c.inFlight() {
 		c.destroy(ErrClosed, false)
@@ -179,8 +179,13 @@ func (c *Conn) CloseIdle() {
 // as this side can know.
 func (c *Conn) inFlight() bool {
 	o := c.lock()
-	defer o.mu.Unlock()
-	return o.writing || o.Pending() > 0 || len(c.in) > 0 || c.readable
+	busy := o.writing || o.Pending() > 0
+	o.mu.Unlock()
+	if busy || len(c.in) > 0 || c.readable {
+		return true
+	}
+	n, err := c.loop.sys.Unacknowledged(c.fd)
+	return n > 0 || err != nil
 }
 
 // ReadNow reads what has arrived without an event having told of it yet, and

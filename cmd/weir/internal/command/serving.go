@@ -46,7 +46,7 @@ func (s *Serving) Register(fs *flag.FlagSet, listen string) {
 
 // GraceVar adds the flag --grace, which is a part of the drain.
 func GraceVar(fs *flag.FlagSet, p *time.Duration, value time.Duration) {
-	DelayVar(fs, p, "grace", value, "`DURATION` after SIGTERM in which new requests are still served, for load balancers to look elsewhere; then they get 503; at most half of drain")
+	DelayVar(fs, p, "grace", value, "`DURATION` after SIGTERM in which new requests are still served, for load balancers to look elsewhere; then connecting is refused, and open connections get 503; at most half of drain")
 }
 
 // Run starts srv with what the flags say, prints the ready line under the
