@@ -67,6 +67,9 @@ func (c *conn) due(now time.Time) time.Time {
 // bodyDue is when the body falls below its least pace, if nothing more comes.
 func (c *conn) bodyDue() time.Time {
 	rate := int64(c.srv.Limits.BodyRate)
+	if rate < 0 {
+		return c.loop().Now().Add(never)
+	}
 	whole, rest := c.ex.received/rate, c.ex.received%rate // apart: in nanoseconds 9 GB overflow
 	earned := time.Duration(whole)*time.Second + time.Duration(rest)*time.Second/time.Duration(rate)
 	return c.ex.started.Add(c.srv.Timeouts.BodyGrace + earned)

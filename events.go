@@ -9,19 +9,28 @@ import (
 
 // EventOptions change how Events sends.
 type EventOptions struct {
-	// Heartbeat is after how much silence a comment is sent; 0 = never.
-	// Without EventOptions it is 30 s.
+	// Heartbeat is after how much silence a comment is sent: 30 s by default;
+	// negative = never.
 	Heartbeat time.Duration
 }
+
+// defaultHeartbeat is after how much silence of an event stream a comment is
+// sent.
+const defaultHeartbeat = 30 * time.Second
 
 // Events makes a handler of a generator of server-sent events. gen runs on the
 // request's goroutine and is stopped by yield returning false when the client
 // has left, so that its deferred calls free what it holds; a generator that
 // waits had better watch r.Context, too.
 func Events(gen func(r *Request) iter.Seq2[*sse.Event, error], opts ...EventOptions) Handler {
-	h := &eventHandler{gen: gen, heartbeat: 30 * time.Second}
+	h := &eventHandler{gen: gen, heartbeat: defaultHeartbeat}
+	if gen == nil {
+		panic("weir: nil generator for Events")
+	}
 	for _, opt := range opts {
-		h.heartbeat = opt.Heartbeat
+		if opt.Heartbeat != 0 {
+			h.heartbeat = opt.Heartbeat
+		}
 	}
 	return h
 }

@@ -9,8 +9,11 @@ import (
 
 // Heartbeat has a comment sent whenever the stream was silent that long and
 // nothing waits to be sent. It is for event streams. The first one commits the
-// head. Zero turns it off.
+// head. Zero is the default, 30 s; negative turns it off.
 func (s *Stream) Heartbeat(every time.Duration) {
+	if every == 0 {
+		every = defaultHeartbeat
+	}
 	s.ex.conn.loop().Post(&heartbeatTask{s, every})
 }
 

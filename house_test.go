@@ -369,7 +369,7 @@ func (h *house) events(m *weir.Mux) {
 		}
 	}
 	m.Handle("GET /quiet", weir.Events(quiet))
-	m.Handle("GET /mute", weir.Events(quiet, weir.EventOptions{}))
+	m.Handle("GET /mute", weir.Events(quiet, weir.EventOptions{Heartbeat: -1}))
 }
 
 func (h *house) uploads(m *weir.Mux) {

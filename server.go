@@ -109,15 +109,16 @@ func (s *Server) Serve(ctx context.Context, addrs ...string) error {
 }
 
 // Start is Serve that returns when the server accepts connections. Shutdown
-// ends it.
+// ends it. Without an address there is an error, unless the server has a System
+// of its own, whose connections need none.
 func (s *Server) Start(addrs ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.started {
 		return errors.New("weir: the server was started before; make a new one")
 	}
-	if s.Handler == nil {
-		return errors.New("weir: Server.Handler is nil")
+	if err := s.check(addrs); err != nil {
+		return err
 	}
 	if err := s.prepare(); err != nil {
 		return err
@@ -132,12 +133,31 @@ func (s *Server) Start(addrs ...string) error {
 	return nil
 }
 
-func (s *Server) prepare() (err error) {
-	s.Limits.fillIn()
-	s.Timeouts.fillIn()
-	if s.Limits.LowMark >= s.Limits.HighMark {
-		return fmt.Errorf("weir: Limits.LowMark (%d) must be below HighMark (%d)", s.Limits.LowMark, s.Limits.HighMark)
+// check fills in the defaults, and returns an error if what is set makes no
+// sense.
+func (s *Server) check(addrs []string) error {
+	mux, isMux := s.Handler.(*Mux)
+	sw, isSwitch := s.Handler.(*Switch)
+	f, isFunc := s.Handler.(HandlerFunc)
+	switch {
+	case s.Handler == nil, isMux && mux == nil, isSwitch && sw == nil, isFunc && f == nil:
+		return errors.New("weir: Server.Handler is nil")
+	case s.Loops < 0:
+		return fmt.Errorf("weir: Server.Loops is %d; want a positive number, or 0 for GOMAXPROCS", s.Loops)
+	case s.HalfClose > HalfCloseAllow:
+		return fmt.Errorf("weir: Server.HalfClose is %d; want HalfCloseGone or HalfCloseAllow", s.HalfClose)
 	}
+	if err := s.Limits.fillIn(); err != nil {
+		return err
+	}
+	s.Timeouts.fillIn()
+	if len(addrs) == 0 && s.System == nil {
+		return errors.New(`weir: no address to listen on; want one such as ":8080" or "unix:/run/weir.sock"`)
+	}
+	return nil
+}
+
+func (s *Server) prepare() (err error) {
 	s.headLimits = s.Limits.head()
 	s.bodies = newBudget(s.Limits.Bodies)
 	s.routes = nil

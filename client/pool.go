@@ -11,10 +11,10 @@ import (
 // Config is how a Pool connects. The zero value of a field is its default.
 type Config struct {
 	Addr     string        // "127.0.0.1:8000", "[::1]:8000" or "unix:/path"
-	Idle     time.Duration // how long an unused connection is kept: 4 s, below what servers use
+	Idle     time.Duration // how long an unused connection is kept: 4 s, below what servers use; negative = until its peer closes it
 	MaxIdle  int           // how many of them: 64; negative = none
 	Limits   http1.Limits  // of the answer's head
-	BodySize int64         // longest body of an answer in chunks or until close; 0 = no limit
+	BodySize int64         // longest body of an answer in chunks or until close; 0 and less = no limit
 }
 
 // Pool keeps one loop's connections to one address. All its methods are for
@@ -31,6 +31,10 @@ func NewPool(l *reactor.Loop, cfg Config) *Pool {
 	if cfg.Idle == 0 {
 		cfg.Idle = 4 * time.Second
 	}
+	if cfg.Idle < 0 {
+		cfg.Idle = reactor.Never
+	}
+	cfg.BodySize = max(0, cfg.BodySize)
 	if cfg.MaxIdle == 0 {
 		cfg.MaxIdle = 64
 	}

@@ -20,6 +20,9 @@ const (
 	maxEmptyLines = 8       // before a request line (RFC 9112 2.2)
 )
 
+// DefaultLimits returns the limits that the zero value stands for.
+func DefaultLimits() Limits { return (*Limits)(nil).resolved() }
+
 // resolved returns the limits with the defaults filled in.
 func (l *Limits) resolved() Limits {
 	if l == nil {

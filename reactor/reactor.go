@@ -3,6 +3,7 @@ package reactor
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -12,7 +13,21 @@ import (
 	"weir/internal/logq"
 )
 
-// Config is how a Reactor runs. The zero value of a field is its default.
+// The defaults of Config's fields.
+const (
+	DefaultHighMark   = 256 << 10
+	DefaultWriteStall = 30 * time.Second
+	DefaultLinger     = 2 * time.Second
+	defaultSpare      = 64 << 10
+)
+
+// Never is a time-out that does not come: longer than any process runs, and
+// short enough to be added to a time.
+const Never time.Duration = 1 << 62
+
+// Config is how a Reactor runs. The zero value of a field is its default. A
+// negative time-out or number of connections is no limit, a negative Linger or
+// LingerBytes none; New refuses other negative values.
 type Config struct {
 	// Loops is the number of event loops; GOMAXPROCS by default.
 	Loops int
@@ -52,15 +67,24 @@ type Config struct {
 
 func (c *Config) fillIn() {
 	setDefault(&c.Loops, runtime.GOMAXPROCS(0))
-	setDefault(&c.HighMark, 256<<10)
+	setDefault(&c.HighMark, DefaultHighMark)
 	setDefault(&c.LowMark, c.HighMark/4)
-	setDefault(&c.WriteStall, 30*time.Second)
-	setDefault(&c.Linger, 2*time.Second)
-	setDefault(&c.LingerBytes, 64<<10)
-	if c.MaxOpen == 0 {
+	setDefault(&c.WriteStall, DefaultWriteStall)
+	setDefault(&c.Linger, DefaultLinger)
+	setDefault(&c.LingerBytes, defaultSpare)
+	switch {
+	case c.MaxOpen == 0:
 		c.MaxOpen = DescriptorBudget()
+	case c.MaxOpen < 0:
+		c.MaxOpen = math.MaxInt
 	}
-	setDefault(&c.MaxConns, c.MaxOpen)
+	if c.MaxConns <= 0 {
+		c.MaxConns = c.MaxOpen
+	}
+	if c.WriteStall < 0 {
+		c.WriteStall = Never
+	}
+	c.Linger, c.LingerBytes = max(0, c.Linger), max(0, c.LingerBytes)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -102,6 +126,9 @@ type Reactor struct {
 
 // New starts the loops.
 func New(cfg Config) (*Reactor, error) {
+	if cfg.Loops < 0 || cfg.HighMark < 0 || cfg.LowMark < 0 {
+		return nil, errors.New("reactor: Config.Loops, HighMark and LowMark must not be negative")
+	}
 	cfg.fillIn()
 	if cfg.LowMark >= cfg.HighMark {
 		return nil, errors.New("reactor: Config.LowMark must be below HighMark")

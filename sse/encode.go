@@ -15,7 +15,7 @@ func AppendEvent(dst []byte, e *Event) ([]byte, error) {
 		return dst, ErrName
 	case !oneLine(e.ID):
 		return dst, ErrID
-	case e.Retry < 0:
+	case e.Retry < 0, e.Retry > RetryNow && e.Retry < time.Millisecond:
 		return dst, ErrRetry
 	}
 	start := len(dst)

@@ -64,6 +64,8 @@ func TestAppendEventRefuses(t *testing.T) {
 		{"E14 event LF", Event{Name: "a\n", Data: []byte("x")}, ErrName},
 		{"E14 event NUL", Event{Name: "a\x00b", Data: []byte("x")}, ErrName},
 		{"E13 negative", Event{Retry: -time.Second, Data: []byte("x")}, ErrRetry},
+		{"E13 a number without a unit", Event{Retry: 3000, Data: []byte("x")}, ErrRetry},
+		{"E13 just below a millisecond", Event{Retry: time.Millisecond - 1, Data: []byte("x")}, ErrRetry},
 		{"E13 negative, under a millisecond", Event{Retry: -1, Data: []byte("x")}, ErrRetry},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -45,7 +45,8 @@ type Event struct {
 	Data []byte
 
 	// Retry is the client's wait before it reconnects, in whole milliseconds, rounded down; 0 = no retry
-	// line; RetryNow = at once. Negative is refused.
+	// line; RetryNow = at once. Negative is refused, and so is less than a millisecond: a plain number is
+	// nanoseconds, and 3000 would be sent as 0.
 	Retry time.Duration
 
 	// Comment goes ahead of the rest; clients skip it. Empty = none. CR, LF and CRLF start a new comment line each.
@@ -56,7 +57,7 @@ type Event struct {
 var (
 	ErrName  = errors.New("sse: event name contains CR, LF or NUL")
 	ErrID    = errors.New("sse: event id contains CR, LF or NUL")
-	ErrRetry = errors.New("sse: negative retry")
+	ErrRetry = errors.New("sse: retry is negative or below a millisecond; want a time.Duration such as 3*time.Second, or RetryNow")
 )
 
 // Data returns an event with data s. An empty s is an empty message, not nothing.

@@ -26,6 +26,7 @@ const (
 	slots    = 1 << slotBits
 	levels   = 5
 	horizon  = 1<<(slotBits*levels) - 1 // about twelve days; what is farther waits there and is placed again
+	topSlot  = 1 << (slotBits * (levels - 1))
 )
 
 // An Owner is told when its timer ran out. It may start and stop any timer of
@@ -139,7 +140,7 @@ func (w *Wheel) next() (when int64, level, slot int, ok bool) {
 }
 
 func (w *Wheel) place(t *Timer) {
-	when := min(t.when, w.now+horizon-slots)
+	when := min(t.when, w.now+horizon-topSlot) // so that its slot is not the present one, which is reached already
 	level := (bits.Len64(uint64(w.now^when)|(slots-1)) - 1) / slotBits
 	if level >= levels { // crosses the top level's round: its slot is in the next one
 		level = levels - 1

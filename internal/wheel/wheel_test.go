@@ -171,3 +171,37 @@ func BenchmarkStart(b *testing.B) {
 		w.Start(&t, now.Add(30*time.Second))
 	}
 }
+
+// A timer beyond the horizon waits and runs out at its time, wherever in a slot
+// the wheel's time is when it is started.
+func TestBeyondTheHorizon(t *testing.T) {
+	for _, at := range []time.Duration{0, time.Millisecond, 65 * time.Millisecond, time.Hour, 5*time.Hour + 7*time.Millisecond} {
+		epoch := time.Unix(0, 0)
+		w := New(epoch)
+		now := epoch.Add(at)
+		w.Advance(now)
+		rang := new(ringer)
+		rang.timer.Owner = rang
+		deadline := now.Add(100*24*time.Hour + 3*time.Millisecond)
+		w.Start(&rang.timer, deadline)
+		for now.Before(deadline) {
+			if now = now.Add(7 * time.Hour); now.After(deadline) {
+				now = deadline
+			}
+			if rang.n > 0 {
+				t.Fatalf("started at %v: it ran out at %v, want %v", at, now, deadline)
+			}
+			w.Advance(now)
+		}
+		if rang.n != 1 {
+			t.Errorf("started at %v: it ran out %d times by its deadline, want once", at, rang.n)
+		}
+	}
+}
+
+type ringer struct {
+	timer Timer
+	n     int
+}
+
+func (r *ringer) Timeout(*Timer) { r.n++ }

@@ -27,7 +27,7 @@ type Serving struct {
 }
 
 // defaults are the server's own, here to be seen in the help.
-var defaults = weir.Timeouts{Head: 10 * time.Second, Idle: 75 * time.Second, WriteStall: 30 * time.Second, Drain: 30 * time.Second}
+var defaults = weir.DefaultTimeouts()
 
 // Register adds the flags. listen is the default of --listen.
 func (s *Serving) Register(fs *flag.FlagSet, listen string) {
@@ -35,7 +35,7 @@ func (s *Serving) Register(fs *flag.FlagSet, listen string) {
 	fs.Var(&s.Listen, "listen", "`ADDRESS` to serve on, host:port or unix:/path?mode=0660; may be given more than once")
 	CountVar(fs, &s.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
 	CountVar(fs, &s.conns, "max-conns", 0, 0, 10_000_000, "most `N` connections at a time, for the next the one that is idle longest is closed, or it gets 503; 0 = as many as the limit on open files allows")
-	CountVar(fs, &s.high, "high", 256<<10, 1<<10, 1<<30, "`BYTES` of one connection's pending output above which its producer waits")
+	CountVar(fs, &s.high, "high", weir.DefaultLimits().HighMark, 1<<10, 1<<30, "`BYTES` of one connection's pending output above which its producer waits")
 	DurationVar(fs, &s.timeouts.Idle, "idle", defaults.Idle, "`DURATION` between two requests after which a connection is closed")
 	DurationVar(fs, &s.timeouts.Head, "head-timeout", defaults.Head, "`DURATION` from a request's first byte to the end of its head, then 408")
 	DurationVar(fs, &s.timeouts.WriteStall, "stall", defaults.WriteStall, "`DURATION` in which a client takes no byte before its stream is cut")

@@ -63,7 +63,7 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.Var(&o.libraries.flags, "so", "`FILE` that is a shared library with native handlers; may be given more than once")
 	fs.BoolVar(&o.check, "check", false, "say what is wrong with the configuration, all of it, and exit; loads its libraries")
 	command.CountVar(fs, &o.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
-	command.DurationVar(fs, &o.stall, "stall", 30*time.Second, "`DURATION` in which a client takes no byte before its stream is cut")
+	command.DurationVar(fs, &o.stall, "stall", weir.DefaultTimeouts().WriteStall, "`DURATION` in which a client takes no byte before its stream is cut")
 	command.GraceVar(fs, &o.grace, 2*time.Second)
 	fs.StringVar(&o.pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
 }

@@ -81,6 +81,9 @@ func clock(w *weir.Response, r *weir.Request) {
 	if q.refused(w) {
 		return
 	}
+	if heartbeat == 0 {
+		heartbeat = -1 // none
+	}
 	weir.Events(func(r *weir.Request) iter.Seq2[*sse.Event, error] {
 		return func(yield func(*sse.Event, error) bool) {
 			for now := time.Now(); ; now = time.Now() {
