@@ -154,7 +154,7 @@ func TestNegativeIsNone(t *testing.T) {
 		s.Limits = weir.Limits{Body: -1, Bodies: -1, Handlers: -1, Streams: -1, Conns: -1, BodyRate: -1}
 		s.Timeouts = weir.Timeouts{Head: -1, BodyGrace: -1, Idle: -1, WriteStall: -1, Linger: -1, DrainGrace: -1, Drain: -1, Mercy: -1}
 	}
-	const long = 1000 * time.Hour
+	const long = 1000 * time.Hour // beyond the horizon of the timing wheel
 	t.Run("requests", func(t *testing.T) {
 		atDesk(t, m, negative, func(d *desk) {
 			c := d.dial("")

@@ -29,7 +29,7 @@ type progress struct {
 
 // watchStall begins to watch a connection whose output is blocked.
 func (c *Conn) watchStall() {
-	if c.timer.Running() {
+	if c.timer.Running() || c.loop.reactor.cfg.WriteStall == Never {
 		return
 	}
 	now := c.loop.Now()
