@@ -17,6 +17,8 @@ type Config struct {
 	Native      []Library           `json:"native" doc:"shared libraries with native handlers, beside those that are compiled in"`
 	Routes      []Route             `json:"routes" doc:"native handlers on paths of their own"`
 	CORS        CORS                `json:"cors" doc:"which web pages may call the gateway"`
+	Forwarded   string              `json:"forwarded" enum:"drop,pass,add" doc:"what becomes of the client's X-Forwarded-For, Forwarded, X-Real-IP and the like: upstreams are sent none, or what came, or in X-Forwarded-* and Forwarded what came and the client's own address behind it"`
+	Strip       Strip               `json:"strip" doc:"what of a request no upstream is sent, beside the fields and query parameters that are known to carry keys"`
 	Log         Log                 `json:"log" doc:"the access log"`
 	Drain       Duration            `json:"drain" min:"0s" max:"24h" doc:"for how long running streams may go on after SIGTERM"`
 
@@ -155,6 +157,12 @@ type Route struct {
 // depends on the listener.
 type CORS struct {
 	Origins []string `json:"origins" doc:"* for all, or origins such as https://app.example. Without it, pages and desktop applications on this machine may call loopback addresses, and nobody else may call anything; [] is nobody at all"`
+}
+
+// Strip is further parts of a request that no upstream is sent.
+type Strip struct {
+	Headers []string `json:"headers" doc:"names of header fields"`
+	Query   []string `json:"query" doc:"names of query parameters"`
 }
 
 // Log is the access log: one line for each request.

@@ -27,6 +27,7 @@ func fill(v reflect.Value) {
 func (c *Config) setDefaults() {
 	c.Listen = []string{"127.0.0.1:8080"}
 	c.Drain = Duration(time.Minute)
+	c.Forwarded = "drop"
 }
 
 func (a *Admin) setDefaults() { a.Listen = "127.0.0.1:9464" }

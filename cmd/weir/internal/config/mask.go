@@ -22,6 +22,7 @@ func (c *Config) Masked() *Config {
 	m.Native = slices.Clone(c.Native)
 	m.Routes = slices.Clone(c.Routes)
 	m.CORS.Origins = slices.Clone(c.CORS.Origins)
+	m.Strip = Strip{slices.Clone(c.Strip.Headers), slices.Clone(c.Strip.Query)}
 	m.Upstreams = maps.Clone(c.Upstreams)
 	for name, u := range m.Upstreams {
 		u.Headers = maskHeaders(u.Headers)

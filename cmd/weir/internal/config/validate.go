@@ -52,9 +52,30 @@ func (v *validator) validate() {
 			v.complain(at("hosts", i), "%v", err)
 		}
 	}
+	v.strip()
 	for i, origin := range v.CORS.Origins {
 		if err := checkOrigin(origin); err != nil {
 			v.complain(at("cors", "origins", i), "%v", err)
+		}
+	}
+}
+
+// longestParam is how long the name of a query parameter may be that is looked
+// for.
+const longestParam = 64
+
+func (v *validator) strip() {
+	for i, name := range v.Strip.Headers {
+		switch here := at("strip", "headers", i); {
+		case !http1.IsToken(name):
+			v.complain(here, "%q is no name of a header field", name)
+		case http1.IsFraming(name), own.Has([]byte(name)):
+			v.complain(here, "%s is written by weir itself", name)
+		}
+	}
+	for i, name := range v.Strip.Query {
+		if name == "" || len(name) > longestParam {
+			v.complain(at("strip", "query", i), "want a name of 1 to %d bytes, decoded", longestParam)
 		}
 	}
 }
@@ -143,7 +164,7 @@ func (v *validator) upstream(here, name string, u Upstream) {
 
 // own are the fields that the gateway writes itself, beside those that describe
 // the framing.
-var own = http1.NewFieldSet("host", "expect", "http2-settings", "accept-encoding", "content-encoding")
+var own = http1.NewFieldSet("host", "expect", "http2-settings", "accept-encoding", "content-encoding", "via")
 
 func (v *validator) headers(here string, u Upstream) {
 	seen := map[string]string{}

@@ -98,6 +98,17 @@ func ModelNotFound(model string) *Error {
 	}
 }
 
+// Loop refuses a request that has come through the gateway again and again
+// (RFC 5842 7.2).
+func Loop() *Error {
+	return &Error{
+		Status:  http.StatusLoopDetected,
+		Message: "The request goes round in a circle: Via has this gateway too many times.",
+		Type:    TypeServer,
+		Code:    "loop_detected",
+	}
+}
+
 // NotFound refuses a path that is not served.
 func NotFound(method, path string) *Error {
 	return &Error{

@@ -9,24 +9,45 @@ import (
 	"weir/http1"
 )
 
-// appendFields appends the client's fields that the upstream is sent: not those
-// of the client's connection (G12), not its key, not what describes the framing.
-// They are views.
-func appendFields(dst []upstream.View, r *weir.Request) []upstream.View {
-	h := r.Header()
+// fields appends the client's fields that the upstream is sent, and what the
+// gateway adds (G12): not those of the client's connection, no key, and nothing
+// about framing. They are views of the request, and of m.
+func (g *Gateway) fields(dst []upstream.View, r *weir.Request, m *made) []upstream.View {
+	not := http1.HopByHop
+	if g.Forwarding != ForwardingPass {
+		not |= http1.Forwarding
+	}
+	h, keys, passed := r.Header(), g.carriers(), false
 	for name, value := range h.Views() {
-		if h.ClassOf(name)&http1.HopByHop == 0 && !ownFields.Has(name) {
+		switch {
+		case h.ClassOf(name)&not != 0, ownFields.Has(name), keys.fields.Has(name):
+		case is(name, "via"):
+			passed = true
+		default:
 			dst = append(dst, upstream.View{Name: name, Value: value})
 		}
 	}
-	return append(dst, identity)
+	dst = append(dst, identity)
+	m.text, m.fields = m.text[:0], m.fields[:0]
+	if g.Forwarding == ForwardingAdd {
+		m.forwarded(r)
+	}
+	if !passed {
+		return m.appendTo(append(dst, via))
+	}
+	m.list(h, "via")
+	m.text = append(m.text, via.Value...)
+	m.field(viaName)
+	return m.appendTo(dst)
 }
 
-// identity asks for no compression: events are looked at.
-var identity = upstream.View{Name: []byte("Accept-Encoding"), Value: []byte("identity")}
+var (
+	identity = upstream.View{Name: []byte("Accept-Encoding"), Value: []byte("identity")} // events are looked at
+	via      = upstream.View{Name: viaName, Value: []byte("1.1 " + pseudonym)}
+)
 
-// ownFields are those that the gateway writes itself, or keeps to itself.
-var ownFields = http1.NewFieldSet("host", "content-length", "expect", "accept-encoding", "authorization", "x-api-key", "api-key")
+// ownFields are those that the gateway writes itself.
+var ownFields = http1.NewFieldSet("host", "content-length", "expect", "accept-encoding")
 
 // answerFields puts the upstream's fields into the answer, behind the request's
 // id if there is none among them (G12). Its Date stays, but for one that is

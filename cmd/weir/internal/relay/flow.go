@@ -59,6 +59,7 @@ type flow struct {
 	begun time.Time // when the wait for the first event began
 	peek  openai.Peek
 	upload
+	made made
 
 	as bound
 }
@@ -95,7 +96,7 @@ const spareHead = 4 << 10
 // answered in full. Goroutines of an upstream that is not talked to on the loop
 // may still come back.
 func (f *flow) recycle() {
-	if f.remote || cap(f.out.Head)+cap(f.answer.held) > spareHead {
+	if f.remote || cap(f.out.Head)+cap(f.answer.held)+cap(f.made.text) > spareHead {
 		return
 	}
 	f.kept.forget()
@@ -106,6 +107,7 @@ func (f *flow) recycle() {
 		answer: answer{held: f.answer.held[:0]},
 		route:  f.route.Spare(),
 		out:    upstream.Request{Fields: f.out.Fields[:0], Head: f.out.Head[:0]},
+		made:   made{f.made.text[:0], f.made.fields[:0]},
 	}
 	flows.Put(f)
 }
@@ -145,7 +147,8 @@ func (f *flow) send() {
 	}
 	body, length := f.outgoing()
 	f.out = upstream.Request{
-		Method: f.r.Method(), Path: f.r.Path(), Query: f.r.RawQuery(), Fields: appendFields(f.out.Fields[:0], f.r),
+		Method: f.r.Method(), Path: f.r.Path(), Query: f.g.carriers().withoutKeys(f.r.RawQuery()),
+		Fields: f.g.fields(f.out.Fields[:0], f.r, &f.made),
 		Length: length, Body: body, More: f.long, Head: f.out.Head,
 	}
 	f.remote = f.remote || !f.target.Upstream.OnLoop()

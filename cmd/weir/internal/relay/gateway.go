@@ -31,6 +31,9 @@ type Gateway struct {
 	MaxEvent int   // bytes of a line of an event stream
 	Observer Observer
 
+	Carriers   *Carriers // in which clients send keys; nil = those that are known
+	Forwarding Forwarding
+
 	// Mark adds to the head of an answer what every answer has, in place of
 	// what the upstream has said; nil = nothing. It is called on the loop.
 	Mark func(w *weir.Response, r *weir.Request)
@@ -144,9 +147,21 @@ type Hold struct {
 	Wait   time.Duration
 }
 
+func (g *Gateway) carriers() *Carriers {
+	if g.Carriers == nil {
+		return known
+	}
+	return g.Carriers
+}
+
 // Serve begins to relay one request. It is to be registered with
 // HandleInlineBody.
 func (g *Gateway) Serve(w *weir.Response, r *weir.Request) {
+	if loops(r) {
+		front.SetField(w, "X-Should-Retry", "false")
+		front.Fail(w, openai.Loop())
+		return
+	}
 	if r.ContentLength() > g.MaxBody {
 		front.Fail(w, openai.TooLarge(g.MaxBody))
 		return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -36,6 +37,12 @@ func gateway(t *testing.T, over string, h http.Handler) string {
 // gatewayTo is gateway with more of the upstream's configuration.
 func gatewayTo(t *testing.T, over string, h http.Handler, cfg upstream.Config) string {
 	t.Helper()
+	return "http://" + serveAt(t, "127.0.0.1:0", gatewayOf(t, over, h, cfg)).String() + "/v1/chat/completions"
+}
+
+// gatewayOf is a gateway in front of the handler.
+func gatewayOf(t *testing.T, over string, h http.Handler, cfg upstream.Config) *Gateway {
+	t.Helper()
 	up := httptest.NewUnstartedServer(h)
 	cfg.Name = "up"
 	switch over {
@@ -55,10 +62,16 @@ func gatewayTo(t *testing.T, over string, h http.Handler, cfg upstream.Config) s
 	g := newGateway(u)
 	g.Models["short"] = renamed(g.Models["m"], "s")
 	g.Models["long"] = renamed(g.Models["m"], strings.Repeat("l", 400))
+	return g
+}
+
+// serveAt serves a gateway and returns its address.
+func serveAt(t *testing.T, addr string, g *Gateway) net.Addr {
+	t.Helper()
 	mux := new(weir.Mux)
 	mux.HandleInlineBody("POST /v1/chat/completions", g)
 	srv := &weir.Server{Handler: mux, Loops: 2}
-	if err := srv.Start("127.0.0.1:0"); err != nil {
+	if err := srv.Start(addr); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -68,7 +81,7 @@ func gatewayTo(t *testing.T, over string, h http.Handler, cfg upstream.Config) s
 			t.Error(err)
 		}
 	})
-	return "http://" + srv.Addrs()[0].String() + "/v1/chat/completions"
+	return srv.Addrs()[0]
 }
 
 // newGateway serves the model m from the upstreams.

@@ -110,6 +110,7 @@ func (l *live) use(cfg *config.Config) error {
 	g.gateway = &relay.Gateway{
 		Models: models, MaxBody: int64(cfg.Limits.Body), MaxEvent: int(cfg.Limits.Event),
 		Mark: g.guard.Mark, Observer: &l.observer,
+		Carriers: relay.NewCarriers(cfg.Strip.Headers, cfg.Strip.Query), Forwarding: forwarding[cfg.Forwarded],
 	}
 	for _, name := range sortedNames(models) {
 		g.models = append(g.models, openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"})
@@ -145,6 +146,8 @@ func inForce(ups map[string]kept) (all []*upstream.Upstream) {
 	}
 	return all
 }
+
+var forwarding = map[string]relay.Forwarding{"drop": relay.ForwardingDrop, "pass": relay.ForwardingPass, "add": relay.ForwardingAdd}
 
 // probe starts the probes of new upstreams and ends those of old ones.
 func (l *live) probe(ups map[string]kept) {
