@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -181,6 +184,47 @@ func TestDrainInStages(t *testing.T) {
 	}
 	g.log.wait(t, 1, `"msg":"weir serve: drained","drained":3,"cut":0,"refused":2,`)
 	next.end()
+}
+
+// A unix socket is free for the next process when the grace is over, and the
+// end of the first process leaves that one's socket alone.
+func TestDrainLeavesTheNextSocket(t *testing.T) {
+	dir, err := os.MkdirTemp("", "weir") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // the system's own cleaning takes what remains
+	socket := filepath.Join(dir, "s")
+	both := fileIn(t, t.TempDir(), "both.yaml", fmt.Sprintf("listen: [\"127.0.0.1:0\", %q]\n", "unix:"+socket))
+	up, release := gated(t)
+	first := serve(t, toGated(up), "--overlay", both)
+	running := first.stream()
+	first.signal(syscall.SIGTERM)
+	eventually(t, "the socket is gone", func() bool {
+		_, err := os.Lstat(socket)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	next := serve(t, toGated(up), "--overlay", both)
+	release()
+	if rest, err := io.ReadAll(running); err != nil || string(rest) != lastEvents {
+		t.Errorf("got %q, %v, want the rest of the stream", rest, err)
+	}
+	if code := first.code(); code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	k := &caller{next, c, bufio.NewReader(c)}
+	if res, body := k.models(); res.StatusCode != 200 {
+		t.Errorf("got %d %s, want 200 from the next process", res.StatusCode, body)
+	}
+	next.end()
+	if _, err := os.Lstat(socket); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want the socket removed", err)
+	}
 }
 
 // refuses reports whether nobody listens on the gateway's address.
