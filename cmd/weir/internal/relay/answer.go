@@ -273,7 +273,7 @@ func (f *flow) giveUp(err error, why target.Why) {
 		f.record.Err = f.withheld()
 		f.passRefusal(f.refusal)
 	case err == nil:
-		cause, e := unavailable(why)
+		e, cause := unavailable(why)
 		f.record.Err = cause
 		f.conclude(e, cause)
 	default:

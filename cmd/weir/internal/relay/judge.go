@@ -34,22 +34,22 @@ var (
 	errBudget    = errors.New("too many requests are being retried for another attempt")
 )
 
-// unavailable is why a request got no upstream at all, for the log, and what
-// the client is told.
-func unavailable(why target.Why) (error, *openai.Error) {
+// unavailable is the response to a request that got no upstream at all, and why
+// it did not, for the log.
+func unavailable(why target.Why) (*openai.Error, error) {
 	switch why {
 	case target.Unhealthy:
-		return errUnhealthy, openai.Unavailable("no_healthy_upstream", "No server of this model is healthy.")
+		return openai.Unavailable("no_healthy_upstream", "No server of this model is healthy."), errUnhealthy
 	case target.Broken:
-		return errBroken, openai.Unavailable("upstreams_failing", "The servers of this model have failed lately and are left alone for a moment.")
+		return openai.Unavailable("upstreams_failing", "The servers of this model have failed lately and are left alone for a moment."), errBroken
 	case target.Full:
-		return errFull, openai.Unavailable("upstreams_full", "The servers of this model are at their limits of concurrent requests.")
+		return openai.Unavailable("upstreams_full", "The servers of this model are at their limits of concurrent requests."), errFull
 	}
-	return errNoTarget, openai.Unavailable("no_upstream", "No server of this model can be asked.")
+	return openai.Unavailable("no_upstream", "No server of this model can be asked."), errNoTarget
 }
 
-// failure is what the client is told of an attempt that failed before its first
-// event (G5).
+// failure is the response after an attempt that failed before its first event
+// (G5).
 func failure(err error) *openai.Error {
 	if reactor.LocalShortage(err) {
 		return openai.Unavailable("local_shortage", "The gateway has no room for another connection.")
