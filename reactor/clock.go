@@ -43,12 +43,16 @@ type clock struct {
 // StartTimer lets t run out at the deadline, within a millisecond after it when
 // the loop is not busy, and not before what was ready then was delivered.
 func (l *Loop) StartTimer(t *wheel.Timer, deadline time.Time) {
+	l.check()
 	l.clock.wheel.Start(t, deadline)
 	l.clock.rearm = true
 }
 
 // StopTimer stops t; the poller may still wake once for it.
-func (l *Loop) StopTimer(t *wheel.Timer) { l.clock.wheel.Stop(t) }
+func (l *Loop) StopTimer(t *wheel.Timer) {
+	l.check()
+	l.clock.wheel.Stop(t)
+}
 
 // Tick is the poller's: the alarm's moment has passed, and what was ready was
 // delivered. It returns false to have what is ready now delivered first.

@@ -82,7 +82,8 @@ func TestCloseIdle(t *testing.T) {
 			c.Write([]byte("x"))
 		}, true, "$"},
 		{"request not read", func(c *memloop.Client, p *probe) {
-			p.conn.Pause()
+			p.conn.Loop().Post(reactor.TaskFunc(p.conn.Pause))
+			synctest.Wait()
 			c.Write([]byte("x"))
 		}, true, "$"},
 	} {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"weir/internal/invariant"
 	"weir/internal/wheel"
 )
 
@@ -111,17 +112,27 @@ func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
 func (c *Conn) ListenAddr() net.Addr { return c.listened }
 
 // Buffered is the number of bytes that Data has shown and not consumed.
-func (c *Conn) Buffered() int { return len(c.in) }
+func (c *Conn) Buffered() int {
+	c.loop.check()
+	return len(c.in)
+}
 
 // PeerGone reports whether the peer has shut its sending side.
-func (c *Conn) PeerGone() bool { return c.gone }
+func (c *Conn) PeerGone() bool {
+	c.loop.check()
+	return c.gone
+}
 
 // Pause stops reading. The peer's departure is told all the same.
-func (c *Conn) Pause() { c.paused = true }
+func (c *Conn) Pause() {
+	c.loop.check()
+	c.paused = true
+}
 
 // Resume undoes Pause and has what was not consumed shown again, at the end of
 // the present turn.
 func (c *Conn) Resume() {
+	c.loop.check()
 	c.paused = false
 	if c.phase == open {
 		c.goOnLater()
@@ -138,16 +149,23 @@ func (c *Conn) goOnLater() {
 
 // InputEnded reports whether the peer has shut its sending side and all that
 // it sent was read.
-func (c *Conn) InputEnded() bool { return c.ended }
+func (c *Conn) InputEnded() bool {
+	c.loop.check()
+	return c.ended
+}
 
 // SetHandler hands the connection to another handler, which is told what
 // happens from the next call on.
-func (c *Conn) SetHandler(h Handler) { c.handler = h }
+func (c *Conn) SetHandler(h Handler) {
+	c.loop.check()
+	c.handler = h
+}
 
 // Close ends the connection in good order: what is pending is written, then
 // FIN is sent, then input is discarded until the peer's FIN or the limits of
 // Config.Linger. Data is not called again.
 func (c *Conn) Close() {
+	c.loop.check()
 	if c.phase == connecting {
 		c.Abort(ErrClosed)
 		return
@@ -168,6 +186,7 @@ func (c *Conn) Close() {
 // if the peer has acknowledged all output and has sent nothing, its FIN is not
 // waited for. What has arrived unannounced must have been read before, by ReadNow.
 func (c *Conn) CloseIdle() {
+	c.loop.check()
 	if c.phase == open && !c.inFlight() {
 		c.destroy(ErrClosed, false)
 		return
@@ -191,6 +210,7 @@ func (c *Conn) inFlight() bool {
 // ReadNow reads what has arrived without an event having told of it yet, and
 // calls Data with it. Not from Data.
 func (c *Conn) ReadNow() {
+	c.loop.check()
 	if c.phase == open {
 		c.readable = true
 		c.readOn()
@@ -199,11 +219,17 @@ func (c *Conn) ReadNow() {
 
 // Abort ends the connection at once with RST. What is pending is lost, and the
 // peer knows it.
-func (c *Conn) Abort(cause error) { c.destroy(cause, true) }
+func (c *Conn) Abort(cause error) {
+	c.loop.check()
+	c.destroy(cause, true)
+}
 
 // Drop ends the connection at once: the peer gets FIN, and RST for what it still
 // sends. What is pending is lost.
-func (c *Conn) Drop(cause error) { c.destroy(cause, false) }
+func (c *Conn) Drop(cause error) {
+	c.loop.check()
+	c.destroy(cause, false)
+}
 
 // ready is one event of the kernel.
 func (c *Conn) ready(ev Event) {
@@ -294,6 +320,7 @@ func (c *Conn) received(p []byte) {
 		if n := c.handler.Data(p); n < len(p) && c.phase == open {
 			c.in = append(c.loop.spareBuffer(), p[n:]...)
 		}
+		invariant.Poison(p)
 		return
 	}
 	c.in = append(c.in, p...)
@@ -306,7 +333,9 @@ func (c *Conn) reshow() {
 	if c.phase != open {
 		return
 	}
-	switch rest := copy(c.in, c.in[n:]); {
+	rest := copy(c.in, c.in[n:])
+	invariant.Poison(c.in[rest:])
+	switch {
 	case rest == 0:
 		c.forgetInput()
 	default:

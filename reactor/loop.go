@@ -40,14 +40,15 @@ type Loop struct {
 	listeners map[int]*listener
 	resting   resting
 	clock     clock
-	now       time.Time // zero until somebody asks in this turn
-	buf       []byte    // what a read goes into
-	spares    [][]byte  // for bytes that are kept
-	dirty     []*Conn   // to be flushed at the end of the turn
-	resumed   []*Conn   // to be read at the end of the turn
-	again     []*Conn   // to be read on in the next turn
-	offers    []Spares  // who may close a connection when there is no descriptor
-	later     []Task    // to be run at the end of the turn
+	owner     invariant.Owner // the goroutine that runs it
+	now       time.Time       // zero until somebody asks in this turn
+	buf       []byte          // what a read goes into
+	spares    [][]byte        // for bytes that are kept
+	dirty     []*Conn         // to be flushed at the end of the turn
+	resumed   []*Conn         // to be read at the end of the turn
+	again     []*Conn         // to be read on in the next turn
+	offers    []Spares        // who may close a connection when there is no descriptor
+	later     []Task          // to be run at the end of the turn
 
 	dirtySpare, resumedSpare []*Conn
 	laterSpare               []Task
@@ -91,6 +92,7 @@ func (l *Loop) Turns() uint64 { return l.turns }
 
 // Now is the time at which the present turn first asked for it.
 func (l *Loop) Now() time.Time {
+	l.check()
 	if l.now.IsZero() {
 		l.now = time.Now()
 	}
@@ -107,7 +109,10 @@ func (l *Loop) Post(t Task) {
 
 // Later has t run at the end of the present turn, before what the turn has left
 // in outputs is written. It is Post for the loop itself, at no cost.
-func (l *Loop) Later(t Task) { l.later = append(l.later, t) }
+func (l *Loop) Later(t Task) {
+	l.check()
+	l.later = append(l.later, t)
+}
 
 func (l *Loop) enqueue(t Task) bool {
 	l.mu.Lock()
@@ -134,6 +139,7 @@ func drop(t Task) {
 
 func (l *Loop) run() {
 	defer l.reactor.loops.Done()
+	l.owner.Take()
 	l.beginTurn()
 	l.endTurn() // what Config.Setup has put off
 	if err := l.poller.Run(l); err != nil {
@@ -344,6 +350,7 @@ func (l *Loop) rescue() {
 	if p == nil {
 		return
 	}
+	invariant.Pass(p)
 	l.reactor.log("panic on the event loop", fmt.Errorf("%v\n%s", p, debug.Stack()))
 	if c := l.turn; c != nil && c.phase != closed {
 		l.turn = nil
@@ -393,6 +400,7 @@ func (l *Loop) spareBuffer() []byte {
 }
 
 func (l *Loop) keepBuffer(b []byte) {
+	invariant.Poison(b[:cap(b)])
 	if len(l.spares) < spareBuffers && cap(b) <= readSize {
 		l.spares = append(l.spares, b[:0])
 	}

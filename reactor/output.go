@@ -1,7 +1,6 @@
 package reactor
 
 import (
-	"sync"
 
 	"github.com/valyala/bytebufferpool"
 )
@@ -23,7 +22,7 @@ import (
 // channel to wait on, and the Handler is told Drained when pending has fallen to
 // the low one. A frame is never refused half: it is the caller who asks before.
 type Output struct {
-	mu    sync.Mutex
+	mu    outputLock
 	pool  *bytebufferpool.ByteBuffer // nil while nothing is pending
 	sent  int                        // bytes of the buffer that were written already
 	err   error                      // why output is over; final
@@ -55,6 +54,16 @@ const (
 // whose sizes would spoil the pool's guess of what is usual.
 var buffers bytebufferpool.Pool
 
+// largestKept is the capacity up to which a pending buffer is kept for others.
+// A larger one would make whoever gets it next hold more than the marks allow.
+const largestKept = 256<<10 + readSize // what a backlog takes by default
+
+func keepPending(b *bytebufferpool.ByteBuffer) {
+	if cap(b.B) <= largestKept {
+		buffers.Put(b)
+	}
+}
+
 // directSize is the payload from which one more iovec is cheaper than a copy.
 const directSize = 4 << 10
 
@@ -70,6 +79,7 @@ func (o *Output) Unlock() { o.mu.Unlock() }
 
 // Err is nil while bytes may be appended. The lock is held.
 func (o *Output) Err() error {
+	o.mu.check()
 	if o.err == nil && o.fin {
 		return ErrClosed
 	}
@@ -79,6 +89,7 @@ func (o *Output) Err() error {
 // Pending is the number of bytes that the kernel has not taken, those of a
 // write(2) in progress left out. The lock is held.
 func (o *Output) Pending() int {
+	o.mu.check()
 	if o.pool == nil {
 		return 0
 	}
@@ -91,6 +102,7 @@ func (o *Output) Pending() int {
 // What has begun to gather will perhaps go up to the high mark: it gets the
 // room for that at once, instead of growing there by copies.
 func (c *Conn) Buffer() *bytebufferpool.ByteBuffer {
+	c.Output.mu.check()
 	o := &c.Output
 	if o.pool == nil {
 		o.pool = buffers.Get()
@@ -107,6 +119,7 @@ const gathering = 48 << 10
 // Room is nil while a producer may go on. Otherwise it is closed when pending
 // has fallen to the low mark or the output is over. The lock is held.
 func (c *Conn) Room() <-chan struct{} {
+	c.Output.mu.check()
 	o := &c.Output
 	if !c.measure() || o.err != nil {
 		return nil
@@ -133,6 +146,8 @@ func (c *Conn) measure() bool {
 // Defer unlocks, and the end of the loop's present turn writes. On the
 // connection's loop only.
 func (c *Conn) Defer() {
+	c.Output.mu.check()
+	c.loop.check()
 	c.Output.mu.Unlock()
 	if !c.dirty {
 		c.dirty = true
@@ -151,6 +166,7 @@ func (c *Conn) FlushWith(big, tail []byte) { c.flush(big, tail, false) }
 
 // flush is entered with the lock held and leaves without it.
 func (c *Conn) flush(big, tail []byte, onLoop bool) {
+	c.Output.mu.check()
 	o := &c.Output
 	if len(big)+len(tail) > 0 {
 		c.gather(big, tail)
@@ -160,7 +176,7 @@ func (c *Conn) flush(big, tail []byte, onLoop bool) {
 		from := o.sent
 		o.pool, o.sent = nil, 0
 		if from == len(out.B) {
-			buffers.Put(out)
+			keepPending(out)
 			break
 		}
 		n, err := c.write(out.B[from:], nil, nil)
@@ -200,7 +216,7 @@ func (c *Conn) gather(big, tail []byte) {
 		}
 		o.putBack(head, 0)
 	} else {
-		buffers.Put(head)
+		keepPending(head)
 	}
 	c.wrote(n, err)
 }
@@ -225,7 +241,7 @@ func (c *Conn) write(a, b, d []byte) (n int, err error) {
 // appended meanwhile.
 func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 	if sent == len(out.B) {
-		buffers.Put(out)
+		keepPending(out)
 		return
 	}
 	if sent >= len(out.B)-sent { // moving costs less than sending did
@@ -234,7 +250,7 @@ func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 	}
 	if o.pool != nil {
 		out.B = append(out.B, o.pool.B...)
-		buffers.Put(o.pool)
+		keepPending(o.pool)
 	}
 	o.pool, o.sent = out, sent
 }
@@ -272,7 +288,7 @@ func (o *Output) drop(err error) {
 		o.err = err
 	}
 	if o.pool != nil {
-		buffers.Put(o.pool)
+		keepPending(o.pool)
 		o.pool, o.sent = nil, 0
 	}
 	o.blocked = false
