@@ -107,8 +107,9 @@ func (u *Upstream) probeURL() string {
 // ask makes one probe, with the fields and the key that requests have, and
 // returns how it failed, "" if it did not. A redirect is a failure: it says
 // that the health is to be asked of somebody else. Nothing is known if there was
-// no descriptor or port for the probe.
+// no descriptor or port for the probe, or if this process was paused meanwhile.
 func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, known bool) {
+	begin := time.Now()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.probeURL(), nil)
 	if err != nil {
 		return err.Error(), true
@@ -116,11 +117,11 @@ func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, kno
 	u.sign(r.Header)
 	res, err := c.Do(r)
 	if err != nil {
-		return u.explain(err), !reactor.LocalShortage(err)
+		return u.explain(err), u.blames(err, begin)
 	}
 	defer res.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, probeBody)); err != nil {
-		return u.explain(err), !reactor.LocalShortage(err)
+		return u.explain(err), u.blames(err, begin)
 	}
 	switch status := res.StatusCode; {
 	case 300 <= status && status < 400:
@@ -129,6 +130,16 @@ func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, kno
 		return fmt.Sprintf("status %d", status), true
 	}
 	return "", true
+}
+
+// pauseMark is by how much a probe's timeout is late when the process was paused
+// meanwhile. The response may have been there before the timeout was noticed.
+const pauseMark = 250 * time.Millisecond
+
+// blames reports whether a probe that failed says anything about the upstream.
+func (u *Upstream) blames(err error, begin time.Time) bool {
+	paused := time.Since(begin) > u.Health.Timeout+pauseMark
+	return !paused && !reactor.LocalShortage(err)
 }
 
 // explain says what went wrong without repeating the URL.
