@@ -83,8 +83,7 @@ type pass struct {
 // enter takes a place at the upstream, if one is free and the breaker allows
 // it; last says that there is no other target.
 func (s *Standing) enter(limit int, last bool, now time.Time) (p pass, why Why) {
-	if n := s.running.Add(1); limit > 0 && n > int64(limit) {
-		s.running.Add(-1)
+	if !s.place(limit) {
 		return p, Full
 	}
 	generation, trial, ok := s.Breaker.allow(now, last)
@@ -93,6 +92,25 @@ func (s *Standing) enter(limit int, last bool, now time.Time) (p pass, why Why) 
 		return p, Broken
 	}
 	return pass{s, generation, trial}, Granted
+}
+
+// place counts a request, if the upstream has fewer than limit. The count is
+// never beyond it, not even for a moment in which another request would be
+// refused.
+func (s *Standing) place(limit int) bool {
+	if limit <= 0 {
+		s.running.Add(1)
+		return true
+	}
+	for {
+		n := s.running.Load()
+		if n >= int64(limit) {
+			return false
+		}
+		if s.running.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 func (p pass) leave() { p.of.running.Add(-1) }
