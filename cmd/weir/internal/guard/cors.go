@@ -23,10 +23,10 @@ const (
 // rules of the WHATWG's Fetch standard, if it may. Nobody is let in with
 // cookies: who may ask is for keys to say.
 func (p *Policy) Mark(w *weir.Response, r *weir.Request) {
-	if !p.hasOrigins(r) {
+	fields, origin := w.Header(), r.Header().View("Origin")
+	if !p.hasOrigins(r, origin) {
 		return
 	}
-	fields, origin := w.Header(), r.Header().View("Origin")
 	if !p.anyOrigin {
 		vary(fields, "Origin")
 	}
@@ -41,9 +41,13 @@ func (p *Policy) Mark(w *weir.Response, r *weir.Request) {
 	set(w, "Access-Control-Expose-Headers", "*")
 }
 
-// hasOrigins reports whether there may be pages of other origins at all.
-func (p *Policy) hasOrigins(r *weir.Request) bool {
-	return len(p.Origins) > 0 || p.Origins == nil && onLoopback(r.ListenAddr())
+// hasOrigins reports whether it matters which origin asks. By default that is
+// not said to programs, which are nearly all that ask and have none.
+func (p *Policy) hasOrigins(r *weir.Request, origin []byte) bool {
+	if p.Origins == nil {
+		return origin != nil && onLoopback(r.ListenAddr())
+	}
+	return len(p.Origins) > 0
 }
 
 // Preflight answers a page that asks whether it may ask, and reports whether

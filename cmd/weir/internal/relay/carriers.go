@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"slices"
 
 	"weir/http1"
 )
@@ -9,13 +10,16 @@ import (
 // Carriers are the fields and query parameters in which clients send their keys,
 // to this gateway or another one. What comes in them is for the gateway and not
 // for any upstream (G12).
-type Carriers struct{ fields, query *http1.FieldSet }
+type Carriers struct {
+	fields *http1.FieldSet // and those that the gateway writes itself, so that one look is enough
+	query  *http1.FieldSet
+}
 
 // NewCarriers returns the known carriers and those that are named, in any case.
 func NewCarriers(fields, query []string) *Carriers {
 	return &Carriers{
-		http1.NewFieldSet(append(keyFields[:], fields...)...),
-		http1.NewFieldSet(append(keyParams[:], query...)...),
+		http1.NewFieldSet(slices.Concat(ownFields[:], keyFields[:], fields)...),
+		http1.NewFieldSet(slices.Concat(keyParams[:], query)...),
 	}
 }
 

@@ -20,7 +20,7 @@ func (g *Gateway) fields(dst []upstream.View, r *weir.Request, m *made) []upstre
 	h, keys, passed := r.Header(), g.carriers(), false
 	for name, value := range h.Views() {
 		switch {
-		case h.ClassOf(name)&not != 0, ownFields.Has(name), keys.fields.Has(name):
+		case h.ClassOf(name)&not != 0, keys.fields.Has(name):
 		case is(name, "via"):
 			passed = true
 		default:
@@ -47,7 +47,7 @@ var (
 )
 
 // ownFields are those that the gateway writes itself.
-var ownFields = http1.NewFieldSet("host", "content-length", "expect", "accept-encoding")
+var ownFields = [...]string{"host", "content-length", "expect", "accept-encoding"}
 
 // answerFields puts the upstream's fields into the answer, behind the request's
 // id if there is none among them (G12). Its Date stays, but for one that is

@@ -159,7 +159,7 @@ limits: {body: 64KiB}
 	reload(2, config)
 	t.Run("default", func(t *testing.T) { check(t, page, "", true) })
 	t.Run("default, local", func(t *testing.T) { check(t, local, local, true) })
-	t.Run("default, no page", func(t *testing.T) { check(t, "", "", true) })
+	t.Run("default, no page", func(t *testing.T) { check(t, "", "", false) })
 	reload(3, config+"cors: {origins: []}\n")
 	t.Run("none, local", func(t *testing.T) { check(t, local, "", false) })
 	t.Run("none, no page", func(t *testing.T) { check(t, "", "", false) })
