@@ -238,13 +238,13 @@ func TestNextChunkIsCancelledLast(t *testing.T) {
 			var calls []call
 			m := new(weir.Mux)
 			m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
-				w.StreamFrom(weir.Paced(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, bool) {
+				w.StreamFrom(weir.Paced(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
 					*n++
 					calls = append(calls, call{*n, cancelled})
 					if cancelled {
-						return append(dst, "never"...), false
+						return append(dst, "never"...), nil
 					}
-					return append(dst, 'x'), *n == test.steps
+					return append(dst, 'x'), endIf(*n == test.steps)
 				}), time.Second))
 			}))
 			atDesk(t, m, nil, func(d *desk) {

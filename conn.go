@@ -42,10 +42,11 @@ type conn struct {
 	listed     bool // guarded by the output's lock: among the connections that batches have the loop write
 	prev, next *conn
 
-	input int64 // bytes taken from the server's budget for what was not consumed
-	timer wheel.Timer
-	since time.Time // head: of its first byte, or of the beginning of idleness
-	pause time.Time // body: since when the handler has been behind
+	input   int64 // bytes taken from the server's budget for what was not consumed
+	timer   wheel.Timer
+	since   time.Time // head: of its first byte, or of the beginning of idleness
+	bodyDue time.Time // body: when more of it must have come, see earn
+	pause   time.Time // body: since when the handler has been behind
 }
 
 func (c *conn) loop() *reactor.Loop { return c.rc.Loop() }
@@ -160,7 +161,7 @@ func statusOf(err error) int {
 // its body. rest is what has arrived behind the head.
 func (c *conn) begin(ex *exchange, rest []byte) bool {
 	r := &ex.req
-	r.header.parsed, r.remote, r.view = &r.head, c.rc.RemoteAddr(), true
+	r.header.parsed, r.view = &r.head, true
 	c.shard.requests.Add(1)
 	route := c.shard.find(r)
 	hasBody := r.head.Chunked() || r.head.ContentLength() > 0
@@ -168,7 +169,7 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 		route = c.keepHead(r)
 	}
 	r.route = route
-	c.srv.Trace.requestStart(ex)
+	ex.traceStart()
 	if c.shard.refusing {
 		c.turnAway()
 		return false
@@ -204,15 +205,12 @@ func (c *conn) admitted(ex *exchange) (yes bool) {
 		return true
 	}
 	ex.onLoop, ex.ended = true, c.loop().Now()
-	func() {
-		defer ex.rescue()
-		if yes = f(&ex.res, &ex.req); !yes {
-			ex.handled()
-		}
-	}()
-	if yes {
+	switch returned := ex.call("OnHeaders", func() { yes = f(&ex.res, &ex.req) }, ex.crash); {
+	case returned && yes:
 		ex.onLoop = false
 		return true
+	case returned:
+		ex.handled()
 	}
 	c.inlineOver(ex)
 	return false
@@ -282,9 +280,10 @@ func (c *conn) refuse(err error) {
 		ex.endBody(err)
 		return
 	}
+	ex.traceStart() // a head that could not be parsed has none yet
 	if f := ex.onBody; f != nil {
 		ex.onBody = nil
-		f(nil, err)
+		ex.callOnBody(f, nil, err)
 	}
 	ex.forgetBody()
 	status := statusOf(err)
@@ -296,13 +295,13 @@ func (c *conn) refuse(err error) {
 	}
 	ex.served = true
 	ex.stream.leave(err)
-	ex.errorAnswer(status, err)
+	ex.answerError(status, err)
 	c.settle()
 }
 
 // refuseRunning is refuse while the handler runs and has the Response in its
-// hands: it is told, and when it returns the error response is sent instead of
-// its own.
+// hands: that is reported to it, and when it returns the error response is sent
+// instead of its own.
 func (c *conn) refuseRunning(ex *exchange, err error) {
 	c.rc.Lock()
 	if ex.committed || ex.over.Load() {
@@ -314,9 +313,12 @@ func (c *conn) refuseRunning(ex *exchange, err error) {
 	}
 	ex.stream.leave(err)
 	c.waiting = true
-	f := ex.farewell(err)
-	c.rc.Unlock()
-	f.announce()
+	if ex.served { // and left a detached stream
+		ex.answerError(statusOf(err), err)
+		return
+	}
+	ex.tell()
+	ex.unlockOnLoop()
 }
 
 // spoilt ends a connection whose request turned out bad when its answer had
@@ -362,9 +364,13 @@ func (c *conn) nextRequest(left int) bool {
 	last := ex.close
 	c.since = ex.ended
 	c.held = c.rc.Backlogged()
+	hooks := ex.hooks != nil
 	c.rc.Unlock()
 	c.ex = nil
 	ex.stopBeat()
+	if hooks {
+		ex.runHooks() // before it is recycled
+	}
 	c.shard.recycle(ex)
 	if last || c.rc.InputEnded() && left == 0 {
 		c.over()
@@ -443,12 +449,15 @@ func (c *conn) Drained() {
 		return
 	}
 	s := &c.ex.stream
-	if s.pump != nil {
-		s.pump.post()
+	c.rc.Lock()
+	p := s.pump
+	c.rc.Unlock()
+	if p != nil {
+		p.post()
 	}
 	if f := s.onRoom; f != nil {
 		s.onRoom = nil
-		f()
+		c.ex.call("function given to Behind", f, c.ex.crash)
 	}
 }
 
@@ -500,18 +509,28 @@ func (c *conn) lost(at time.Time) {
 	c.end(ex, ErrClientGone)
 }
 
-// end ends the connection of an answer that will not be whole: a part of it
-// must not be taken for the whole, but what was answered before is to arrive.
+// end ends the connection of a response that will not be whole: a part of it
+// must not be taken for the whole, but what was sent before is to arrive. The
+// client sees from the framing of the body that its end is missing, if that is
+// known; the connection is reset where it cannot, as with HTTP/1.0, and of a
+// client that has disconnected, which takes nothing any more. One that does not
+// take what is pending is reset after Timeouts.WriteStall.
 func (c *conn) end(ex *exchange, cause error) {
 	c.rc.Lock()
-	begun := ex.committed
+	shown := !ex.committed || ex.shownCut() && !errors.Is(cause, ErrClientGone)
 	c.rc.Unlock()
-	if begun {
-		c.rc.Abort(cause)
-	} else {
+	if shown {
 		c.over()
+	} else {
+		c.rc.Abort(cause)
 	}
 	ex.reportCut()
+}
+
+// shownCut reports whether the framing of a body that has begun shows that it
+// is not whole. The lock is held.
+func (ex *exchange) shownCut() bool {
+	return ex.stream.chunks || ex.length > 0 && ex.sent.Bytes < ex.length-1
 }
 
 func (c *conn) streaming() bool {

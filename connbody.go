@@ -18,7 +18,8 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	limit := r.route.bodyLimit(c.srv)
 	whole := length >= 0 && length <= int64(len(rest)) // an early answer need not close: the body is here to be skipped
 	ex.unread = !whole
-	ex.left, ex.started = length, c.loop().Now()
+	ex.left = length
+	c.bodyDue = c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
 	ex.decoder = chunked.Decoder{MaxBody: limit}
 	c.phase = phaseBody
 	if !c.admitted(ex) {
@@ -37,7 +38,7 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		return false
 	}
 	ask := r.head.ExpectContinue() && len(rest) == 0
-	c.startTimer(c.bodyDue())
+	c.startTimer(c.bodyDue)
 	if r.route.mode == inlineArriving {
 		ex.awaited = ask
 		if c.serveInline(ex); ex.over.Load() {
@@ -90,6 +91,7 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		done = ex.left == 0
 	}
 	ex.received += int64(n)
+	c.earn(n)
 	if len(data) > 0 && !ex.skip && !c.keepBody(ex, data) {
 		c.refuse(ErrBodiesFull)
 		return n, false
@@ -124,8 +126,11 @@ func (c *conn) keepBody(ex *exchange, data []byte) bool {
 		return ok
 	}
 	if f := ex.onBody; f != nil {
-		f(data, nil)
+		ex.callOnBody(f, data, nil)
 		return true
+	}
+	if ex.req.route.mode == inlineArriving {
+		return true // its handler has not asked for it
 	}
 	if !ex.growBody(len(data)) {
 		return false
@@ -139,7 +144,7 @@ func (c *conn) resumeBody() {
 	if c.pause.IsZero() {
 		return
 	}
-	c.ex.started = c.ex.started.Add(c.loop().Now().Sub(c.pause)) // the client was not to blame
+	c.bodyDue = c.bodyDue.Add(c.loop().Now().Sub(c.pause)) // the client was not to blame
 	c.pause = time.Time{}
 	c.rc.Resume()
 }
@@ -161,7 +166,7 @@ func (c *conn) bodyDone(ex *exchange) {
 	case ex.req.route.mode == inlineArriving:
 		c.phase = phaseAnswering
 		if f != nil {
-			f(nil, io.EOF)
+			ex.callOnBody(f, nil, io.EOF)
 		}
 	default:
 		c.dispatch(ex)

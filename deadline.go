@@ -55,7 +55,7 @@ func (c *conn) due(now time.Time) time.Time {
 		if !c.pause.IsZero() {
 			return now.Add(t.BodyGrace)
 		}
-		return c.bodyDue()
+		return c.bodyDue
 	case phaseAnswering:
 		if c.answered() {
 			return c.ex.ended.Add(c.shard.idle)
@@ -64,13 +64,19 @@ func (c *conn) due(now time.Time) time.Time {
 	return now.Add(t.Idle)
 }
 
-// bodyDue is when the body falls below its least pace, if nothing more comes.
-func (c *conn) bodyDue() time.Time {
+// earn moves the moment at which more of the body must have come. Each byte
+// earns the time that it takes at Limits.BodyRate, but what is earned never
+// reaches further than BodyGrace: the body is refused after that long without a
+// byte, or when it falls short of the rate by as much, however much came before.
+func (c *conn) earn(n int) {
+	most := c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
 	rate := int64(c.srv.Limits.BodyRate)
 	if rate < 0 {
-		return c.loop().Now().Add(never)
+		c.bodyDue = most
+		return
 	}
-	whole, rest := c.ex.received/rate, c.ex.received%rate // apart: in nanoseconds 9 GB overflow
-	earned := time.Duration(whole)*time.Second + time.Duration(rest)*time.Second/time.Duration(rate)
-	return c.ex.started.Add(c.srv.Timeouts.BodyGrace + earned)
+	c.bodyDue = c.bodyDue.Add(time.Duration(int64(n) * int64(time.Second) / rate)) // n is of one read: no overflow
+	if c.bodyDue.After(most) {
+		c.bodyDue = most
+	}
 }

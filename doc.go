@@ -4,14 +4,16 @@
 // Stream, which is fed in one of three ways. Pushed: any goroutine calls
 // Stream.Send. Pumped: the event loop pulls chunks from a Source. Generated: a
 // range-over-func sequence yields them. In each case the first chunk commits
-// the head, each chunk leaves as soon as it is made, and the peer's departure
-// is told at once and exactly once.
+// the head, each chunk leaves as soon as it is made, and a disconnect is
+// reported at once and exactly once.
 //
 //	mux := new(weir.Mux)
 //	mux.HandleInline("GET /numbers", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-//		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, bool) {
-//			*n++
-//			return strconv.AppendInt(dst, int64(*n), 10), *n == 10
+//		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
+//			if *n++; *n > 10 {
+//				return dst, io.EOF
+//			}
+//			return strconv.AppendInt(dst, int64(*n), 10), nil
 //		}))
 //	}))
 //	srv := &weir.Server{Handler: mux}

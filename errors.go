@@ -51,18 +51,23 @@ var (
 	// ErrBadPath is the reason for a 400: the path encodes a NUL, or cannot be
 	// redirected to.
 	ErrBadPath = errors.New("weir: bad path")
+	// ErrHeadSent is the error for a change of status or fields that comes too
+	// late: they were sent, or fixed by Stream.Heartbeat.
+	ErrHeadSent = errors.New("weir: the head of the response was sent already")
 	// ErrBlockingOnLoop is the answer to what would block, called by a handler
 	// that was registered with HandleInline.
 	ErrBlockingOnLoop = errors.New("weir: would block the event loop; register the handler with Handle")
 )
 
-// PanicError is what OnError is called with for a handler that panicked.
+// PanicError is the failure of a response whose handler, or another function
+// of the user's, panicked.
 type PanicError struct {
-	Value any
+	What  string // what panicked: "handler", "source", …
+	Value any    // of the panic
 	Stack []byte
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("weir: handler panicked: %v", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("weir: %s panicked: %v", e.What, e.Value) }
 
 // departure turns the reactor's cause for a connection's end into weir's.
 func departure(cause error) error {

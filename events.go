@@ -41,9 +41,8 @@ type eventHandler struct {
 }
 
 func (h *eventHandler) Serve(w *Response, r *Request) {
-	if h.heartbeat > 0 && !w.ex.onLoop && !w.ex.bodyless() {
-		w.eventStream()
-		w.Stream().Heartbeat(h.heartbeat)
+	if h.heartbeat > 0 && !w.ex.onLoop && !w.bodyless(r) {
+		w.EventStream().Heartbeat(h.heartbeat)
 	}
-	_ = w.StreamEvents(h.gen(r)) // the client or the answer has been told
+	_ = w.StreamEvents(h.gen(r)) // reported already
 }

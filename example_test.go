@@ -95,13 +95,16 @@ func ExampleStream_Detach() {
 func ExampleNextChunk() {
 	mux := new(weir.Mux)
 	mux.HandleInline("GET /countdown", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		w.StreamFrom(weir.NextChunk(3, func(n *int, dst []byte, cancelled bool) (chunk []byte, done bool) {
+		w.StreamFrom(weir.NextChunk(3, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
 			if cancelled {
-				return dst, true // the client has left: free what the state holds
+				return dst, nil // the client has disconnected: free what the state holds
+			}
+			if *n == 0 {
+				return dst, io.EOF
 			}
 			dst = append(strconv.AppendInt(dst, int64(*n), 10), '\n')
 			*n--
-			return dst, *n == 0
+			return dst, nil
 		}))
 	}))
 	show(mux, "/countdown")
@@ -116,9 +119,11 @@ func ExampleNextChunk() {
 func ExamplePaced() {
 	mux := new(weir.Mux)
 	mux.HandleInline("GET /slowly", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		source := weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, bool) {
-			*n++
-			return append(dst, '.'), *n == 5
+		source := weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, error) {
+			if *n++; *n > 5 {
+				return dst, io.EOF
+			}
+			return append(dst, '.'), nil
 		})
 		w.StreamFrom(weir.Paced(source, 5*time.Millisecond))
 	}))

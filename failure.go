@@ -27,14 +27,13 @@ type failure struct {
 // failure describes the exchange. The lock is held.
 func (ex *exchange) failure(err error) failure {
 	r := &ex.req
-	return failure{r.Pattern(), ex.stream.id, r.remote, ex.res.Status(), ex.sent.Bytes, err}
+	return failure{r.Pattern(), ex.stream.id, r.remote, ex.out.Status(), ex.sent.Bytes, err}
 }
 
 // explain logs why an error response is sent, lets OnError shape it, and makes
-// its body the line if it has none.
-func (ex *exchange) explain(f failure, line string) {
+// its body the line if it has none. No lock is held.
+func (ex *exchange) explain(w *Response, f failure, line string) {
 	ex.srv.logFailure("weir: request failed", f)
-	w := &ex.res
 	if ex.srv.OnError != nil {
 		ex.callOnError(w, f.err)
 	}
@@ -46,9 +45,9 @@ func (ex *exchange) explain(f failure, line string) {
 // refuse makes the response an error response of the server's own. The fields
 // that were set before stay. Handler's goroutine.
 func (w *Response) refuse(status int, err error, line string) {
-	w.status, w.body, w.failing = status, w.body[:0], true
-	w.ex.explain(w.ex.failure(err), line)
-	w.failing = false
+	w.status, w.body, w.plain = status, w.body[:0], true
+	w.ex.explain(w, w.ex.failure(err), line)
+	w.plain = false
 }
 
 // reportCut logs and reports to OnError, once, that a response ended before it
@@ -68,17 +67,12 @@ func (ex *exchange) reportCut() {
 	o.Unlock()
 	ex.srv.logFailure("weir: response cut", f)
 	if ex.srv.OnError != nil {
-		ex.callOnError(&Response{ex: ex, header: Header{framed: true}, status: f.status, failing: true, final: true}, cause)
+		ex.callOnError(&Response{ex: ex, header: Header{framed: true}, status: f.status, plain: true, final: true}, cause)
 	}
 }
 
 func (ex *exchange) callOnError(w *Response, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			ex.srv.log().Error("weir: OnError panicked", "panic", p)
-		}
-	}()
-	ex.srv.OnError(w, &ex.req, err)
+	ex.call("OnError", func() { ex.srv.OnError(w, &ex.req, err) }, nil)
 }
 
 // failureLevel is the level at which a failure is logged: errors of handlers as
@@ -105,7 +99,7 @@ func failureLevel(err error) slog.Level {
 func (s *Server) logFailure(what string, f failure) {
 	level := failureLevel(f.err)
 	var panicked *PanicError
-	if errors.As(f.err, &panicked) { // logPanic has logged it
+	if errors.As(f.err, &panicked) { // it was logged, with its stack
 		return
 	}
 	lost, ok := s.mayLog(level)
@@ -124,15 +118,6 @@ func (s *Server) logFailure(what string, f failure) {
 	}
 	attrs = append(attrs, slog.Int("status", f.status), slog.Int64("bytes", f.bytes), slog.String("err", f.err.Error()))
 	s.logLine(level, what, lost, attrs)
-}
-
-// logPanic logs that user code has panicked.
-func (s *Server) logPanic(whose, pattern string, err *PanicError) {
-	if lost, ok := s.mayLog(slog.LevelError); ok {
-		s.logLine(slog.LevelError, "weir: "+whose+" panicked", lost, []slog.Attr{
-			slog.String("pattern", pattern), slog.Any("panic", err.Value), slog.String("stack", string(err.Stack)),
-		})
-	}
 }
 
 // mayLog reports whether a line that clients can bring about as often as they

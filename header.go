@@ -22,6 +22,7 @@ type Header struct {
 	fields []headerField  // of a request: those that were added
 	parsed *http1.Request // a request's own fields, as long as none of them is changed
 	framed bool           // a response's: framing fields are refused
+	ex     *exchange      // of a handler's response, whose head may have been sent; else nil
 	close  bool           // Connection: close was set
 	date   string         // a response's, by SetDate; "" = the time of its making
 	dated  string         // the date that SetDate took last
@@ -166,8 +167,8 @@ func (h *Header) Len() int {
 
 // Set replaces all values of the named field with value. A name that is no
 // token, a value with CR, LF, NUL or another control character, and, in a
-// response, a field that the server writes itself are refused with an error
-// and change nothing. "Connection: close" closes the connection after the
+// response, a field that the server writes itself and any field once the head
+// was sent (ErrHeadSent) are refused with an error and change nothing. "Connection: close" closes the connection after the
 // answer.
 func (h *Header) Set(name, value string) error {
 	if ok, err := h.check(name, value); !ok {
@@ -200,6 +201,9 @@ func (h *Header) Add(name, value string) error {
 // AddBytes is Add for bytes. It copies them, but not for a field that the last
 // answer had in the same place.
 func (h *Header) AddBytes(name, value []byte) error {
+	if h.ex.headSent("") {
+		return ErrHeadSent
+	}
 	if n := len(h.fields); n < cap(h.fields) {
 		if last := &h.fields[:n+1][n]; len(name) > 0 && last.name == string(name) && last.value == string(value) {
 			h.fields = h.fields[:n+1]
@@ -211,12 +215,18 @@ func (h *Header) AddBytes(name, value []byte) error {
 
 // Del removes all fields of that name.
 func (h *Header) Del(name string) {
+	if h.ex.headSent("Header.Del") {
+		return
+	}
 	h.own()
 	h.drop(name, 0)
 }
 
 // Clear removes all fields.
 func (h *Header) Clear() {
+	if h.ex.headSent("Header.Clear") {
+		return
+	}
 	h.own()
 	clear(h.fields)
 	h.fields, h.close, h.date = h.fields[:0], false, ""
@@ -226,6 +236,9 @@ func (h *Header) Clear() {
 // fields of the last answer are still there, behind the end: the same field in
 // the same place was checked before.
 func (h *Header) check(name, value string) (bool, error) {
+	if h.ex.headSent("") {
+		return false, ErrHeadSent
+	}
 	if n := len(h.fields); n < cap(h.fields) {
 		if last := &h.fields[:n+1][n]; last.name == name && last.value == value && name != "" {
 			return true, nil
@@ -275,7 +288,7 @@ func (h *Header) reset() {
 			*f = headerField{} // too much to be kept for check
 		}
 	}
-	*h = Header{fields: h.fields[:0], framed: h.framed, dated: h.dated}
+	*h = Header{fields: h.fields[:0], framed: h.framed, ex: h.ex, dated: h.dated}
 }
 
 // sameName compares names of fields, which are ASCII.

@@ -7,14 +7,25 @@ import (
 	"weir/sse"
 )
 
-// Heartbeat has a comment sent whenever the stream was silent that long and
-// nothing waits to be sent. It is for event streams. The first one commits the
-// head. Zero is the default, 30 s; negative turns it off.
+// Heartbeat sends a comment whenever the stream was silent that long and nothing
+// waits to be sent. It is for event streams: the head gets their fields where
+// the handler has not set them. Status and fields are fixed from then on, as by
+// Commit, but sent with the first comment, if no chunk comes before. Zero is the
+// default, 30 s; negative turns it off.
 func (s *Stream) Heartbeat(every time.Duration) {
 	if every == 0 {
 		every = defaultHeartbeat
 	}
-	s.ex.conn.loop().Post(&heartbeatTask{s, every})
+	ex := s.ex
+	if every > 0 {
+		ex.rc.Lock()
+		if s.state() == nil {
+			s.promiseEvents()
+			ex.freeze()
+		}
+		ex.rc.Unlock()
+	}
+	ex.conn.loop().Post(&heartbeatTask{s, every})
 }
 
 type heartbeatTask struct {
@@ -75,15 +86,12 @@ func (b *heartbeat) Timeout(t *wheel.Timer) {
 			rc.Unlock()
 			break
 		}
-		if !s.ex.committed {
-			s.ex.res.eventStream()
-		}
 		if s.ready(0) != nil {
 			return
 		}
 		buf := rc.Buffer()
 		buf.B = s.frame(buf.B, heartbeatComment)
-		rc.Defer()
+		s.ex.flushLater()
 	}
 	loop.StartTimer(t, due)
 }

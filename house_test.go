@@ -305,13 +305,13 @@ func (h *house) pumped(m *weir.Mux) {
 		c.s = w.StreamFrom(weir.Paced(c, time.Second))
 	}))
 	m.HandleInline("GET /steps", inline(func(w *weir.Response, _ *weir.Request) {
-		w.StreamFrom(weir.Paced(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, bool) {
+		w.StreamFrom(weir.Paced(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
 			if cancelled {
 				h.note(fmt.Sprintf("cancelled after %d", *n))
-				return append(dst, "never"...), false // L5
+				return append(dst, "never"...), nil // L5
 			}
 			*n++
-			return strconv.AppendInt(dst, int64(*n), 10), false
+			return strconv.AppendInt(dst, int64(*n), 10), nil
 		}), time.Second))
 	}))
 }

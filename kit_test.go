@@ -98,6 +98,20 @@ func (d *desk) exchange(request string) (status, body string) {
 	return strings.TrimPrefix(status, "HTTP/1.1 "), body
 }
 
+// truncated is the body of a response that has failed when all that has come is
+// read: what was accepted, without its last chunk, and FIN behind it.
+func (d *desk) truncated(c *memloop.Client) (body string) {
+	d.Helper()
+	got := d.seen(c)
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		d.Errorf("got %v behind %q, want FIN", err, got)
+	}
+	if _, body = cutHead(got); strings.HasSuffix(body, "0\r\n\r\n") {
+		d.Errorf("got %q, want it without the last chunk", body)
+	}
+	return body
+}
+
 // response reads one answer from a connection.
 func response(t testing.TB, r *bufio.Reader) (*http.Response, string) {
 	t.Helper()

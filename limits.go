@@ -25,7 +25,7 @@ type Limits struct {
 	Handlers  int   // goroutine handlers at once: 10,000; 503
 	Streams   int   // streams at once: no limit; 503
 	Conns     int   // connections: what the limit on open files allows, and no more if negative; the one idle longest is closed, else 503
-	BodyRate  int   // least pace of a request body after Timeouts.BodyGrace, bytes a second: 256; 408
+	BodyRate  int   // least pace of a request body, bytes a second: 256; 408 when it is Timeouts.BodyGrace behind; negative: it may be as slow as it likes, but not silent
 }
 
 // Timeouts bound every wait. Each field says its default, which zero stands for.
@@ -33,7 +33,7 @@ type Limits struct {
 // (Linger, DrainGrace, Mercy) is not given.
 type Timeouts struct {
 	Head       time.Duration // first byte to end of head: 10 s; 408
-	BodyGrace  time.Duration // before Limits.BodyRate holds: 5 s
+	BodyGrace  time.Duration // how far a body may be behind Limits.BodyRate, and without a byte: 5 s; 408
 	Idle       time.Duration // between requests: 75 s; closed silently
 	WriteStall time.Duration // client acknowledges no byte: 30 s; cut with ErrSlowClient
 	Linger     time.Duration // for the client to read the last response: 2 s

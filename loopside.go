@@ -36,7 +36,7 @@ func (s *Stream) Push(p []byte) error {
 	}
 	b := rc.Buffer()
 	b.B = s.frame(b.B, p)
-	rc.Defer()
+	s.ex.flushLater()
 	return nil
 }
 
@@ -81,12 +81,20 @@ func (r *Request) OnBody(f func(p []byte, err error)) {
 	ex := r.ex
 	ex.onBody = f
 	if ex.conn.phase != phaseBody {
-		f(nil, io.EOF)
+		ex.callOnBody(f, nil, io.EOF)
 		return
 	}
 	if ex.awaited {
 		ex.awaited = false
 		ex.conn.sendContinue()
+	}
+}
+
+// callOnBody calls what was given to OnBody. One that panics is not called
+// again.
+func (ex *exchange) callOnBody(f func([]byte, error), p []byte, err error) {
+	if !ex.call("function given to OnBody", func() { f(p, err) }, ex.crash) {
+		ex.onBody = func([]byte, error) {}
 	}
 }
 

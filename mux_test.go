@@ -111,9 +111,9 @@ func TestMiddlewareOrder(t *testing.T) {
 	m := new(weir.Mux)
 	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
 		trail = append(trail, "handler")
-		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, bool) {
+		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, error) {
 			*n++
-			return append(dst, 'x'), *n == 3
+			return append(dst, 'x'), endIf(*n == 3)
 		}))
 	}), mark("outer"), mark("inner"))
 	atDesk(t, m, nil, func(d *desk) {

@@ -69,16 +69,6 @@ func (n *native) call(w *Response, r *Request, sink *nativeSink) {
 	}
 }
 
-// refuse makes an error the response, if nothing was sent of another.
-func (ex *exchange) refuse(err error) {
-	ex.rc.Lock()
-	if ex.over.Load() || ex.committed {
-		ex.rc.Unlock()
-		return
-	}
-	ex.errorAnswer(statusOf(err), err)
-}
-
 // nativeCall is a Request as a plugin.Call.
 type nativeCall struct {
 	r     *Request
@@ -131,8 +121,6 @@ func (n *nativeSink) leave() {
 func (n *nativeSink) Detach()           { n.s.Detach() }
 func (n *nativeSink) Abort(cause error) { n.s.Abort(cause) }
 
-var errHeadSent = errors.New("weir: the head of the answer was sent already")
-
 func (n *nativeSink) Send(p []byte) error    { return n.s.Send(p) }
 func (n *nativeSink) TrySend(p []byte) error { return n.s.TrySend(p) }
 func (n *nativeSink) Cancelled() bool        { return n.s.Ended() && n.s.Cause() != nil }
@@ -150,7 +138,7 @@ func (n *nativeSink) Cause() error {
 func (n *nativeSink) Flush() error { return n.s.Commit() }
 
 func (n *nativeSink) SetStatus(code int) {
-	n.headOpen(func() error { n.w.SetStatus(code); return nil })
+	_ = n.headOpen(func() error { n.w.SetStatus(code); return nil }) // SetStatus itself says so in the log
 }
 
 func (n *nativeSink) SetHeader(name, value string) error {
@@ -162,8 +150,8 @@ func (n *nativeSink) headOpen(change func() error) error {
 	rc := n.s.ex.rc
 	rc.Lock()
 	defer rc.Unlock()
-	if n.s.ex.committed || n.s.ex.over.Load() {
-		return errHeadSent
+	if n.s.ex.over.Load() {
+		return ErrHeadSent
 	}
 	return change()
 }

@@ -60,7 +60,7 @@ func (s *Stream) add(p []byte) (*conn, error) {
 	} else {
 		c.listed = true
 	}
-	rc.Unlock()
+	s.ex.unlock()
 	return c, nil
 }
 

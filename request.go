@@ -191,9 +191,12 @@ func (r *Request) Context() context.Context {
 	return r.ex.context()
 }
 
-// OnClose has f called once, with the cause, when the request is over: nil
-// when it was answered in full. f runs on its own goroutine, for an inline
-// handler on the event loop, where it must not block.
+// OnClose registers f to be called once, when the request ends. The cause is nil
+// if the response was sent completely. f runs on a goroutine of its own; for a
+// handler that runs on the event loop it runs there, and must not block, but
+// never within a call of Stream's or Request's methods, whichever goroutine
+// makes that: the caller may hold a lock that f takes. If the request has ended
+// already, f is called soon, in the same place.
 func (r *Request) OnClose(f func(cause error)) {
 	if r.ex != nil {
 		r.ex.onClose(f)

@@ -9,26 +9,31 @@ import (
 	"weir/sse"
 )
 
-// Response is the answer to one request. Its methods are for the handler's
+// Response is the response to one request. Its methods are for the handler's
 // goroutine, until Serve returns; those of its Stream are for any.
 //
 // The head is committed with the first chunk of a stream, or with the whole
-// buffered body when Serve returns. Until then status and fields can change.
+// buffered body when Serve returns. Until then status and fields can change;
+// after it a change is an error, ErrHeadSent, or where there is none, it is
+// logged.
 type Response struct {
-	ex      *exchange
-	header  Header
-	status  int // 0 = 200
-	body    []byte
-	failing bool // an error response is being made: Write is for its body, whatever the answer was to be
-	final   bool // it is shown to OnError, and nothing of it is sent
+	ex     *exchange
+	header Header
+	status int // 0 = 200
+	body   []byte
+	plain  bool // Write is for the body, whatever the response was to be: Error has replaced it, or this is an error response
+	final  bool // it is shown to OnError, and nothing of it is sent
 }
 
-// Header is the fields of the answer's head.
+// Header is the fields of the response's head.
 func (w *Response) Header() *Header { return &w.header }
 
 // SetStatus sets the status code, 200 by default. Codes outside 200 to 999
 // become 500.
 func (w *Response) SetStatus(code int) {
+	if w.header.ex.headSent("SetStatus") {
+		return
+	}
 	if code < 200 || code > 999 {
 		code = 500
 	}
@@ -50,18 +55,24 @@ func (w *Response) SetContentLength(n int64) error {
 	if n < 0 {
 		return fmt.Errorf("weir: content length %d is negative", n)
 	}
-	if !w.final {
+	if w.header.ex.headSent("") {
+		return ErrHeadSent
+	}
+	if w.header.ex != nil { // else it is an error response, which has its body's
 		w.ex.length = n + 1
 	}
 	return nil
 }
 
-// SetDate makes the answer say when it was made, for one that was made elsewhere
-// and is passed on (RFC 9110 6.6.1); otherwise the server writes the present
-// time. It wants an IMF-fixdate, as senders must, and refuses all else with
-// ErrDate. Header().Clear() and "" take it back. Date cannot be set with Header:
-// an answer has exactly one.
+// SetDate makes the response say when it was made, for one that was made
+// elsewhere and is passed on (RFC 9110 6.6.1); otherwise the server writes the
+// current time. It wants an IMF-fixdate, as senders must, and refuses all else
+// with ErrDate. Header().Clear() and "" take it back. Date cannot be set with
+// Header: a response has exactly one.
 func (w *Response) SetDate(date string) error {
+	if w.header.ex.headSent("") {
+		return ErrHeadSent
+	}
 	if h := &w.header; date != "" && date != h.dated {
 		if !http1.IsDate(date) {
 			return ErrDate
@@ -75,7 +86,7 @@ func (w *Response) SetDate(date string) error {
 // appendDate appends the Date field.
 func (ex *exchange) appendDate(dst []byte) []byte {
 	dst = append(dst, "Date: "...)
-	if date := ex.res.header.date; date != "" {
+	if date := ex.out.header.date; date != "" {
 		dst = append(dst, date...)
 	} else {
 		dst = append(dst, ex.srv.date(ex.now())...)
@@ -84,10 +95,11 @@ func (ex *exchange) appendDate(dst []byte) []byte {
 }
 
 // Write appends to a buffered body, sent with its Content-Length when Serve
-// returns. After Stream it is Stream().Send.
+// returns, or, if a stream is opened, as its first chunk. After Stream it is
+// Stream().Send.
 func (w *Response) Write(p []byte) (int, error) {
-	if s := &w.ex.stream; s.id != 0 && !w.failing {
-		if err := s.Send(p); err != nil {
+	if w.streaming() {
+		if err := w.ex.stream.Send(p); err != nil {
 			return 0, err
 		}
 		return len(p), nil
@@ -98,12 +110,14 @@ func (w *Response) Write(p []byte) (int, error) {
 
 // WriteString is Write of a string.
 func (w *Response) WriteString(p string) (int, error) {
-	if w.ex.stream.id != 0 && !w.failing {
+	if w.streaming() {
 		return w.Write([]byte(p))
 	}
 	w.body = append(w.body, p...)
 	return len(p), nil
 }
+
+func (w *Response) streaming() bool { return w.ex.stream.id != 0 && !w.plain }
 
 // plainText makes the body a line of text.
 func (w *Response) plainText(line string) {
@@ -111,51 +125,63 @@ func (w *Response) plainText(line string) {
 	w.body = append(append(w.body[:0], line...), '\n')
 }
 
-// Error replaces the answer by a plain one with that status and line of text.
+// Error replaces the response by a plain one with that status and line of text,
+// also when it was to be a stream, as long as nothing of it was sent. After
+// that the response fails, as by Stream.Abort.
 func (w *Response) Error(status int, line string) {
+	late := false
+	if w.streaming() {
+		var ok bool
+		if late, ok = w.ex.replace(status, line); !ok {
+			return
+		}
+		w.plain = true
+	}
 	w.SetStatus(status)
 	w.plainText(line)
+	if late {
+		w.ex.handled()
+	}
 }
 
-// Stream makes the answer a pushed stream. It ends when Serve returns, unless
+// Stream makes the response a pushed stream. It ends when Serve returns, unless
 // it is detached. Called again it returns the same stream. When a limit on
 // concurrent streams is reached, the client gets 503, and the stream that is
 // returned has ended with ErrBusy.
 func (w *Response) Stream() *Stream {
-	w.ex.stream.open(w.ex)
+	w.ex.stream.open(w.ex, nil)
 	return &w.ex.stream
 }
 
-// StreamFrom makes the answer a pumped stream: after Serve has returned, the
+// EventStream is Stream for server-sent events: the head gets the fields of an
+// event stream, where the handler has not set them, so that it can be committed
+// before the first event.
+func (w *Response) EventStream() *Stream {
+	w.setEventStream()
+	return w.Stream()
+}
+
+// StreamFrom makes the response a pumped stream: after Serve has returned, the
 // event loop pulls chunks from src as fast as the client takes them. src is
 // closed in every case.
 func (w *Response) StreamFrom(src Source) *Stream {
-	s := &w.ex.stream
-	if s.id != 0 {
-		src.Close(fmt.Errorf("weir: the response is a stream already"))
-		return s
-	}
-	s.open(w.ex)
-	if cause := s.Cause(); cause != nil {
-		src.Close(cause)
-		return s
-	}
-	s.pump = newPump(s, src)
-	return s
+	w.ex.stream.open(w.ex, src)
+	return &w.ex.stream
 }
 
-// StreamSeq makes the answer a stream of what seq yields, each a chunk, on the
+// StreamSeq makes the response a stream of what seq yields, each a chunk, on the
 // handler's goroutine. It returns when seq has ended, and what ended it: nil,
 // the error that seq yielded, or why the client could not be sent to. In that
-// case yield returns false. An error of seq fails the answer: a 500 if no
-// chunk is out, else the connection is cut.
+// case yield returns false. An error of seq fails the response, as
+// Stream.Abort does.
 func (w *Response) StreamSeq(seq iter.Seq2[[]byte, error]) error {
 	return streamSeq(w, seq, (*Stream).Send)
 }
 
-// StreamEvents is StreamSeq for server-sent events.
+// StreamEvents is StreamSeq for server-sent events. An event that cannot be
+// written (sse.ErrName, sse.ErrID) fails the response, too.
 func (w *Response) StreamEvents(seq iter.Seq2[*sse.Event, error]) error {
-	w.eventStream()
+	w.setEventStream()
 	return streamSeq(w, seq, (*Stream).SendEvent)
 }
 
@@ -166,7 +192,7 @@ func streamSeq[T any](w *Response, seq iter.Seq2[T, error], send func(*Stream, T
 		return ErrBlockingOnLoop
 	}
 	s := w.Stream()
-	if ex.bodyless() {
+	if w.bodyless(&ex.req) {
 		return s.Commit()
 	}
 	for item, err := range seq {
@@ -175,13 +201,14 @@ func streamSeq[T any](w *Response, seq iter.Seq2[T, error], send func(*Stream, T
 			return err
 		}
 		if err := send(s, item); err != nil {
+			ex.fail(err) // unless the stream has ended, which is why then
 			return err
 		}
 	}
 	return s.Cause()
 }
 
-// Sent is how much of an answer has been made, for logs and metrics.
+// Sent is how much of a response has been made, for logs and metrics.
 type Sent struct {
 	Status int       // of the head; 0 = it is not committed
 	Chunks int       // of a stream
@@ -189,8 +216,8 @@ type Sent struct {
 	First  time.Time // when the first of them was made; zero = there was none
 }
 
-// Sent says how much of the answer has been made. Any goroutine may ask until
-// the request is over; the function given to OnClose learns the whole.
+// Sent returns how much of the response has been made. It is safe for concurrent
+// use until the request has ended; the function given to OnClose sees the whole.
 func (w *Response) Sent() Sent {
 	rc := w.ex.rc
 	rc.Lock()
@@ -220,9 +247,24 @@ func (ex *exchange) count(n int) {
 	ex.sent.Bytes += int64(n)
 }
 
-// eventStream sets what an event stream's head should say, where the handler
+// countChunk counts a chunk of n bytes. The lock is held.
+func (ex *exchange) countChunk(n int) {
+	if ex.sent.Bytes == 0 {
+		ex.sent.First = ex.now()
+	}
+	ex.sent.Bytes += int64(n)
+	ex.sent.Chunks++
+	if ex.trace != nil {
+		ex.traceChunk(n)
+	}
+}
+
+// setEventStream sets what an event stream's head should say, where the handler
 // has not said otherwise.
-func (w *Response) eventStream() {
+func (w *Response) setEventStream() {
+	if w.header.ex.headSent("") {
+		return
+	}
 	for _, f := range [...]headerField{
 		{"Content-Type", "text/event-stream"},
 		{"Cache-Control", "no-cache"},
@@ -237,7 +279,7 @@ func (w *Response) eventStream() {
 // reset prepares a pooled response for its next use.
 func (w *Response) reset() {
 	w.header.reset()
-	w.status, w.failing = 0, false
+	w.status, w.plain = 0, false
 	if cap(w.body) > 64<<10 {
 		w.body = nil
 	}

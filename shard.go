@@ -94,11 +94,13 @@ func (sh *shard) exchange(c *conn) *exchange {
 		ex := sh.spare[n-1]
 		sh.spare = sh.spare[:n-1]
 		ex.conn, ex.rc, ex.srv = c, c.rc, c.srv
+		ex.req.remote = c.rc.RemoteAddr()
 		return ex
 	}
 	ex := &exchange{conn: c, rc: c.rc, srv: c.srv}
-	ex.req.ex, ex.res.ex = ex, ex
-	ex.res.header.framed = true
+	ex.req.ex, ex.res.ex, ex.out = ex, ex, &ex.res
+	ex.res.header.framed, ex.res.header.ex = true, ex
+	ex.req.remote = c.rc.RemoteAddr()
 	return ex
 }
 
@@ -109,10 +111,10 @@ func (sh *shard) recycle(ex *exchange) {
 	}
 	done := ex.recycled
 	ex.reset()
-	sh.spare = append(sh.spare, ex)
 	if done != nil {
-		done()
+		ex.call("function given to Recycle", done, nil)
 	}
+	sh.spare = append(sh.spare, ex)
 }
 
 // free reports whether nobody holds the exchange, which is over: nothing of it

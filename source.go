@@ -2,9 +2,7 @@ package weir
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -16,43 +14,41 @@ const (
 	scratchSize = 16 << 10
 )
 
-// Source is pulled by the event loop. Its methods run there and must not
+// Source produces a stream on the event loop. Its methods run there, from the
+// loop itself and never from within a call of the Stream's methods, and must not
 // block.
 type Source interface {
 	// Next appends one chunk to dst, which is empty and valid until Next
 	// returns, and returns it. A chunk may come together with io.EOF, which ends
-	// the stream. ErrNotReady, without a chunk, parks the source until
-	// Stream.Wake. Any other error fails the answer.
+	// the stream. ErrNotReady, or no chunk and no error, parks the source until
+	// Stream.Wake; a paced one without either is asked again at its pace. Any
+	// other error fails the response.
 	Next(dst []byte) ([]byte, error)
 	// Close is called exactly once: with nil after io.EOF, else with why the
-	// stream ended. Next is not called any more.
+	// stream ended, or did not begin. Next is not called any more.
 	Close(cause error)
 }
 
 // NextChunk makes a Source of a step over a state. step appends one chunk to
-// dst and reports whether it was the last. When the stream ends otherwise, it
-// is called once more with cancelled = true, to free what it holds; what it
-// then returns is ignored.
-func NextChunk[S any](state S, step func(state *S, dst []byte, cancelled bool) (chunk []byte, done bool)) Source {
+// dst and returns it with the errors of Source.Next: nil while there is more,
+// io.EOF with or after the last chunk, ErrNotReady if there is no chunk until
+// Stream.Wake, any other to fail the response. When the stream does not come to
+// io.EOF, step is called once more with cancelled = true, to free what it holds;
+// what it then returns is ignored.
+func NextChunk[S any](state S, step func(state *S, dst []byte, cancelled bool) (chunk []byte, err error)) Source {
 	return &nextChunk[S]{state, step}
 }
 
 type nextChunk[S any] struct {
 	state S
-	step  func(*S, []byte, bool) ([]byte, bool)
+	step  func(*S, []byte, bool) ([]byte, error)
 }
 
-func (n *nextChunk[S]) Next(dst []byte) ([]byte, error) {
-	chunk, done := n.step(&n.state, dst, false)
-	if done {
-		return chunk, io.EOF
-	}
-	return chunk, nil
-}
+func (n *nextChunk[S]) Next(dst []byte) ([]byte, error) { return n.step(&n.state, dst, false) }
 
 func (n *nextChunk[S]) Close(cause error) {
 	if cause != nil {
-		n.step(&n.state, nil, true)
+		_, _ = n.step(&n.state, nil, true)
 	}
 }
 
@@ -66,17 +62,18 @@ type paced struct {
 
 // pump pulls one source, on the loop.
 type pump struct {
-	s      *Stream
+	ex     *exchange
 	src    Source
 	timer  wheel.Timer
 	min    time.Duration
 	next   time.Time
 	posted atomic.Bool
 	closed atomic.Bool // written on the loop
+	cause  error       // for closeTask
 }
 
-func newPump(s *Stream, src Source) *pump {
-	p := &pump{s: s, src: src}
+func newPump(ex *exchange, src Source) *pump {
+	p := &pump{ex: ex, src: src}
 	if q, ok := src.(*paced); ok {
 		p.src, p.min = q.Source, q.min
 	}
@@ -84,7 +81,7 @@ func newPump(s *Stream, src Source) *pump {
 	return p
 }
 
-// Wake has a source that answered ErrNotReady asked again. Any goroutine; a
+// Wake makes the loop call Next again on a Source that returned ErrNotReady. A
 // Wake that comes while Next is running is not lost.
 func (s *Stream) Wake() {
 	if p := s.pump; p != nil {
@@ -94,7 +91,7 @@ func (s *Stream) Wake() {
 
 func (p *pump) post() {
 	if !p.posted.Swap(true) {
-		p.s.ex.conn.loop().Post(p)
+		p.ex.conn.loop().Post(p)
 	}
 }
 
@@ -110,42 +107,49 @@ func (p *pump) Timeout(*wheel.Timer) { p.run() }
 // run pumps until the source has no more, the client is behind, or the
 // source's share of the turn is used up.
 func (p *pump) run() {
-	defer p.rescue()
+	again := false
+	p.ex.call("source", func() { again = p.pull() }, p.fail)
+	if again {
+		p.post()
+	}
+}
+
+// pull is run within the one call that rescues the source. It reports whether
+// the source has used up its share.
+func (p *pump) pull() (again bool) {
 	for share := pumpShare; share > 0; {
 		if p.closed.Load() || p.held() || p.early() {
-			return
+			return false
 		}
-		chunk, err := p.src.Next(p.s.ex.conn.shard.scratch[:0])
-		if p.closed.Load() {
-			return
+		chunk, err := p.src.Next(p.ex.conn.shard.scratch[:0])
+		if p.closed.Load() || len(chunk) > 0 && !p.send(chunk) {
+			return false
 		}
-		if len(chunk) > 0 && !p.send(chunk) {
-			return
-		}
-		share -= len(chunk) + 64
 		switch {
+		case err == nil && len(chunk) == 0 && p.min == 0: // nor a pace at which to ask again
+			return false
 		case err == nil:
 		case errors.Is(err, ErrNotReady):
-			return
+			return false
 		case errors.Is(err, io.EOF):
 			p.finish()
-			return
+			return false
 		default:
-			p.close(err)
-			p.s.ex.fail(err)
-			return
+			p.fail(err)
+			return false
 		}
+		share -= len(chunk) + 64
 	}
-	p.post()
+	return true
 }
 
 // held reports whether nothing may be added now. When the client is behind,
 // Drained starts the pump again.
 func (p *pump) held() bool {
-	rc := p.s.ex.rc
+	rc := p.ex.rc
 	rc.Lock()
 	defer rc.Unlock()
-	return p.s.state() != nil || rc.Backlogged()
+	return p.ex.stream.state() != nil || rc.Backlogged()
 }
 
 // early reports whether the pace forbids a chunk now, and comes back in time.
@@ -153,7 +157,7 @@ func (p *pump) early() bool {
 	if p.min == 0 {
 		return false
 	}
-	loop := p.s.ex.conn.loop()
+	loop := p.ex.conn.loop()
 	if now := loop.Now(); !now.Before(p.next) {
 		p.next = now.Add(p.min)
 		return false
@@ -164,7 +168,7 @@ func (p *pump) early() bool {
 
 // send adds a chunk to what leaves at the end of the turn.
 func (p *pump) send(chunk []byte) bool {
-	s, rc := p.s, p.s.ex.rc
+	s, rc := &p.ex.stream, p.ex.rc
 	rc.Lock()
 	if s.state() != nil {
 		rc.Unlock()
@@ -176,82 +180,84 @@ func (p *pump) send(chunk []byte) bool {
 	}
 	b := rc.Buffer()
 	b.B = s.frame(b.B, chunk)
-	rc.Defer()
+	p.ex.flushLater()
 	return true
 }
 
+// finish ends the stream of a source that has no more.
 func (p *pump) finish() {
 	p.close(nil)
-	rc := p.s.ex.rc
-	rc.Lock()
-	if p.s.state() != nil {
-		rc.Unlock()
+	p.ex.rc.Lock()
+	if p.ex.stream.state() != nil {
+		p.ex.rc.Unlock()
 		return
 	}
-	p.s.ex.finishStream()
+	p.ex.finishStream()
 }
 
-// close closes the source, once.
+// fail ends the stream of a source that has failed.
+func (p *pump) fail(err error) {
+	p.close(err)
+	p.ex.fail(err)
+}
+
+// close closes the source, once. On the loop.
 func (p *pump) close(cause error) {
 	if p.closed.Swap(true) {
 		return
 	}
-	p.s.ex.conn.loop().StopTimer(&p.timer)
-	p.src.Close(cause)
+	p.ex.conn.loop().StopTimer(&p.timer)
+	p.closeSource(cause)
 }
 
-// endWith has the source of an answer that has ended otherwise closed. Any
-// goroutine.
-func (p *pump) endWith(cause error) {
+func (p *pump) closeSource(cause error) {
+	p.ex.call("source's Close", func() { p.src.Close(cause) }, nil)
+}
+
+// endWith has the loop close the source of a response that has ended otherwise,
+// or did not begin. It is called once.
+func (p *pump) endWith(cause error, onLoop bool) {
 	if p.closed.Load() {
 		return
 	}
 	if cause == nil {
 		cause = ErrStreamEnded
 	}
-	p.s.ex.conn.loop().Post(&closeTask{p, cause})
-}
-
-// rescue is deferred around what runs the source.
-func (p *pump) rescue() {
-	v := recover()
-	if v == nil {
-		return
+	p.cause = cause
+	if onLoop {
+		p.ex.conn.loop().Later((*closeTask)(p))
+	} else {
+		p.ex.conn.loop().Post((*closeTask)(p))
 	}
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	p.s.ex.srv.logPanic("source", p.s.ex.req.Pattern(), err)
-	p.closeQuietly(err)
-	p.s.ex.fail(err)
-}
-
-// closeQuietly is close of a source that has panicked, or may.
-func (p *pump) closeQuietly(cause error) {
-	defer func() {
-		if v := recover(); v != nil {
-			p.s.ex.srv.log().Error("weir: closing a source panicked", "err", fmt.Sprint(v))
-		}
-	}()
-	p.close(cause)
 }
 
 // start begins to pump when the handler has returned. On the loop.
 func (p *pump) start() {
-	ex := p.s.ex
-	if ex.bodyless() {
-		p.closeQuietly(ErrNoBody)
-		_ = p.s.Commit() // ErrNoBody is what is meant
+	ex := p.ex
+	ex.rc.Lock()
+	empty := ex.stream.state() == nil && ex.bodyless()
+	ex.rc.Unlock()
+	if empty {
+		p.close(ErrNoBody)
+		_ = ex.stream.Commit() // ErrNoBody is what is meant
 		return
 	}
 	p.run()
 }
 
+// Tasks for the loop, as in tasks.go.
 type (
 	startTask pump
-	closeTask struct {
-		p     *pump
-		cause error
-	}
+	closeTask pump
 )
 
 func (t *startTask) Run() { (*pump)(t).start() }
-func (t *closeTask) Run() { t.p.closeQuietly(t.cause) }
+func (t *closeTask) Run() { (*pump)(t).close(t.cause) }
+
+// Dropped is the reactor's: the loop has stopped, and nothing runs there any
+// more.
+func (t *closeTask) Dropped() {
+	if !t.closed.Swap(true) {
+		go (*pump)(t).closeSource(t.cause)
+	}
+}

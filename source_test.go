@@ -21,6 +21,14 @@ type script struct {
 func (s *script) Next(dst []byte) ([]byte, error) { return s.next(dst) }
 func (s *script) Close(cause error)               { s.tell(cause) }
 
+// endIf is the error of a source's last chunk.
+func endIf(last bool) error {
+	if last {
+		return io.EOF
+	}
+	return nil
+}
+
 func parked(dst []byte) ([]byte, error) { return dst, weir.ErrNotReady }
 
 // A source is closed exactly once, however its stream ends.
@@ -167,9 +175,9 @@ func TestPumpWithAClientThatIsBehind(t *testing.T) {
 	const chunks = 2000
 	m := new(weir.Mux)
 	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
-		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, bool) {
+		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, error) {
 			*n++
-			return append(strconv.AppendInt(dst, int64(*n), 10), strings.Repeat(".", 95)...), *n == chunks
+			return append(strconv.AppendInt(dst, int64(*n), 10), strings.Repeat(".", 95)...), endIf(*n == chunks)
 		}))
 	}))
 	var want strings.Builder

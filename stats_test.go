@@ -153,10 +153,14 @@ func TestTrace(t *testing.T) {
 		trail = append(trail, fmt.Sprintf(format, args...))
 	}
 	trace := &weir.Trace{
-		RequestStart: func(r *weir.Request) { note("start %s", r.Path()) },
-		FirstByte:    func(r *weir.Request) { note("first %s", r.Path()) },
-		Chunk:        func(r *weir.Request, n int) { note("chunk %s %d", r.Path(), n) },
-		RequestEnd:   func(r *weir.Request, cause error) { note("end %s %v", r.Path(), cause) },
+		Start: func(r *weir.Request) any { note("start %s", r.Path()); return "trace of " + string(r.Path()) },
+		Head:  func(_ *weir.Request, state any, sent weir.Sent) { note("head, %s, %d", state, sent.Status) },
+		Chunk: func(_ *weir.Request, state any, sent weir.Sent, n int) {
+			note("chunk, %s, %d of %d", state, n, sent.Bytes)
+		},
+		End: func(_ *weir.Request, state any, sent weir.Sent, cause error) {
+			note("end, %s, %d, %d bytes, %v", state, sent.Status, sent.Bytes, cause)
+		},
 	}
 	m := mux(map[string]func(*weir.Response, *weir.Request){
 		"GET /push": func(w *weir.Response, _ *weir.Request) { _ = w.Stream().Send([]byte("xyz")) },
@@ -177,10 +181,10 @@ func TestTrace(t *testing.T) {
 		synctest.Wait()
 	})
 	want := []string{
-		"start /inline", "first /inline", "end /inline <nil>",
-		"start /push", "first /push", "chunk /push 3", "end /push <nil>",
-		"start /fail", "first /fail", "end /fail no luck",
-		"start /hold", "end /hold weir: client left",
+		"start /inline", "head, trace of /inline, 200", "end, trace of /inline, 200, 3 bytes, <nil>",
+		"start /push", "head, trace of /push, 200", "chunk, trace of /push, 3 of 3", "end, trace of /push, 200, 3 bytes, <nil>",
+		"start /fail", "head, trace of /fail, 500", "end, trace of /fail, 500, 22 bytes, no luck",
+		"start /hold", "end, trace of /hold, 0, 0 bytes, weir: client left",
 	}
 	if !slices.Equal(trail, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(trail, "\n"), strings.Join(want, "\n"))

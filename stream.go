@@ -16,17 +16,19 @@ const writeThrough = 16 << 10
 
 var errLength = errors.New("weir: stream does not have the length that was announced")
 
-// Stream is the body of an answer that is sent while it is made. Every method
-// may be called from any goroutine and at any time; after the end they return
-// its cause and do nothing else.
+// Stream is a response body that is sent while it is made. Its methods are safe
+// for concurrent use, but for Push, End and Behind, and may be called at any
+// time; after the end they return its cause and do nothing else.
 //
 // What is sent leaves at once. Above the connection's high mark Send waits
-// until the client has taken some, or is gone.
+// until the client has taken some, or has disconnected. What was written with
+// Response.Write before the stream was opened is its first chunk.
 type Stream struct {
 	ex       *exchange
-	id       uint64 // 0 = the answer is no stream
+	id       uint64 // 0 = the response is not a stream
 	chunks   bool   // the body is in chunks
 	detached bool
+	typed    bool   // the head is known to have a Content-Type, for events
 	slot     *Route // whose limit it counts for, while it runs
 	refusal  error  // why it is answered with an error instead
 	pump     *pump
@@ -38,36 +40,52 @@ type Stream struct {
 // ID is the stream's number, unique in this process, from 1.
 func (s *Stream) ID() uint64 { return s.id }
 
-// open makes the exchange's answer a stream, once.
-func (s *Stream) open(ex *exchange) {
-	rc := ex.rc
-	rc.Lock()
+// open makes the exchange's response a stream, once, which src feeds if that is
+// not nil. A src that finds no open stream is closed.
+func (s *Stream) open(ex *exchange, src Source) {
+	var p *pump
+	if src != nil {
+		p = newPump(ex, src)
+	}
+	ex.rc.Lock()
+	refused := s.refusal
+	cause := s.begin(ex, p)
+	if s.refusal != refused {
+		ex.answerError(503, cause)
+	} else {
+		ex.unlock()
+	}
+	if cause != nil && p != nil {
+		p.endWith(cause, false)
+	}
+}
+
+// begin is open with the lock held. It returns why nothing can be sent.
+func (s *Stream) begin(ex *exchange, p *pump) error {
 	if s.id != 0 {
-		rc.Unlock()
-		return
+		return errTwoBodies
 	}
 	s.ex, s.id = ex, ex.srv.stats.nextStream()
 	switch {
-	case s.refusal != nil:
+	case s.refusal != nil, ex.over.Load():
+		return s.state()
 	case ex.told && ex.cause != nil && ex.srv.HalfClose != HalfCloseAllow:
-		cause := ex.cause
-		f := ex.end(cause)
 		ex.broken = true
-		rc.Unlock()
-		f.announce()
-		ex.conn.loop().Post(&abortTask{ex.conn, ex, cause})
-		return
-	case ex.over.Load():
+		ex.end(ex.cause)
+		ex.conn.loop().Post(&abortTask{ex.conn, ex, ex.cause})
+		return ex.cause
 	case s.slot != nil: // handed over, it counts already
 	case !ex.srv.takeSlot(ex.req.routed()):
 		s.refusal = ErrBusy
-		ex.errorAnswer(503, ErrBusy)
-		return
+		return ErrBusy
 	default:
 		s.slot = ex.req.routed()
 	}
-	rc.Unlock()
+	s.pump = p
+	return nil
 }
+
+var errTwoBodies = errors.New("weir: the response is a stream already")
 
 // count is called once, at the end of the exchange, with the lock held.
 func (s *Stream) count(cause error) {
@@ -78,7 +96,7 @@ func (s *Stream) count(cause error) {
 	}
 }
 
-// leave turns a stream that has sent nothing back into a plain answer.
+// leave turns a stream that has sent nothing back into a plain response.
 func (s *Stream) leave(cause error) {
 	s.refusal = cause
 	s.count(cause)
@@ -145,9 +163,9 @@ func (s *Stream) send(p []byte, wait bool) error {
 	switch direct := len(p) >= 4<<10 && !s.ex.onLoop; {
 	case direct && s.chunks:
 		b.B = chunked.AppendSize(b.B, len(p))
-		s.ex.rc.FlushWith(p, crlf)
+		s.ex.flushWith(p, crlf)
 	case direct:
-		s.ex.rc.FlushWith(p, nil)
+		s.ex.flushWith(p, nil)
 	default:
 		b.B = s.frame(b.B, p)
 		s.ex.flush()
@@ -158,16 +176,16 @@ func (s *Stream) send(p []byte, wait bool) error {
 var crlf = []byte("\r\n")
 
 // ready commits the head, if that is still to be done, and checks that n bytes
-// of body may follow. The lock is held; with an error it is given up.
+// of body may follow. The lock is held; with an error it is released.
 func (s *Stream) ready(n int) error {
 	ex := s.ex
-	if ex.length > 0 && ex.sent.Bytes+int64(n) > ex.length-1 && !ex.bodyless() {
+	if ex.length > 0 && s.pending()+int64(n) > ex.length-1 && !ex.bodyless() {
 		ex.rc.Unlock()
 		ex.fail(errLength)
 		return errLength
 	}
 	if !ex.committed {
-		ex.commit(ex.rc.Buffer(), ex.length-1)
+		s.commitHead()
 		if ex.bodyless() {
 			ex.finish(ErrNoBody, nil)
 			return ErrNoBody
@@ -177,11 +195,31 @@ func (s *Stream) ready(n int) error {
 		s.beat.last = time.Now()
 	}
 	if n > 0 {
-		ex.count(n)
-		ex.sent.Chunks++
+		ex.countChunk(n)
 	}
-	ex.srv.Trace.chunk(ex, n)
 	return nil
+}
+
+// commitHead commits the head of a stream, and behind it what was written to
+// the response before it was one. The lock is held.
+func (s *Stream) commitHead() {
+	ex := s.ex
+	b := ex.rc.Buffer()
+	ex.commit(b, ex.length-1)
+	if p := ex.res.body; len(p) > 0 && !ex.bodyless() {
+		ex.countChunk(len(p))
+		b.B = s.frame(b.B, p)
+		ex.res.body = p[:0]
+	}
+}
+
+// pending is how many bytes of body were sent, or are to be sent with the head.
+// The lock is held.
+func (s *Stream) pending() int64 {
+	if s.ex.committed {
+		return s.ex.sent.Bytes
+	}
+	return int64(len(s.ex.res.body))
 }
 
 func (s *Stream) frame(dst, p []byte) []byte {
@@ -191,9 +229,12 @@ func (s *Stream) frame(dst, p []byte) []byte {
 	return append(dst, p...)
 }
 
-// SendEvent sends one server-sent event as a chunk; it waits as Send does. The
-// answer's content type becomes text/event-stream if none was set. An event
-// that cannot be written (sse.ErrName, sse.ErrID) is an error and sends nothing.
+// SendEvent sends one server-sent event as a chunk; it waits as Send does. If
+// nothing was sent yet, the head gets the fields of an event stream, where the
+// handler has not set them. An event that cannot be written (sse.ErrName,
+// sse.ErrID) is an error and sends nothing, and so is one in a response that
+// was committed without a Content-Type, in which no browser looks for events:
+// set it before Commit, or open the stream with Response.EventStream.
 func (s *Stream) SendEvent(e *sse.Event) error {
 	var store [1 << 10]byte
 	event, err := sse.AppendEvent(store[:0], e)
@@ -203,17 +244,28 @@ func (s *Stream) SendEvent(e *sse.Event) error {
 	if err := s.acquire(true); err != nil {
 		return err
 	}
-	rc := s.ex.rc
-	if !s.ex.committed {
-		s.ex.res.eventStream()
+	if !s.typed && !s.promiseEvents() {
+		s.ex.rc.Unlock()
+		return errNotEvents
 	}
 	if err := s.ready(len(event)); err != nil {
 		return err
 	}
-	b := rc.Buffer()
+	b := s.ex.rc.Buffer()
 	b.B = s.frame(b.B, event)
 	s.ex.flush()
 	return nil
+}
+
+var errNotEvents = errors.New("weir: SendEvent after a head without Content-Type: set text/event-stream before Commit, or use Response.EventStream")
+
+// promiseEvents sees to it that the head says what it takes for events. It
+// returns false if it is too late for that. The lock is held.
+func (s *Stream) promiseEvents() bool {
+	w := &s.ex.res
+	w.setEventStream()
+	s.typed = w.header.Has("Content-Type")
+	return s.typed
 }
 
 // Write adds one chunk that may leave later: with the next Send, with Flush,
@@ -233,7 +285,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	b := rc.Buffer()
 	b.B = s.frame(b.B, p)
 	if rc.Pending() < writeThrough {
-		rc.Unlock()
+		s.ex.unlock()
 	} else {
 		s.ex.flush()
 	}
@@ -253,7 +305,8 @@ func (s *Stream) Flush() error {
 }
 
 // Commit sends the head now, for a first chunk that will be long in coming.
-// Status and fields are then fixed.
+// Status and fields are then fixed. An event stream is one already, by
+// Response.EventStream or a Content-Type.
 func (s *Stream) Commit() error {
 	s.ex.rc.Lock()
 	err := s.state()
@@ -340,24 +393,25 @@ func (ex *exchange) sealStream() bool {
 		ex.finish(ex.cause, nil)
 		return false
 	}
-	if ex.length > 0 && ex.sent.Bytes != ex.length-1 && !ex.bodyless() {
+	if n := s.pending(); ex.length > 0 && n != ex.length-1 && !ex.bodyless() {
 		ex.rc.Unlock()
-		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, ex.sent.Bytes, ex.length-1))
+		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, n, ex.length-1))
 		return false
 	}
-	b := ex.rc.Buffer()
 	if !ex.committed {
-		ex.commit(b, ex.length-1)
+		s.commitHead()
 	}
-	if s.chunks && !ex.bodyless() {
+	if b := ex.rc.Buffer(); s.chunks && !ex.bodyless() {
 		b.B, _ = chunked.AppendTrailers(b.B, s.trailers...) // each was checked by SetTrailer
 	}
 	return true
 }
 
 // Abort ends the stream as failed: with an error response while nothing was
-// sent, else by cutting the connection, so that the client sees that the body
-// is not whole.
+// sent. Else the client receives what was accepted, and the end of the
+// connection without the end of the body, so that it sees that the body is not
+// whole. The connection is reset where the framing could not show that, as with
+// HTTP/1.0, and when the client does not take what is pending.
 func (s *Stream) Abort(cause error) {
 	if cause == nil {
 		cause = errors.New("weir: stream aborted")
@@ -373,7 +427,7 @@ func (s *Stream) Detach() {
 	s.ex.rc.Unlock()
 }
 
-// Done is closed when the stream has ended or the client has left.
+// Done is closed when the stream has ended or the client has disconnected.
 func (s *Stream) Done() <-chan struct{} { return s.ex.doneChan() }
 
 // Ended reports whether the stream has ended, at the cost of an atomic load.
@@ -389,8 +443,8 @@ func (s *Stream) Cause() error {
 	return s.ex.cause
 }
 
-// OnClose has f called once when the stream has ended, with its cause. f runs
-// as Request.OnClose says.
+// OnClose registers f to be called once when the stream has ended, with its
+// cause. f runs as Request.OnClose says.
 func (s *Stream) OnClose(f func(cause error)) { s.ex.onClose(f) }
 
 // Draining is closed when the server shuts down and takes no new requests any

@@ -100,6 +100,7 @@ func checkEnded(t *testing.T, s *weir.Stream, want error) {
 	}
 	y := new(tally)
 	s.OnClose(y.tell)
+	synctest.Wait()
 	if got := y.told(); len(got) != 1 || !errors.Is(got[0], cause) {
 		t.Errorf("OnClose: got %v, want %v at once", got, cause)
 	}

@@ -1,36 +1,146 @@
 package weir
 
-// Trace is called at the stations of each request; a nil function is not. The
-// functions run where the thing happens, on a loop or a handler's goroutine,
-// partly under a lock: they must neither block nor call the request's Response
-// or Stream.
+// Trace observes requests: an access log, metrics or spans need nothing else.
+// Its functions are called in the order of the stations of a request, one at a
+// time, without any lock of the server's; a nil one is not called. They run
+// where the thing happens, on a loop, the handler's goroutine or a producer's,
+// and must not block. A panic is logged and leaves the response alone.
 type Trace struct {
-	RequestStart func(r *Request)            // the head is complete and routed
-	FirstByte    func(r *Request)            // the answer's head is committed
-	Chunk        func(r *Request, bytes int) // a chunk of a stream was added
-	RequestEnd   func(r *Request, cause error)
+	// Start is called when the head of a request is complete and routed, before
+	// OnHeaders, or when a head is refused, of which r knows little more than
+	// RemoteAddr. The other functions are called with what it returns.
+	Start func(r *Request) (state any)
+	// Head is called when the head of the response is committed.
+	Head func(r *Request, state any, sent Sent)
+	// Chunk is called for each chunk of a stream, of that many bytes. When a
+	// producer runs far ahead of Chunk, one call may stand for several of them.
+	Chunk func(r *Request, state any, sent Sent, bytes int)
+	// End is called once, last, and for each request that Start was called for:
+	// cause is nil when the response is complete, else why it is not, or, of
+	// an error response, what it was for. Sent.Status tells these apart: it is 0
+	// when there was no response.
+	End func(r *Request, state any, sent Sent, cause error)
 }
 
-func (t *Trace) requestStart(ex *exchange) {
-	if t != nil && t.RequestStart != nil {
-		t.RequestStart(&ex.req)
+// traced is the trace of one request. Stations are noted under the output's
+// lock, in their order, and reported by whoever releases it: one goroutine at
+// a time, which takes along what others note meanwhile.
+type traced struct {
+	hooks *Trace
+	state any
+	live  bool // Start was called; the loop's
+
+	// Guarded by the output's lock.
+	waiting []station
+	busy    bool      // somebody reports
+	spare   []station // for waiting
+}
+
+// stationsKept bounds the stations that wait for a function that blocks.
+const stationsKept = 1 << 10
+
+type station struct {
+	kind  stationKind
+	sent  Sent
+	bytes int
+	cause error
+}
+
+type stationKind uint8
+
+const (
+	atHead stationKind = iota
+	atChunk
+	atEnd
+)
+
+// traceStart begins the trace of a request, once. On the loop, without a lock.
+func (ex *exchange) traceStart() {
+	hooks := ex.srv.Trace
+	if hooks == nil || ex.trace != nil && ex.trace.live {
+		return
+	}
+	if ex.trace == nil {
+		ex.trace = &traced{hooks: hooks}
+	}
+	t := ex.trace
+	t.live = true
+	if hooks.Start != nil {
+		ex.call("Trace.Start", func() { t.state = hooks.Start(&ex.req) }, nil)
 	}
 }
 
-func (t *Trace) firstByte(ex *exchange) {
-	if t != nil && t.FirstByte != nil {
-		t.FirstByte(&ex.req)
+func (ex *exchange) traceHead() {
+	if t := ex.trace; t != nil && t.hooks.Head != nil {
+		ex.note(station{kind: atHead, sent: ex.sent})
 	}
 }
 
-func (t *Trace) chunk(ex *exchange, n int) {
-	if t != nil && t.Chunk != nil && n > 0 {
-		t.Chunk(&ex.req, n)
+func (ex *exchange) traceChunk(n int) {
+	if t := ex.trace; t != nil && t.hooks.Chunk != nil {
+		ex.note(station{kind: atChunk, sent: ex.sent, bytes: n})
 	}
 }
 
-func (t *Trace) requestEnd(ex *exchange) {
-	if t != nil && t.RequestEnd != nil && ex.req.route != nil {
-		t.RequestEnd(&ex.req, ex.cause)
+func (ex *exchange) traceEnd() {
+	if t := ex.trace; t != nil && t.hooks.End != nil {
+		ex.note(station{kind: atEnd, sent: ex.sent, cause: ex.cause})
+	}
+}
+
+// note adds a station. The lock is held.
+func (ex *exchange) note(s station) {
+	t := ex.trace
+	if !t.live {
+		return
+	}
+	if n := len(t.waiting); n >= stationsKept && s.kind == atChunk && t.waiting[n-1].kind == atChunk {
+		s.bytes += t.waiting[n-1].bytes
+		t.waiting[n-1] = s
+	} else {
+		t.waiting = append(t.waiting, s)
+	}
+	if !t.busy {
+		ex.noted |= noteTrace
+	}
+}
+
+// runTrace reports the stations that wait, until there are no more. Whoever
+// runs it has made the trace busy.
+func (ex *exchange) runTrace() {
+	t := ex.trace
+	for {
+		ex.rc.Lock()
+		todo := t.waiting
+		if t.busy = len(todo) > 0; !t.busy {
+			ex.rc.Unlock()
+			return
+		}
+		t.waiting, t.spare = t.spare[:0], nil
+		ex.rc.Unlock()
+		for i := range todo {
+			ex.traceStation(&todo[i])
+		}
+		clear(todo)    // of causes
+		t.spare = todo // which nobody else touches while the trace is busy
+	}
+}
+
+func (ex *exchange) traceStation(s *station) {
+	t := ex.trace
+	switch s.kind {
+	case atHead:
+		ex.call("Trace.Head", func() { t.hooks.Head(&ex.req, t.state, s.sent) }, nil)
+	case atChunk:
+		ex.call("Trace.Chunk", func() { t.hooks.Chunk(&ex.req, t.state, s.sent, s.bytes) }, nil)
+	case atEnd:
+		ex.call("Trace.End", func() { t.hooks.End(&ex.req, t.state, s.sent, s.cause) }, nil)
+	}
+}
+
+// reset prepares the trace of a pooled exchange for its next request.
+func (t *traced) reset() {
+	if t != nil {
+		*t = traced{hooks: t.hooks, waiting: t.waiting[:0], spare: t.spare[:0]}
 	}
 }

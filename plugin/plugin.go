@@ -72,7 +72,7 @@ type Call interface {
 
 // Head is the head of the answer, while it is still to come.
 type Head interface {
-	// SetStatus sets the status code; without it, it is 200. Once the head has left it does nothing.
+	// SetStatus sets the status code; without it, it is 200. Once the head has left it does nothing, and the server may log that.
 	SetStatus(code int)
 
 	// SetHeader sets a field and replaces earlier ones of that name. It is an error if the head has left, if name or

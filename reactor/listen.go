@@ -116,7 +116,7 @@ func (f *farewell) look() bool {
 	return f.vain < 2
 }
 
-func (f *farewell) dropped() {
+func (f *farewell) Dropped() {
 	if f.turns > 0 {
 		f.lis.close()
 	}
@@ -258,7 +258,7 @@ type ends struct {
 
 func (a *arrival) Run() { a.to.welcome(a.fd, a.at) }
 
-func (a *arrival) dropped() {
+func (a *arrival) Dropped() {
 	_ = a.to.sys.Close(a.fd, true) // the reactor has stopped: nobody is to be told
 	a.to.reactor.countOut(accepted)
 }

@@ -127,13 +127,14 @@ func (l *Loop) enqueue(t Task) bool {
 	return true
 }
 
-// dropper is a Task that has something to give back when its loop has stopped
-// before it could run.
-type dropper interface{ dropped() }
+// Dropper is a Task that has something to give back when its loop has stopped
+// before it could run. Dropped is called then, on the goroutine that posted the
+// task or, while the loop stops, on the loop's.
+type Dropper interface{ Dropped() }
 
 func drop(t Task) {
-	if d, ok := t.(dropper); ok {
-		d.dropped()
+	if d, ok := t.(Dropper); ok {
+		d.Dropped()
 	}
 }
 
@@ -145,6 +146,7 @@ func (l *Loop) run() {
 	if err := l.poller.Run(l); err != nil {
 		l.reactor.log("event loop failed", err)
 		l.abandon()
+		l.endTurn() // what that has put off
 	}
 	for _, t := range l.die() {
 		drop(t)
@@ -156,7 +158,7 @@ func (l *Loop) run() {
 func (l *Loop) die() (rest []Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rest, l.tasks = l.tasks, nil
+	rest, l.tasks = append(l.tasks, l.later...), nil
 	l.dead = true
 	return rest
 }

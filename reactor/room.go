@@ -177,7 +177,8 @@ func (s *swap) Run() {
 	s.from.refuse(s.fd, s.at)
 }
 
-func (s *swap) dropped() {
+// Dropped is the loop's.
+func (s *swap) Dropped() {
 	s.from.reactor.countOut(refusal)
-	s.arrival.dropped()
+	s.arrival.Dropped()
 }

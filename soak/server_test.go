@@ -222,25 +222,26 @@ func generate(rec *record, ctx context.Context, yield func([]byte, error) bool) 
 // errCancelled is all that a step is told.
 var errCancelled = errors.New("the step was called with cancelled")
 
-// pump is pulled at its pace, and held by chunks that are empty.
+// pump is pulled at its pace, and held by parking.
 func pump(w *weir.Response, _ *weir.Request, rec *record) {
-	src := weir.NextChunk(body{r: rec}, func(b *body, dst []byte, cancelled bool) ([]byte, bool) {
+	src := weir.NextChunk(body{r: rec}, func(b *body, dst []byte, cancelled bool) ([]byte, error) {
 		switch {
 		case len(rec.exits) > 0:
 			rec.fault("step(cancelled = %v) after the last one", cancelled)
-			return dst, true
+			return dst, io.EOF
 		case cancelled:
 			rec.exit(errCancelled)
-			return tooLate, false // L5
+			return tooLate, nil // L5
 		case rec.hold != holdNot:
-			return dst, false
+			return dst, weir.ErrNotReady
 		}
 		p, last := b.next(dst)
 		rec.produced.Add(int64(len(p)))
 		if last {
 			rec.exit(nil)
+			return p, io.EOF
 		}
-		return p, last
+		return p, nil
 	})
 	if rec.gap > 0 {
 		src = weir.Paced(src, rec.gap)

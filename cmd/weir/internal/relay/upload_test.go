@@ -261,11 +261,14 @@ func TestSlowUpload(t *testing.T) {
 		if got := r.seen(up); !strings.HasSuffix(got, body[:2*gatherLimit]) {
 			t.Fatalf("upstream got %d bytes, want what is there", len(got))
 		}
-		time.Sleep(2 * limit)
+		for i := range 5 { // above the least pace, but slow
+			time.Sleep(limit/2 - time.Second)
+			r.write(c, body[2*gatherLimit+i*1200:][:1200])
+		}
 		if got := r.seen(c); got != "" {
 			t.Fatalf("got %q while the client is slow", got)
 		}
-		r.write(c, body[2*gatherLimit:])
+		r.write(c, body[2*gatherLimit+6000:])
 		if got := r.seen(up); got != body[2*gatherLimit:] {
 			t.Fatalf("upstream got %d bytes, want the rest", len(got))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"iter"
 	"strconv"
 	"time"
@@ -26,12 +27,12 @@ func numbers(w *weir.Response, r *weir.Request) {
 		return
 	}
 	setHeader(w, "Content-Type", "text/plain; charset=utf-8")
-	w.StreamFrom(weir.NextChunk(int64(0), func(last *int64, dst []byte, cancelled bool) ([]byte, bool) {
+	w.StreamFrom(weir.NextChunk(int64(0), func(last *int64, dst []byte, cancelled bool) ([]byte, error) {
 		if cancelled || *last == n {
-			return dst, true
+			return dst, io.EOF
 		}
 		*last++
-		return append(strconv.AppendInt(dst, *last, 10), '\n'), *last == n
+		return append(strconv.AppendInt(dst, *last, 10), '\n'), nil
 	}))
 }
 

@@ -1,0 +1,239 @@
+package weir
+
+import (
+	"context"
+
+	"weir/reactor"
+)
+
+// end closes the response for good: no byte may be added any more. What is to
+// be reported of that is when the lock, which is held, is released.
+func (ex *exchange) end(cause error) {
+	if ex.over.Load() {
+		return
+	}
+	ex.over.Store(true)
+	ex.ended = ex.now()
+	if ex.cause == nil {
+		ex.cause = cause
+	}
+	ex.stream.count(cause)
+	if ex.slot != nil {
+		ex.slot.Add(-1)
+		ex.slot = nil
+	}
+	ex.forgetKept()
+	if ex.stream.pump != nil {
+		ex.noted |= notePump
+	}
+	ex.tell()
+	ex.traceEnd()
+}
+
+// tell notes that Done, Context and OnClose are to learn of the end, once. The
+// lock is held. It reports whether they had not learned of one before.
+func (ex *exchange) tell() (first bool) {
+	if ex.told {
+		return false
+	}
+	ex.told = true
+	if ex.done != nil || ex.cancel != nil || ex.hooks != nil {
+		ex.noted |= noteEnd
+	}
+	return true
+}
+
+// news is what the notes stand for, to be announced without the lock.
+type news struct {
+	ex     *exchange
+	what   notes
+	onLoop bool // the caller is the loop, and knows it
+	cause  error
+	done   chan struct{}
+	cancel context.CancelCauseFunc
+	hooks  []func(error) // each for a goroutine of its own
+	post   bool          // there are hooks for the loop
+	pump   *pump
+}
+
+// takeNews makes the notes news. The lock is held.
+func (ex *exchange) takeNews(onLoop bool) news {
+	n := news{ex: ex, what: ex.noted, onLoop: onLoop, cause: ex.cause, pump: ex.stream.pump}
+	ex.noted = 0
+	if n.what&noteTrace != 0 {
+		ex.trace.busy = true
+	}
+	if n.what&noteEnd == 0 {
+		return n
+	}
+	n.done, n.cancel = ex.done, ex.cancel
+	switch {
+	case ex.hooks == nil:
+	case ex.req.route.inline():
+		n.post = true
+	default:
+		n.hooks, ex.hooks = ex.hooks, nil
+	}
+	return n
+}
+
+// announce reports the news. No lock is held.
+func (n *news) announce() {
+	if n.what&noteEnd != 0 {
+		n.announceEnd()
+	}
+	if n.what&notePump != 0 {
+		n.pump.endWith(n.cause, n.onLoop)
+	}
+	if n.what&noteTrace != 0 {
+		n.ex.runTrace()
+	}
+}
+
+func (n *news) announceEnd() {
+	if n.done != nil {
+		close(n.done)
+	}
+	if n.cancel != nil {
+		cause := n.cause
+		if cause == nil {
+			cause = context.Canceled
+		}
+		n.cancel(cause)
+	}
+	for _, f := range n.hooks {
+		go n.ex.callHook(f, n.cause)
+	}
+	if n.post {
+		n.ex.postHooks(n.onLoop)
+	}
+}
+
+// onClose registers f, or has it called soon where it would have been called,
+// if the end is past.
+func (ex *exchange) onClose(f func(error)) {
+	ex.rc.Lock()
+	told, cause, inline := ex.told, ex.cause, ex.req.route.inline()
+	if !told || inline {
+		if ex.hooks == nil {
+			ex.hooks = ex.hook[:0]
+		}
+		ex.hooks = append(ex.hooks, f)
+	}
+	ex.rc.Unlock()
+	switch {
+	case !told:
+	case inline:
+		ex.postHooks(false)
+	default:
+		go ex.callHook(f, cause)
+	}
+}
+
+// postHooks has the functions given to OnClose called by the loop, at the end
+// of its turn or as a task: never from within a call of the user's, who may hold
+// a lock that they want.
+func (ex *exchange) postHooks(onLoop bool) {
+	if onLoop {
+		ex.conn.loop().Later((*hooksTask)(ex))
+	} else {
+		ex.conn.loop().Post((*hooksTask)(ex))
+	}
+}
+
+// hooksTask is an exchange as a task that calls what was given to OnClose.
+type hooksTask exchange
+
+func (t *hooksTask) Run() { (*exchange)(t).runHooks() }
+
+// Dropped is the reactor's: the loop has stopped.
+func (t *hooksTask) Dropped() { go (*exchange)(t).runHooks() }
+
+// runHooks calls what was given to OnClose, if the request has ended.
+func (ex *exchange) runHooks() {
+	if ex.rc == nil {
+		return // recycled since, with none left
+	}
+	ex.rc.Lock()
+	if !ex.told {
+		ex.rc.Unlock()
+		return // ... and used again
+	}
+	hooks, cause := ex.hooks, ex.cause
+	ex.hooks = nil
+	ex.rc.Unlock()
+	for _, f := range hooks {
+		ex.callHook(f, cause)
+	}
+}
+
+func (ex *exchange) callHook(f func(error), cause error) {
+	ex.call("function given to OnClose", func() { f(cause) }, nil)
+}
+
+// failed is why nothing can be written any more, and notes it as the cause; nil
+// while the connection is open. The loop may not have heard of it yet. The lock
+// is held.
+func (ex *exchange) failed() error {
+	err := ex.rc.Err()
+	if err != nil && ex.cause == nil {
+		ex.cause = departure(err)
+	}
+	if err != nil {
+		return ex.cause
+	}
+	return nil
+}
+
+// depart reports to the handler that the client has disconnected and leaves the
+// response open, for a client that shut only its sending side. On the loop.
+func (ex *exchange) depart(cause error) (first bool) {
+	ex.rc.Lock()
+	if ex.cause == nil {
+		ex.cause = cause
+	}
+	first = ex.tell()
+	ex.unlockOnLoop()
+	return first
+}
+
+// cut ends the exchange from outside: nothing more is written. It reports
+// whether the handler had not learned of an end before. On the loop.
+func (ex *exchange) cut(cause error) (first bool) {
+	ex.rc.Lock()
+	first = !ex.told
+	if !ex.over.Load() {
+		ex.broken = true
+	}
+	ex.end(cause)
+	ex.unlockOnLoop()
+	return first
+}
+
+func (ex *exchange) doneChan() <-chan struct{} {
+	o := ex.rc
+	o.Lock()
+	defer o.Unlock()
+	if ex.done == nil {
+		ex.done = make(chan struct{})
+		if ex.told {
+			close(ex.done)
+		}
+	}
+	return ex.done
+}
+
+func (ex *exchange) context() context.Context {
+	o := ex.rc
+	o.Lock()
+	defer o.Unlock()
+	if ex.ctx == nil {
+		ex.ctx, ex.cancel = context.WithCancelCause(context.Background())
+		if ex.told {
+			ex.cancel(ex.cause)
+		}
+	}
+	return ex.ctx
+}
+
+var _ reactor.Dropper = (*hooksTask)(nil)

@@ -1,0 +1,135 @@
+package weir
+
+import (
+	"fmt"
+
+	"weir/http1"
+)
+
+// What a response can still become when it fails:
+//
+//	building     an error response, made apart from the handler's own, which may be in its hands
+//	begun        cut: the connection ends so that the client sees that the body is not whole (conn.end)
+//	complete     nothing: it has ended
+
+// errReplaced is the refusal of a stream in whose place Response.Error has put
+// a plain response.
+var errReplaced = fmt.Errorf("%w: Response.Error has replaced it", ErrStreamEnded)
+
+// fail ends the response with an error: by an error response while no byte is
+// out, else by cutting the connection, so that the part is never taken for the
+// whole. Safe for concurrent use.
+func (ex *exchange) fail(err error) {
+	ex.rc.Lock()
+	s, status := &ex.stream, 500
+	switch {
+	case ex.over.Load():
+		ex.forgetKept()
+		ex.flush()
+	case ex.out != &ex.res, s.refusal != nil && !ex.served:
+		ex.flush() // it ends with an earlier error: now, or when the handler returns
+	case ex.failed() != nil, ex.committed:
+		ex.broken = true
+		ex.end(err)
+		ex.unlock()
+		ex.conn.loop().Post(&abortTask{ex.conn, ex, err})
+	default:
+		if s.refusal != nil && s.refusal != errReplaced {
+			status, err = statusOf(s.refusal), s.refusal
+		}
+		s.leave(err)
+		ex.answerError(status, err)
+	}
+}
+
+// answerError sends an error response in place of the handler's, which is not
+// touched. The lock is held, and released while the log and OnError hear of it;
+// what fails meanwhile adds nothing.
+func (ex *exchange) answerError(status int, err error) {
+	if ex.out != &ex.res {
+		ex.flush()
+		return
+	}
+	w := &Response{ex: ex, header: Header{framed: true}, status: status, plain: true}
+	ex.out, ex.reported = w, true
+	if ex.cause == nil {
+		ex.cause = err
+	}
+	if status == 503 {
+		w.header.fields = append(w.header.fields, headerField{"Retry-After", "1"})
+	}
+	f := ex.failure(err)
+	ex.unlock()
+	ex.explain(w, f, http1.StatusText(status))
+	ex.rc.Lock()
+	if ex.over.Load() {
+		ex.flush()
+		return
+	}
+	ex.finishBuffered()
+}
+
+// replace makes the response of a stream that has sent nothing a plain one
+// again, for Response.Error, which can then no longer be kept from it. If the
+// head is out, the response fails. Late reports that the handler has returned,
+// so that the caller is to send it.
+func (ex *exchange) replace(status int, line string) (late, ok bool) {
+	ex.rc.Lock()
+	s := &ex.stream
+	switch {
+	case ex.over.Load(), ex.out != &ex.res, s.refusal != nil && s.refusal != errReplaced:
+		ex.unlock()
+		return false, false
+	case ex.committed:
+		ex.unlock()
+		ex.fail(fmt.Errorf("%w: %d %s", ErrHeadSent, status, line))
+		return false, false
+	}
+	if s.id != 0 {
+		s.leave(nil)
+		s.refusal = errReplaced
+	}
+	if s.pump != nil {
+		ex.noted |= notePump
+	}
+	ex.frozen.Store(open)
+	late = ex.served
+	ex.unlock()
+	return late, true
+}
+
+// What the frozen of an exchange may be.
+const (
+	open     = iota // status and fields can be set
+	fixed           // they are what they will be sent as
+	reported        // ... and it was logged that the handler tried to change them
+)
+
+// freeze fixes status and fields. The lock is held.
+func (ex *exchange) freeze() {
+	if ex.frozen.Load() == open {
+		ex.frozen.Store(fixed)
+	}
+}
+
+// headSent reports whether status and fields are fixed. A change that has no
+// other way to fail is logged, once a request.
+func (ex *exchange) headSent(change string) bool {
+	if ex == nil || ex.frozen.Load() == open {
+		return false
+	}
+	if change != "" && ex.frozen.CompareAndSwap(fixed, reported) {
+		ex.srv.log().Warn("weir: "+change+" has no effect: the head of the response was sent already", "pattern", ex.req.Pattern())
+	}
+	return true
+}
+
+// refuse makes an error the response, if nothing was sent of another.
+func (ex *exchange) refuse(err error) {
+	ex.rc.Lock()
+	if ex.over.Load() || ex.committed {
+		ex.rc.Unlock()
+		return
+	}
+	ex.answerError(statusOf(err), err)
+}
