@@ -1,6 +1,8 @@
 package reactor
 
 import (
+	"runtime"
+	"sync/atomic"
 	"time"
 
 	"weir/internal/wheel"
@@ -20,24 +22,27 @@ import (
 // A tick that is late by far more than a turn takes is the sign that the
 // process was paused: by SIGSTOP, a frozen cgroup, a debugger or its virtual
 // machine. The pause is not charged to anybody's deadline whose bytes have come
-// meanwhile. A respite ends when nothing was posted for a while, and it is
-// bounded by the lateness, so that a machine that is merely slow delays its
-// timers little.
+// meanwhile. A respite ends when nothing was posted for a while; it has as many
+// steps at most as half the lateness has, and each step lasts until the
+// scheduler has let the other goroutines run, so that a process that gets little
+// time is not taken for a quiet one.
 const (
 	lateTick   = 50 * time.Millisecond // what no turn takes
 	lateRounds = 64                    // for which timers wait for what the loop has not read or run yet
-	respite    = 50 * time.Millisecond // without a task ends it
-	maxRespite = time.Second
+	respite    = 50 * time.Millisecond // a step, at least; one without a task is the last
+	maxSteps   = 20
+	yields     = 64 // of a goroutine in a step: as often the others run
 )
 
 // clock is a loop's timers and the poller's alarm for them.
 type clock struct {
 	wheel *wheel.Wheel
-	armed time.Time // when the poller will call Tick; zero = not at all
-	rearm bool      // a timer was started in this turn
-	waits int       // rounds of a late tick so far
-	rests time.Time // when the respite is over at the latest; zero = there is none
-	heard bool      // a task was posted in the respite
+	armed time.Time    // when the poller will call Tick; zero = not at all
+	rearm bool         // a timer was started in this turn
+	waits int          // rounds of a late tick so far
+	steps int          // of the respite that are left, the current one included; 0 = there is none
+	heard bool         // a task was posted in this step
+	ran   *atomic.Bool // the other goroutines have run in this step
 }
 
 // StartTimer lets t run out at the deadline, within a millisecond after it when
@@ -69,7 +74,7 @@ func (l *Loop) Tick() (done bool) {
 		l.poller.Arm(c.armed)
 		return true
 	}
-	c.armed, c.rests, c.rearm = time.Time{}, time.Time{}, true
+	c.armed, c.steps, c.rearm = time.Time{}, 0, true
 	l.advance()
 	l.endTurn()
 	return true
@@ -83,25 +88,35 @@ func (c *clock) late(now time.Time) time.Duration {
 	return now.Sub(c.armed)
 }
 
-func (c *clock) resting() bool { return !c.rests.IsZero() }
+func (c *clock) resting() bool { return c.steps > 0 }
 
-// rest begins a respite or prolongs it, and reports whether it has.
+// rest begins a respite or goes on with it, and reports whether it has.
 func (c *clock) rest(now time.Time, late time.Duration) bool {
 	switch {
+	case c.resting() && !c.ran.Load(): // the step is not over
+		c.armed = now.Add(respite)
+		return true
 	case c.resting():
-		if !c.heard || !now.Before(c.rests) {
+		if c.steps--; !c.heard || c.steps == 0 {
 			return false
 		}
 	case late > lateTick:
-		c.rests = now.Add(min(max(late/2, respite), maxRespite))
+		c.steps = int(min(max(late/2/respite, 1), maxSteps))
 	default:
 		return false
 	}
-	c.heard = false
-	if c.armed = now.Add(respite); c.armed.After(c.rests) {
-		c.armed = c.rests
-	}
+	c.heard, c.ran = false, new(atomic.Bool)
+	c.armed = now.Add(respite)
+	go yield(c.ran)
 	return true
+}
+
+// yield goes to the end of the scheduler's queue again and again.
+func yield(ran *atomic.Bool) {
+	for range yields {
+		runtime.Gosched()
+	}
+	ran.Store(true)
 }
 
 // behind reports whether the loop has left something unread or not run.
