@@ -180,6 +180,7 @@ func (s *Server) prepare() (err error) {
 		Linger:     s.Timeouts.Linger,
 		MaxConns:   s.Limits.Conns,
 		Refusal:    []byte(connRefusal),
+		Refused:    s.refusedConn,
 		Logger:     s.Logger,
 		System:     s.System,
 		Setup: func(l *reactor.Loop) {

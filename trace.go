@@ -1,5 +1,10 @@
 package weir
 
+import (
+	"net"
+	"net/netip"
+)
+
 // Trace observes requests: an access log, metrics or spans need nothing else.
 // Its functions are called in the order of the stations of a request, one at a
 // time, without any lock of the server's; a nil one is not called. They run
@@ -20,6 +25,34 @@ type Trace struct {
 	// an error response, what it was for. Sent.Status tells these apart: it is 0
 	// when there was no response.
 	End func(r *Request, state any, sent Sent, cause error)
+	// Refused is called for each connection that is refused with 503 because
+	// there is no place for it, before a request of it is read. remote is the
+	// zero value if it is not known, listen the address of the listener.
+	Refused func(remote netip.AddrPort, listen net.Addr)
+}
+
+// refusedConn calls Trace.Refused.
+func (s *Server) refusedConn(remote netip.AddrPort, listen net.Addr) {
+	if s.Trace == nil || s.Trace.Refused == nil {
+		return
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			_ = s.panicked("Trace.Refused", "", recover()) // it is logged
+		}
+	}()
+	s.Trace.Refused(remote, listen)
+	returned = true
+}
+
+// Traced returns what Trace.Start returned for the request, so that a handler
+// can add to it; nil without a Trace.
+func (r *Request) Traced() any {
+	if r.ex == nil || r.ex.trace == nil {
+		return nil
+	}
+	return r.ex.trace.state
 }
 
 // traced is the trace of one request. Stations are noted under the output's

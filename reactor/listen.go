@@ -183,6 +183,7 @@ func (lis *listener) accept(l *Loop) (more bool) {
 			r.complain(err)
 			switch err := r.spare.refuse(lis.fd, r.cfg.Refusal); err {
 			case nil:
+				r.reportRefused(ends{listened: lis.addr})
 			case ErrAgain:
 				return false
 			default:

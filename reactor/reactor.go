@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"net"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -54,6 +55,10 @@ type Config struct {
 	// Refusal is what a connection beyond MaxConns or MaxOpen, or without a
 	// descriptor, is sent before it is closed.
 	Refusal []byte
+	// Refused, if it is set, is called for each connection that is sent the
+	// Refusal, on a loop: with its address, as far as it is known, and its
+	// listener's. It must neither block nor panic.
+	Refused func(remote netip.AddrPort, listen net.Addr)
 	// Accept makes the handler of an accepted connection, on its loop.
 	Accept func(c *Conn) Handler
 	// Setup is called once for each loop before it runs.
@@ -197,5 +202,12 @@ func (r *Reactor) Logger() *slog.Logger { return slog.New(r.logs) }
 
 // LogLost is how many records Config.Logger has not taken.
 func (r *Reactor) LogLost() uint64 { return r.logs.Lost() }
+
+// reportRefused calls Config.Refused.
+func (r *Reactor) reportRefused(at ends) {
+	if r.cfg.Refused != nil {
+		r.cfg.Refused(at.remote, at.listened)
+	}
+}
 
 func (r *Reactor) log(what string, err error) { r.Logger().Error("reactor: "+what, "err", err) }

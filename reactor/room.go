@@ -138,9 +138,11 @@ func (r *Reactor) squeeze(to, here *Loop, fd int, at ends) {
 		r.countOut(refusal)
 		r.countOut(accepted)
 		refuseNow(here.sys, fd, r.cfg.Refusal)
+		r.reportRefused(at)
 	default:
 		r.countOut(accepted)
 		here.refuse(fd, at)
+		r.reportRefused(at)
 	}
 }
 

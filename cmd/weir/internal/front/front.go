@@ -90,6 +90,7 @@ func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error)
 		id := r.Header().Get(RequestID)
 		if !usableID(id) {
 			id = newRequestID() // it was refused before Identify saw it
+			_ = r.Header().Set(RequestID, id)
 		}
 		SetField(w, RequestID, id)
 		Fail(w, describe(w.Status(), bodyLimit, r, err))

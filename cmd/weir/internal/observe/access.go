@@ -5,12 +5,15 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net"
+	"net/netip"
 	"strings"
 	"time"
 
 	"weir"
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
+	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/relay"
 	"weir/internal/logq"
 )
@@ -51,20 +54,44 @@ func (a *Access) add(r *relay.Record) {
 	}
 	status := r.Status
 	if r.Left {
-		status = 499
+		status = clientLeft
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
-	line.Add(
-		"id", r.Request.Header().Get("x-request-id"), "client", r.Request.RemoteAddr().String(),
-		"method", r.Request.Method(), "path", string(r.Request.Path()), "status", status,
-		"model", bounded(r.Asked), "upstream", r.Upstream, "attempts", r.Attempts, "stream", r.Stream,
-		"events", r.Events, "bytes", r.Bytes,
-		"first_ms", r.First.Seconds()*1e3, "took_ms", r.Took.Seconds()*1e3,
+	line.AddAttrs(
+		slog.String("id", r.Request.Header().Get(front.RequestID)), slog.String("client", clientOf(r.Request.RemoteAddr(), r.Request.ListenAddr())),
+		slog.String("method", bounded(r.Request.Method())), slog.String("path", bounded(string(r.Request.Path()))), slog.Int("status", status),
+		slog.String("model", bounded(r.Asked)), slog.String("upstream", r.Upstream), slog.Int("attempts", r.Attempts), slog.Bool("stream", r.Stream),
+		slog.Int("events", r.Events), slog.Int64("bytes", r.Bytes),
+		slog.Float64("first_ms", r.First.Seconds()*1e3), slog.Float64("took_ms", r.Took.Seconds()*1e3),
 	)
 	if r.Err != nil && !errors.Is(r.Err, weir.ErrClientGone) {
-		line.Add("err", r.Err.Error())
+		line.AddAttrs(slog.String("err", r.Err.Error()))
 	}
 	_ = a.handler.Handle(context.Background(), line) // a log has nobody to complain to
+}
+
+// addRefused logs a connection that was turned away before its request was read.
+func (a *Access) addRefused(remote netip.AddrPort, listen net.Addr) {
+	if a.handler == nil {
+		return
+	}
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
+	line.AddAttrs(slog.String("client", clientOf(remote, listen)), slog.Int("status", 503), slog.String("err", "too many connections"))
+	_ = a.handler.Handle(context.Background(), line) // likewise
+}
+
+// clientLeft is the status of a request whose client disconnected, as nginx has it.
+const clientLeft = 499
+
+// clientOf names a client: its address, or the unix socket that it came in by.
+func clientOf(remote netip.AddrPort, listen net.Addr) string {
+	switch {
+	case remote.IsValid():
+		return remote.String()
+	case listen != nil:
+		return listen.Network() + ":" + listen.String()
+	}
+	return "unknown"
 }
 
 // bounded is what a client has said, as far as a log can bear it; the log's

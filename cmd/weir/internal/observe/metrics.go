@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +27,7 @@ type Metrics struct {
 	left    *prometheus.CounterVec
 	events  *prometheus.CounterVec
 	reloads *prometheus.CounterVec
+	answers statuses
 
 	models    sync.Map // by name: *modelMetrics
 	upstreams sync.Map // by name: prometheus.Observer
@@ -60,6 +63,7 @@ func NewMetrics(lost func() uint64) *Metrics {
 	m.left = counter("weir_cancelled_total", "Requests whose client disconnected.", "model")
 	m.events = counter("weir_events_total", "Relayed events.", "model")
 	m.reloads = counter("weir_reloads_total", "Times that the configuration was read again.", "result")
+	m.answers.of = counter("weir_responses_total", "Responses to clients by their status, those without a model and those of turned away connections included; 499 is none, as the client had disconnected.", "status")
 	for _, result := range results {
 		m.reloads.WithLabelValues(result)
 	}
@@ -67,6 +71,25 @@ func NewMetrics(lost func() uint64) *Metrics {
 	m.registry.MustRegister(&m.gateway)
 	registerProcess(m.registry)
 	return m
+}
+
+// statuses counts by status. The counter of each is looked up once.
+type statuses struct {
+	of   *prometheus.CounterVec
+	each [600]atomic.Pointer[prometheus.Counter]
+}
+
+func (s *statuses) count(status int) {
+	if status < 0 || status >= len(s.each) {
+		status = 0
+	}
+	c := s.each[status].Load()
+	if c == nil {
+		made := s.of.WithLabelValues(strconv.Itoa(status))
+		c = &made
+		s.each[status].Store(c)
+	}
+	(*c).Inc()
 }
 
 // results of a reload.

@@ -42,6 +42,9 @@ type Gateway struct {
 // Observer is told how requests go, on their loops, and on any goroutine how
 // those ended that a native handler answered. It must not block.
 type Observer interface {
+	// Began is called when the relay takes a request, which Ended will be called
+	// for. It returns false if the request has ended already.
+	Began(r *weir.Request) bool
 	// Asked tells how long a request was held up here before it left.
 	Asked(delay time.Duration)
 	// Relayed tells how long a piece of the answer was held up here.
@@ -172,8 +175,8 @@ func (g *Gateway) Serve(w *weir.Response, r *weir.Request) {
 		return
 	}
 	s := w.Stream()
-	if s.Cause() != nil {
-		return // refused, or the client has left
+	if s.Cause() != nil || !g.Observer.Began(r) {
+		return // refused, or the client has disconnected
 	}
 	f := g.take(w, r)
 	s.Detach()

@@ -112,6 +112,7 @@ func renamed(m *Model, name string) *Model {
 
 type ignore struct{}
 
+func (ignore) Began(*weir.Request) bool                    { return true }
 func (ignore) Asked(time.Duration)                         {}
 func (ignore) Relayed(time.Duration)                       {}
 func (ignore) Failed(Attempt)                              {}

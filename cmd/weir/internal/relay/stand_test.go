@@ -28,6 +28,7 @@ type stand struct {
 }
 
 // Asked and Ended are the Observer's.
+func (s *stand) Began(*weir.Request) bool                    { return true }
 func (s *stand) Asked(time.Duration)                         { s.asked <- struct{}{} }
 func (s *stand) Relayed(time.Duration)                       {}
 func (s *stand) Failed(Attempt)                              {}

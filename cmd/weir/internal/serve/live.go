@@ -241,7 +241,7 @@ func fixed(a, b *config.Config) (fields []string) {
 func (l *live) server(log *slog.Logger) *weir.Server {
 	limits := l.now.Load().cfg.Limits
 	return &weir.Server{
-		Handler: &l.routes, OnHeaders: l.admit, OnError: l.explain, Logger: log,
+		Handler: &l.routes, OnHeaders: l.admit, OnError: l.explain, Logger: log, Trace: l.observer.Trace(),
 		Limits: weir.Limits{
 			Streams: limits.Streams, Handlers: limits.Streams, Bodies: int64(limits.Bodies),
 			Conns: reactor.DescriptorBudget() / 2, // each client counts as two: its upstream's connection is the other

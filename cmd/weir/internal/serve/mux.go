@@ -50,6 +50,9 @@ func observed(o *observe.Observer, name string) weir.Middleware {
 	h, _ := plugin.Lookup(name) // weir.Native has looked
 	return func(next weir.Handler) weir.Handler {
 		return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+			if !o.Began(r) {
+				return // the client has disconnected
+			}
 			rec := &relay.Record{Request: r, Asked: name, Model: name, Upstream: name, Attempts: 1, Stream: h.Stream != nil}
 			since := time.Now()
 			r.OnClose(func(cause error) {

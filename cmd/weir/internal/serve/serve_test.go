@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -290,6 +291,39 @@ func TestAdmin(t *testing.T) {
 		}
 	}
 	g.end()
+}
+
+// The access line has the model that was asked for, also if there is none, cut
+// to a length that a log can bear; each request is one line. The response says
+// how long the gateway itself took.
+func TestAccessLineModel(t *testing.T) {
+	g := serve(t, toMock(mock.Start(t, mock.Config{})))
+	long := strings.Repeat("x", 200)
+	do(t, "POST", g.url+chat, `{"model":"gpt-9","messages":[]}`)
+	do(t, "POST", g.url+chat, `{"model":"`+long+`\n","messages":[]}`)
+	do(t, "POST", g.url+chat, `{"model":`)
+	res, _ := do(t, "POST", g.url+chat, askWhole)
+	do(t, "GET", g.url+"/v1/models", "")
+	var models []string
+	for _, text := range g.out.wait(t, 5, `"msg":"request"`) {
+		var line struct{ Model string }
+		decode(t, text, &line)
+		models = append(models, line.Model)
+	}
+	if want := []string{"gpt-9", long[:128] + "…", "", "m", ""}; !slices.Equal(models, want) {
+		t.Errorf("got the models %q, want %q", models, want)
+	}
+	timing := res.Header.Get("Server-Timing")
+	if m := regexp.MustCompile(`, weir;dur=([0-9.]+)`).FindStringSubmatch(timing); m == nil || m[1] == "0.000" {
+		t.Errorf("got Server-Timing: %s, want the time that the gateway took", timing)
+	}
+	if _, text := do(t, "GET", g.admin+"/metrics", ""); strings.Contains(text, "gpt-9") || strings.Contains(text, "xxxx") {
+		t.Error("a client makes the metrics grow")
+	}
+	g.end()
+	if n := strings.Count(g.out.String(), `"msg":"request"`); n != 5 {
+		t.Errorf("got %d lines for 5 requests", n)
+	}
 }
 
 // A kubelet reaches the addresses of clients, and has no token: there are probes

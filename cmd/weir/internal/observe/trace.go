@@ -1,0 +1,60 @@
+package observe
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"weir"
+	"weir/cmd/weir/internal/relay"
+)
+
+// request is what the trace knows of a request, from its head to its end.
+type request struct {
+	since time.Time
+	state atomic.Uint32
+}
+
+const (
+	unclaimed = iota
+	claimed   // the relay, or a native route, will report the end: it knows more
+	ended     // there was an end, and it is reported
+)
+
+// Trace is the server's: every response is counted and logged by it, whoever
+// refused the request, unless the relay has claimed the request.
+func (o *Observer) Trace() *weir.Trace {
+	return &weir.Trace{
+		Start: func(*weir.Request) any { return &request{since: time.Now()} },
+		End:   o.responded,
+		Refused: func(remote netip.AddrPort, listen net.Addr) {
+			o.answers.count(503)
+			o.Access.addRefused(remote, listen)
+		},
+	}
+}
+
+// Began claims a request for the relay.
+func (o *Observer) Began(r *weir.Request) bool {
+	q, ok := r.Traced().(*request)
+	return !ok || q.state.CompareAndSwap(unclaimed, claimed)
+}
+
+// responded is the trace's End.
+func (o *Observer) responded(r *weir.Request, state any, sent weir.Sent, cause error) {
+	left := errors.Is(cause, weir.ErrClientGone) || errors.Is(cause, weir.ErrSlowClient)
+	status := sent.Status
+	if left {
+		status = clientLeft
+	}
+	o.answers.count(status)
+	q, ok := state.(*request)
+	if !ok || !q.state.CompareAndSwap(unclaimed, ended) {
+		return
+	}
+	o.Access.add(&relay.Record{
+		Request: r, Status: sent.Status, Bytes: sent.Bytes, Took: time.Since(q.since), Err: cause, Left: left,
+	})
+}
