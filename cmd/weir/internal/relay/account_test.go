@@ -200,3 +200,40 @@ func gone() context.Context {
 	cancel()
 	return ctx
 }
+
+// However much of a body has come at once, one that falls silent is refused in time, and so is one that drips; whether it is
+// gathered or on its way to an upstream.
+func TestSilentUpload(t *testing.T) {
+	const grace, size = 5 * time.Second, 20 * segment // what the pace of a whole minute would be, many times
+	for _, tt := range []struct{ name, body string }{
+		{"gathered", padded(`{`, size, `,"model":"m"}`)},
+		{"relayed", padded(`{"model":"m",`, size, `}`)},
+	} {
+		for _, drip := range []time.Duration{0, time.Second} {
+			t.Run(fmt.Sprint(tt.name, ", a byte each ", drip), func(t *testing.T) {
+				atRig(t, 1, func(r *rig) {
+					c := r.upload(len(tt.body), tt.body[:2*segment])
+					if up := r.asked(0); up != nil {
+						defer up.Close()
+						go func() { _, _ = io.Copy(io.Discard, up) }() // it takes what there is
+					}
+					r.write(c, tt.body[2*segment:size-100])
+					began := time.Now()
+					for n := size - 100; drip > 0 && n < size-50; n++ {
+						time.Sleep(drip)
+						if _, err := io.WriteString(c, tt.body[n:n+1]); err != nil || c.Pending() > 0 {
+							break
+						}
+					}
+					if drip == 0 {
+						time.Sleep(grace + 100*time.Millisecond)
+					}
+					if got := r.seen(c); !strings.HasPrefix(got, "HTTP/1.1 408 ") || time.Since(began) > 2*grace {
+						t.Errorf("got %.60q after %v, want 408", got, time.Since(began))
+					}
+					c.Close()
+				})
+			})
+		}
+	}
+}

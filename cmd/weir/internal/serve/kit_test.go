@@ -221,6 +221,12 @@ var built struct {
 // serveBuilt runs weir serve as users do.
 func serveBuilt(t *testing.T, config string, args ...string) *gateway {
 	t.Helper()
+	return launch(t, builtWeir(t), []string{"serve"}, config, args...)
+}
+
+// builtWeir is the path of the weir binary.
+func builtWeir(t *testing.T) string {
+	t.Helper()
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "weir"); built.err != nil {
 			return
@@ -233,7 +239,7 @@ func serveBuilt(t *testing.T, config string, args ...string) *gateway {
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
-	return launch(t, filepath.Join(built.dir, "weir"), []string{"serve"}, config, args...)
+	return filepath.Join(built.dir, "weir")
 }
 
 // toMock is a configuration with model m behind one mock.
