@@ -87,6 +87,8 @@ func TestAsNetHTTP(t *testing.T) {
 		"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
 		"PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
 		"GET /echo?flush HTTP/1.1\r\nHost: a\r\n\r\n",
+		"POST /echo?flush HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+		"POST /echo?flush HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello",
 		"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
 		"GET /echo HTTP/1.0\r\n\r\n",
 		"GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",

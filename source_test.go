@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,11 +16,17 @@ import (
 // script is a source that does what its function does, and notes its end.
 type script struct {
 	tally
-	next func(dst []byte) ([]byte, error)
+	next   func(dst []byte) ([]byte, error)
+	closed *atomic.Int64 // counts the ends of many; may be nil
 }
 
 func (s *script) Next(dst []byte) ([]byte, error) { return s.next(dst) }
-func (s *script) Close(cause error)               { s.tell(cause) }
+func (s *script) Close(cause error) {
+	s.tell(cause)
+	if s.closed != nil {
+		s.closed.Add(1)
+	}
+}
 
 // endIf is the error of a source's last chunk.
 func endIf(last bool) error {
@@ -223,4 +230,29 @@ func unchunk(t *testing.T, answer string) string {
 		body.WriteString(tail[:n])
 		rest = tail[n+2:]
 	}
+}
+
+// A source is closed once, too, when its stream is ended while it is opened: the race detector's test.
+func TestSourceOfAStreamThatEndsAtOnce(t *testing.T) {
+	const requests = 200
+	var closed atomic.Int64
+	m := mux(map[string]func(*weir.Response, *weir.Request){"GET /s": func(w *weir.Response, _ *weir.Request) {
+		s := w.StreamFrom(&script{next: parked, closed: &closed})
+		go s.Abort(errLuck)
+	}})
+	atDesk(t, m, nil, func(d *desk) {
+		for i := range requests {
+			c := d.get("/s")
+			if i%2 == 0 {
+				c.Close() // it may be gone before StreamFrom, in it, or behind
+			} else {
+				d.seen(c)
+				c.Close()
+			}
+		}
+		synctest.Wait()
+		if n := closed.Load(); n != requests {
+			t.Errorf("got %d sources closed, want each of %d once", n, requests)
+		}
+	})
 }
