@@ -79,7 +79,7 @@ func (o *Output) Unlock() { o.mu.Unlock() }
 
 // Err is nil while bytes may be appended. The lock is held.
 func (o *Output) Err() error {
-	o.mu.check()
+	checkHeld(&o.mu)
 	if o.err == nil && o.fin {
 		return ErrClosed
 	}
@@ -89,7 +89,7 @@ func (o *Output) Err() error {
 // Pending is the number of bytes that the kernel has not taken, those of a
 // write(2) in progress left out. The lock is held.
 func (o *Output) Pending() int {
-	o.mu.check()
+	checkHeld(&o.mu)
 	if o.pool == nil {
 		return 0
 	}
@@ -102,7 +102,7 @@ func (o *Output) Pending() int {
 // What has begun to gather will perhaps go up to the high mark: it gets the
 // room for that at once, instead of growing there by copies.
 func (c *Conn) Buffer() *bytebufferpool.ByteBuffer {
-	c.Output.mu.check()
+	checkHeld(&c.Output.mu)
 	o := &c.Output
 	if o.pool == nil {
 		o.pool = buffers.Get()
@@ -119,7 +119,7 @@ const gathering = 48 << 10
 // Room is nil while a producer may go on. Otherwise it is closed when pending
 // has fallen to the low mark or the output is over. The lock is held.
 func (c *Conn) Room() <-chan struct{} {
-	c.Output.mu.check()
+	checkHeld(&c.Output.mu)
 	o := &c.Output
 	if !c.measure() || o.err != nil {
 		return nil
@@ -146,7 +146,7 @@ func (c *Conn) measure() bool {
 // Defer unlocks, and the end of the loop's present turn writes. On the
 // connection's loop only.
 func (c *Conn) Defer() {
-	c.Output.mu.check()
+	checkHeld(&c.Output.mu)
 	c.loop.check()
 	c.Output.mu.Unlock()
 	if !c.dirty {
@@ -166,7 +166,7 @@ func (c *Conn) FlushWith(big, tail []byte) { c.flush(big, tail, false) }
 
 // flush is entered with the lock held and leaves without it.
 func (c *Conn) flush(big, tail []byte, onLoop bool) {
-	c.Output.mu.check()
+	checkHeld(&c.Output.mu)
 	o := &c.Output
 	if len(big)+len(tail) > 0 {
 		c.gather(big, tail)
