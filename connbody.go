@@ -38,9 +38,9 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		return false
 	}
 	ask := r.head.ExpectContinue() && len(rest) == 0
+	ex.awaited = ask
 	c.startTimer(c.bodyDue)
 	if r.route.mode == inlineArriving {
-		ex.awaited = ask
 		if c.serveInline(ex); ex.over.Load() {
 			return c.skipBody(ex, whole)
 		}
@@ -89,6 +89,9 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		data = p[:n]
 		ex.left -= int64(n)
 		done = ex.left == 0
+	}
+	if n > 0 {
+		ex.awaited = false // it sends, with or without 100 Continue
 	}
 	ex.received += int64(n)
 	c.earn(n)
@@ -173,9 +176,12 @@ func (c *conn) bodyDone(ex *exchange) {
 	}
 }
 
-// sendContinue answers Expect: 100-continue, once.
+// sendContinue answers Expect: 100-continue, once. From then on the client has
+// to send.
 func (c *conn) sendContinue() {
 	ex := c.ex
+	ex.awaited = false
+	c.bodyDue = c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
 	c.rc.Lock()
 	if ex.committed || ex.over.Load() || ex.req.head.Minor() == 0 || c.rc.Err() != nil {
 		c.rc.Unlock()

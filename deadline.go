@@ -52,7 +52,7 @@ func (c *conn) due(now time.Time) time.Time {
 		}
 		return c.since.Add(c.shard.idle)
 	case phaseBody:
-		if !c.pause.IsZero() {
+		if !c.pause.IsZero() || c.ex.awaited {
 			return now.Add(t.BodyGrace)
 		}
 		return c.bodyDue

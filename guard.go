@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+
+	"weir/internal/invariant"
 )
 
 // User code is called in one way, by exchange.call: with none of the server's
@@ -42,6 +44,7 @@ func (ex *exchange) call(what string, f func(), failed func(error)) (returned bo
 
 // panicked logs a panic, which is being recovered from.
 func (s *Server) panicked(what, pattern string, value any) error {
+	invariant.Pass(value)
 	if value == nil {
 		value = errGoexit
 	}

@@ -85,7 +85,6 @@ func (r *Request) OnBody(f func(p []byte, err error)) {
 		return
 	}
 	if ex.awaited {
-		ex.awaited = false
 		ex.conn.sendContinue()
 	}
 }

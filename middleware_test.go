@@ -174,7 +174,7 @@ func TestMiddlewareLetsTheBodyIn(t *testing.T) {
 	})
 	slow := func(next weir.Handler) weir.Handler {
 		return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-			time.Sleep(3 * time.Second)
+			time.Sleep(30 * time.Second)
 			next.Serve(w, r)
 		})
 	}
@@ -217,11 +217,11 @@ func TestMiddlewareLetsTheBodyIn(t *testing.T) {
 	t.Run("100 Continue", func(t *testing.T) {
 		atDesk(t, m, nil, func(d *desk) {
 			c := d.dial("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
-			time.Sleep(2 * time.Second)
+			time.Sleep(20 * time.Second) // in which the client owes nothing
 			if got := d.seen(c); got != "" {
 				t.Errorf("got %q while the middleware runs, want nothing", got)
 			}
-			time.Sleep(2 * time.Second)
+			time.Sleep(12 * time.Second)
 			if got := d.seen(c); got != "HTTP/1.1 100 Continue\r\n\r\n" {
 				t.Errorf("got %q, want 100 Continue", got)
 			}

@@ -225,11 +225,15 @@ func (c *conn) turnAway() {
 	c.refuse(ErrServerClosed)
 }
 
-// cut ends a connection whose time is up.
+// cut ends a connection whose time is up. A client that has a part of a
+// response gets what was sent before, and sees that it is not the whole.
 func (c *conn) cut() {
-	if c.ex != nil {
-		c.ex.cut(ErrServerClosed)
-		c.ex.endBody(ErrServerClosed)
+	ex := c.ex
+	if ex == nil {
+		c.rc.Abort(ErrServerClosed)
+		return
 	}
-	c.rc.Abort(ErrServerClosed)
+	ex.cut(ErrServerClosed)
+	ex.endBody(ErrServerClosed)
+	c.end(ex, ErrServerClosed)
 }

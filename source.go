@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/invariant"
 	"weir/internal/wheel"
 )
 
@@ -69,7 +70,9 @@ type pump struct {
 	next   time.Time
 	posted atomic.Bool
 	closed atomic.Bool // written on the loop
-	cause  error       // for closeTask
+
+	sourceClosed invariant.Once
+	cause        error // for closeTask
 }
 
 func newPump(ex *exchange, src Source) *pump {
@@ -121,10 +124,12 @@ func (p *pump) pull() (again bool) {
 		if p.closed.Load() || p.held() || p.early() {
 			return false
 		}
-		chunk, err := p.src.Next(p.ex.conn.shard.scratch[:0])
+		scratch := p.ex.conn.shard.scratch[:0]
+		chunk, err := p.src.Next(scratch)
 		if p.closed.Load() || len(chunk) > 0 && !p.send(chunk) {
 			return false
 		}
+		invariant.Poison(scratch[:cap(scratch)])
 		switch {
 		case err == nil && len(chunk) == 0 && p.min == 0: // nor a pace at which to ask again
 			return false
@@ -211,6 +216,7 @@ func (p *pump) close(cause error) {
 }
 
 func (p *pump) closeSource(cause error) {
+	p.sourceClosed.Do("a Source is closed twice")
 	p.ex.call("source's Close", func() { p.src.Close(cause) }, nil)
 }
 

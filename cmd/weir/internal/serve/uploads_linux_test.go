@@ -92,7 +92,7 @@ func (g *gateway) survives(t *testing.T, clients int) (late, refused, growth int
 	return late, refused, (most - before) >> 10
 }
 
-// K3: uploads that send 59 MiB each and fall silent hold no more memory than they may, all together, and none for long. Those
+// K3.8: uploads that send 59 MiB each and fall silent hold no more memory than they may, all together, and none for long. Those
 // for which there is room get 408, the others 503.
 func TestSilentUploads(t *testing.T) {
 	const (
@@ -111,7 +111,7 @@ func TestSilentUploads(t *testing.T) {
 	g.end()
 }
 
-// K3: in two gigabytes of address space, of which the runtime reserves more than one, a hundred of them do no harm: what requests
+// K3.8: in two gigabytes of address space, of which the runtime reserves more than one, a hundred of them do no harm: what requests
 // may keep is a share of what is left.
 func TestSilentUploadsInLittleAddressSpace(t *testing.T) {
 	up := mock.Start(t, mock.Config{})
