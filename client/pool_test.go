@@ -196,7 +196,10 @@ func TestKeptConnectionsGiveWay(t *testing.T) {
 			d.pool = other
 			if err != nil { // it is the kernel that has none
 				d.kernel.FailDials(err)
-				if d.do(func() { _, got := other.Do(client.Request{Method: "GET", Head: []byte(getHead)}, &probe{d: d}); err = got }); !reactor.LocalShortage(err) {
+				if d.do(func() {
+					_, got := other.Do(client.Request{Method: "GET", Head: []byte(getHead)}, &probe{d: d})
+					err = got
+				}); !reactor.LocalShortage(err) {
 					t.Errorf("got %v, want a local shortage when none is left to give way", err)
 				}
 				d.kernel.FailDials(nil)

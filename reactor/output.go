@@ -1,7 +1,6 @@
 package reactor
 
 import (
-
 	"github.com/valyala/bytebufferpool"
 )
 

@@ -291,7 +291,9 @@ func TestWhyNone(t *testing.T) {
 func (g *gateway) wantNone(t *testing.T, code, err string) *http.Response {
 	t.Helper()
 	res, body := do(t, "POST", g.url+chat, askWhole)
-	var e struct{ Error struct{ Code, Message, Type string } }
+	var e struct {
+		Error struct{ Code, Message, Type string }
+	}
 	decode(t, body, &e)
 	if res.StatusCode != 503 || e.Error.Code != code || e.Error.Message == "" || e.Error.Type != "server_error" || res.Header.Get("Retry-After") == "" {
 		t.Errorf("got %d, Retry-After %q, %s, want 503 and %s", res.StatusCode, res.Header.Get("Retry-After"), body, code)
