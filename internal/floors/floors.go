@@ -4,9 +4,9 @@
 //
 //	cmd/weir ──> weir (root) ──> reactor ──> gnet/v2/pkg/netpoll, pkg/socket
 //	   │            │  └───────> plugin               nethttp, ws, static, hub ──> weir
-//	   │            ├──────────> chunked ──> http1    plugin/cabi ──> plugin
-//	   │            └──────────> sse                  all may import internal/*
-//	   └──────> client ──> reactor, chunked
+//	   │            ├──────────> chunked ──> http1    weirtest ──> weir, internal/memloop
+//	   │            └──────────> sse                  plugin/cabi ──> plugin
+//	   └──────> client ──> reactor, chunked           all may import internal/*
 //
 // An arrow may be followed further down: what may import chunked may import
 // http1. Nothing goes up, and test files are free.
@@ -60,6 +60,7 @@ var floors = map[string]floor{
 	"ws":          {on: []string{"."}, outside: []string{"github.com/gobwas/ws"}},
 	"static":      {on: []string{"."}},
 	"hub":         {on: []string{"."}},
+	"weirtest":    {on: []string{".", "internal/memloop"}},
 	"plugin/cabi": {on: []string{"plugin"}, unsafe: true}, // cgo's pointers
 
 	"docs": {}, // the guide, embedded

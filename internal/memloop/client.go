@@ -73,19 +73,35 @@ func (c *Client) WriteCalls() int {
 	return k.calls
 }
 
+// End is how the server has ended its side of the connection: io.EOF or its
+// RST, and nil while it has not, or while there is something to read before.
+func (c *Client) End() error {
+	c.lock()
+	defer c.unlock()
+	return c.end()
+}
+
+func (c *Client) end() error {
+	switch out := &c.conn.out; {
+	case c.closing:
+		return net.ErrClosed
+	case c.err != nil:
+		return os.NewSyscallError("read", c.err)
+	case out.fin && out.len() == 0:
+		return io.EOF
+	}
+	return nil
+}
+
 func (c *Client) awaitOutput() error {
 	for {
-		switch out := &c.conn.out; {
-		case c.closing:
-			return net.ErrClosed
-		case c.err != nil:
-			return os.NewSyscallError("read", c.err)
+		switch err := c.end(); {
+		case err != nil && err != io.EOF:
+			return err
 		case c.readBy.passed:
 			return os.ErrDeadlineExceeded
-		case out.len() > 0:
-			return nil
-		case out.fin:
-			return io.EOF
+		case err != nil || c.conn.out.len() > 0:
+			return err
 		}
 		c.cond.Wait()
 	}
