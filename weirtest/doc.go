@@ -49,6 +49,13 @@
 // net.Conn too, so that an http.Client or a WebSocket library can drive it
 // (Server.DialContext).
 //
+// # Scenario files
+//
+// Play plays conversations from files: what clients send and do, and what comes
+// back then, byte for byte. They read like a protocol, cost no code per case, and
+// are rewritten by WEIRTEST_UPDATE=1. PlayCut plays them with the input cut at every
+// byte. weir's own connection is tested so: see testdata/conn in its repository.
+//
 // # What is deterministic
 //
 // After Settle or Tick the state is the same in each run: with one loop all events
@@ -78,7 +85,7 @@
 // handlers call fakes in memory instead.
 //
 // The functions that settle are for the test's own goroutine: all of Server but
-// Dial, Get and DialContext, and of Client all that says so. A Server may be used
+// Dial, Get, DialContext and Source, and of Client all that says so. A Server may be used
 // until the bubble ends, a Client also after its connection has ended. A bubble may
 // have several Servers; each has a kernel of its own.
 //

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // bubble returns the goroutines of the caller's bubble, but for the caller, by
@@ -34,17 +35,23 @@ func bubbleWithout(before map[string]bool) (left []string) {
 	return left
 }
 
+// stackBuffers spare the thousands of short tests of PlayCut most of their garbage.
+var stackBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
 // stacks returns the stacks of the goroutines of the caller's bubble, but for
 // the caller's. The runtime heads each with
 //
 //	goroutine 42 [chan receive (durable), synctest bubble 7]:
 func stacks() map[string]string {
-	buf := make([]byte, 64<<10)
+	kept := stackBuffers.Get().(*[]byte)
+	defer stackBuffers.Put(kept)
+	buf := *kept
 	n := runtime.Stack(buf, true)
 	for n == len(buf) {
 		buf = make([]byte, 2*len(buf))
 		n = runtime.Stack(buf, true)
 	}
+	*kept = buf
 	all := strings.Split(strings.TrimSpace(string(buf[:n])), "\n\n")
 	_, own := header(all[0]) // the caller comes first
 	found := map[string]string{}

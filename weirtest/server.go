@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,7 +16,7 @@ import (
 
 // Server is a weir.Server that runs on a kernel in memory. Make it with Start.
 //
-// Dial, Get and DialContext are safe for concurrent use. All other methods are
+// Dial, Get, DialContext and Source are safe for concurrent use. All other methods are
 // for the test's goroutine.
 type Server struct {
 	t       testing.TB
@@ -23,6 +24,8 @@ type Server struct {
 	kernel  *memloop.Kernel
 	before  map[string]bool // goroutines that were there when it started
 	dialled atomic.Int64
+
+	mu      sync.Mutex
 	sources []*source
 }
 
@@ -117,9 +120,7 @@ const patience = time.Minute
 // finish shuts the server down and reports what is left.
 func (s *Server) finish() {
 	s.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := s.srv.Shutdown(ctx); err != nil { // shut down before: then there is nothing to do
+	if err := s.cut(); err != nil {
 		s.t.Error(err)
 	}
 	for _, stack := range s.leaked() {
@@ -134,6 +135,14 @@ func (s *Server) finish() {
 	for _, src := range s.sources {
 		src.finish()
 	}
+}
+
+// cut shuts the server down at once, whether or not that was begun before.
+func (s *Server) cut() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := s.srv.Shutdown(ctx)
+	return err
 }
 
 // leaked returns the stacks of the goroutines that have not ended in time. It

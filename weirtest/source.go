@@ -9,9 +9,12 @@ import (
 // Source returns src under supervision: the test fails unless Close is called
 // exactly once before the test ends, and if Next is called after it. weir does
 // this right for what it is given; the supervision is for sources that stand on
-// other sources, and for handlers that open one and then do without it.
+// other sources, and for handlers that open one and then do without it. Handlers
+// may call it.
 func (s *Server) Source(src weir.Source) weir.Source {
 	w := &source{t: s.t, Source: src}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.sources = append(s.sources, w)
 	return w
 }

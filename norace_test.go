@@ -1,8 +1,0 @@
-//go:build !race && !invariants
-
-package weir_test
-
-const (
-	raceEnabled = false
-	cutStep     = 1
-)
