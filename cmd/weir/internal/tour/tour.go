@@ -8,9 +8,11 @@ package tour
 import (
 	"io"
 	"log/slog"
+	"net/http"
 
 	"weir"
 	"weir/cmd/weir/internal/command"
+	"weir/nethttp"
 )
 
 const help = `
@@ -30,6 +32,8 @@ Serves one route for each feature of weir:
   GET  /slow-head?delay=500ms&status=202    a head that is committed late
   GET  /fail?after=2&panic=0         a stream that fails
   GET  /trailers                     a stream with a trailer
+  GET  /http/stream?n=5              a net/http handler on the event loops: flushes n lines
+  GET  /http/headers                 likewise: the request's header as JSON
   GET  /stats                        what the server counts, as JSON`
 
 // Main runs `weir tour`.
@@ -71,6 +75,7 @@ func routes(srv *weir.Server) *weir.Mux {
 	mux.HandleFunc("GET /slow-head", slowHead)
 	mux.HandleFunc("GET /fail", fail)
 	mux.HandleFunc("GET /trailers", trailers)
+	mux.HandleBody("GET /http/", nethttp.FromHTTP(http.StripPrefix("/http", httpHandler())))
 	mux.HandleFunc("GET /stats", stats(srv))
 	return mux
 }

@@ -39,6 +39,12 @@ var gets = []struct {
 	{"/trailers", 200, "text/plain; charset=utf-8", `one\ntwo\n`},
 	{"/params/1/2", 200, "application/json", `\{"path".*\}`},
 	{"/stats", 200, "application/json", `\{"connections".*\}`},
+	{"/http/stream", 200, "text/plain; charset=utf-8", `(line \d\n){5}`},
+	{"/http/stream?n=2", 200, "text/plain; charset=utf-8", `line 1\nline 2\n`},
+	{"/http/stream?n=0", 200, "text/plain; charset=utf-8", ``},
+	{"/http/stream?n=x", 400, "text/plain; charset=utf-8", `parameter n: got "x", want a number .*\n`},
+	{"/http/headers", 200, "application/json", `\{"Accept-Encoding":\["gzip"\],"User-Agent":\["Go-http-client/1\.1"\]\}\n`},
+	{"/http/nowhere", 404, "text/plain; charset=utf-8", `404 page not found\n`},
 	{"/nowhere", 404, "text/plain; charset=utf-8", `404 page not found\n`},
 }
 

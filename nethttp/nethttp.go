@@ -1,0 +1,113 @@
+// Package nethttp serves net/http handlers on weir's event loops.
+//
+// FromHTTP makes a weir.Handler of any http.Handler: a router, a file server, a
+// reverse proxy, promhttp, pprof. Mount it with HandleBody, so that the handler
+// reads the request body while it arrives, or with Handle, which calls it when
+// the whole body is there:
+//
+//	mux := new(weir.Mux)
+//	mux.HandleBody("/metrics/", nethttp.FromHTTP(promhttp.Handler()))
+//
+// It runs on a goroutine of its own and may block, as under net/http.
+// HandleInline is not for it.
+//
+// # What is the same
+//
+// A response of up to 2 KiB that is not flushed has a Content-Length, a longer
+// one is chunked, as net/http does it. Content-Type is sniffed.
+// http.Flusher, io.ReaderFrom and http.ResponseController's Flush,
+// SetReadDeadline, SetWriteDeadline and EnableFullDuplex work. Write waits for a
+// client that does not read. The request's context is cancelled when the client
+// disconnects, with weir's cause (context.Cause), and when the request ends. The
+// request has the pattern and the path values of the weir.Mux. Trailers of the
+// response may be declared or have http.TrailerPrefix. A request body that the
+// handler has not read is discarded before the response begins, up to 256 KiB,
+// unless EnableFullDuplex was called.
+//
+// # What is not
+//
+//   - The connection cannot be hijacked, and informational responses (1xx) are
+//     not sent: http.Hijacker is not implemented, a status 101 becomes 500.
+//   - Request.Proto is always HTTP/1.1, RequestURI and URL have no scheme and
+//     host, also if the request line has them, and Request.Trailer is nil.
+//   - The response's Date is always there; of Connection only close is sent, and
+//     not Keep-Alive, Upgrade, TE and Proxy-Connection. Fields with control
+//     characters are not sent, 205 has no body, and a HEAD response of unknown
+//     length says Transfer-Encoding, as that to GET would.
+//   - Several values of one trailer are joined. A declared trailer that is never
+//     set is empty if the response began before the handler returned.
+//   - A panic before the response has begun is a 500, instead of nothing.
+//     http.ErrAbortHandler is not logged then; later it is one line without a
+//     stack, as for each response that is cut.
+//   - A body that breaks a limit or the chunked coding gets the server's own
+//     error response, also when the handler has written another that was not
+//     sent yet.
+//   - http.LocalAddrContextKey is the listener's address, and
+//     http.ServerContextKey has no value.
+package nethttp
+
+import (
+	"bufio"
+	"net/http"
+	"sync"
+
+	"weir"
+)
+
+// FromHTTP makes a weir.Handler of h, for weir.Mux.HandleBody or Handle.
+func FromHTTP(h http.Handler) weir.Handler {
+	if h == nil {
+		panic("nethttp: FromHTTP of a nil handler")
+	}
+	return adapter{h}
+}
+
+type adapter struct{ http.Handler }
+
+// Serve calls the http.Handler.
+func (a adapter) Serve(w *weir.Response, r *weir.Request) {
+	x := &response{res: w, length: -1, head: r.Method() == "HEAD"}
+	req, err := newRequest(r, x)
+	if err != nil {
+		_ = w.Header().Set("Connection", "close") // a constant
+		w.Error(http.StatusBadRequest, "400 Bad Request")
+		return
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			x.crash(recover())
+		}
+	}()
+	a.ServeHTTP(x, req)
+	x.finish()
+	if req.MultipartForm != nil {
+		_ = req.MultipartForm.RemoveAll() // as net/http, which does not report it either
+	}
+	returned = true
+}
+
+// crash ends the response of a handler that panicked. What else than
+// http.ErrAbortHandler it panicked with is the server's, to be logged; nil is
+// runtime.Goexit, which continues.
+func (w *response) crash(value any) {
+	w.retire()
+	switch {
+	case value == nil:
+	case value != http.ErrAbortHandler:
+		panic(value)
+	case w.stream != nil:
+		w.stream.Abort(http.ErrAbortHandler)
+	default:
+		w.res.Header().Clear()
+		_ = w.res.Header().Set("Connection", "close") // a constant
+		w.res.Error(http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError))
+	}
+}
+
+// bufferSize is how much of a response is kept back for its Content-Length to be
+// known, and the least size of a chunk that is not flushed: net/http's.
+const bufferSize = 2 << 10
+
+// buffers are *bufio.Writer of bufferSize.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, bufferSize) }}

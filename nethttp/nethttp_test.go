@@ -1,0 +1,583 @@
+package nethttp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/http/pprof"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/internal/patience"
+	"weir/nethttp"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+func TestNilHandler(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("got no panic, want one")
+		}
+	}()
+	nethttp.FromHTTP(nil)
+}
+
+// A path that only net/http's mux would change arrives as it is.
+func TestPathAsItCame(t *testing.T) {
+	addr := serve(t, nethttp.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.RequestURI, " ", r.URL.Path)
+	})))
+	c := dial(t, addr)
+	c.send("GET //x/../y?z HTTP/1.1\r\nHost: a\r\n\r\n")
+	if got := c.response("GET"); !strings.HasSuffix(got, "\n\n//x/../y?z //x/../y") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A target that weir takes and net/http does not is its client's mistake.
+func TestBadTarget(t *testing.T) {
+	addr := serve(t, nethttp.FromHTTP(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })))
+	for _, target := range []string{"/%zz", "/a%"} {
+		c := dial(t, addr)
+		c.send("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := c.response("GET"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("%s: got %q, want a 400", target, got)
+		}
+		want(t, target, c.next(), "closed")
+	}
+}
+
+// What the pattern of the Mux has found is the request's.
+func TestPathValues(t *testing.T) {
+	mux := new(weir.Mux)
+	h := nethttp.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s|%s|%s|%s", r.Pattern, r.PathValue("id"), r.PathValue("rest"), r.PathValue("$"))
+	}))
+	mux.Handle("GET /v/{id}/in/{rest...}", h)
+	mux.Handle("GET /exact/{id}/{$}", h)
+	addr := serve(t, mux)
+	for target, body := range map[string]string{
+		"/v/a%2Fb/in/c/d": "GET /v/{id}/in/{rest...}|a/b|c/d|",
+		"/exact/7/":       "GET /exact/{id}/{$}|7||",
+	} {
+		c := dial(t, addr)
+		c.send("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := c.response("GET"); !strings.HasSuffix(got, "\n\n"+body) {
+			t.Errorf("%s: got %q, want %q", target, got, body)
+		}
+	}
+}
+
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	srv := &weir.Server{Handler: nethttp.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.RemoteAddr, " ", r.Context().Value(http.LocalAddrContextKey), " ", r.Context().Value(http.ServerContextKey))
+	}))}
+	if err := srv.Start("unix:" + path); err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Shutdown(context.Background())
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	got, err := io.ReadAll(conn)
+	if err != nil || !strings.HasSuffix(string(got), "\r\n\r\n@ "+path+" <nil>") {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// The connection is not to be had, and every way to ask says so.
+func TestHijack(t *testing.T) {
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, hijacker := w.(http.Hijacker)
+		_, pusher := w.(http.Pusher)
+		_, _, err := http.NewResponseController(w).Hijack()
+		fmt.Fprint(w, hijacker, pusher, errors.Is(err, http.ErrNotSupported))
+	}))
+	c := dial(t, addr)
+	c.send(get)
+	if got := c.response("GET"); !strings.HasSuffix(got, "\n\nfalse false true") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Informational responses are not sent, and their fields stay for the final one.
+func TestInformational(t *testing.T) {
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "</a.css>")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	c := dial(t, addr)
+	c.send(get)
+	want(t, "response", c.response("GET"), "HTTP/1.1 202 Accepted\nContent-Length: 0\nLink: </a.css>\n\n")
+}
+
+func TestInvalidStatus(t *testing.T) {
+	var log lines
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(42) }), log.of)
+	c := dial(t, addr)
+	c.send(get)
+	if got := c.response("GET"); !strings.HasPrefix(got, "HTTP/1.1 500 ") {
+		t.Errorf("got %q, want a 500", got)
+	}
+	log.wait(t, "invalid WriteHeader code 42")
+}
+
+// lines is what a server has logged.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Write(p)
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+func (l *lines) of(srv *weir.Server) {
+	l.more = make(chan struct{}, 1)
+	srv.Logger = slog.New(slog.NewTextHandler(l, nil))
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// wait returns the log once it has text.
+func (l *lines) wait(t *testing.T, text string) string {
+	t.Helper()
+	for {
+		if all := l.String(); strings.Contains(all, text) {
+			return all
+		}
+		soon(t, "log with "+text, l.more)
+	}
+}
+
+// A panic is logged with the stack of the handler; http.ErrAbortHandler is not.
+func TestPanicsAreLogged(t *testing.T) {
+	var log lines
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/abort" {
+			panic(http.ErrAbortHandler)
+		}
+		culprit()
+	}), log.of)
+	for _, path := range []string{"/abort", "/panic"} {
+		c := dial(t, addr)
+		c.send("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := c.response("GET"); !strings.HasPrefix(got, "HTTP/1.1 500 ") {
+			t.Errorf("%s: got %q, want a 500", path, got)
+		}
+	}
+	all := log.wait(t, "panicked")
+	if !strings.Contains(all, "culprit") || !strings.Contains(all, "panic=oops") {
+		t.Errorf("got %q, want the panic and the handler's stack", all)
+	}
+	if strings.Contains(all, "abort") {
+		t.Errorf("got %q, want nothing of the abort", all)
+	}
+}
+
+//go:noinline
+func culprit() { panic("oops") }
+
+// The context ends with the client, and context.Cause says why.
+func TestContextOfAClientThatDisconnects(t *testing.T) {
+	causes, running := make(chan error), make(chan bool)
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		running <- true
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		_, err := io.WriteString(w, strings.Repeat("x", 10_000))
+		causes <- err
+	}))
+	c := dial(t, addr)
+	c.send(get)
+	soon(t, "the handler", running)
+	c.Close()
+	wantIs(t, "cause", soon(t, "cause", causes), weir.ErrClientGone)
+	wantIs(t, "Write", soon(t, "Write", causes), weir.ErrClientGone)
+}
+
+func TestContextAtTheEnd(t *testing.T) {
+	ctxs := make(chan context.Context, 1)
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.Context().Err(); err != nil {
+			t.Errorf("got %v while the handler runs", err)
+		}
+		ctxs <- r.Context()
+	}))
+	c := dial(t, addr)
+	c.send(get)
+	c.response("GET")
+	ctx := soon(t, "context", ctxs)
+	soon(t, "its end", ctx.Done())
+	wantIs(t, "Err", ctx.Err(), context.Canceled)
+}
+
+// A handler that reads gets what has arrived, before the rest has.
+func TestBodyWhileItArrives(t *testing.T) {
+	for _, framing := range []struct{ head, a, b, end string }{
+		{"Content-Length: 6", "one", "two", ""},
+		{"Transfer-Encoding: chunked", "3\r\none\r\n", "3\r\ntwo\r\n", "0\r\n\r\n"},
+	} {
+		pieces := make(chan string)
+		addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Body == http.NoBody {
+				return
+			}
+			buf := make([]byte, 3)
+			for range 2 {
+				_, err := io.ReadFull(r.Body, buf)
+				pieces <- fmt.Sprint(string(buf), err)
+			}
+			_, err := r.Body.Read(buf)
+			pieces <- fmt.Sprint(err)
+		}))
+		c := dial(t, addr)
+		c.send("POST / HTTP/1.1\r\nHost: a\r\n" + framing.head + "\r\n\r\n" + framing.a)
+		want(t, framing.head, soon(t, "piece", pieces), "one<nil>")
+		c.send(framing.b)
+		want(t, framing.head, soon(t, "piece", pieces), "two<nil>")
+		c.send(framing.end)
+		want(t, framing.head, soon(t, "end", pieces), "EOF")
+		c.response("POST")
+		want(t, framing.head, c.next(), "open: HTTP/1.1 200 OK")
+	}
+}
+
+func TestUploadThatBreaksOff(t *testing.T) {
+	errs := make(chan error, 2)
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		errs <- err
+		<-r.Context().Done()
+		errs <- context.Cause(r.Context())
+	}))
+	c := dial(t, addr)
+	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+	c.Close()
+	err := soon(t, "Read", errs)
+	wantIs(t, "Read", err, io.ErrUnexpectedEOF)
+	wantIs(t, "Read", err, weir.ErrClientGone)
+	wantIs(t, "cause", soon(t, "cause", errs), weir.ErrClientGone)
+}
+
+// 100 Continue is sent when the handler reads.
+func TestContinue(t *testing.T) {
+	addr := onWeir(t, http.HandlerFunc(echo))
+	c := dial(t, addr)
+	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+	head, err := c.head()
+	if err != nil || head[0] != "HTTP/1.1 100 Continue" {
+		t.Fatalf("got %q, %v", head, err)
+	}
+	c.send("hello")
+	if got := c.response("POST"); !strings.HasSuffix(got, "\n\nhello") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Write waits for a client that does not read, and goes on with it.
+func TestWriteWaits(t *testing.T) {
+	const piece, enough = 64 << 10, 512 // 32 MiB, more than all buffers of the kernel
+	var mu sync.Mutex
+	written, progress := 0, make(chan struct{}, 1)
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for range enough {
+			if _, err := w.Write(make([]byte, piece)); err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			written += piece
+			mu.Unlock()
+			select {
+			case progress <- struct{}{}:
+			default:
+			}
+		}
+	}))
+	c := dial(t, addr)
+	c.send(get)
+	for idle := false; !idle; {
+		select {
+		case <-progress:
+		case <-time.After(200 * time.Millisecond): // if it is only slow, less is written: the test cannot fail for it
+			idle = true
+		}
+	}
+	mu.Lock()
+	if written == enough*piece {
+		t.Error("everything was written for a client that reads nothing")
+	}
+	mu.Unlock()
+	if _, err := c.head(); err != nil {
+		t.Fatal(err)
+	}
+	var n counter
+	if err := c.chunks(&n); err != nil {
+		t.Fatal(err)
+	}
+	if n < enough*piece {
+		t.Errorf("got %d bytes, want %d", n, enough*piece)
+	}
+}
+
+type counter int
+
+func (n *counter) Write(p []byte) (int, error) { *n += counter(len(p)); return len(p), nil }
+
+func TestReadDeadline(t *testing.T) {
+	errs := make(chan error, 4)
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		buf := make([]byte, 10)
+		errs <- c.SetReadDeadline(time.Now().Add(time.Hour))
+		n, err := io.ReadFull(r.Body, buf[:4])
+		errs <- err
+		if string(buf[:n]) != "half" {
+			t.Errorf("got %q", buf[:n])
+		}
+		errs <- c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		_, err = r.Body.Read(buf)
+		errs <- err
+		http.Error(w, "too slow", http.StatusRequestTimeout)
+	}))
+	c := dial(t, addr)
+	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+	for range 3 {
+		wantIs(t, "before", soon(t, "before", errs), nil)
+	}
+	wantIs(t, "Read", soon(t, "Read", errs), os.ErrDeadlineExceeded)
+	if got := c.response("POST"); !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, "Connection: close") {
+		t.Errorf("got %q, want a 408 that closes", got)
+	}
+}
+
+// A Write that waits ends at the deadline, and the response is cut.
+func TestWriteDeadline(t *testing.T) {
+	errs := make(chan error, 2)
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		for err := error(nil); ; {
+			if err = c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err == nil {
+				_, err = w.Write(make([]byte, 64<<10))
+			}
+			if err != nil {
+				errs <- err
+				errs <- c.Flush()
+				return
+			}
+		}
+	}))
+	c := dial(t, addr)
+	c.send(get)
+	wantIs(t, "Write", soon(t, "Write", errs), os.ErrDeadlineExceeded)
+	if err := soon(t, "Flush", errs); err == nil {
+		t.Error("got nil from Flush after the deadline")
+	}
+	if got := c.response("GET"); !strings.HasSuffix(got, "[cut]") {
+		t.Errorf("got …%q, want it cut", got[max(0, len(got)-20):])
+	}
+}
+
+// A response that is made after its deadline is none.
+func TestWriteDeadlineBefore(t *testing.T) {
+	for path, prefix := range map[string]string{"/small": "HTTP/1.1 500 ", "/large": "HTTP/1.1 500 ", "/flush": "HTTP/1.1 500 ", "/none": "HTTP/1.1 200 "} {
+		addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := http.NewResponseController(w)
+			if r.URL.Path == "/none" {
+				_ = c.SetWriteDeadline(time.Now().Add(time.Hour))
+				_ = c.SetWriteDeadline(time.Time{})
+			} else {
+				_ = c.SetWriteDeadline(time.Now().Add(-time.Second))
+			}
+			switch r.URL.Path {
+			case "/large":
+				_, err := w.Write(make([]byte, 10_000))
+				wantIs(t, path, err, os.ErrDeadlineExceeded)
+			case "/flush":
+				wantIs(t, path, c.Flush(), os.ErrDeadlineExceeded)
+			default:
+				_, _ = io.WriteString(w, "x")
+			}
+		}))
+		c := dial(t, addr)
+		c.send("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := c.response("GET"); !strings.HasPrefix(got, prefix) {
+			t.Errorf("%s: got %q, want %s", path, got, prefix)
+		}
+	}
+}
+
+// A handler that keeps its ResponseWriter writes nothing after its return.
+func TestWriteAfterReturn(t *testing.T) {
+	kept := make(chan http.ResponseWriter, 1)
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "x")
+		kept <- w
+	}))
+	c := dial(t, addr)
+	c.send(get)
+	c.response("GET")
+	w := soon(t, "the writer", kept)
+	if n, err := w.Write([]byte("y")); n != 0 || err == nil {
+		t.Errorf("Write: got %d, %v", n, err)
+	}
+	if err := http.NewResponseController(w).Flush(); err == nil {
+		t.Error("Flush: got nil")
+	}
+	want(t, "connection", c.next(), "open: HTTP/1.1 200 OK")
+}
+
+// A stream through net/http's reverse proxy, in front of net/http's server: each
+// flush comes through, and both ends learn of a disconnect.
+func TestReverseProxy(t *testing.T) {
+	step, left := make(chan bool), make(chan error, 1)
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; ; i++ {
+			fmt.Fprintf(w, "line %d\n", i)
+			w.(http.Flusher).Flush()
+			select {
+			case <-step:
+			case <-r.Context().Done():
+				left <- r.Context().Err()
+				return
+			}
+		}
+	}))
+	defer origin.Close()
+	target, err := url.Parse(origin.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	addr := onWeir(t, &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		FlushInterval: -1,
+		Transport:     transport,
+		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	})
+	c := dial(t, addr)
+	c.send(get)
+	if _, err := c.head(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		for _, part := range []string{"7\r\n", fmt.Sprintf("line %d\n", i), "\r\n"} {
+			line, err := c.r.ReadString('\n')
+			if err != nil || line != part {
+				t.Fatalf("got %q, %v, want %q", line, err, part)
+			}
+		}
+		step <- true
+	}
+	c.Close()
+	wantIs(t, "origin", soon(t, "origin", left), context.Canceled)
+}
+
+// Uploads and error responses of the reverse proxy.
+func TestReverseProxyUpload(t *testing.T) {
+	origin := httptest.NewServer(http.HandlerFunc(echo))
+	target, err := url.Parse(origin.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
+	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	addr := onWeir(t, proxy)
+	for _, request := range []string{post, chunky} {
+		c := dial(t, addr)
+		c.send(request)
+		if got := c.response("POST"); !strings.Contains(got, "hello") {
+			t.Errorf("got %q", got)
+		}
+		want(t, "connection", c.next(), "open: HTTP/1.1 200 OK")
+	}
+	origin.Close()
+	c := dial(t, addr)
+	c.send(post)
+	if got := c.response("POST"); !strings.HasPrefix(got, "HTTP/1.1 502 ") {
+		t.Errorf("got %q, want a 502", got)
+	}
+}
+
+func TestPprof(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	addr := onWeir(t, mux)
+	for path, text := range map[string]string{
+		"/debug/pprof/":                  "goroutine",
+		"/debug/pprof/goroutine?debug=1": "goroutine profile: total",
+		"/debug/pprof/heap":              "",
+		"/debug/pprof/cmdline":           os.Args[0],
+		"/debug/pprof/none":              "Unknown profile",
+	} {
+		res, body := fetch(t, "http://"+addr+path)
+		if !strings.Contains(body, text) || body == "" {
+			t.Errorf("%s: got %s %.100q, want %q", path, res.Status, body, text)
+		}
+	}
+}
+
+func TestPromhttp(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total"}, []string{"code", "method"})
+	reg.MustRegister(requests)
+	addr := onWeir(t, promhttp.InstrumentHandlerCounter(requests, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})))
+	fetch(t, "http://"+addr)
+	if _, body := fetch(t, "http://"+addr); !strings.Contains(body, `requests_total{code="200",method="get"} 1`) {
+		t.Errorf("got %q", body)
+	}
+}
+
+// fetch gets a URL with net/http's client, which asks for compression.
+func fetch(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience.Limit}
+	res, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}

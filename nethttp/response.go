@@ -1,0 +1,456 @@
+package nethttp
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir"
+)
+
+// response is the http.ResponseWriter: three stages, each of which leaves more
+// of the response fixed.
+//
+//	building     the handler sets fields; nothing is sent
+//	written      WriteHeader has copied status and fields; up to bufferSize bytes of body wait
+//	begun        the framing is decided and the head is sent, or will be with the next bytes
+//
+// Like net/http's it is for one goroutine at a time; deadlines may be set from
+// any.
+type response struct {
+	res    *weir.Response
+	ctx    requestContext
+	body   *body // of the request; nil = it has none
+	header http.Header
+	writes deadline
+
+	// Since the stage written.
+	written  bool
+	head     bool // the request is HEAD: what is written is not sent
+	typed    bool // Content-Type is not to be sniffed
+	closes   bool // Connection: close was set, by the handler or by the client
+	coded    bool // Transfer-Encoding was set: the length is not computed
+	duplex   bool // the request body is left alone
+	status   int
+	length   int64 // declared; -1 = it was not
+	bytes    int64 // written so far
+	declared []string
+	prefixed bool // there are trailers with http.TrailerPrefix
+	buf      *bufio.Writer
+
+	// Since the stage begun.
+	begun  bool
+	stream *weir.Stream // nil = the response is sent whole when the handler has returned
+	sent   bool         // of a response without a body: the head is out
+
+	returned atomic.Bool // the handler has: nothing is written any more
+}
+
+var errReturned = errors.New("nethttp: the handler has returned")
+
+// Header returns the fields that WriteHeader will send.
+func (w *response) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
+
+// WriteHeader fixes the status and the fields. Informational responses are not
+// sent.
+func (w *response) WriteHeader(code int) {
+	if w.written || w.returned.Load() {
+		slog.Warn("nethttp: superfluous WriteHeader", "status", code, "caller", caller())
+		return
+	}
+	if code < 100 || code > 999 {
+		panic(fmt.Sprintf("invalid WriteHeader code %v", code)) // net/http's words
+	}
+	if code >= 200 || code == http.StatusSwitchingProtocols {
+		w.fix(code)
+	}
+}
+
+// fix gives weir the status, and the fields as they are now in the order of their
+// names, and takes those that are for this package.
+func (w *response) fix(code int) {
+	w.written, w.status = true, code
+	w.res.SetStatus(code)
+	var store [16]string
+	names := store[:0]
+	for name := range w.header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if values := w.header[name]; !w.take(name, values) {
+			w.add(name, values)
+		}
+	}
+}
+
+// take notes what a field says about the framing, and reports whether that is
+// all it is for.
+func (w *response) take(name string, values []string) bool {
+	value := ""
+	if len(values) > 0 {
+		value = values[0]
+	}
+	switch name {
+	case "Content-Type":
+		w.typed = true
+		return w.status == http.StatusNotModified
+	case "Content-Encoding":
+		w.typed = w.typed || value != ""
+		return false
+	case "Content-Length":
+		w.declareLength(value)
+	case "Transfer-Encoding":
+		w.coded = value != ""
+	case "Connection":
+		for _, v := range values {
+			for option := range strings.SplitSeq(v, ",") {
+				w.closes = w.closes || strings.EqualFold(strings.TrimSpace(option), "close")
+			}
+		}
+		if w.closes {
+			_ = w.res.Header().Set("Connection", "close") // a constant
+		}
+	case "Date":
+		if err := w.res.SetDate(value); err != nil {
+			slog.Warn("nethttp: field not sent", "field", name, "err", err)
+		}
+	case "Trailer":
+		w.declareTrailers(values)
+	default:
+		prefixed := strings.HasPrefix(name, http.TrailerPrefix)
+		w.prefixed = w.prefixed || prefixed
+		return prefixed
+	}
+	return true
+}
+
+func (w *response) declareLength(value string) {
+	if value == "" {
+		return
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 {
+		slog.Warn("nethttp: invalid Content-Length", "value", value)
+		w.header.Del("Content-Length")
+		return
+	}
+	w.length = n
+}
+
+var lineEnds = strings.NewReplacer("\n", " ", "\r", " ")
+
+// add adds a field to the head, once for each value.
+func (w *response) add(name string, values []string) {
+	for _, value := range values {
+		if strings.ContainsAny(value, "\r\n") {
+			value = lineEnds.Replace(value)
+		}
+		err := w.res.Header().Add(name, strings.Trim(value, " \t"))
+		if err != nil && !errors.Is(err, weir.ErrFramingField) {
+			slog.Warn("nethttp: field not sent", "field", name, "err", err)
+		}
+	}
+}
+
+// hasBody reports whether the status allows one.
+func (w *response) hasBody() bool {
+	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
+}
+
+// Write adds to the body. It waits while the client does not read.
+func (w *response) Write(p []byte) (int, error) {
+	if err := w.admit(len(p)); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	return w.buf.Write(p)
+}
+
+// WriteString is Write of a string.
+func (w *response) WriteString(s string) (int, error) {
+	if err := w.admit(len(s)); err != nil || len(s) == 0 {
+		return 0, err
+	}
+	return w.buf.WriteString(s)
+}
+
+// admit prepares for n bytes of body.
+func (w *response) admit(n int) error {
+	if w.returned.Load() {
+		return errReturned
+	}
+	if !w.written {
+		w.WriteHeader(http.StatusOK)
+	}
+	if n == 0 {
+		return nil
+	}
+	if !w.hasBody() {
+		return http.ErrBodyNotAllowed
+	}
+	w.bytes += int64(n)
+	if w.length >= 0 && w.bytes > w.length {
+		return http.ErrContentLength
+	}
+	if w.buf == nil {
+		w.buf = buffers.Get().(*bufio.Writer)
+		w.buf.Reset((*chunks)(w))
+	}
+	return nil
+}
+
+// ReadFrom copies src in large pieces, of which the first one waits for src, not
+// for the buffer.
+func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
+	piece := pieces.Get().(*[32 << 10]byte)
+	defer pieces.Put(piece)
+	if !w.begun {
+		n, err = io.CopyBuffer(writer{w}, io.LimitReader(src, sniffed), piece[:])
+		if err != nil || n < sniffed {
+			return n, err
+		}
+	}
+	if err := w.push(); err != nil {
+		return n, err
+	}
+	rest, err := io.CopyBuffer(writer{w}, src, piece[:])
+	return n + rest, err
+}
+
+// sniffed is how many bytes http.DetectContentType looks at.
+const sniffed = 512
+
+var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// writer hides ReadFrom.
+type writer struct{ io.Writer }
+
+// chunks is a response as what its buffer is emptied into.
+type chunks response
+
+func (c *chunks) Write(p []byte) (int, error) {
+	w := (*response)(c)
+	if !w.begun {
+		if w.begin(p); w.stream == nil {
+			return len(p), nil
+		}
+	}
+	if w.head {
+		return len(p), nil
+	}
+	if err := w.send(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// begin decides the framing; first is the first bytes of the body, and all of
+// them if the handler has returned. A response that is known whole is left to
+// weir; any other is a stream.
+func (w *response) begin(first []byte) {
+	w.begun = true
+	if w.body != nil && !w.duplex && !w.closes {
+		_ = w.body.Close() // reports nothing
+	}
+	if w.hasBody() && !w.typed && !w.coded && len(first) > 0 {
+		_ = w.res.Header().Set("Content-Type", http.DetectContentType(first)) // without control characters
+	}
+	n := int64(len(first))
+	whole := w.returned.Load() && !w.coded && !w.prefixed && len(w.declared) == 0 && !w.writes.over()
+	switch {
+	case whole && !w.hasBody():
+		return
+	case whole && w.length < 0 && (!w.head || n > 0), whole && w.length == n && !w.head:
+		_, _ = w.res.Write(first) // into memory
+		return
+	case w.length >= 0 && !w.coded && w.hasBody():
+		_ = w.res.SetContentLength(w.length) // is not negative, and the head was not sent
+	}
+	w.stream = w.res.Stream()
+	w.announceTrailers()
+}
+
+// send sends a chunk. One that is not large leaves with the next large one, with
+// Flush, or when enough has gathered.
+func (w *response) send(p []byte) error {
+	late, err := w.writes.enter()
+	switch {
+	case err != nil:
+		return w.tooLate()
+	case late != nil:
+		return w.sendBefore(late, p)
+	case len(p) < 2*bufferSize:
+		_, err = w.stream.Write(p)
+		return err
+	}
+	return w.stream.Send(p)
+}
+
+// sendBefore is send with a deadline. What still waits then waits on, without
+// the caller, until the connection is closed.
+func (w *response) sendBefore(late <-chan struct{}, p []byte) error {
+	if err := w.stream.TrySend(p); !errors.Is(err, weir.ErrBacklog) {
+		return err
+	}
+	stream, p, done := w.stream, bytes.Clone(p), make(chan error, 1)
+	go func() { done <- stream.Send(p) }()
+	select {
+	case err := <-done:
+		return err
+	case <-late:
+		return w.tooLate()
+	}
+}
+
+// tooLate cuts the response after its deadline.
+func (w *response) tooLate() error {
+	w.stream.Abort(os.ErrDeadlineExceeded)
+	return os.ErrDeadlineExceeded
+}
+
+// Flush sends what was written, and the head.
+func (w *response) Flush() { _ = w.FlushError() } // http.Flusher has no error
+
+// FlushError is Flush for http.ResponseController.
+func (w *response) FlushError() error {
+	if w.returned.Load() {
+		return errReturned
+	}
+	if !w.written {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.push()
+}
+
+// push empties the buffer and sends the head, if that is still to be done.
+func (w *response) push() error {
+	if !w.written {
+		return nil
+	}
+	if w.buf != nil {
+		if err := w.buf.Flush(); err != nil {
+			return err
+		}
+	}
+	if !w.begun {
+		w.begin(nil)
+	}
+	if w.head || !w.hasBody() {
+		return w.sendHead()
+	}
+	if w.writes.over() {
+		return w.tooLate()
+	}
+	return w.stream.Commit() // and what Write has gathered
+}
+
+// sendHead sends the head of a response that is nothing but that.
+func (w *response) sendHead() error {
+	if w.sent {
+		return nil
+	}
+	w.sent = true
+	if err := w.stream.Commit(); err != nil && !errors.Is(err, weir.ErrNoBody) {
+		return err
+	}
+	return nil
+}
+
+// finish completes the response of a handler that has returned; weir ends it.
+func (w *response) finish() {
+	w.returned.Store(true)
+	if !w.written {
+		w.fix(http.StatusOK)
+	}
+	if w.buf != nil {
+		if err := w.buf.Flush(); err == nil {
+			w.buf.Reset(nil)
+			buffers.Put(w.buf)
+		}
+		w.buf = nil
+	}
+	if !w.begun {
+		w.begin(nil)
+	}
+	switch {
+	case w.stream == nil, w.sent:
+	case w.writes.over():
+		_ = w.tooLate()
+	default:
+		if w.length >= 0 && w.res.Sent().Bytes < w.length && !w.head {
+			_ = w.stream.Commit() // the client is to see that the body is short
+		}
+		w.sendTrailers()
+	}
+	w.retire()
+}
+
+// retire turns the response off.
+func (w *response) retire() {
+	w.returned.Store(true)
+	w.writes.stop()
+	if w.body != nil {
+		w.body.deadline.stop()
+	}
+}
+
+// EnableFullDuplex leaves the request body alone when the response begins. The
+// connection can always do both.
+func (w *response) EnableFullDuplex() error {
+	w.duplex = true
+	return nil
+}
+
+// SetReadDeadline ends calls of the request body's Read that begin after it.
+func (w *response) SetReadDeadline(at time.Time) error {
+	if w.body != nil {
+		w.body.deadline.set(at)
+	}
+	return nil
+}
+
+// SetWriteDeadline ends calls of Write that begin after it. A response that is not
+// complete by then is cut: by the call that waits, by the next one, or when the
+// handler returns.
+func (w *response) SetWriteDeadline(at time.Time) error {
+	w.writes.set(at)
+	return nil
+}
+
+// caller is the place in the handler that calls this package.
+func caller() string {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "weir/nethttp.(*response)") && !strings.HasPrefix(f.Function, "net/http.") {
+			return fmt.Sprintf("%s (%s:%d)", f.Function, f.File, f.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+var (
+	_ http.Flusher    = (*response)(nil)
+	_ io.ReaderFrom   = (*response)(nil)
+	_ io.StringWriter = (*response)(nil)
+)
