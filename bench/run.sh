@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures weir against other servers on this machine and writes bench/results.
 #
-#   bench/run.sh [plaintext|tokens|idle|gateway|native|oha|all] [--quick] [--servers a,b]
+#   bench/run.sh [plaintext|tokens|idle|gateway|native|before|oha|all] [--quick] [--servers a,b] [--rev REV]
 #
 # plaintext  CPU per request: keep-alive, pipelined, new connections (wrk)
 # tokens     paced streams: CPU per chunk, push-to-client latency
@@ -10,6 +10,8 @@
 #            copies: CPU per relayed event and per request, added time to first token
 # native     weir's native handlers: one decode loop with 5,000 streams by
 #            SendBatch, against single sends, goroutines and net/http
+# before     weir against the one of --rev (a commit; main by default): CPU per
+#            request, token, relayed event and relayed request
 # oha        a second client's word that nothing fails; builds oha with cargo
 #            on its first run, which takes minutes
 # all        the first three (the default)
@@ -26,13 +28,14 @@ usage() {
 }
 
 oha_version=1.16.0
-suites='' quick='' servers='' words="$*"
+suites='' quick='' servers='' rev=main words="$*"
 while [ $# -gt 0 ]; do
     case $1 in
-        plaintext | tokens | idle | gateway | native | oha) suites="$suites $1" ;;
+        plaintext | tokens | idle | gateway | native | before | oha) suites="$suites $1" ;;
         all) suites='plaintext tokens idle' ;;
         --quick) quick=-quick ;;
         --servers) [ $# -gt 1 ] || usage; servers=$2; shift ;;
+        --rev) [ $# -gt 1 ] || usage; rev=$2; shift ;;
         *) usage ;;
     esac
     shift
@@ -71,8 +74,17 @@ build() {
         echo 'bench: weir skipped: ./cmd/weir does not build (see above)' >&2
 }
 
+build_before() { # the weir of another commit
+    rm -rf .bin/before .bin/weir-before
+    mkdir -p .bin/before
+    (cd .. && git archive "$rev") | tar -x -C .bin/before
+    (cd .bin/before && go build -o ../weir-before ./cmd/weir)
+    rm -rf .bin/before
+}
+
 build
-case $suites in *plaintext* | *gateway*) need wrk wrk ;; esac
+case $suites in *before*) build_before ;; esac
+case $suites in *plaintext* | *gateway* | *before*) need wrk wrk ;; esac
 PATH=$PATH:/usr/sbin # nginx's place, not in everyone's path
 case $suites in *gateway*) need nginx nginx ;; esac
 need taskset util-linux

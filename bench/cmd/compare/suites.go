@@ -44,6 +44,7 @@ var suites = map[string]func(quick bool) []trial{
 	"gateway":   gateways,
 	"oha":       ohaCheck,
 	"native":    natives,
+	"before":    befores,
 }
 
 var everyServer = []string{"cepoll", "fasthttp", "nethttp", "weir"}
