@@ -34,8 +34,8 @@ bench: ## measure against other servers; minutes; ARGS='plaintext --quick' for l
 restarts: ## restart weirs ten times each behind nginx, HAProxy and the openai packages, under load; minutes
 	@$(GO) test -count=1 -timeout=15m -v -run 'Restart$$' ./cmd/weir/internal/serve -restarts 10
 
-soak: ## 60 s of streams that end badly in every way; ARGS='-for 20s'
-	@$(GO) test -tags soak -count=1 -timeout=5m -v ./soak $(ARGS)
+soak: ## 60 s of streams that end badly, and 60 s of a gateway around which all goes wrong; ARGS='-for 20s'
+	@$(GO) test -tags soak -count=1 -timeout=10m -p 1 -v ./soak ./cmd/weir/internal/soak $(ARGS)
 
 vuln: ## look the dependencies up in Go's vulnerability database
 	@$(GO) tool -modfile=scripts/tools.mod govulncheck ./...
