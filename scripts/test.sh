@@ -46,7 +46,7 @@ race() { go test -race -count=1 -timeout=10m ./...; }
 plain() { go test -count=1 -timeout=5m ./...; }
 
 # With the assertions of internal/invariant compiled in.
-invariants() { go test -tags invariants -count=1 -timeout=5m . ./client ./reactor ./internal/...; }
+invariants() { go test -tags invariants -count=1 -timeout=5m . ./client ./reactor ./weirtest ./internal/...; }
 
 # The tests with real clients and servers have run in the steps before; here none
 # may skip that install has brought what it needs.

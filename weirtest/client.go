@@ -2,6 +2,7 @@ package weirtest
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -39,6 +40,12 @@ func (c *Client) Get(path string) {
 	c.Send("GET " + path + " HTTP/1.1\r\nHost: test\r\n\r\n")
 }
 
+// Post sends a POST request for path with a body on this connection.
+func (c *Client) Post(path, body string) {
+	c.t.Helper()
+	c.Send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body))
+}
+
 // Send sends text as it is. Where the server has closed the connection or its
 // reading side, the text is lost, as it is on a network. It waits when more than
 // 64 KiB have not been read by the server.
@@ -50,8 +57,9 @@ func (c *Client) Send(text string) {
 	}
 }
 
-// Received settles, and returns all that has arrived since it was called last,
-// byte for byte. It reads until the server has no more to send for now.
+// Received settles, and returns byte for byte all that has arrived, without what
+// was returned before by Received, Read, or Response as a complete response. It
+// reads until the server has no more to send for now.
 func (c *Client) Received() string {
 	c.t.Helper()
 	c.fill()
@@ -62,8 +70,7 @@ func (c *Client) Received() string {
 	return text
 }
 
-// Expect settles, and fails the test if what has arrived since the last call is
-// not exactly want.
+// Expect settles, and fails the test if what Received returns is not exactly want.
 func (c *Client) Expect(want string) {
 	c.t.Helper()
 	if got := c.Received(); got != want {

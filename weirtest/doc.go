@@ -85,7 +85,7 @@
 // handlers call fakes in memory instead.
 //
 // The functions that settle are for the test's own goroutine: all of Server but
-// Dial, Get, DialContext and Source, and of Client all that says so. A Server may be used
+// what its documentation names, and of Client all that says so. A Server may be used
 // until the bubble ends, a Client also after its connection has ended. A bubble may
 // have several Servers; each has a kernel of its own.
 //
@@ -93,6 +93,6 @@
 //
 // The network: no latency, no loss, no segments, and no Nagle. The operating
 // system's sockets: listening, accepting, addresses, running out of descriptors.
-// True parallelism on several loops, and speed. For these use a weir.Server on
+// Speed, and what several loops do in parallel. For these use a weir.Server on
 // "127.0.0.1:0", and the race detector, which works here as well.
 package weirtest

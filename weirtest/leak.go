@@ -68,7 +68,8 @@ func header(stack string) (id, bubble string) {
 	line, _, _ := strings.Cut(stack, "\n")
 	id, state, _ := strings.Cut(strings.TrimPrefix(line, "goroutine "), " ")
 	_, bubble, _ = strings.Cut(state, "synctest bubble ")
-	bubble, _, _ = strings.Cut(bubble, "]")
-	bubble, _, _ = strings.Cut(bubble, ",")
+	if end := strings.IndexAny(bubble, "], "); end >= 0 {
+		bubble = bubble[:end]
+	}
 	return id, bubble
 }

@@ -16,7 +16,7 @@ import (
 
 // Server is a weir.Server that runs on a kernel in memory. Make it with Start.
 //
-// Dial, Get, DialContext and Source are safe for concurrent use. All other methods are
+// Dial, DialContext, Get, Post and Source are safe for concurrent use. All other methods are
 // for the test's goroutine.
 type Server struct {
 	t       testing.TB
@@ -66,7 +66,8 @@ func inBubble() (in bool) {
 	return true
 }
 
-// Dial connects a new client. With several loops, clients are given to them in
+// Dial connects a new client. After the server was shut down it is one that was
+// reset. With several loops, clients are given to them in
 // turn.
 func (s *Server) Dial() *Client {
 	loop := int(s.dialled.Add(1)-1) % s.srv.Loops
@@ -78,6 +79,14 @@ func (s *Server) Get(path string) *Client {
 	s.t.Helper()
 	c := s.Dial()
 	c.Get(path)
+	return c
+}
+
+// Post connects a new client and sends a POST request for path with a body.
+func (s *Server) Post(path, body string) *Client {
+	s.t.Helper()
+	c := s.Dial()
+	c.Post(path, body)
 	return c
 }
 

@@ -251,6 +251,9 @@ func TestResponses(t *testing.T) {
 		if res := c.Response(); res.Body != "abcd" || !res.Complete {
 			t.Errorf("got %+v", res)
 		}
+		if res := s.Post("/echo", "").Response(); res.Status != 405 {
+			t.Errorf("got %+v, want 405", res)
+		}
 		c.Get("/abort")
 		if res := c.Response(); res.Body != "part" || res.Complete || c.Err() != nil {
 			t.Errorf("got %+v, %v, want the first part", res, c.Err())
@@ -258,6 +261,11 @@ func TestResponses(t *testing.T) {
 		s.Tick(time.Second)
 		if res := c.Response(); res.Body != "part" || res.Complete || c.Err() == nil {
 			t.Errorf("got %+v, %v, want it cut", res, c.Err())
+		}
+
+		mux.HandleFunc("POST /echo", func(w *weir.Response, r *weir.Request) { _, _ = w.Write(r.Body()) })
+		if res := s.Post("/echo", "body").Response(); res.Body != "body" || !res.Complete {
+			t.Errorf("got %+v", res)
 		}
 
 		old := s.Dial()
