@@ -23,7 +23,10 @@ import (
 	"weir/nethttp"
 )
 
-func TestMain(m *testing.M) { os.Exit(leak.Check(m)) }
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // of mistakes that handlers make on purpose
+	os.Exit(leak.Check(m))
+}
 
 // onWeir serves h on weir's loops, with bodies that arrive while it runs, and
 // returns the address.

@@ -24,6 +24,9 @@
 // handler has not read is discarded before the response begins, up to 256 KiB,
 // unless EnableFullDuplex was called.
 //
+// Mistakes of the handler, such as a superfluous WriteHeader, are logged with
+// slog.Default, at most ten a second.
+//
 // # What is not
 //
 //   - The connection cannot be hijacked, and informational responses (1xx) are

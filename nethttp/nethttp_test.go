@@ -104,6 +104,33 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
+// A mistake of the handler's is logged with its place, some times a second.
+func TestSuperfluousWriteHeader(t *testing.T) {
+	var log lines
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	nethttp.ForgetLogged()
+	c := dial(t, onWeir(t, http.HandlerFunc(twice)))
+	c.send(get)
+	want(t, "response", c.response("GET"), "HTTP/1.1 201 Created\nContent-Length: 0\n\n") // the handler has returned
+	if got := log.String(); !strings.Contains(got, "superfluous") || !strings.Contains(got, "nethttp_test.twice") || !strings.Contains(got, "nethttp_test.go") {
+		t.Errorf("got %q, want a line with the caller", got)
+	}
+	for range 100 {
+		c.send(get)
+		c.response("GET")
+	}
+	if n := strings.Count(log.String(), "superfluous"); n > 60 { // ten a second, on a machine that takes five
+		t.Errorf("got %d lines for 101 mistakes", n)
+	}
+}
+
+func twice(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(201)
+	w.WriteHeader(500)
+}
+
 // The connection is not to be had, and every way to ask says so.
 func TestHijack(t *testing.T) {
 	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -230,6 +257,36 @@ func TestContextOfAClientThatDisconnects(t *testing.T) {
 	wantIs(t, "Write", soon(t, "Write", causes), weir.ErrClientGone)
 }
 
+// Clients that disconnect at any time leave no handler behind.
+func TestDisconnectsAtAnyTime(t *testing.T) {
+	var handlers sync.WaitGroup
+	ended := make(chan struct{})
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer handlers.Done()
+		body, _ := io.ReadAll(r.Body)
+		for range 200 {
+			if _, err := w.Write(body); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+		}
+	}))
+	for i := range 100 {
+		handlers.Add(1)
+		c := dial(t, addr)
+		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + strings.Repeat("x", 10*i)) // some of them not whole
+		if i%2 == 0 {
+			c.send(strings.Repeat("x", 1000-10*i))
+			if _, err := io.CopyN(io.Discard, c.r, int64(i)*100); err != nil {
+				t.Error(err)
+			}
+		}
+		c.Close()
+	}
+	go func() { handlers.Wait(); close(ended) }()
+	soon(t, "the end of all handlers", ended)
+}
+
 func TestContextAtTheEnd(t *testing.T) {
 	ctxs := make(chan context.Context, 1)
 	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -306,110 +363,6 @@ func TestContinue(t *testing.T) {
 	c.send("hello")
 	if got := c.response("POST"); !strings.HasSuffix(got, "\n\nhello") {
 		t.Errorf("got %q", got)
-	}
-}
-
-// Write waits for a client that does not read, and goes on with it.
-func TestWriteWaits(t *testing.T) {
-	const piece, enough = 64 << 10, 512 // 32 MiB, more than all buffers of the kernel
-	var mu sync.Mutex
-	written, progress := 0, make(chan struct{}, 1)
-	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for range enough {
-			if _, err := w.Write(make([]byte, piece)); err != nil {
-				t.Error(err)
-				return
-			}
-			mu.Lock()
-			written += piece
-			mu.Unlock()
-			select {
-			case progress <- struct{}{}:
-			default:
-			}
-		}
-	}))
-	c := dial(t, addr)
-	c.send(get)
-	for idle := false; !idle; {
-		select {
-		case <-progress:
-		case <-time.After(200 * time.Millisecond): // if it is only slow, less is written: the test cannot fail for it
-			idle = true
-		}
-	}
-	mu.Lock()
-	if written == enough*piece {
-		t.Error("everything was written for a client that reads nothing")
-	}
-	mu.Unlock()
-	if _, err := c.head(); err != nil {
-		t.Fatal(err)
-	}
-	var n counter
-	if err := c.chunks(&n); err != nil {
-		t.Fatal(err)
-	}
-	if n < enough*piece {
-		t.Errorf("got %d bytes, want %d", n, enough*piece)
-	}
-}
-
-type counter int
-
-func (n *counter) Write(p []byte) (int, error) { *n += counter(len(p)); return len(p), nil }
-
-func TestReadDeadline(t *testing.T) {
-	errs := make(chan error, 4)
-	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := http.NewResponseController(w)
-		buf := make([]byte, 10)
-		errs <- c.SetReadDeadline(time.Now().Add(time.Hour))
-		n, err := io.ReadFull(r.Body, buf[:4])
-		errs <- err
-		if string(buf[:n]) != "half" {
-			t.Errorf("got %q", buf[:n])
-		}
-		errs <- c.SetReadDeadline(time.Now().Add(time.Millisecond))
-		_, err = r.Body.Read(buf)
-		errs <- err
-		http.Error(w, "too slow", http.StatusRequestTimeout)
-	}))
-	c := dial(t, addr)
-	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
-	for range 3 {
-		wantIs(t, "before", soon(t, "before", errs), nil)
-	}
-	wantIs(t, "Read", soon(t, "Read", errs), os.ErrDeadlineExceeded)
-	if got := c.response("POST"); !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, "Connection: close") {
-		t.Errorf("got %q, want a 408 that closes", got)
-	}
-}
-
-// A Write that waits ends at the deadline, and the response is cut.
-func TestWriteDeadline(t *testing.T) {
-	errs := make(chan error, 2)
-	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := http.NewResponseController(w)
-		for err := error(nil); ; {
-			if err = c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err == nil {
-				_, err = w.Write(make([]byte, 64<<10))
-			}
-			if err != nil {
-				errs <- err
-				errs <- c.Flush()
-				return
-			}
-		}
-	}))
-	c := dial(t, addr)
-	c.send(get)
-	wantIs(t, "Write", soon(t, "Write", errs), os.ErrDeadlineExceeded)
-	if err := soon(t, "Flush", errs); err == nil {
-		t.Error("got nil from Flush after the deadline")
-	}
-	if got := c.response("GET"); !strings.HasSuffix(got, "[cut]") {
-		t.Errorf("got …%q, want it cut", got[max(0, len(got)-20):])
 	}
 }
 

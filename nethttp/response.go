@@ -6,16 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
-	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"weir"
 )
@@ -72,7 +66,7 @@ func (w *response) Header() http.Header {
 // sent.
 func (w *response) WriteHeader(code int) {
 	if w.written || w.returned.Load() {
-		slog.Warn("nethttp: superfluous WriteHeader", "status", code, "caller", caller())
+		warn("superfluous WriteHeader", "status", code, "caller", caller())
 		return
 	}
 	if code < 100 || code > 999 {
@@ -80,93 +74,6 @@ func (w *response) WriteHeader(code int) {
 	}
 	if code >= 200 || code == http.StatusSwitchingProtocols {
 		w.fix(code)
-	}
-}
-
-// fix gives weir the status, and the fields as they are now in the order of their
-// names, and takes those that are for this package.
-func (w *response) fix(code int) {
-	w.written, w.status = true, code
-	w.res.SetStatus(code)
-	var store [16]string
-	names := store[:0]
-	for name := range w.header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if values := w.header[name]; !w.take(name, values) {
-			w.add(name, values)
-		}
-	}
-}
-
-// take notes what a field says about the framing, and reports whether that is
-// all it is for.
-func (w *response) take(name string, values []string) bool {
-	value := ""
-	if len(values) > 0 {
-		value = values[0]
-	}
-	switch name {
-	case "Content-Type":
-		w.typed = true
-		return w.status == http.StatusNotModified
-	case "Content-Encoding":
-		w.typed = w.typed || value != ""
-		return false
-	case "Content-Length":
-		w.declareLength(value)
-	case "Transfer-Encoding":
-		w.coded = value != ""
-	case "Connection":
-		for _, v := range values {
-			for option := range strings.SplitSeq(v, ",") {
-				w.closes = w.closes || strings.EqualFold(strings.TrimSpace(option), "close")
-			}
-		}
-		if w.closes {
-			_ = w.res.Header().Set("Connection", "close") // a constant
-		}
-	case "Date":
-		if err := w.res.SetDate(value); err != nil {
-			slog.Warn("nethttp: field not sent", "field", name, "err", err)
-		}
-	case "Trailer":
-		w.declareTrailers(values)
-	default:
-		prefixed := strings.HasPrefix(name, http.TrailerPrefix)
-		w.prefixed = w.prefixed || prefixed
-		return prefixed
-	}
-	return true
-}
-
-func (w *response) declareLength(value string) {
-	if value == "" {
-		return
-	}
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || n < 0 {
-		slog.Warn("nethttp: invalid Content-Length", "value", value)
-		w.header.Del("Content-Length")
-		return
-	}
-	w.length = n
-}
-
-var lineEnds = strings.NewReplacer("\n", " ", "\r", " ")
-
-// add adds a field to the head, once for each value.
-func (w *response) add(name string, values []string) {
-	for _, value := range values {
-		if strings.ContainsAny(value, "\r\n") {
-			value = lineEnds.Replace(value)
-		}
-		err := w.res.Header().Add(name, strings.Trim(value, " \t"))
-		if err != nil && !errors.Is(err, weir.ErrFramingField) {
-			slog.Warn("nethttp: field not sent", "field", name, "err", err)
-		}
 	}
 }
 
@@ -408,44 +315,6 @@ func (w *response) retire() {
 	w.writes.stop()
 	if w.body != nil {
 		w.body.deadline.stop()
-	}
-}
-
-// EnableFullDuplex leaves the request body alone when the response begins. The
-// connection can always do both.
-func (w *response) EnableFullDuplex() error {
-	w.duplex = true
-	return nil
-}
-
-// SetReadDeadline ends calls of the request body's Read that begin after it.
-func (w *response) SetReadDeadline(at time.Time) error {
-	if w.body != nil {
-		w.body.deadline.set(at)
-	}
-	return nil
-}
-
-// SetWriteDeadline ends calls of Write that begin after it. A response that is not
-// complete by then is cut: by the call that waits, by the next one, or when the
-// handler returns.
-func (w *response) SetWriteDeadline(at time.Time) error {
-	w.writes.set(at)
-	return nil
-}
-
-// caller is the place in the handler that calls this package.
-func caller() string {
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "weir/nethttp.(*response)") && !strings.HasPrefix(f.Function, "net/http.") {
-			return fmt.Sprintf("%s (%s:%d)", f.Function, f.File, f.Line)
-		}
-		if !more {
-			return ""
-		}
 	}
 }
 

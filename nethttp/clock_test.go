@@ -1,0 +1,199 @@
+package nethttp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir"
+	"weir/nethttp"
+	"weir/weirtest"
+)
+
+// This file is what depends on time, and on clients that do not read: by the fake
+// clock.
+
+// inMemory runs f with h on the memory kernel.
+func inMemory(t *testing.T, h http.HandlerFunc, f func(t *testing.T, s *weirtest.Server)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		mux := new(weir.Mux)
+		mux.HandleBody("/", nethttp.FromHTTP(h))
+		f(t, weirtest.Start(t, &weir.Server{Handler: mux, Logger: slog.New(slog.DiscardHandler)}))
+	})
+}
+
+// A Write waits for a client that does not read, and continues with it.
+func TestWriteWaits(t *testing.T) {
+	const piece, pieces = 64 << 10, 32
+	written := 0
+	inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(piece*pieces))
+		for range pieces {
+			if _, err := w.Write(make([]byte, piece)); err != nil {
+				t.Error(err)
+			}
+			written++
+		}
+	}, func(t *testing.T, s *weirtest.Server) {
+		c := s.Dial()
+		c.SetWindow(0)
+		c.Get("/")
+		s.Settle()
+		if most := weir.DefaultLimits().HighMark/piece + 1; written > most {
+			t.Errorf("got %d pieces written for a client that takes nothing, want at most %d", written, most)
+		}
+		c.SetWindow(256 << 10)
+		if res := c.Response(); !res.Complete || len(res.Body) != piece*pieces || written != pieces {
+			t.Errorf("got %d bytes (complete %v) of %d pieces", len(res.Body), res.Complete, written)
+		}
+	})
+}
+
+// A client that takes nothing at all ends the handler's Write.
+func TestWriteToAStalledClient(t *testing.T) {
+	var errs []error
+	inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				errs = append(errs, err, context.Cause(r.Context()))
+				return
+			}
+		}
+	}, func(t *testing.T, s *weirtest.Server) {
+		c := s.Dial()
+		c.SetWindow(0)
+		c.Get("/")
+		s.Tick(weir.DefaultTimeouts().WriteStall + time.Minute)
+		if len(errs) != 2 || !errors.Is(errs[0], weir.ErrSlowClient) || !errors.Is(errs[1], weir.ErrSlowClient) {
+			t.Errorf("got %v, want %v", errs, weir.ErrSlowClient)
+		}
+	})
+}
+
+func TestReadDeadline(t *testing.T) {
+	var after time.Duration
+	inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		buf := make([]byte, 10)
+		if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.ReadFull(r.Body, buf[:4]); err != nil || string(buf[:4]) != "half" {
+			t.Errorf("got %q, %v", buf[:4], err)
+		}
+		_ = c.SetReadDeadline(time.Time{})
+		if n, err := r.Body.Read(buf); err != nil || string(buf[:n]) != "er" {
+			t.Errorf("got %q, %v", buf[:n], err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		began := time.Now()
+		_, err := r.Body.Read(buf)
+		wantIs(t, "Read", err, os.ErrDeadlineExceeded)
+		after = time.Since(began)
+		_ = c.SetReadDeadline(time.Now().Add(time.Hour))
+		_, err = r.Body.Read(buf)
+		wantIs(t, "Read after a new deadline", err, os.ErrDeadlineExceeded)
+		http.Error(w, "too slow", http.StatusRequestTimeout)
+	}, func(t *testing.T, s *weirtest.Server) {
+		c := s.Dial()
+		c.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+		s.Tick(2 * time.Second) // within the grace of slow bodies
+		c.Send("er")
+		s.Tick(2 * time.Second)
+		if res := c.Response(); res.Status != 408 || after != time.Second {
+			t.Errorf("got %d after %v, want a 408 after a second", res.Status, after)
+		}
+		s.Tick(10 * time.Second)
+		wantIs(t, "connection", c.Err(), io.EOF)
+	})
+}
+
+// A Write that waits ends at the deadline, and the response is cut.
+func TestWriteDeadline(t *testing.T) {
+	var errs []error
+	var after time.Duration
+	inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		c := http.NewResponseController(w)
+		_ = c.SetWriteDeadline(began.Add(time.Hour))
+		_ = c.SetWriteDeadline(began.Add(time.Second))
+		for len(errs) == 0 {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				errs = append(errs, err, c.Flush())
+			}
+		}
+		after = time.Since(began)
+	}, func(t *testing.T, s *weirtest.Server) {
+		c := s.Dial()
+		c.SetWindow(1000)
+		c.Get("/")
+		s.Tick(2 * time.Second)
+		if len(errs) != 2 || !errors.Is(errs[0], os.ErrDeadlineExceeded) || errs[1] == nil || after != time.Second {
+			t.Errorf("got %v after %v, want %v after a second", errs, after, os.ErrDeadlineExceeded)
+		}
+		c.SetWindow(1 << 20)
+		if res := c.Response(); res.Complete || len(res.Body) < 64<<10 {
+			t.Errorf("got %d bytes (complete %v), want what was accepted, cut", len(res.Body), res.Complete)
+		}
+		wantIs(t, "connection", c.Err(), io.EOF)
+	})
+}
+
+// A shutdown gives a handler its time, and then ends it with the cause.
+func TestShutdown(t *testing.T) {
+	var cause error
+	inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "begun")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		cause = context.Cause(r.Context())
+	}, func(t *testing.T, s *weirtest.Server) {
+		c := s.Get("/")
+		s.Settle()
+		report := s.Drain()
+		s.Tick(time.Minute)
+		if got := <-report; got.Cut != 1 {
+			t.Errorf("got %+v, want one cut", got)
+		}
+		wantIs(t, "cause", cause, weir.ErrServerClosed)
+		if res := c.Response(); res.Complete || res.Body != "begun" {
+			t.Errorf("got %+v, want it cut", res)
+		}
+	})
+}
+
+// What a handler flushes leaves at once; what it does not, with the end.
+func TestFlush(t *testing.T) {
+	inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		for i := range 3 {
+			fmt.Fprintln(w, i)
+			if i < 2 {
+				w.(http.Flusher).Flush()
+			}
+			time.Sleep(time.Second)
+		}
+	}, func(t *testing.T, s *weirtest.Server) {
+		c := s.Get("/")
+		for _, want := range []string{"0\n", "0\n1\n", "0\n1\n"} {
+			if res := c.Response(); res.Complete || res.Body != want {
+				t.Errorf("got %q (complete %v), want %q so far", res.Body, res.Complete, want)
+			}
+			s.Tick(time.Second)
+		}
+		if res := c.Response(); !res.Complete || !strings.HasSuffix(res.Body, "2\n") {
+			t.Errorf("got %q (complete %v), want all", res.Body, res.Complete)
+		}
+		if n := c.Writes(); n != 3 {
+			t.Errorf("got %d writes, want 3: one for each flush, and one for the end", n)
+		}
+	})
+}
