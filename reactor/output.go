@@ -55,7 +55,7 @@ var buffers bytebufferpool.Pool
 
 // largestKept is the capacity up to which a pending buffer is kept for others.
 // A larger one would make whoever gets it next hold more than the marks allow.
-const largestKept = 256<<10 + readSize // what a backlog takes by default
+const largestKept = 256<<10 + backlogRoom // what a backlog takes by default
 
 func keepPending(b *bytebufferpool.ByteBuffer) {
 	if cap(b.B) <= largestKept {
@@ -106,14 +106,20 @@ func (c *Conn) Buffer() *bytebufferpool.ByteBuffer {
 	if o.pool == nil {
 		o.pool = buffers.Get()
 	}
-	if room := c.loop.reactor.cfg.HighMark + readSize; len(o.pool.B) > gathering && cap(o.pool.B) < room {
-		o.pool.B = append(make([]byte, 0, room), o.pool.B...)
+	b := o.pool
+	if room := c.loop.reactor.cfg.HighMark + backlogRoom; len(b.B) > gathering && cap(b.B) < room {
+		b.B, o.sent = append(make([]byte, 0, room), b.B[o.sent:]...), 0
+	} else if o.sent >= sentKept && len(b.B)+readSize > cap(b.B) { // or what was sent would make it grow
+		b.B, o.sent = b.B[:copy(b.B, b.B[o.sent:])], 0
 	}
-	return o.pool
+	return b
 }
 
-// gathering is the size from which pending output is taken for a backlog.
-const gathering = 48 << 10
+const (
+	gathering   = 48 << 10            // pending bytes from which output is taken for a backlog
+	sentKept    = 16 << 10            // written bytes that may stay in front of a backlog
+	backlogRoom = readSize + sentKept // of a backlog's buffer, beyond the high mark
+)
 
 // Room is nil while a producer may go on. Otherwise it is closed when pending
 // has fallen to the low mark or the output is over. The lock is held.
@@ -248,6 +254,10 @@ func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 		sent = 0
 	}
 	if o.pool != nil {
+		if sent > 0 && len(out.B)+len(o.pool.B) > cap(out.B) {
+			out.B = out.B[:copy(out.B, out.B[sent:])]
+			sent = 0
+		}
 		out.B = append(out.B, o.pool.B...)
 		keepPending(o.pool)
 	}
