@@ -64,7 +64,10 @@ func (b *body) read(p []byte) (n int, err error) {
 	if b.left > 0 {
 		b.left -= int64(n)
 	}
-	if errors.Is(err, weir.ErrClientGone) {
+	switch {
+	case err == io.EOF && b.left > 0: // the handler was mounted where it does not get the body
+		err = io.ErrUnexpectedEOF
+	case errors.Is(err, weir.ErrClientGone):
 		err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
 	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) {

@@ -37,6 +37,9 @@
 //     not Keep-Alive, Upgrade, TE and Proxy-Connection. Fields with control
 //     characters are not sent, 205 has no body, and a HEAD response of unknown
 //     length says Transfer-Encoding, as that to GET would.
+//   - A response without a body, to HEAD or with 204 or 304, is complete when
+//     Flush has sent its head: the request's context ends then, with
+//     weir.ErrNoBody.
 //   - Several values of one trailer are joined. A declared trailer that is never
 //     set is empty if the response began before the handler returned.
 //   - A panic before the response has begun is a 500, instead of nothing.

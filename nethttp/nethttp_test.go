@@ -257,6 +257,29 @@ func TestContextOfAClientThatDisconnects(t *testing.T) {
 	wantIs(t, "Write", soon(t, "Write", causes), weir.ErrClientGone)
 }
 
+// A response without a body is complete when its head is flushed; what the
+// handler writes after that is discarded, as it would have been.
+func TestContextOfAFlushedHead(t *testing.T) {
+	causes := make(chan error, 2)
+	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "HEAD" {
+			return
+		}
+		causes <- http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		causes <- context.Cause(r.Context())
+		if n, err := io.WriteString(w, "discarded"); n != 9 || err != nil {
+			t.Errorf("Write: got %d, %v", n, err)
+		}
+	}))
+	c := dial(t, addr)
+	c.send(headOf)
+	c.response("HEAD")
+	wantIs(t, "Flush", soon(t, "Flush", causes), nil)
+	wantIs(t, "cause", soon(t, "cause", causes), weir.ErrNoBody)
+	want(t, "connection", c.next(), "open: HTTP/1.1 200 OK")
+}
+
 // Clients that disconnect at any time leave no handler behind.
 func TestDisconnectsAtAnyTime(t *testing.T) {
 	var handlers sync.WaitGroup
@@ -351,6 +374,20 @@ func TestUploadThatBreaksOff(t *testing.T) {
 	wantIs(t, "cause", soon(t, "cause", errs), weir.ErrClientGone)
 }
 
+// Mounted where the body does not come to it, a handler gets no empty one
+// instead.
+func TestMountedWrongly(t *testing.T) {
+	errs := make(chan error, 1)
+	mux := new(weir.Mux)
+	mux.HandleInlineBody("/", nethttp.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		errs <- err
+	})))
+	c := dial(t, serve(t, mux))
+	c.send(post)
+	wantIs(t, "Read", soon(t, "Read", errs), io.ErrUnexpectedEOF)
+}
+
 // 100 Continue is sent when the handler reads.
 func TestContinue(t *testing.T) {
 	addr := onWeir(t, http.HandlerFunc(echo))
@@ -411,6 +448,9 @@ func TestWriteAfterReturn(t *testing.T) {
 	}
 	if err := http.NewResponseController(w).Flush(); err == nil {
 		t.Error("Flush: got nil")
+	}
+	if n, err := io.Copy(w, strings.NewReader("y")); n != 0 || err == nil {
+		t.Errorf("ReadFrom: got %d, %v", n, err)
 	}
 	want(t, "connection", c.next(), "open: HTTP/1.1 200 OK")
 }

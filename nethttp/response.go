@@ -126,6 +126,9 @@ func (w *response) admit(n int) error {
 // ReadFrom copies src in large pieces, of which the first one waits for src, not
 // for the buffer.
 func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
+	if w.returned.Load() {
+		return 0, errReturned
+	}
 	piece := pieces.Get().(*[32 << 10]byte)
 	defer pieces.Put(piece)
 	if !w.begun {
