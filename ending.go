@@ -23,6 +23,7 @@ func (ex *exchange) end(cause error) {
 		ex.slot = nil
 	}
 	ex.forgetKept()
+	ex.rc.Wake() // what is pending may take its time, a producer that waits learns of the end now
 	if ex.stream.pump != nil {
 		ex.noted |= notePump
 	}

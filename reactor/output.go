@@ -304,6 +304,13 @@ func (o *Output) drop(err error) {
 	o.release()
 }
 
+// Wake wakes those who wait for Room, so that they look again whether they may
+// still append. The lock is held.
+func (o *Output) Wake() {
+	checkHeld(&o.mu)
+	o.release()
+}
+
 // release wakes who waits for room.
 func (o *Output) release() {
 	if o.room != nil {
