@@ -302,26 +302,26 @@ func TestOnErrorMisbehaves(t *testing.T) {
 // L4: a producer that waits for a client learns at once that its stream was
 // aborted, however long what is pending takes.
 func TestAbortWakesSend(t *testing.T) {
-	var took time.Duration
-	var got error
 	broken := errors.New("the model broke down")
 	m := new(weir.Mux)
+	var ends chan error
 	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
 		s := w.Stream()
-		begun := time.Now()
 		time.AfterFunc(time.Second, func() { s.Abort(broken) })
-		for got == nil {
-			got = s.Send(make([]byte, 1<<10))
+		var err error
+		for err == nil {
+			err = s.Send(make([]byte, 1<<10))
 		}
-		took = time.Since(begun)
+		ends <- err
 	})
 	atDesk(t, m, nil, func(d *desk) {
+		ends = make(chan error)
+		begun := time.Now()
 		c := d.kernel.Dial(d.srv.Reactor(), 0)
 		c.SetWindow(1)
 		d.write(c, "GET /s HTTP/1.1\r\nHost: a\r\n\r\n")
-		time.Sleep(2 * time.Second)
-		if !errors.Is(got, broken) || took != time.Second {
-			t.Errorf("got %v after %v, want %v after 1s", got, took, broken)
+		if err := <-ends; !errors.Is(err, broken) || time.Since(begun) != time.Second {
+			t.Errorf("got %v after %v, want %v after 1s", err, time.Since(begun), broken)
 		}
 		c.Reset()
 	})
