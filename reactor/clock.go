@@ -22,14 +22,14 @@ import (
 // A tick that is late by far more than a turn takes is the sign that the
 // process was paused: by SIGSTOP, a frozen cgroup, a debugger or its virtual
 // machine. The pause is not charged to anybody's deadline whose bytes have come
-// meanwhile. A respite ends when nothing was posted for a while; it has as many
+// meanwhile. A respite ends when nothing was posted or read for a while; it has as many
 // steps at most as half the lateness has, and each step lasts until the
 // scheduler has let the other goroutines run, so that a process that gets little
 // time is not taken for a quiet one.
 const (
 	lateTick   = 50 * time.Millisecond // what no turn takes
 	lateRounds = 64                    // for which timers wait for what the loop has not read or run yet
-	respite    = 50 * time.Millisecond // a step, at least; one without a task is the last
+	respite    = 50 * time.Millisecond // a step, at least; one in which nothing comes is the last
 	maxSteps   = 20
 	yields     = 64 // of a goroutine in a step: as often the others run
 )
@@ -41,7 +41,7 @@ type clock struct {
 	rearm bool         // a timer was started in this turn
 	waits int          // rounds of a late tick so far
 	steps int          // of the respite that are left, the current one included; 0 = there is none
-	heard bool         // a task was posted in this step
+	heard bool         // something was posted or read in this step
 	ran   *atomic.Bool // the other goroutines have run in this step
 }
 
@@ -133,10 +133,10 @@ func (l *Loop) setClock() {
 	c := &l.clock
 	c.rearm = false
 	at, ok := c.wheel.Next()
-	if ok && !c.resting() && (c.armed.IsZero() || at.Before(c.armed)) {
-		if at.Before(l.now) {
-			at = l.now // the wheel may be behind: what was started in this turn is not late
-		}
+	if at.Before(l.now) {
+		at = l.now // the wheel may be behind: what was started in this turn is not late
+	}
+	if ok && !c.resting() && (c.armed.IsZero() || at.Before(c.armed)) { // an alarm that is overdue stays
 		c.armed = at
 		l.poller.Arm(at)
 	}

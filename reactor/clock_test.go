@@ -136,7 +136,7 @@ func TestRestComesBeforeTimers(t *testing.T) {
 			}
 			w.start(reactor.Config{})
 			c, _ := w.dial()
-			w.pause(200*time.Millisecond, func() { d.start(w.loop(), time.Millisecond) }, func() {
+			w.pause(time.Second, func() { d.start(w.loop(), time.Millisecond) }, func() {
 				c.Write(make([]byte, size))
 			})
 			w.after(time.Now())

@@ -189,6 +189,7 @@ func (l *Loop) beginTurn() {
 // Ready is one event of the kernel, from the poller.
 func (l *Loop) Ready(fd int, ev Event) {
 	l.beginTurn()
+	l.clock.heard = true
 	var c *Conn
 	if fd < len(l.conns) {
 		c = l.conns[fd]

@@ -29,6 +29,9 @@ func TestStalledReaderIsBounded(t *testing.T) {
 						}
 						w.settle()
 						kernel = sendQueue(t, c.LocalAddr())
+						if err := p.err(); err != nil { // or there would be room for ever
+							t.Fatalf("got %d bytes in the kernel, and %v, before the peer's kernel was full", kernel, err)
+						}
 					}
 					p.conn.Lock()
 					own := cap(p.conn.Buffer().B)
@@ -46,7 +49,7 @@ func TestStalledReaderIsBounded(t *testing.T) {
 func (p *probe) roomy() bool {
 	p.conn.Lock()
 	defer p.conn.Unlock()
-	return p.conn.Room() == nil
+	return p.conn.Err() == nil && p.conn.Room() == nil
 }
 
 // sendQueue is what the kernel holds for the peer at addr.
