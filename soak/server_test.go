@@ -34,7 +34,7 @@ func routes() *weir.Mux {
 	mux.Handle("GET /unary/{id}", handler(unary), note)
 	mux.HandleInline("GET /inline/{id}", handler(unary), note)
 	mux.HandleBody("PUT /upload/{id}", handler(upload), note)
-	mux.Handle("PUT /buffered/{id}", handler(buffered), note)
+	mux.Handle("PUT /buffered/{id}", note(handler(buffered))) // middleware would run before the body is there
 	return mux
 }
 

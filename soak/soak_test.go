@@ -92,6 +92,7 @@ func start(t *testing.T) *weir.Server {
 	srv := &weir.Server{Handler: routes(), Logger: slog.New(failing{t})}
 	srv.Limits.HighMark = 64 << 10
 	srv.Timeouts.WriteStall = writeStall
+	srv.Timeouts.BodyGrace = time.Minute // clients are silent in the middle of a body until they leave
 	if err := srv.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -108,10 +109,11 @@ func stop(t *testing.T, srv *weir.Server) {
 	}
 }
 
-// failing is a log handler to which nothing should come.
+// failing is a log handler to which nothing should come but what clients cause,
+// which is logged for debugging.
 type failing struct{ t *testing.T }
 
-func (f failing) Enabled(context.Context, slog.Level) bool { return true }
+func (f failing) Enabled(_ context.Context, level slog.Level) bool { return level > slog.LevelDebug }
 func (f failing) WithAttrs([]slog.Attr) slog.Handler       { return f }
 func (f failing) WithGroup(string) slog.Handler            { return f }
 func (f failing) Handle(_ context.Context, r slog.Record) error {
