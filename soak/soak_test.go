@@ -114,8 +114,8 @@ func stop(t *testing.T, srv *weir.Server) {
 type failing struct{ t *testing.T }
 
 func (f failing) Enabled(_ context.Context, level slog.Level) bool { return level > slog.LevelDebug }
-func (f failing) WithAttrs([]slog.Attr) slog.Handler       { return f }
-func (f failing) WithGroup(string) slog.Handler            { return f }
+func (f failing) WithAttrs([]slog.Attr) slog.Handler               { return f }
+func (f failing) WithGroup(string) slog.Handler                    { return f }
 func (f failing) Handle(_ context.Context, r slog.Record) error {
 	text := r.Message
 	r.Attrs(func(a slog.Attr) bool { text += " " + a.String(); return true })
