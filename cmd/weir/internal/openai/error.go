@@ -143,23 +143,13 @@ func TooLarge(limit int64) *Error {
 // Overloaded refuses a request for which there is no slot. The answer needs a
 // Retry-After header besides.
 func Overloaded() *Error {
-	return &Error{
-		Status:  http.StatusServiceUnavailable,
-		Message: "The server is at its limit of concurrent requests. Please try again later.",
-		Type:    TypeServer,
-		Code:    "overloaded",
-	}
+	return Unavailable("overloaded", "The server is at its limit of concurrent requests.")
 }
 
 // NoRoom refuses a request whose body finds no room among those that are kept.
 // The answer needs a Retry-After header besides.
 func NoRoom() *Error {
-	return &Error{
-		Status:  http.StatusServiceUnavailable,
-		Message: "The server holds as many request bytes as it may. Please try again later.",
-		Type:    TypeServer,
-		Code:    "request_memory_exhausted",
-	}
+	return Unavailable("request_memory_exhausted", "The server holds as many request bytes as it may.")
 }
 
 // Unavailable refuses a request that no upstream can be asked for now. The
