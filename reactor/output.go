@@ -29,6 +29,7 @@ type Output struct {
 	taken int64                      // bytes that the kernel has taken
 
 	blocked bool // the kernel takes no more, until it announces room
+	flying  int  // bytes of the write(2) in progress
 	writing bool // somebody is in write(2) without the lock
 	edge    bool // the kernel announced room while somebody was writing
 	above   bool // pending has been above the high mark and not yet back at the low one
@@ -139,10 +140,11 @@ func (c *Conn) Room() <-chan struct{} {
 // Handler is told Drained. The lock is held.
 func (c *Conn) Backlogged() bool { return c.measure() && c.Output.err == nil }
 
-// measure notes whether pending went above the high mark.
+// measure notes whether pending went above the high mark, with what is being
+// written: the kernel may not take it.
 func (c *Conn) measure() bool {
 	o := &c.Output
-	if !o.above && o.Pending() > c.loop.reactor.cfg.HighMark {
+	if !o.above && o.Pending()+o.flying > c.loop.reactor.cfg.HighMark {
 		o.above = true
 	}
 	return o.above
@@ -229,7 +231,7 @@ func (c *Conn) gather(big, tail []byte) {
 // write is write(2) without the lock.
 func (c *Conn) write(a, b, d []byte) (n int, err error) {
 	o := &c.Output
-	o.writing, o.edge = true, false
+	o.writing, o.edge, o.flying = true, false, len(a)+len(b)+len(d)
 	c.output.Store(true) // before the attempt: room that comes after it is heeded
 	o.mu.Unlock()
 	if len(b)+len(d) == 0 {
@@ -238,7 +240,7 @@ func (c *Conn) write(a, b, d []byte) (n int, err error) {
 		n, err = c.loop.sys.Writev(c.fd, a, b, d)
 	}
 	o.mu.Lock()
-	o.writing = false
+	o.writing, o.flying = false, 0
 	return n, err
 }
 
