@@ -118,7 +118,7 @@ func (c *Conn) Buffer() *bytebufferpool.ByteBuffer {
 
 const (
 	gathering   = 48 << 10            // pending bytes from which output is taken for a backlog
-	sentKept    = 16 << 10            // written bytes that may stay in front of a backlog
+	sentKept    = 8 << 10             // written bytes that may stay in front of a backlog
 	backlogRoom = readSize + sentKept // of a backlog's buffer, beyond the high mark
 )
 

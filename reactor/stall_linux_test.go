@@ -28,7 +28,7 @@ func TestStalledReaderIsBounded(t *testing.T) {
 							p.conn.FlushWith(piece, nil)
 						}
 						w.settle()
-						kernel = sendQueue(t, c.LocalAddr())
+						kernel = sendQueue(t, c)
 						if err := p.err(); err != nil { // or there would be room for ever
 							t.Fatalf("got %d bytes in the kernel, and %v, before the peer's kernel was full", kernel, err)
 						}
@@ -52,23 +52,26 @@ func (p *probe) roomy() bool {
 	return p.conn.Err() == nil && p.conn.Room() == nil
 }
 
-// sendQueue is what the kernel holds for the peer at addr.
-func sendQueue(t *testing.T, addr net.Addr) (bytes int) {
+// sendQueue is what the kernel holds for the peer, whose end c is. A port alone
+// may belong to connections of other processes too.
+func sendQueue(t *testing.T, c net.Conn) (bytes int) {
 	t.Helper()
 	table, err := os.ReadFile("/proc/self/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	remote := fmt.Sprintf("0100007F:%04X", addr.(*net.TCPAddr).Port)
+	local, remote := inTable(c.RemoteAddr()), inTable(c.LocalAddr())
 	for _, line := range strings.Split(string(table), "\n") {
 		// number, local and remote address, state, send queue:receive queue
-		if f := strings.Fields(line); len(f) > 4 && f[2] == remote {
+		if f := strings.Fields(line); len(f) > 4 && f[1] == local && f[2] == remote {
 			if _, err := fmt.Sscanf(f[4], "%X:", &bytes); err != nil {
 				t.Fatal(err)
 			}
 			return bytes
 		}
 	}
-	t.Fatalf("%v is not in /proc/self/net/tcp", addr)
+	t.Fatalf("no connection from %v to %v is in /proc/self/net/tcp", c.RemoteAddr(), c.LocalAddr())
 	return 0
 }
+
+func inTable(a net.Addr) string { return fmt.Sprintf("0100007F:%04X", a.(*net.TCPAddr).Port) }
