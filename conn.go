@@ -91,10 +91,14 @@ func (c *conn) step(p []byte) (n int, more bool) {
 
 // answered reports whether the answer is complete, and else has the loop told.
 func (c *conn) answered() bool {
+	ex := c.ex
+	if ex.over.Load() {
+		return !ex.broken // which does not change any more
+	}
 	c.rc.Lock()
 	defer c.rc.Unlock()
-	if c.ex.over.Load() {
-		return !c.ex.broken
+	if ex.over.Load() {
+		return !ex.broken
 	}
 	c.waiting = true
 	return false

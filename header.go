@@ -288,7 +288,7 @@ func (h *Header) reset() {
 			*f = headerField{} // too much to be kept for check
 		}
 	}
-	*h = Header{fields: h.fields[:0], framed: h.framed, ex: h.ex, dated: h.dated}
+	h.fields, h.parsed, h.close, h.date = h.fields[:0], nil, false, "" // one by one: it is once a request
 }
 
 // sameName compares names of fields, which are ASCII.

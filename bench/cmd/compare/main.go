@@ -3,8 +3,9 @@
 //
 //	compare -bin .bin -results results -command 'bench/run.sh plaintext' plaintext
 //
-// In every round each server is started, loaded and stopped in turn, so that
-// a machine whose speed drifts treats them alike. The exit status is 1 when a
+// In every round each server is started, loaded and stopped in turn, and every
+// second round in the reverse order, so that a machine whose speed drifts treats
+// them alike. The exit status is 1 when a
 // server failed; a missed goal is reported, and no failure.
 package main
 
@@ -106,6 +107,9 @@ func (o options) runTrial(ctx context.Context, t tools, tr trial, cpu int) (outc
 	present := out.present(o)
 	failures := 0
 	for round := range tr.rounds {
+		if round > 0 {
+			slices.Reverse(present) // who comes first is not always the same one
+		}
 		for _, s := range present {
 			if ctx.Err() != nil {
 				return out, failures
