@@ -25,13 +25,18 @@ func inMemory(t *testing.T, h weir.Handler) (*weir.Server, *memloop.Kernel) {
 	return srv, kernel
 }
 
-// An inline request on a connection that was used before allocates nothing.
+// An inline request on a connection that was used before allocates nothing, with
+// a value of a key or without.
 func TestAllocsPerInlineRequest(t *testing.T) {
 	const pipelined = 64 // a run: what the memory kernel's queues allocate is spread over them
 	m := new(weir.Mux)
 	m.HandleInline("GET /hello/{name}", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 		_ = w.Header().Set("Content-Type", "text/plain")
 		w.Write(r.Path())
+		if n, _ := count.Get(r); n != 0 {
+			t.Errorf("got %d of an earlier request", n)
+		}
+		count.Set(r, 1)
 	}))
 	srv, kernel := inMemory(t, m)
 	c := kernel.Dial(srv.Reactor(), 0)

@@ -26,6 +26,7 @@ type Request struct {
 	header Header
 	params pattern.Params
 	values []headerField // a clone's path values
+	places []anyPlace    // of keys, see Key
 	route  *Route        // by which the server serves it
 	inner  *Route        // that a Mux behind it has found; nil = none; written under the output's lock
 	body   []byte
@@ -203,8 +204,8 @@ func (r *Request) OnClose(f func(cause error)) {
 	}
 }
 
-// Clone returns a copy that may be kept. Its context is never done, its body
-// is the buffered one.
+// Clone returns a copy that may be kept, with the values of all keys. Its
+// context is never done, its body is the buffered one.
 func (r *Request) Clone() *Request {
 	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)
@@ -212,6 +213,9 @@ func (r *Request) Clone() *Request {
 	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits
 	for i := range r.params.Len() {
 		c.values = append(c.values, headerField{r.params.Name(i), string(r.params.Value(i))})
+	}
+	for _, p := range r.places {
+		c.places = append(c.places, p.clone())
 	}
 	return c
 }
@@ -242,6 +246,7 @@ func (r *Request) reset() {
 	r.head.Reset()
 	r.params.Reset()
 	r.header.reset()
+	r.forgetValues()
 	r.raw, r.body, r.reader, r.route, r.inner = nil, nil, nil, nil, nil
 	if cap(r.copied) > keptHead {
 		r.copied = nil

@@ -13,7 +13,8 @@ import (
 type Trace struct {
 	// Start is called when the head of a request is complete and routed, before
 	// OnHeaders, or when a head is refused, of which r knows little more than
-	// RemoteAddr. The other functions are called with what it returns.
+	// RemoteAddr. The other functions are called with what it returns; with a
+	// Key a handler gets it, too.
 	Start func(r *Request) (state any)
 	// Head is called when the head of the response is committed.
 	Head func(r *Request, state any, sent Sent)
@@ -44,15 +45,6 @@ func (s *Server) refusedConn(remote netip.AddrPort, listen net.Addr) {
 	}()
 	s.Trace.Refused(remote, listen)
 	returned = true
-}
-
-// Traced returns what Trace.Start returned for the request, so that a handler
-// can add to it; nil without a Trace.
-func (r *Request) Traced() any {
-	if r.ex == nil || r.ex.trace == nil {
-		return nil
-	}
-	return r.ex.trace.state
 }
 
 // traced is the trace of one request. Stations are noted under the output's

@@ -47,16 +47,33 @@ func Admit(p *guard.Policy, w *weir.Response, r *weir.Request) bool {
 // SetField is for fields of which name and value are known to be well-formed.
 func SetField(w *weir.Response, name, value string) { _ = w.Header().Set(name, value) }
 
-// Identify is an OnHeaders: it takes the client's request id or makes one, and
-// sends it back. The request keeps it.
+// requestID has the id by which a request is known here.
+var requestID = weir.NewKey[string]("request id")
+
+// ID returns the request's id; "" if Identify has not seen the request.
+func ID(r *weir.Request) string {
+	id, _ := requestID.Get(r)
+	return id
+}
+
+// Identify is an OnHeaders: it gives the request an id, the client's if that can
+// be used, and sends it back.
 func Identify(w *weir.Response, r *weir.Request) bool {
+	SetField(w, RequestID, identify(r))
+	return true
+}
+
+// identify returns the request's id, and gives it one if it has none.
+func identify(r *weir.Request) string {
+	if id := ID(r); id != "" {
+		return id
+	}
 	id := r.Header().Get(RequestID)
 	if !usableID(id) {
 		id = newRequestID()
-		_ = r.Header().Set(RequestID, id) // letters and digits
 	}
-	SetField(w, RequestID, id)
-	return true
+	requestID.Set(r, id)
+	return id
 }
 
 // usableID reports whether a client's request id is visible ASCII of a length
@@ -87,12 +104,7 @@ func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error)
 		if w.Committed() {
 			return // the client has a part of another response
 		}
-		id := r.Header().Get(RequestID)
-		if !usableID(id) {
-			id = newRequestID() // it was refused before Identify saw it
-			_ = r.Header().Set(RequestID, id)
-		}
-		SetField(w, RequestID, id)
+		SetField(w, RequestID, identify(r)) // Identify may not have seen it
 		Fail(w, describe(w.Status(), bodyLimit, r, err))
 	}
 }

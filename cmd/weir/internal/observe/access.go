@@ -58,7 +58,7 @@ func (a *Access) add(r *relay.Record) {
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
 	line.AddAttrs(
-		slog.String("id", r.Request.Header().Get(front.RequestID)), slog.String("client", clientOf(r.Request.RemoteAddr(), r.Request.ListenAddr())),
+		slog.String("id", front.ID(r.Request)), slog.String("client", clientOf(r.Request.RemoteAddr(), r.Request.ListenAddr())),
 		slog.String("method", bounded(r.Request.Method())), slog.String("path", bounded(string(r.Request.Path()))), slog.Int("status", status),
 		slog.String("model", bounded(r.Asked)), slog.String("upstream", r.Upstream), slog.Int("attempts", r.Attempts), slog.Bool("stream", r.Stream),
 		slog.Int("events", r.Events), slog.Int64("bytes", r.Bytes),

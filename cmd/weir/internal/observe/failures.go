@@ -42,7 +42,7 @@ func NewFailures(log *slog.Logger) *Failures {
 
 func (s *Failures) add(a relay.Attempt) {
 	name := a.Upstream.Name
-	last := failedAttempt{a.Request.Header().Get(front.RequestID), a.Model, a.Reason.String(), a.Number, a.Err}
+	last := failedAttempt{front.ID(a.Request), a.Model, a.Reason.String(), a.Number, a.Err}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.of[name]; f != nil {

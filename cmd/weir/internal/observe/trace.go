@@ -17,6 +17,9 @@ type request struct {
 	state atomic.Uint32
 }
 
+// traced has the request of the trace, for Began.
+var traced = weir.NewKey[*request]("traced")
+
 const (
 	unclaimed = iota
 	claimed   // the relay, or a native route, will report the end: it knows more
@@ -27,8 +30,12 @@ const (
 // refused the request, unless the relay has claimed the request.
 func (o *Observer) Trace() *weir.Trace {
 	return &weir.Trace{
-		Start: func(*weir.Request) any { return &request{since: time.Now()} },
-		End:   o.responded,
+		Start: func(r *weir.Request) any {
+			q := &request{since: time.Now()}
+			traced.Set(r, q)
+			return q
+		},
+		End: o.responded,
 		Refused: func(remote netip.AddrPort, listen net.Addr) {
 			o.answers.count(503)
 			o.Access.addRefused(remote, listen)
@@ -38,7 +45,7 @@ func (o *Observer) Trace() *weir.Trace {
 
 // Began claims a request for the relay.
 func (o *Observer) Began(r *weir.Request) bool {
-	q, ok := r.Traced().(*request)
+	q, ok := traced.Get(r)
 	return !ok || q.state.CompareAndSwap(unclaimed, claimed)
 }
 

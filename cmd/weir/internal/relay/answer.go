@@ -48,7 +48,7 @@ func (f *flow) Head(h *http1.Response) {
 // head makes the answer's head from the upstream's.
 func (f *flow) head(h *http1.Response) {
 	f.w.SetStatus(h.Status())
-	answerFields(f.w, h, f.r.Header().Get(front.RequestID))
+	answerFields(f.w, h, front.ID(f.r))
 	f.mark()
 	f.sign()
 	if retryable(h.Status()) { // what could be tried was tried
@@ -338,7 +338,7 @@ func (f *flow) mark() {
 // the upstream has one (G12).
 func (f *flow) identify() {
 	f.mark()
-	if id := f.r.Header().Get(front.RequestID); id != "" && !f.w.Header().Has(front.RequestID) {
+	if id := front.ID(f.r); id != "" && !f.w.Header().Has(front.RequestID) {
 		front.SetField(f.w, front.RequestID, id)
 	}
 }

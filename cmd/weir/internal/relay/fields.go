@@ -11,24 +11,30 @@ import (
 
 // fields appends the client's fields that the upstream is sent, and what the
 // gateway adds (G12): not those of the client's connection, no key, and nothing
-// about framing. They are views of the request, and of m.
+// about framing. The request's id takes the place of the one that the client
+// sent. They are views of the request, and of m.
 func (g *Gateway) fields(dst []upstream.View, r *weir.Request, m *made) []upstream.View {
 	not := http1.HopByHop
 	if g.Forwarding != ForwardingPass {
 		not |= http1.Forwarding
 	}
-	h, keys, passed := r.Header(), g.carriers(), false
+	h, keys, passed, id := r.Header(), g.carriers(), false, front.ID(r)
 	for name, value := range h.Views() {
 		switch {
 		case h.ClassOf(name)&not != 0, keys.fields.Has(name):
 		case is(name, "via"):
 			passed = true
+		case id != "" && is(name, front.RequestID):
 		default:
 			dst = append(dst, upstream.View{Name: name, Value: value})
 		}
 	}
 	dst = append(dst, identity)
 	m.text, m.fields = m.text[:0], m.fields[:0]
+	if id != "" {
+		m.text = append(m.text, id...)
+		m.field(idName)
+	}
 	if g.Forwarding == ForwardingAdd {
 		m.forwarded(r)
 	}
@@ -43,6 +49,7 @@ func (g *Gateway) fields(dst []upstream.View, r *weir.Request, m *made) []upstre
 
 var (
 	identity = upstream.View{Name: []byte("Accept-Encoding"), Value: []byte("identity")} // events are looked at
+	idName   = []byte(front.RequestID)
 	via      = upstream.View{Name: viaName, Value: []byte("1.1 " + pseudonym)}
 )
 

@@ -7,11 +7,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/mock"
 	"weir/cmd/weir/internal/upstream"
+	"weir/weirtest"
 )
 
 // G12: the upstream's Date passes, once; where it sends none, or what is none,
@@ -97,5 +100,39 @@ func TestAttemptsToldWithErrors(t *testing.T) {
 		if told := strings.HasPrefix(timing, "upstream;dur=") && strings.Contains(timing, ", weir;dur="); told != (tt.attempts != "") {
 			t.Errorf("%s: got server-timing %q", tt.name, timing)
 		}
+	}
+}
+
+// An upstream is sent the id that the client gets back, once: the client's own
+// if that can be used, which stays among the client's fields as it was.
+func TestRequestIDIsSentUpstream(t *testing.T) {
+	for name, tt := range map[string]struct{ sent, want string }{
+		"the client's": {"X-Request-ID: mine\r\n", "mine"},
+		"unusable":     {"X-Request-ID: not usable\r\n", "req_"},
+		"none":         {"", "req_"},
+		"not wanted":   {"X-Request-ID: mine\r\nConnection: x-request-id\r\n", "mine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := weirtest.Start(t, &weir.Server{OnHeaders: front.Identify, Handler: weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+					var got []string
+					for _, f := range new(Gateway).fields(nil, r, new(made)) {
+						if strings.EqualFold(string(f.Name), front.RequestID) {
+							got = append(got, string(f.Value))
+						}
+					}
+					sent, _, _ := strings.Cut(strings.TrimPrefix(tt.sent, "X-Request-ID: "), "\r\n")
+					id := w.Header().Get(front.RequestID)
+					if len(got) != 1 || got[0] != id || !strings.HasPrefix(id, tt.want) || r.Header().Get(front.RequestID) != sent {
+						t.Errorf("the upstream is sent %q, the client %q and has sent %q, want %q", got, id, r.Header().Get(front.RequestID), tt.want)
+					}
+				})})
+				c := s.Dial()
+				c.Send("GET / HTTP/1.1\r\nHost: a\r\n" + tt.sent + "\r\n")
+				if got := c.Response().Status; got != 200 {
+					t.Errorf("got %d", got)
+				}
+			})
+		})
 	}
 }
