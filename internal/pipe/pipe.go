@@ -1,0 +1,151 @@
+// Package pipe carries the bytes of a message body from an event loop, which
+// must not wait, to a goroutine that reads them, which may.
+//
+//	loop:       Write, Write, …, End     Write reports when to pause
+//	goroutine:  Read, Read, …            Owner.Drained says when to resume
+package pipe
+
+import (
+	"io"
+	"sync"
+)
+
+// An Owner is what writes to a Pipe. Except for Grow its methods are called by
+// Read, on the reader's goroutine, with no lock held: they post to the loop.
+type Owner interface {
+	// Wanted is called at most once, when the reader waits and nothing has been
+	// written yet.
+	Wanted()
+	// Drained is called once for each time that Write reported full, when the
+	// reader has caught up.
+	Drained()
+	// Grow is called by Write. It returns buf with room for n more bytes, or
+	// reports false if there is none to be had. The Pipe is locked.
+	Grow(buf []byte, n int) ([]byte, bool)
+}
+
+// A Pipe is a queue of bytes with one writer and one reader, each on a goroutine
+// of its own. How much waits in it is bounded if the writer stops when Write
+// reports full: by the high mark and one piece. The zero value is not ready: see
+// Init.
+type Pipe struct {
+	owner     Owner
+	high, low int
+	wake      chan struct{}
+
+	mu   sync.Mutex
+	buf  []byte // what waits begins at off
+	off  int
+	err  error // why nothing more comes; io.EOF after the last byte
+	used bool  // something was written, or Wanted was called
+	full bool  // Write has reported it, and Drained was not called since
+}
+
+// Init makes p ready. It is full above high bytes, and drained at low ones.
+func (p *Pipe) Init(owner Owner, high, low int) {
+	p.owner, p.high, p.low, p.wake = owner, high, low, make(chan struct{}, 1)
+}
+
+// Write queues a copy of b, and reports whether the writer should stop until
+// Drained, and whether there was room for b at all: if not, nothing of it was
+// queued. After the end it does nothing.
+func (p *Pipe) Write(b []byte) (full, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return false, true
+	}
+	p.used = true
+	if p.off > 0 {
+		p.buf, p.off = p.buf[:copy(p.buf, p.buf[p.off:])], 0
+	}
+	if p.buf, ok = p.owner.Grow(p.buf, len(b)); !ok {
+		return false, false
+	}
+	p.buf = append(p.buf, b...)
+	p.full = len(p.buf) > p.high
+	p.signal()
+	return p.full, true
+}
+
+// End lets Read return err, io.EOF for a body that is complete, behind what was
+// written. The first end counts. Safe for concurrent use.
+func (p *Pipe) End(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end(err)
+}
+
+// Drop is End that also lets go of what was not read. It returns the size of the
+// memory that held it.
+func (p *Pipe) Drop(err error) (freed int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end(err)
+	freed = cap(p.buf)
+	p.buf, p.off = nil, 0
+	return freed
+}
+
+// Size is the size of the memory that p holds. Safe for concurrent use.
+func (p *Pipe) Size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return cap(p.buf)
+}
+
+// Read waits for bytes, or for the end.
+func (p *Pipe) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	for {
+		n, call, err := p.take(b)
+		if call != nil {
+			call(p.owner)
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+		<-p.wake
+	}
+}
+
+var _ io.Reader = (*Pipe)(nil)
+
+// take copies out what is there. call is what the owner is to be told, if not
+// nil.
+func (p *Pipe) take(b []byte) (n int, call func(Owner), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n = copy(b, p.buf[p.off:])
+	if p.off += n; p.off == len(p.buf) {
+		p.buf, p.off = p.buf[:0], 0
+	}
+	switch {
+	case n == 0 && p.err != nil:
+		return 0, nil, p.err
+	case n == 0 && !p.used:
+		p.used = true
+		return 0, Owner.Wanted, nil
+	case p.full && len(p.buf)-p.off <= p.low:
+		p.full = false
+		return n, Owner.Drained, nil
+	}
+	return n, nil, nil
+}
+
+func (p *Pipe) end(err error) {
+	if p.err == nil {
+		p.err = err
+		p.signal()
+	}
+}
+
+// signal wakes the reader, or keeps it from falling asleep.
+func (p *Pipe) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
