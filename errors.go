@@ -11,10 +11,10 @@ import (
 var (
 	// ErrClientGone is the cause of what ended because the client closed or
 	// reset the connection.
-	ErrClientGone = errors.New("weir: client left")
+	ErrClientGone = errors.New("weir: client disconnected")
 	// ErrSlowClient is the cause of a stream whose client took no byte for
 	// Timeouts.WriteStall.
-	ErrSlowClient = errors.New("weir: client takes no bytes")
+	ErrSlowClient = errors.New("weir: client stopped reading")
 	// ErrServerClosed is the cause of what was cut when the server shut down,
 	// and of requests that were refused because they came after its grace.
 	ErrServerClosed = errors.New("weir: server closed")
@@ -29,7 +29,7 @@ var (
 	ErrStreamEnded = fmt.Errorf("weir: stream has ended: %w", plugin.ErrClosed)
 	// ErrBusy is the cause of a stream or request that was refused with 503
 	// because a limit on concurrency was reached.
-	ErrBusy = errors.New("weir: too many at once")
+	ErrBusy = errors.New("weir: concurrency limit reached")
 	// ErrNoBody is the answer of a Stream whose response has no body: to a
 	// HEAD request, or with status 204, 205 or 304. Its head is sent.
 	ErrNoBody = errors.New("weir: response has no body")
@@ -37,14 +37,14 @@ var (
 	ErrBodyTooLarge = errors.New("weir: request body is too large")
 	// ErrBodiesFull is the response to a request for whose body there was no room
 	// within Limits.Bodies.
-	ErrBodiesFull = errors.New("weir: request bodies take as much memory as they may")
+	ErrBodiesFull = errors.New("weir: memory for request bodies exhausted")
 	// ErrTimeout is the cause of a request that did not arrive in time.
 	ErrTimeout = errors.New("weir: request took too long to arrive")
 	// ErrNotFound is the reason for a 404: no route has the request's path.
-	ErrNotFound = errors.New("weir: no route has this path")
+	ErrNotFound = errors.New("weir: no route matches the path")
 	// ErrMethodNotAllowed is the reason for a 405: routes have the request's
 	// path, but not its method. The response's Allow field lists theirs.
-	ErrMethodNotAllowed = errors.New("weir: no route of this path has this method")
+	ErrMethodNotAllowed = errors.New("weir: method not allowed for the path")
 	// ErrNotImplemented is the reason for a 501: CONNECT, or a method that
 	// neither a route nor RFC 9110 has.
 	ErrNotImplemented = errors.New("weir: method is not implemented")
@@ -53,7 +53,7 @@ var (
 	ErrBadPath = errors.New("weir: bad path")
 	// ErrHeadSent is the error for a change of status or fields that comes too
 	// late: they were sent, or fixed by Stream.Heartbeat.
-	ErrHeadSent = errors.New("weir: the head of the response was sent already")
+	ErrHeadSent = errors.New("weir: response head already sent")
 	// ErrBlockingOnLoop is the answer to what would block, called by a handler
 	// that was registered with HandleInline.
 	ErrBlockingOnLoop = errors.New("weir: would block the event loop; register the handler with Handle")

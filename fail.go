@@ -119,7 +119,7 @@ func (ex *exchange) headSent(change string) bool {
 		return false
 	}
 	if change != "" && ex.frozen.CompareAndSwap(fixed, reported) {
-		ex.srv.log().Warn("weir: "+change+" has no effect: the head of the response was sent already", "pattern", ex.req.Pattern())
+		ex.srv.log().Warn("weir: "+change+" has no effect: response head already sent", "pattern", ex.req.Pattern())
 	}
 	return true
 }

@@ -65,7 +65,7 @@ func (ex *exchange) reportCut() {
 	f := ex.failure(cause)
 	f.status = ex.sent.Status
 	o.Unlock()
-	ex.srv.logFailure("weir: response cut", f)
+	ex.srv.logFailure("weir: response aborted", f)
 	if ex.srv.OnError != nil {
 		ex.callOnError(&Response{ex: ex, header: Header{framed: true}, status: f.status, plain: true, final: true}, cause)
 	}

@@ -130,7 +130,7 @@ func TestEveryFailedResponseIsReported(t *testing.T) {
 		routing  = "DEBUG weir: request failed status="
 		failed   = "ERROR weir: request failed pattern=GET %s status=500 bytes=0 err=no luck"
 		stream   = "ERROR weir: request failed pattern=GET %s stream=1 status=500 bytes=0 err=no luck"
-		cut      = "ERROR weir: response cut pattern=GET %s stream=1 status=%d bytes="
+		cut      = "ERROR weir: response aborted pattern=GET %s stream=1 status=%d bytes="
 		panicked = "ERROR weir: handler panicked pattern=GET %s panic=ouch"
 	)
 	long := strings.Repeat("a", 9<<10)

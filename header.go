@@ -11,10 +11,10 @@ import (
 
 // ErrFramingField is the answer to setting a header field that the server
 // writes itself, such as Content-Length or Transfer-Encoding.
-var ErrFramingField = errors.New("weir: field is the server's to write")
+var ErrFramingField = errors.New("weir: field is set by the server")
 
 // ErrDate is the answer to a Date that is no IMF-fixdate (RFC 9110 5.6.7).
-var ErrDate = errors.New("weir: date is no IMF-fixdate, such as Sun, 06 Nov 1994 08:49:37 GMT")
+var ErrDate = errors.New("weir: invalid Date: want an IMF-fixdate such as Sun, 06 Nov 1994 08:49:37 GMT")
 
 // Header is the header fields of a request or a response, in order. Names are
 // compared without regard to case. The zero value is empty.

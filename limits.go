@@ -79,7 +79,7 @@ func (l *Limits) fillIn() error {
 		{"Pipelined", &l.Pipelined, d.Pipelined}, {"HighMark", &l.HighMark, d.HighMark}, {"LowMark", &l.LowMark, 0},
 	} {
 		if *f.value < 0 {
-			return fmt.Errorf("weir: Limits.%s is %d: it cannot be without limit; want a positive number, or 0 for the default", f.name, *f.value)
+			return fmt.Errorf("weir: Limits.%s is %d: want a positive number, or 0 for the default", f.name, *f.value)
 		}
 		orDefault(f.value, f.standard)
 	}

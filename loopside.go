@@ -114,8 +114,8 @@ func (r *Request) ResumeBody() {
 }
 
 var (
-	errHandedEarly = errors.New("weir: handed over before the request's body was there")
-	errHandedLate  = errors.New("weir: handed over twice, or when the answer had begun")
+	errHandedEarly = errors.New("weir: handed over before the request body was complete")
+	errHandedLate  = errors.New("weir: handed over twice, or after the response had started")
 )
 
 // HandOver gives the request to h, which answers it as if it had been

@@ -190,7 +190,7 @@ func TestTrace(t *testing.T) {
 		"start /inline", "head, trace of /inline, 200", "end, trace of /inline, 200, 3 bytes, <nil>",
 		"start /push", "head, trace of /push, 200", "chunk, trace of /push, 3 of 3", "end, trace of /push, 200, 3 bytes, <nil>",
 		"start /fail", "head, trace of /fail, 500", "end, trace of /fail, 500, 22 bytes, no luck",
-		"start /hold", "end, trace of /hold, 0, 0 bytes, weir: client left",
+		"start /hold", "end, trace of /hold, 0, 0 bytes, weir: client disconnected",
 	}
 	if !slices.Equal(trail, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(trail, "\n"), strings.Join(want, "\n"))

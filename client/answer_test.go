@@ -33,7 +33,7 @@ type answerCase struct {
 const (
 	ok        = "HTTP/1.1 200 OK\r\n"
 	inChunks  = ok + "Transfer-Encoding: chunked\r\n\r\n"
-	truncated = "client: connection closed inside the answer"
+	truncated = "client: connection closed inside the response"
 )
 
 // smallLimits are those of answerCases.
@@ -83,8 +83,8 @@ var answerCases = []answerCase{
 	{name: "more behind chunks", sent: inChunks + "0\r\n\r\n0\r\n\r\n", want: "200 "},
 	{name: "another answer", sent: answer + answer, want: "200 hello"},
 
-	{name: "nothing", ending: closes, end: "client: connection closed before the answer"},
-	{name: "reset", ending: resets, end: "client: connection closed before the answer: read: connection reset by peer"},
+	{name: "nothing", ending: closes, end: "client: connection closed before the response"},
+	{name: "reset", ending: resets, end: "client: connection closed before the response: read: connection reset by peer"},
 	{name: "head cut", sent: ok + "Content-", ending: closes, end: truncated},
 	{name: "only an interim answer", sent: "HTTP/1.1 100 Continue\r\n\r\n", ending: closes, end: truncated},
 	{name: "length cut", sent: ok + "Content-Length: 5\r\n\r\nhell", ending: closes, want: "200 hell", end: truncated},
@@ -118,9 +118,9 @@ var answerCases = []answerCase{
 	{name: "chunk too long", sent: inChunks + "5\r\nhelloX", want: "200 hello", end: "chunked: chunk data is not followed by CRLF at byte 8"},
 	{name: "chunk of 2⁶³", sent: inChunks + "8000000000000000\r\n", want: "200 ", end: "chunked: chunk size is over 63 bits at byte 15"},
 	{name: "chunks over the limit", sent: inChunks + "a\r\n0123456789\r\nb\r\n0123456789", want: "200 0123456789",
-		end: "client: body of the answer over the limit: chunked: body over the limit at byte 17"},
+		end: "client: response body over the limit: chunked: body over the limit at byte 17"},
 	{name: "until close over the limit", sent: ok + "\r\n012345678901234567890", want: "200 01234567890123456789",
-		end: "client: body of the answer over the limit"},
+		end: "client: response body over the limit"},
 }
 
 // outcome is what is made of an answer, and all that may depend on it.

@@ -9,16 +9,16 @@ var (
 	ErrConnect = errors.New("client: cannot connect")
 	// ErrNoAnswer is the end of a call whose connection closed before a byte
 	// of the answer.
-	ErrNoAnswer = errors.New("client: connection closed before the answer")
+	ErrNoAnswer = errors.New("client: connection closed before the response")
 	// ErrTruncated is the end of a call whose connection closed inside the
 	// answer.
-	ErrTruncated = errors.New("client: connection closed inside the answer")
+	ErrTruncated = errors.New("client: connection closed inside the response")
 	// ErrBodySize is the end of a call whose answer has a body over
 	// Config.BodySize.
-	ErrBodySize = errors.New("client: body of the answer over the limit")
+	ErrBodySize = errors.New("client: response body over the limit")
 
-	errSwitched = errors.New("client: the upstream switched protocols unasked")
-	errInterim  = errors.New("client: too many interim answers")
+	errSwitched = errors.New("client: upstream switched protocols unasked")
+	errInterim  = errors.New("client: too many interim responses")
 )
 
 // Error is the end of a call by a failure that has a cause of its own. Both

@@ -12,7 +12,7 @@ import (
 // digits, 100 to 999: there is no such response.
 func AppendStatusLine(dst []byte, code int) []byte {
 	if code < 100 || code > 999 {
-		panic("http1: status code " + strconv.Itoa(code) + " is not of three digits")
+		panic("http1: status code " + strconv.Itoa(code) + " does not have three digits")
 	}
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = append(dst, byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10), ' ')

@@ -16,7 +16,7 @@ var (
 	// ErrPeerClosed is the cause of a connection that the peer closed.
 	ErrPeerClosed = errors.New("reactor: peer closed the connection")
 	// ErrStalled is the cause of a connection whose peer acknowledged no byte for Config.WriteStall.
-	ErrStalled = errors.New("reactor: peer takes no output")
+	ErrStalled = errors.New("reactor: peer stopped reading")
 	// ErrStopped is the cause of connections that were open when the reactor stopped.
 	ErrStopped = errors.New("reactor: stopped")
 )

@@ -61,7 +61,7 @@ func parseUnix(spec string) (path string, mode fs.FileMode, err error) {
 		}
 		m, err := strconv.ParseUint(value[0], 8, 32)
 		if err != nil || m == 0 || m > 0o777 {
-			return "", 0, fmt.Errorf("mode %q is no octal file mode such as 0660", value[0])
+			return "", 0, fmt.Errorf("mode %q: want an octal file mode such as 0660", value[0])
 		}
 		mode = fs.FileMode(m)
 	}

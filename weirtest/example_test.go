@@ -39,7 +39,7 @@ func Example() {
 	run(test)
 	// Output:
 	// 200 3072 false
-	// the handler was stopped: weir: client left
+	// the handler was stopped: weir: client disconnected
 }
 
 // A client that stops reading holds up its producer, and is cut when the stall
@@ -64,7 +64,7 @@ func ExampleClient_SetWindow() {
 	run(test)
 	// Output:
 	// unread: 8192 pending: true
-	// the handler was stopped: weir: client takes no bytes
+	// the handler was stopped: weir: client stopped reading
 	// read: connection reset by peer
 }
 

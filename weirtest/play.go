@@ -39,7 +39,7 @@ const updateFiles = "WEIRTEST_UPDATE"
 //	< 2
 //	<< "0\n\r\n"
 //	close
-//	! stopped: weir: client left
+//	! stopped: weir: client disconnected
 //
 // A file is read line by line:
 //

@@ -64,7 +64,7 @@ func TestPlayFiles(t *testing.T) {
 func TestPlayFails(t *testing.T) {
 	const head = "=== one\n> GET /count HTTP/1.1\n> Host: a\n>\n"
 	for _, test := range []struct{ name, text, want string }{
-		{"something else is wanted", head + "< HTTP/1.1 404 Not Found\nclose\n! stopped: weir: client left\n", "a.txt:2: after\n"},
+		{"something else is wanted", head + "< HTTP/1.1 404 Not Found\nclose\n! stopped: weir: client disconnected\n", "a.txt:2: after\n"},
 		{"an unknown command", "=== one\nunheard of\n", `"unheard" is not a command`},
 		{"a command without its argument", "=== one\ntick\n", `got "tick", want one argument`},
 		{"a bad window", "=== one\nwindow -1\n", `window "-1" is not a number of bytes`},

@@ -98,7 +98,7 @@ func checkText(body []byte) error {
 	case len(body) == 0:
 		return errors.New("the body is empty: want a text")
 	case !utf8.Valid(body):
-		return errors.New("the body is no UTF-8")
+		return errors.New("the body is not UTF-8")
 	}
 	return nil
 }

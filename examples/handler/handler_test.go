@@ -155,7 +155,7 @@ func TestCancelled(t *testing.T) {
 func TestRefused(t *testing.T) {
 	tests := []struct{ name, body, interval, want string }{
 		{"nothing", "", "", "the body is empty: want a text\n"},
-		{"no text", "\xff", "", "the body is no UTF-8\n"},
+		{"no text", "\xff", "", "the body is not UTF-8\n"},
 		{"interval of what", "a", "20", "interval: want a duration from 0s to 10s\n"},
 		{"interval below zero", "a", "-1s", "interval: want a duration from 0s to 10s\n"},
 		{"interval of days", "a", "48h", "interval: want a duration from 0s to 10s\n"},
@@ -185,7 +185,7 @@ func TestCount(t *testing.T) {
 		{"日本 語\n\n x\n", 0, `{"lines":3,"words":3,"characters":9,"bytes":15}`},
 		{"\n", 0, `{"lines":1,"words":0,"characters":1,"bytes":1}`},
 		{"", 400, "the body is empty: want a text"},
-		{"a\x80", 400, "the body is no UTF-8"},
+		{"a\x80", 400, "the body is not UTF-8"},
 	}
 	for _, tt := range tests {
 		var r reply

@@ -55,7 +55,7 @@ func pipelined(n int) Step {
 	return do(send(raw.String()), func(p *peer) error {
 		for i := range n {
 			if err := answer(200, is("1\n2\n3\n4\n5\n6\n7\n8\n9\n"[:2*length(i)]))(p); err != nil {
-				return fmt.Errorf("answer %d of %d: %w", i+1, n, err)
+				return fmt.Errorf("response %d of %d: %w", i+1, n, err)
 			}
 		}
 		return nil
@@ -71,7 +71,7 @@ func pipelinedPosts(n int) Step {
 	return do(send(raw.String()), func(p *peer) error {
 		for i := range n {
 			if err := answer(200, is(body(i)))(p); err != nil {
-				return fmt.Errorf("answer %d of %d: %w", i+1, n, err)
+				return fmt.Errorf("response %d of %d: %w", i+1, n, err)
 			}
 		}
 		return nil
@@ -246,5 +246,5 @@ func floodUnread(p *peer) error {
 			return other(send(msg(getLine, host)), answer(200, is(hello)))(p)
 		}
 	}
-	return fmt.Errorf("the server took %d bytes of requests while no answer was read, want it to stop", most)
+	return fmt.Errorf("the server took %d bytes of requests while no response was read, want it to stop", most)
 }

@@ -17,7 +17,7 @@ var Excluded = map[int]string{
 	122: "no tour route lets a client choose an event: package sse's tests (E9 to E14) and its oracle",
 	123: "no tour route sends retry: package sse's tests (E13)",
 	126: "the 1 ms from handler to wire is a benchmark; here only that events leave one by one",
-	130: "the latency p99 is printed by the soak test; here that it is told, once",
+	130: "the latency p99 is printed by the soak test; here that it is reported, once",
 	131: "drain needs the server's own Shutdown: package weir's tests (L12); here the last chunk",
 	132: "the 30 s default and the off switch are tested with a fake clock in package weir",
 	134: "a browser's rule: the EventSource test in Chromium",

@@ -148,7 +148,7 @@ func (p *peer) nothingLeft() error {
 	if len(p.buf) == 0 {
 		return nil
 	}
-	return fmt.Errorf("stray bytes after the last answer: %s%s", shorten(string(p.buf)), p.story())
+	return fmt.Errorf("stray bytes after the last response: %s%s", shorten(string(p.buf)), p.story())
 }
 
 // noteMax bounds the story of long cases: the end of it is what matters.

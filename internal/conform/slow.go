@@ -23,7 +23,7 @@ func slowCases() []Case {
 		c(107, "slow but complete in time", "", pieces("GET /plaintext", " HTTP/1.1\r\nHo", "st: a\r\n", "\r\n"), answer(200, is(hello)), alive),
 
 		c(108, "no byte after accept", "", late(idleTimeout), closed).waitsFor("IdleTimeout", idleTimeout),
-		c(108, "no byte after an answer", "", serve(msg(getLine, host), hello), late(idleTimeout), closed).waitsFor("IdleTimeout", idleTimeout),
+		c(108, "no byte after a response", "", serve(msg(getLine, host), hello), late(idleTimeout), closed).waitsFor("IdleTimeout", idleTimeout),
 
 		c(109, "body that drips", "", send(msg(postLine, host, "Content-Length: 100000")), drip("x", bodyTimeout), refuse(408)).
 			waitsFor("BodyTimeout", bodyTimeout),
@@ -144,7 +144,7 @@ func keepsAnswering(d time.Duration) Step {
 				return err
 			}
 			if took := time.Since(asked); took > time.Second {
-				return fmt.Errorf("an answer took %v beside a stalled stream", took)
+				return fmt.Errorf("a response took %v beside a stalled stream", took)
 			}
 		}
 		return nil

@@ -123,14 +123,14 @@ func answerTo(method string, statuses in, checks ...check) Step {
 	return func(p *peer) error {
 		r, err := p.readResponse(method)
 		if err != nil {
-			return fmt.Errorf("%w, want an answer %v", err, statuses)
+			return fmt.Errorf("%w, want a response %v", err, statuses)
 		}
 		if !slices.Contains(statuses, r.status) {
 			return fmt.Errorf("got %d, want %v", r.status, statuses)
 		}
 		for _, demand := range checks {
 			if err := demand(r); err != nil {
-				return fmt.Errorf("answer %d: %w", r.status, err)
+				return fmt.Errorf("response %d: %w", r.status, err)
 			}
 		}
 		return nil
@@ -160,7 +160,7 @@ func serve(raw, body string) Step { return do(send(raw), answer(200, is(body)), 
 // closed wants FIN and not one byte before it; a reset is a failure.
 func closed(p *peer) error {
 	if err := ended(p); err != io.EOF {
-		return fmt.Errorf("got %w, want FIN after the answer", err)
+		return fmt.Errorf("got %w, want FIN after the response", err)
 	}
 	return nil
 }
@@ -227,7 +227,7 @@ func either(sequences ...in) Step {
 				return nil
 			}
 		}
-		return fmt.Errorf("got answers %v, want one of %v", got, sequences)
+		return fmt.Errorf("got responses %v, want one of %v", got, sequences)
 	}
 }
 

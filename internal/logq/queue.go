@@ -116,4 +116,4 @@ func (l *losses) add(n int) {
 
 // said is the message of the line that reports losses, with their number as
 // the attribute "lost".
-const said = "lines of the log were lost, it was not read in time or could not be written"
+const said = "lines of the log were lost: it was not read in time or could not be written"

@@ -70,7 +70,7 @@ func load(path string) ([]string, error) {
 	case l.registered:
 		return nil, errors.New("it is loaded already")
 	case l.err != nil && again:
-		return nil, fmt.Errorf("it is loaded already, and failed then: %w; put a mended file in its place by renaming, not by writing over it", l.err)
+		return nil, fmt.Errorf("it is loaded already, and failed then: %w; replace it by renaming a fixed file, not by writing over it", l.err)
 	case l.err != nil:
 		return nil, l.err
 	}
@@ -163,7 +163,7 @@ func start(at unsafe.Pointer) (*library, error) {
 		return nil, err
 	}
 	if code := C.weir_run_init(prepare); code != C.WEIR_OK {
-		return &library{err: fmt.Errorf("weir_plugin_init returned %d: the plugin could not get ready, and may have said why on standard error", int32(code))}, nil
+		return &library{err: fmt.Errorf("weir_plugin_init returned %d: the plugin could not get ready, and may have printed why on standard error", int32(code))}, nil
 	}
 	handlers, err := enumerate(list)
 	return &library{handlers: handlers, err: err}, nil
@@ -174,7 +174,7 @@ func symbol(at unsafe.Pointer, name string) (unsafe.Pointer, error) {
 	defer C.free(unsafe.Pointer(c))
 	f := C.weir_symbol(at, c)
 	if f == nil {
-		return nil, fmt.Errorf("it has no function %s: it is no weir plugin, or the function is not exported (WEIR_PLUGIN_EXPORT, extern \"C\")", name)
+		return nil, fmt.Errorf("it has no function %s: it is not a weir plugin, or the function is not exported (WEIR_PLUGIN_EXPORT, extern \"C\")", name)
 	}
 	return f, nil
 }
@@ -189,7 +189,7 @@ func enumerate(list unsafe.Pointer) ([]plugin.Named, error) {
 		return nil, errors.New("weir_plugin_handlers gives no handlers: set *n, and return the first")
 	}
 	if n > maxHandlers {
-		return nil, fmt.Errorf("weir_plugin_handlers gives %d handlers, at most %d are believed", uint64(n), maxHandlers)
+		return nil, fmt.Errorf("weir_plugin_handlers gives %d handlers, want at most %d", uint64(n), maxHandlers)
 	}
 	var handlers []plugin.Named
 	for c := first; len(handlers) < int(n); c = C.weir_next(c) {

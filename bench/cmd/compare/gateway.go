@@ -50,7 +50,7 @@ func gateways(quick bool) []trial {
 		},
 		{
 			title:   "relaying unary requests",
-			about:   fmt.Sprintf("`wrk -t1 -c64 -d%v -s scripts/chat.lua`: a body of 60 bytes, an answer of 245", window),
+			about:   fmt.Sprintf("`wrk -t1 -c64 -d%v -s scripts/chat.lua`: a body of 60 bytes, a response of 245", window),
 			rounds:  rounds,
 			servers: servers,
 			metrics: []metric{
@@ -181,7 +181,7 @@ func checkChat(ctx context.Context, addr string) error {
 	var answer struct{ Object string }
 	err = json.NewDecoder(io.LimitReader(resp.Body, 4<<10)).Decode(&answer)
 	if err != nil || resp.StatusCode != http.StatusOK || answer.Object != "chat.completion" {
-		return fmt.Errorf("a chat is answered %d %q, %v; want 200 chat.completion", resp.StatusCode, answer.Object, err)
+		return fmt.Errorf("response to a chat: got %d %q, %v; want 200 chat.completion", resp.StatusCode, answer.Object, err)
 	}
 	return nil
 }

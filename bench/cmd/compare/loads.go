@@ -107,7 +107,7 @@ func parseWrk(out string) (wrkResult, error) {
 	r.p99, err3 = strconv.ParseFloat(p99[1], 64)
 	r.p99 *= map[string]float64{"us": 1, "ms": 1e3, "s": 1e6}[p99[2]]
 	if r.requests == 0 {
-		return r, errors.New("wrk: no request was answered")
+		return r, errors.New("wrk: no response")
 	}
 	return r, errors.Join(err1, err2, err3)
 }
@@ -194,7 +194,7 @@ func parseOha(out []byte) (s sample, answered int, err error) {
 	}
 	for status, n := range r.Statuses {
 		if status != "200" {
-			return nil, 0, fmt.Errorf("oha: %d answers with status %s", n, status)
+			return nil, 0, fmt.Errorf("oha: %d responses with status %s", n, status)
 		}
 	}
 	for text, n := range r.Errors {
@@ -204,7 +204,7 @@ func parseOha(out []byte) (s sample, answered int, err error) {
 	}
 	answered = r.Statuses["200"]
 	if answered == 0 {
-		return nil, 0, errors.New("oha: no request was answered")
+		return nil, 0, errors.New("oha: no response")
 	}
 	return sample{
 		"answered": float64(answered),

@@ -209,7 +209,7 @@ func checkPlaintext(ctx context.Context, addr string) error {
 		return err
 	}
 	if got, want := string(body), "Hello, World!"; got != want || resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("/plaintext answers %d %q, want 200 %q", resp.StatusCode, got, want)
+		return fmt.Errorf("/plaintext: got %d %q, want 200 %q", resp.StatusCode, got, want)
 	}
 	for _, name := range []string{"Content-Type", "Date"} {
 		if resp.Header.Get(name) == "" {

@@ -29,7 +29,7 @@ func tokensOf(quick bool, window, interval time.Duration, note string, args ...s
 	return trial{
 		title: fmt.Sprintf("%d streams, %d tokens/s each", streams, time.Second/interval),
 		about: fmt.Sprintf("`paced -conns %d -interval %v -size 190 -numbered -steps -window %v`%s: "+
-			"OpenAI chunks, 198 bytes an event; a token that lacks fails the run. Held is how long sending keeps the decode loop, per step", streams, interval, window, note),
+			"OpenAI chunks, 198 bytes an event; a missing token fails the run. Held is how long sending keeps the decode loop, per step", streams, interval, window, note),
 		rounds:  pick(quick, 1, 5),
 		servers: []string{"nethttp-fed", "nethttp-tickers", "weir-tickers", "weir-single", "weir-batch"},
 		metrics: []metric{
@@ -74,7 +74,7 @@ func stepOf(quick bool, window time.Duration, n int) trial {
 func departing(quick bool) trial {
 	const interval = 200 * time.Millisecond
 	return trial{
-		title: fmt.Sprintf("%d of %d clients leave at once", streams/2, streams),
+		title: fmt.Sprintf("%d of %d clients disconnect at once", streams/2, streams),
 		about: fmt.Sprintf("`paced -leave -conns %d -interval %v -size 190 -numbered`: a process with half of the streams is killed. "+
 			"Noticed is from the kill to when the server knew of all of them, and holds the kernel's closing of the sockets (closed), which takes its time on the load's CPU. "+
 			"The delays, from made to received, are those of the streams that stay, in the second before and in the one after", streams, interval),

@@ -115,7 +115,7 @@ func hold(c config, n int, then func() error) error {
 		return err
 	}
 	if u.Done != n || u.Failed > 0 {
-		return fmt.Errorf("%d of %d connections answered, %d failed: %w", u.Done, n, u.Failed, u.First)
+		return fmt.Errorf("%d of %d connections got a response, %d failed: %w", u.Done, n, u.Failed, u.First)
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func readStats(addr string, m *memory) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("/stats answers %s", resp.Status)
+		return fmt.Errorf("/stats: got status %s", resp.Status)
 	}
 	if err := json.NewDecoder(resp.Body).Decode(m); err != nil {
 		return fmt.Errorf("/stats: %w", err)

@@ -89,7 +89,7 @@ func (r *run) watch(client *load.Client, crowd *crowd) (out departure, err error
 		return out, err
 	}
 	if answer.At == 0 {
-		return out, errors.New("paced: the server has not noticed all that left")
+		return out, errors.New("paced: the server has not noticed every disconnect")
 	}
 	out.Noticed = millis(time.Duration(answer.At - begun.UnixNano()))
 	out.BeforeP50, out.BeforeP99, out.BeforeMax = before.Median()/1e3, before.Quantile(0.99)/1e3, before.Max()/1e3

@@ -33,7 +33,7 @@ func main() {
 	flag.BoolVar(&c.numbered, "numbered", false, "ask for numbered frames, and count a stream that lacks one as incomplete")
 	flag.BoolVar(&c.steps, "steps", false, "ask the server's /steps what its decode loop has done")
 	flag.BoolVar(&c.cut, "cut", false, "end after the window, for servers that are too slow to see every stream to its end")
-	leave := flag.Bool("leave", false, "have the half of the streams leave at once, and compare the second before with the one after")
+	leave := flag.Bool("leave", false, "disconnect half of the streams at once, and compare the second before with the one after")
 	flag.DurationVar(&c.settle, "settle", time.Second, "between the last opening and the measurement")
 	flag.DurationVar(&c.window, "window", 5*time.Second, "measured time")
 	flag.Parse()

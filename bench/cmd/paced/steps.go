@@ -52,7 +52,7 @@ func ask(addr, path string, v any) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("paced: %s answers %s", path, res.Status)
+		return fmt.Errorf("paced: %s: got status %s", path, res.Status)
 	}
 	if err := json.NewDecoder(res.Body).Decode(v); err != nil {
 		return fmt.Errorf("paced: %s: %w", path, err)

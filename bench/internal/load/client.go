@@ -60,7 +60,7 @@ func New(addr string, h Handler) (*Client, error) {
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	if !to.Addr().Is4() || !to.Addr().IsLoopback() {
-		return nil, fmt.Errorf("load: %s is no IPv4 loopback address", addr)
+		return nil, fmt.Errorf("load: %s is not an IPv4 loopback address", addr)
 	}
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

@@ -43,7 +43,7 @@ func eachTask(pids []int, visit func(tid int, stat schedstat)) error {
 		for _, task := range tasks {
 			tid, err := strconv.Atoi(task.Name())
 			if err != nil {
-				return fmt.Errorf("proc: task %q is no number", task.Name())
+				return fmt.Errorf("proc: task %q is not a number", task.Name())
 			}
 			text, err := os.ReadFile(filepath.Join(dir, task.Name(), "schedstat"))
 			if os.IsNotExist(err) {

@@ -83,7 +83,7 @@ func find(name string) (subcommand, bool) {
 }
 
 func unknown(name string, stderr io.Writer) int {
-	return command.WrongUse("weir", fmt.Sprintf("there is no subcommand %q", name), stderr)
+	return command.WrongUse("weir", fmt.Sprintf("unknown subcommand %q", name), stderr)
 }
 
 func usage(w io.Writer) {

@@ -44,7 +44,7 @@ func (d *decoder) fail(format string, args ...any) {
 // has reports whether n things of at least each bytes fit in what is left.
 func (d *decoder) has(n uint64, each int64, what string) bool {
 	if left := uint64(d.size - d.at); d.err == nil && n > left/uint64(each) {
-		d.fail("%d %s do not fit in the %d bytes that are left: cut off or no GGUF file", n, what, left)
+		d.fail("%d %s do not fit in the %d bytes that are left: truncated or not a GGUF file", n, what, left)
 	}
 	return d.err == nil
 }

@@ -105,7 +105,7 @@ func (f *File) place(head int64) error {
 	f.data = (head + align - 1) &^ (align - 1)
 	for name, t := range f.tensors {
 		if left := f.size - f.data; t.bytes >= 0 && (left < 0 || t.offset > uint64(left) || t.bytes > left-int64(t.offset)) {
-			return fmt.Errorf("gguf: tensor %q: %d bytes at offset %d are not all in the file: it is cut off", name, t.bytes, t.offset)
+			return fmt.Errorf("gguf: tensor %q: %d bytes at offset %d are not all in the file: it is truncated", name, t.bytes, t.offset)
 		}
 	}
 	return nil

@@ -179,7 +179,7 @@ func TestRefusedFiles(t *testing.T) {
 		{"no dimensions", build(func(b *gguftest.Builder) { b.Floats("t", nil) }), "0 dimensions"},
 		{"dimension 0", build(func(b *gguftest.Builder) { b.Floats("t", nil, 4, 0) }), "dimension 1 is 0"},
 		{"too large", build(func(b *gguftest.Builder) { b.Floats("t", nil, 1<<31, 1<<31, 1<<31) }), "cannot hold"},
-		{"data missing", build(func(b *gguftest.Builder) { b.Floats("t", []float32{1}, 100) }), "cut off"},
+		{"data missing", build(func(b *gguftest.Builder) { b.Floats("t", []float32{1}, 100) }), "truncated"},
 		{"tensor twice", build(func(b *gguftest.Builder) {
 			b.Floats("t", []float32{1}, 1)
 			b.Floats("t", []float32{1}, 1)

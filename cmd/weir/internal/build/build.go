@@ -34,13 +34,13 @@ is neither in a local folder nor in Go's module cache.
   --with ./examples/handler           a package in a folder
 
 A path that begins with ./, ../ or / is a folder. The replace directives of the
-go.mod of a folder's module hold for the build, too. weir's source is --source,
+go.mod of a folder's module also apply to the build. weir's source is --source,
 or else a checkout of weir that holds the current folder or this binary, or that
 this binary was built from, or that a folder's go.mod replaces weir with.
 
-GOFLAGS, GOPROXY, CGO_ENABLED and the like hold as they do for go build: add
--tags=... to GOFLAGS for instance. With GOOS or GOARCH of another machine it
-cannot be checked that a package registers something.`
+GOFLAGS, GOPROXY, CGO_ENABLED and the like apply as they do to go build: add
+-tags=... to GOFLAGS for instance. With GOOS or GOARCH of another machine weir
+build cannot check that a package registers something.`
 
 // options are what the flags say.
 type options struct {
@@ -143,7 +143,7 @@ func (o *options) build(ctx context.Context, stdout, stderr io.Writer) error {
 // report says what was made.
 func (o *options) report(stdout io.Writer, tool *tool, gained []string) error {
 	if tool.foreign() {
-		_, err := fmt.Fprintf(stdout, "%s: wrote %s for %s/%s; what its packages register cannot be looked at here\n",
+		_, err := fmt.Fprintf(stdout, "%s: wrote %s for %s/%s; what its packages register cannot be listed here\n",
 			name, o.out, tool.env.GOOS, tool.env.GOARCH)
 		return err
 	}

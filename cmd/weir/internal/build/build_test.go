@@ -126,7 +126,7 @@ func TestProblems(t *testing.T) {
 		{"exits", []string{"./my h/exits"}, 1, quoted("h/v2/exits: ends the process when it is initialised\n")},
 		{"hangs", []string{"./my h/hangs"}, 1, quoted("h/v2/hangs: fails when it is initialised: all goroutines are asleep - deadlock!\n")},
 		{"no such folder", []string{"./nowhere"}, 1, quoted("--with ./nowhere: lstat nowhere: no such file or directory\n")},
-		{"a file", []string{"./none/x.go"}, 1, quoted("--with ./none/x.go: ./none/x.go is no folder\n")},
+		{"a file", []string{"./none/x.go"}, 1, quoted("--with ./none/x.go: ./none/x.go is not a folder\n")},
 		{"no go.mod", []string{"./none"}, 1, quoted("--with ./none: neither it nor a folder above it has a go.mod: run go mod init there\n")},
 		{"a torn go.mod", []string{"./torn"}, 1, `--with ./torn: .*go.mod:\d+: syntax error`},
 		{"a nameless go.mod", []string{"./nameless"}, 1, `--with ./nameless: .*/nameless/go.mod has no module line\n`},
@@ -212,8 +212,8 @@ esac`)
 func TestToolIsNone(t *testing.T) {
 	temporaries(t)
 	for script, want := range map[string]string{
-		"exit 3":                  `/go: exit status 3, without a word`,
-		"echo hello":              `/go is no go command: what it prints of its settings: invalid character`,
+		"exit 3":                  `/go: exit status 3, without output`,
+		"echo hello":              `/go is not a go command: its settings: invalid character`,
 		"echo no such >&2; false": `^weir build: no such\n$`,
 	} {
 		fakeGo(t, script)
@@ -235,7 +235,7 @@ esac`)
 	t.Chdir(t.TempDir())
 	r := try(t, "--with", example, "--source", checkout)
 	r.want(t, 0, onlyFrom)
-	if want := "weir build: wrote weir for plan9/mips; what its packages register cannot be looked at here\n"; r.stdout != want {
+	if want := "weir build: wrote weir for plan9/mips; what its packages register cannot be listed here\n"; r.stdout != want {
 		t.Errorf("got on stdout %q, want %q", r.stdout, want)
 	}
 	if _, err := os.Stat("weir"); err != nil {

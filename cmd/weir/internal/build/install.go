@@ -16,7 +16,7 @@ func checkOutput(path string) error {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("-o: %s is a folder: name the file in it", path)
 	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("-o: %s is no regular file", path)
+		return fmt.Errorf("-o: %s is not a regular file", path)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("-o: %w", err)
 	}

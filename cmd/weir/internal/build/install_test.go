@@ -46,7 +46,7 @@ func TestCheckOutput(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", out, err, want)
 		}
 	}
-	if err := checkOutput("/dev/null"); err == nil || err.Error() != "-o: /dev/null is no regular file" {
+	if err := checkOutput("/dev/null"); err == nil || err.Error() != "-o: /dev/null is not a regular file" {
 		t.Errorf("got %v, want /dev/null refused", err)
 	}
 	if left, _ := filepath.Glob(folder + "/.weir-build-*"); left != nil {

@@ -114,7 +114,7 @@ func execute(ctx context.Context, path, arg string) (string, error) {
 	case err == nil:
 		return p.stdout.String(), nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "", fmt.Errorf("does not come back from its initialisation within %v", initTime)
+		return "", fmt.Errorf("does not finish its initialisation within %v", initTime)
 	}
 	if last := words(p.stderr.String()); last != "" {
 		return "", fmt.Errorf("fails when it is initialised: %s", last)

@@ -46,7 +46,7 @@ func readModule(ctx context.Context, t *tool, root string) (*module, error) {
 	}
 	var mod goMod
 	if err := json.Unmarshal([]byte(out), &mod); err != nil {
-		return nil, fmt.Errorf("%s: what the go tool says of it: %w", file, err)
+		return nil, fmt.Errorf("%s: the go tool's description: %w", file, err)
 	}
 	if mod.Module.Path == "" {
 		return nil, fmt.Errorf("%s has no module line", file)

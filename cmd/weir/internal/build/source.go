@@ -125,7 +125,7 @@ func real(folder string) (string, error) {
 		return "", err
 	}
 	if !info.IsDir() {
-		return "", fmt.Errorf("%s is no folder", folder)
+		return "", fmt.Errorf("%s is not a folder", folder)
 	}
 	return filepath.Abs(path)
 }

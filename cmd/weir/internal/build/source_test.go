@@ -53,7 +53,7 @@ func TestSourceGiven(t *testing.T) {
 		"other":        "--source: other is the module example.com/other, want weir",
 		"none":         "--source: none has no go.mod: want the root of a checkout of weir",
 		"headless":     "--source: headless has no go.mod: want the root of a checkout of weir",
-		"none/readme":  "--source: none/readme is no folder",
+		"none/readme":  "--source: none/readme is not a folder",
 		"nowhere":      "--source: lstat nowhere: no such file or directory",
 		"weir/cmd/../": "",
 	} {

@@ -40,7 +40,7 @@ func newTool(ctx context.Context, folder string) (*tool, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal([]byte(out), &t.env); err != nil {
-		return nil, fmt.Errorf("%s is no go command: what it prints of its settings: %w", path, err)
+		return nil, fmt.Errorf("%s is not a go command: its settings: %w", path, err)
 	}
 	t.vars = append(t.vars, "GOFLAGS="+strings.TrimSpace(t.env.GOFLAGS+" -mod=mod")) // go.mod is for the go tool to complete
 	return t, nil
@@ -70,7 +70,7 @@ func (t *tool) failure(err error, text string) error {
 	lines := plain(text, t.folder)
 	switch len(lines) {
 	case 0:
-		return fmt.Errorf("%s: %w, without a word", t.path, err)
+		return fmt.Errorf("%s: %w, without output", t.path, err)
 	case 1:
 		return errors.New(lines[0])
 	}

@@ -60,7 +60,7 @@ func parse(given string) (pkg, error) {
 	case replaced && versioned:
 		return pkg{}, errors.New("a version and a folder exclude each other")
 	case versioned && !isVersion(version):
-		return pkg{}, fmt.Errorf("%q is no version", version)
+		return pkg{}, fmt.Errorf("%q is not a version", version)
 	}
 	if err := checkPath(path); err != nil {
 		return pkg{}, err
@@ -82,7 +82,7 @@ func isFolder(path string) bool {
 func checkPath(path string) error {
 	for seg := range strings.SplitSeq(path, "/") {
 		if seg == "" || seg[0] == '-' || seg[0] == '.' || strings.ContainsFunc(seg, isOdd) {
-			return fmt.Errorf("%q is no import path", path)
+			return fmt.Errorf("%q is not an import path", path)
 		}
 	}
 	return nil
@@ -107,7 +107,7 @@ func isHosted(path string) bool {
 
 func notHosted(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("%s is no import path, but a folder: write ./%s", path, path)
+		return fmt.Errorf("%s is a folder, not an import path: write ./%s", path, path)
 	}
-	return fmt.Errorf("%s cannot be fetched, its first part is no host: write %s=FOLDER, or a folder as ./FOLDER", path, path)
+	return fmt.Errorf("%s cannot be fetched, its first part is not a host: write %s=FOLDER, or a folder as ./FOLDER", path, path)
 }

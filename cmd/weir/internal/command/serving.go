@@ -34,19 +34,19 @@ func (s *Serving) Register(fs *flag.FlagSet, listen string) {
 	s.Listen = Addresses{list: []string{listen}}
 	fs.Var(&s.Listen, "listen", "`ADDRESS` to serve on, host:port or unix:/path?mode=0660; may be given more than once")
 	CountVar(fs, &s.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
-	CountVar(fs, &s.conns, "max-conns", 0, 0, 10_000_000, "most `N` connections at a time, for the next the one that is idle longest is closed, or it gets 503; 0 = as many as the limit on open files allows")
+	CountVar(fs, &s.conns, "max-conns", 0, 0, 10_000_000, "at most `N` connections at a time; the next one replaces the one that has been idle longest, or gets 503; 0 = as many as the limit on open files allows")
 	CountVar(fs, &s.high, "high", weir.DefaultLimits().HighMark, 1<<10, 1<<30, "`BYTES` of one connection's pending output above which its producer waits")
 	DurationVar(fs, &s.timeouts.Idle, "idle", defaults.Idle, "`DURATION` between two requests after which a connection is closed")
 	DurationVar(fs, &s.timeouts.Head, "head-timeout", defaults.Head, "`DURATION` from a request's first byte to the end of its head, then 408")
-	DurationVar(fs, &s.timeouts.WriteStall, "stall", defaults.WriteStall, "`DURATION` in which a client takes no byte before its stream is cut")
-	DurationVar(fs, &s.timeouts.Drain, "drain", defaults.Drain, "`DURATION` for which running streams may go on after SIGTERM; a second signal cuts them")
+	DurationVar(fs, &s.timeouts.WriteStall, "stall", defaults.WriteStall, "`DURATION` in which a client reads nothing before its stream is aborted")
+	DurationVar(fs, &s.timeouts.Drain, "drain", defaults.Drain, "`DURATION` for which running streams may continue after SIGTERM; a second signal aborts them")
 	GraceVar(fs, &s.timeouts.DrainGrace, 0)
 	fs.StringVar(&s.Pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
 }
 
 // GraceVar adds the flag --grace, which is a part of the drain.
 func GraceVar(fs *flag.FlagSet, p *time.Duration, value time.Duration) {
-	DelayVar(fs, p, "grace", value, "`DURATION` after SIGTERM in which new requests are still served, for load balancers to look elsewhere; then connecting is refused, and open connections get 503; at most half of drain")
+	DelayVar(fs, p, "grace", value, "`DURATION` after SIGTERM in which new requests are still served, so that load balancers can switch to others; then connections are refused and requests on open ones get 503; at most half of drain")
 }
 
 // Run starts srv with what the flags say, prints the ready line under the

@@ -42,11 +42,11 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	case !ok || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
 		return Endpoint{}, errors.New("want http://host:port, https://host or unix:/path")
 	case strings.Contains(rest, "@"):
-		return Endpoint{}, errors.New("a URL with a user or a password is refused; key_env and headers are for that")
+		return Endpoint{}, errors.New("must not have a user or password; use key_env or headers")
 	case strings.ContainsAny(rest, "?#"):
-		return Endpoint{}, errors.New("a query or fragment has no meaning here")
+		return Endpoint{}, errors.New("must not have a query or fragment")
 	case err != nil:
-		return Endpoint{}, errors.New("is no URL")
+		return Endpoint{}, errors.New("is not a valid URL")
 	case u.Path != "" && u.Path != "/":
 		return Endpoint{}, fmt.Errorf("the path %s is not used: each request keeps its own, so end the URL after the host", u.EscapedPath())
 	}
@@ -64,7 +64,7 @@ func endpoint(u *url.URL) (Endpoint, error) {
 	case e.Hostname == "":
 		return Endpoint{}, errors.New("the host is missing")
 	case !isHost(e.Hostname) || strings.Contains(e.Hostname, "%"):
-		return Endpoint{}, fmt.Errorf("%q is no host name and no address", e.Hostname)
+		return Endpoint{}, fmt.Errorf("%q is neither a host name nor an address", e.Hostname)
 	case port == "" && strings.HasSuffix(u.Host, ":"):
 		return Endpoint{}, errors.New("the port is missing after the colon")
 	case port == "":
@@ -107,7 +107,7 @@ func parseListen(addr string) (listen, error) {
 	case err != nil:
 		return listen{}, fmt.Errorf("want a port from 0 to 65535, got %q", port)
 	case host != "" && !isHost(host):
-		return listen{}, fmt.Errorf("%q is no host name and no address", host)
+		return listen{}, fmt.Errorf("%q is neither a host name nor an address", host)
 	}
 	l := listen{local: isLoopback(host)}
 	if n != 0 {
@@ -140,7 +140,7 @@ func checkMode(query string) error {
 			return fmt.Errorf("unknown parameter %q of a unix socket; there is mode", name)
 		}
 		if m, err := strconv.ParseUint(value[0], 8, 32); err != nil || m == 0 || m > 0o777 {
-			return fmt.Errorf("mode %q is no octal file mode such as 0660", value[0])
+			return fmt.Errorf("mode %q: want an octal file mode such as 0660", value[0])
 		}
 	}
 	return nil

@@ -8,19 +8,19 @@ import "os"
 type Config struct {
 	Listen      []string            `json:"listen" doc:"addresses to serve on: host:port, :port or unix:/path?mode=0660"`
 	Open        bool                `json:"open" doc:"serve everyone who can reach an address beyond loopback, without a key"`
-	Hosts       []string            `json:"hosts" doc:"names of the gateway that clients may send in Host, without ports; * for any. Loopback addresses of listen have loopback names besides; others have any name while the list is empty"`
+	Hosts       []string            `json:"hosts" doc:"names of the gateway that clients may send in Host, without ports; * for any. Loopback addresses of listen also accept loopback names; others accept any name while the list is empty"`
 	Admin       Admin               `json:"admin" doc:"where health and metrics are served"`
 	Upstreams   map[string]Upstream `json:"upstreams" doc:"the servers that requests are relayed to, by name"`
 	Models      map[string]Model    `json:"models" doc:"the models that clients may ask for, by name"`
 	Limits      Limits              `json:"limits" doc:"bounds for every client"`
-	RetryBudget RetryBudget         `json:"retry_budget" doc:"how many requests may be tried again with another target, within ten seconds"`
-	Native      []Library           `json:"native" doc:"shared libraries with native handlers, beside those that are compiled in"`
+	RetryBudget RetryBudget         `json:"retry_budget" doc:"how many requests may be retried with another target within ten seconds"`
+	Native      []Library           `json:"native" doc:"shared libraries with native handlers, in addition to those that are compiled in"`
 	Routes      []Route             `json:"routes" doc:"native handlers on paths of their own"`
 	CORS        CORS                `json:"cors" doc:"which web pages may call the gateway"`
-	Forwarded   string              `json:"forwarded" enum:"drop,pass,add" doc:"what becomes of the client's X-Forwarded-For, Forwarded, X-Real-IP and the like: upstreams are sent none, or what came, or in X-Forwarded-* and Forwarded what came and the client's own address behind it"`
-	Strip       Strip               `json:"strip" doc:"what of a request no upstream is sent, beside the fields and query parameters that are known to carry keys"`
+	Forwarded   string              `json:"forwarded" enum:"drop,pass,add" doc:"what upstreams are sent of the client's X-Forwarded-For, Forwarded, X-Real-IP and the like: nothing, all of it, or X-Forwarded-* and Forwarded with the client's own address appended"`
+	Strip       Strip               `json:"strip" doc:"what is removed from requests to upstreams, in addition to the fields and query parameters that are known to carry keys"`
 	Log         Log                 `json:"log" doc:"the access log"`
-	Drain       Duration            `json:"drain" min:"0s" max:"24h" doc:"for how long running streams may go on after SIGTERM"`
+	Drain       Duration            `json:"drain" min:"0s" max:"24h" doc:"how long running streams may continue after SIGTERM"`
 
 	_ struct{} `later:"keys,otel"`
 }
@@ -41,10 +41,10 @@ type Upstream struct {
 	Dialect    string            `json:"dialect" enum:"openai" later:"anthropic,ollama,tgi" doc:"the API that it speaks"`
 	KeyEnv     string            `json:"key_env" doc:"the environment variable with the key that is sent to it"`
 	Headers    map[string]string `json:"headers" doc:"fields of every request to it; they replace the client's of the same name"`
-	Timeouts   Timeouts          `json:"timeouts" doc:"how long it may take; 0s is without limit"`
-	MaxStreams int               `json:"max_streams" min:"0" max:"1000000" doc:"most requests at a time, above that another target is taken; 0 is without limit"`
+	Timeouts   Timeouts          `json:"timeouts" doc:"time limits; 0s is without limit"`
+	MaxStreams int               `json:"max_streams" min:"0" max:"1000000" doc:"requests at a time, beyond which another target is chosen; 0 is without limit"`
 	Health     Health            `json:"health" doc:"active probes; off without a path"`
-	Breaker    Breaker           `json:"breaker" doc:"when it is left alone after failures"`
+	Breaker    Breaker           `json:"breaker" doc:"when it is skipped after failures"`
 }
 
 // Key is the key that is sent to the upstream, "" for none. It is read from the
@@ -60,15 +60,15 @@ func (u Upstream) Endpoint() Endpoint {
 
 // Timeouts bound an exchange with an upstream. Zero is without limit.
 type Timeouts struct {
-	Connect    Duration `json:"connect" min:"0s" max:"24h" doc:"until the connection is there, TLS included"`
-	FirstEvent Duration `json:"first_event" min:"0s" max:"24h" doc:"from the request to the first event, or to a whole answer that is no stream"`
+	Connect    Duration `json:"connect" min:"0s" max:"24h" doc:"until the connection is established, TLS included"`
+	FirstEvent Duration `json:"first_event" min:"0s" max:"24h" doc:"from the request to the first event, or to a whole response that is not a stream"`
 	Idle       Duration `json:"idle" min:"0s" max:"24h" doc:"between two events"`
 	Total      Duration `json:"total" min:"0s" max:"24h" doc:"the whole exchange"`
 }
 
 // Health is how an upstream is probed. Without a path it is not.
 type Health struct {
-	Path      string   `json:"path" doc:"what is asked for with GET, with the upstream's own headers and key; a status from 200 to 299 is a success; a redirect is not followed"`
+	Path      string   `json:"path" doc:"the path of a GET request with the upstream's own headers and key; a status from 200 to 299 is a success; redirects are not followed"`
 	Interval  Duration `json:"interval" min:"10ms" max:"24h" doc:"from one probe to the next"`
 	Timeout   Duration `json:"timeout" min:"1ms" max:"24h" doc:"after which a probe has failed"`
 	Healthy   int      `json:"healthy" min:"1" max:"100" doc:"successes in a row that bring the upstream back"`
@@ -82,13 +82,13 @@ type Breaker struct {
 	Share  float64  `json:"share" min:"0" max:"1" doc:"the share of failures among the responses within window that opens it; 0 turns it off"`
 	Volume int      `json:"volume" min:"1" max:"1000000" doc:"the responses within window from which the share counts"`
 	Window Duration `json:"window" min:"1ms" max:"24h" doc:"for how long a response counts"`
-	Open   Duration `json:"open" min:"1ms" max:"24h" doc:"for how long it stays open before one request is let through on trial"`
+	Open   Duration `json:"open" min:"1ms" max:"24h" doc:"how long it stays open before one trial request is let through"`
 }
 
 // former are the fields that there were, and what is there instead.
 func (Breaker) former() map[string]string {
 	return map[string]string{
-		"failures": `failures in a row do not open the breaker any more: "share: 0.5" with "volume: 10" opens it when half of at least ten responses failed, and "share: 0" turns it off`,
+		"failures": `failures in a row no longer open the breaker: "share: 0.5" with "volume: 10" opens it when half of at least ten responses failed, and "share: 0" turns it off`,
 	}
 }
 
@@ -102,12 +102,12 @@ type RetryBudget struct {
 type Model struct {
 	Targets   []Target `json:"targets" doc:"the upstreams that serve it"`
 	Policy    string   `json:"policy" enum:"round_robin,least_outstanding,p2c,prefix_hash,session" doc:"how a target is chosen"`
-	Session   Session  `json:"session" doc:"what policy session goes by; the user field if nothing is said"`
+	Session   Session  `json:"session" doc:"what identifies a session for policy session; by default the user field"`
 	Retries   int      `json:"retries" min:"0" max:"10" doc:"further attempts before the first event"`
-	Fallback  []string `json:"fallback" doc:"models to go to, in order, when no target is left"`
-	Hold      Hold     `json:"hold" doc:"the window in which an early failure can still go to another target"`
-	Keepalive Duration `json:"keepalive" min:"0s" max:"1h" doc:"an SSE comment to the client after so long a silence; commits the answer's status; 0s is off, else at least 10ms"`
-	Native    string   `json:"native" doc:"a native handler that answers instead of targets"`
+	Fallback  []string `json:"fallback" doc:"models to try, in order, when no target is left"`
+	Hold      Hold     `json:"hold" doc:"the window in which an early failure can still be retried with another target"`
+	Keepalive Duration `json:"keepalive" min:"0s" max:"1h" doc:"silence after which the client is sent an SSE comment; commits the response's status; 0s is off, else at least 10ms"`
+	Native    string   `json:"native" doc:"a native handler that serves the model instead of targets"`
 
 	_ struct{} `later:"request,event"`
 }
@@ -136,15 +136,15 @@ type Hold struct {
 // Limits are bounds for every client.
 type Limits struct {
 	Body    Size `json:"body" min:"1KiB" max:"64GiB" doc:"the largest request body"`
-	Bodies  Size `json:"bodies" min:"0B" max:"65536GiB" doc:"request bytes that are kept, of all clients together; beyond it 503; 0 is a quarter of the memory limit (GOMEMLIMIT, control group, ulimit -v, machine)"`
-	Streams int  `json:"streams" min:"1" max:"10000000" doc:"most requests at a time"`
+	Bodies  Size `json:"bodies" min:"0B" max:"65536GiB" doc:"request bytes that are kept for all clients together; beyond it 503; 0 is a quarter of the memory limit (GOMEMLIMIT, control group, ulimit -v, machine)"`
+	Streams int  `json:"streams" min:"1" max:"10000000" doc:"requests at a time"`
 	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the longest line of an upstream's event"`
 }
 
 // Library is a shared library with native handlers that speak the C ABI of
 // plugin/include/weir_plugin.h.
 type Library struct {
-	SO string `json:"so" need:"true" doc:"the file; a relative path begins at the folder of the file that says so"`
+	SO string `json:"so" need:"true" doc:"the file; a relative path begins at the folder of the file that names it"`
 }
 
 // Route is a native handler on a path of its own.
@@ -156,7 +156,7 @@ type Route struct {
 // CORS is which web pages may call the gateway. nil is the default, which
 // depends on the listener.
 type CORS struct {
-	Origins []string `json:"origins" doc:"* for all, or origins such as https://app.example. Without it, pages and desktop applications on this machine may call loopback addresses, and nobody else may call anything; [] is nobody at all"`
+	Origins []string `json:"origins" doc:"* for all, or origins such as https://app.example. Without it, pages and desktop applications on this machine may call loopback addresses, and no others may call anything; [] allows none at all"`
 }
 
 // Strip is further parts of a request that no upstream is sent.

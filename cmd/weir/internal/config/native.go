@@ -42,7 +42,7 @@ func (v *validator) native(here string, m Model) {
 		{"keepalive", m.Keepalive != standard.Keepalive},
 	} {
 		if f.given {
-			v.complain(join(here, f.name), "is for models with targets; a native handler is called once, and answers")
+			v.complain(join(here, f.name), "applies to models with targets; a native handler is called once")
 		}
 	}
 }

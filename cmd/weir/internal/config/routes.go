@@ -38,7 +38,7 @@ func (v *validator) routes() {
 			continue
 		}
 		if path := takes(p); path != "" {
-			v.complain(join(here, "path"), "%s is answered by the gateway itself; a route needs another path", path)
+			v.complain(join(here, "path"), "%s is served by the gateway itself; use another path", path)
 		} else if err := tree.Add(p, here, i); err != nil {
 			v.complain(join(here, "path"), "%s", oneLine(err))
 		}

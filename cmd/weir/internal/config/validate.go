@@ -68,7 +68,7 @@ func (v *validator) strip() {
 	for i, name := range v.Strip.Headers {
 		switch here := at("strip", "headers", i); {
 		case !http1.IsToken(name):
-			v.complain(here, "%q is no name of a header field", name)
+			v.complain(here, "%q is not the name of a header field", name)
 		case http1.IsFraming(name), own.Has([]byte(name)):
 			v.complain(here, "%s is written by weir itself", name)
 		}
@@ -90,7 +90,7 @@ func (v *validator) listeners() {
 	for i, addr := range v.Listen {
 		here := at("listen", i)
 		if local, ok := v.address(here, addr, seen); ok && !local && !v.Open {
-			v.complain(here, `%s can be reached from other machines, and no keys are asked for; write "open: true" if that is meant`, addr)
+			v.complain(here, `%s can be reached from other machines and no key is required; set "open: true" to allow that`, addr)
 		}
 	}
 	v.env(at("admin", "token_env"), v.Admin.TokenEnv)
@@ -148,7 +148,7 @@ func (v *validator) env(pointer, name string) {
 
 func (v *validator) upstream(here, name string, u Upstream) {
 	if !http1.IsToken(name) || len(name) > 64 {
-		v.complain(here, "the name must be of letters, digits and any of -._, at most 64, because it is told in a header")
+		v.complain(here, "want 1 to 64 letters, digits or any of -._; the name is sent in the X-Weir-Upstream header")
 	}
 	if u.URL != "" {
 		if _, err := ParseEndpoint(u.URL); err != nil {
@@ -172,7 +172,7 @@ func (v *validator) headers(here string, u Upstream) {
 		at, lower := join(here, name), strings.ToLower(name)
 		switch {
 		case !http1.IsToken(name):
-			v.complain(at, "%q is no name of a header field", name)
+			v.complain(at, "%q is not the name of a header field", name)
 		case http1.IsFraming(name), own.Has([]byte(name)):
 			v.complain(at, "%s is written by weir itself", name)
 		case seen[lower] != "":
@@ -220,7 +220,7 @@ func (v *validator) session(here, name string, m Model) {
 	case given && m.Policy != "session":
 		v.complain(here, "only policy session has a session, and the policy is %s", m.Policy)
 	case m.Session.Header != "" && !http1.IsToken(m.Session.Header):
-		v.complain(join(here, "header"), "%q is no name of a header field", m.Session.Header)
+		v.complain(join(here, "header"), "%q is not the name of a header field", m.Session.Header)
 	case !given && m.Policy == "session":
 		m.Session.User = true
 		v.Models[name] = m
@@ -233,7 +233,7 @@ func (v *validator) fallbacks(here, name string, m Model) {
 		if _, ok := v.Models[other]; !ok {
 			v.complain(at, "no model named %q; %s", other, among(other, sorted(v.Models)))
 		} else if v.Models[other].Native != "" {
-			v.complain(at, "%q is answered by a native handler, which takes over from no target", other)
+			v.complain(at, "%q has a native handler and cannot be a fallback", other)
 		} else if slices.Index(m.Fallback, other) < i {
 			v.complain(at, "%q is a fallback of %q twice", other, name)
 		}
@@ -250,7 +250,7 @@ func (v *validator) circles() {
 		for i, next := range v.Models[name].Fallback {
 			if from := slices.Index(path, next); from >= 0 {
 				circle := append(slices.Clone(path[from:]), next)
-				v.complain(at("models", name, "fallback", i), "goes round in a circle: %s", strings.Join(circle, " → "))
+				v.complain(at("models", name, "fallback", i), "is a cycle: %s", strings.Join(circle, " → "))
 			} else if !done[next] {
 				visit(next, path)
 			}

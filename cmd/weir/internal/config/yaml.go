@@ -164,7 +164,7 @@ func (r *yamlReader) value(pointer string, n *yaml.Node) any {
 
 func (r *yamlReader) alias(pointer string, n *yaml.Node) any {
 	if r.open[n.Alias] {
-		r.complain(n, "", "alias *%s is inside of its own anchor", n.Value)
+		r.complain(n, "", "alias *%s is inside its own anchor", n.Value)
 		return nil
 	}
 	r.open[n.Alias] = true
@@ -241,7 +241,7 @@ func (r *yamlReader) scalar(pointer string, n *yaml.Node) any {
 	switch v := v.(type) {
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			r.complain(n, pointer, "%s is no number", n.Value)
+			r.complain(n, pointer, "%s is not a number", n.Value)
 			return nil
 		}
 		return number(strconv.FormatFloat(v, 'f', -1, 64))

@@ -27,7 +27,7 @@ and needs neither a network nor a configuration.
 
   GET  /health                200 while it serves, 503 while it drains
 
-The admin address answers /livez and /readyz.`
+The admin address serves /livez and /readyz.`
 
 // Main runs the subcommand and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -45,7 +45,7 @@ func run(e *command.Env, args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	if !admin.Private(*adminAddr) {
-		return command.WrongUse(name, "--admin "+*adminAddr+` can be reached from other machines, and asks nobody who they are; give 127.0.0.1:PORT, unix:/PATH or "" for none`, stderr)
+		return command.WrongUse(name, "--admin "+*adminAddr+` can be reached from other machines, and requires no key; give 127.0.0.1:PORT, unix:/PATH or "" for none`, stderr)
 	}
 	shared.pace.Store(&pace)
 	shared.model() // built now, not during the first request

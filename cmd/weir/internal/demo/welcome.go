@@ -29,7 +29,7 @@ Its one model, %s, babbles from weir's own guide. Try it:
 
 Or point an OpenAI client to the base URL %s/v1, with any API key.
 
-  POST %s    "stream": true or not; "seed" makes the answer the same each time
+  POST %s    "stream": true or not; "seed" makes the text the same each time
   GET  /v1/models
 `, ModelName, curl(base), base, chatPath)
 }

@@ -74,7 +74,7 @@ func UnaryBody(b Body) []byte {
 // ErrorBody is the body of an answer with that status, from 400 on.
 func ErrorBody(status int) []byte {
 	e := openai.Error{
-		Message: "The mock was told to answer " + strconv.Itoa(status) + ".",
+		Message: "The mock was set to respond with " + strconv.Itoa(status) + ".",
 		Type:    openai.TypeServer,
 		Code:    "mock_" + strconv.Itoa(status),
 	}
@@ -111,7 +111,7 @@ func pad(text string, size int) string {
 }
 
 func errorEvent() *openai.Error {
-	return &openai.Error{Message: "The mock was told to fail.", Type: openai.TypeServer, Code: "mock_error"}
+	return &openai.Error{Message: "The mock was set to fail.", Type: openai.TypeServer, Code: "mock_error"}
 }
 
 // speech makes the events of a stream one by one, since there may be millions.

@@ -25,8 +25,8 @@ func TestStreamBody(t *testing.T) {
 		{"crlf", Body{Tokens: 1, CRLF: true}, "token 0 |stop|[DONE]"},
 		{"wide", Body{Tokens: 2, Wide: true}, "é語🙂 0 é語🙂 1 |stop|[DONE]"},
 		{"size", Body{Tokens: 2, Size: 10}, "token 0 xxtoken 1 xx|stop|[DONE]"},
-		{"error first", Body{Tokens: 3, ErrorAt: 1}, "|The mock was told to fail.|[DONE]"},
-		{"error within", Body{Tokens: 3, ErrorAt: 3, NoDone: true}, "token 0 |The mock was told to fail."},
+		{"error first", Body{Tokens: 3, ErrorAt: 1}, "|The mock was set to fail.|[DONE]"},
+		{"error within", Body{Tokens: 3, ErrorAt: 3, NoDone: true}, "token 0 |The mock was set to fail."},
 		{"error beyond the end", Body{Tokens: 1, ErrorAt: 99}, "token 0 |stop|[DONE]"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

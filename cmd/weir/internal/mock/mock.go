@@ -19,12 +19,12 @@ const (
 	defaultPace = 10 * time.Millisecond
 )
 
-const help = `Serves a scripted upstream in OpenAI's dialect, for tests and load. It answers
+const help = `Serves a scripted upstream in OpenAI's dialect, for tests and load. It serves
 any model, and fails in every way that a request or a script asks for:
 
   POST /v1/chat/completions   streamed or whole; x-mock-fault: reset-after=3 and other fields say how
   GET  /v1/models, /health
-  GET  /mock/log              what was seen; DELETE forgets it
+  GET  /mock/log              what was received; DELETE forgets it
   GET  /mock/connections      those that are open
   GET  /mock/wait?closed=1    waits until something was seen
   PUT  /mock/rules            a script, while it runs
@@ -39,7 +39,7 @@ The settings are ttft, pace, gap, tokens, size, status, retry-after, header-NAME
 framing, split and fault. The faults, several of them comma separated, are
 %s.
 
-For a port that refuses, take one on which nobody listens.`
+For a port that refuses connections, use one without a listener.`
 
 // Main runs `weir mock`.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -95,9 +95,9 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.listen, "listen", defaultListen, "`ADDRESS` to serve on")
 	fs.StringVar(&o.script, "script", "", "`FILE` with rules")
 	fs.StringVar(&o.dialect, "dialect", "openai", "`NAME` of the dialect; there is only openai so far")
-	fs.DurationVar(&o.ttft, "ttft", defaultTTFT, "`DURATION` that an answer's first event takes, and a whole answer; 0s = none")
+	fs.DurationVar(&o.ttft, "ttft", defaultTTFT, "`DURATION` before a response's first event, or before a whole response; 0s = none")
 	fs.DurationVar(&o.pace, "pace", defaultPace, "`DURATION` from one event to the next; 0s = none")
-	fs.IntVar(&o.tokens, "tokens", defaultTokens, "`N` tokens of an answer")
+	fs.IntVar(&o.tokens, "tokens", defaultTokens, "`N` tokens of a response")
 	fs.IntVar(&o.keep, "keep", defaultKeep, "`N` requests and connections that the log keeps")
 	fs.BoolVar(&o.tls, "tls", false, "serve https, with a certificate made at the start")
 	fs.StringVar(&o.certificate, "tls-cert", "", "`FILE` to write that certificate to, as PEM; means --tls")

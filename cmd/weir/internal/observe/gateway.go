@@ -54,7 +54,7 @@ var (
 	breaker  = desc("weir_upstream_breaker", "State of an upstream's breaker: 0 closed, 1 half-open, 2 open.", "upstream")
 	running  = desc("weir_upstream_running", "Requests that an upstream has now.", "upstream")
 	requests = desc("weir_upstream_requests_total", "Responses of an upstream, by the first digit of their status.", "upstream", "status")
-	failures = desc("weir_upstream_failures_total", "Attempts that came to nothing, by the reason.", "upstream", "reason")
+	failures = desc("weir_upstream_failures_total", "Attempts that failed, by reason.", "upstream", "reason")
 )
 
 // breakerLevel orders the states by how much passes.

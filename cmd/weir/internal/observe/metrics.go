@@ -53,17 +53,17 @@ func NewMetrics(lost func() uint64) *Metrics {
 		m.registry.MustRegister(h)
 		return h
 	}
-	added := histogram("weir_added_latency_seconds", "Time that the gateway itself added: before a request left for its upstream, and for each relayed piece of a response.", micro, "stage")
+	added := histogram("weir_added_latency_seconds", "Time that the gateway itself added: before a request was sent to its upstream, and for each relayed piece of a response.", micro, "stage")
 	m.before, m.event = added.WithLabelValues("request"), added.WithLabelValues("event")
 	m.hungUp = histogram("weir_cancel_latency_seconds", "From the moment when the event loop saw that a client had disconnected to the closing of its upstream's connection.", micro).WithLabelValues()
 	m.first = histogram("weir_time_to_first_event_seconds", "From a request's head to the first event of its response.", seconds, "model")
 	m.whole = histogram("weir_request_duration_seconds", "From a request's head to the end of its response.", seconds, "model")
-	m.delays = histogram("weir_upstream_response_seconds", "From asking an upstream to the head of its response.", seconds, "upstream")
+	m.delays = histogram("weir_upstream_response_seconds", "From the request to an upstream to the head of its response.", seconds, "upstream")
 	m.ends = counter("weir_requests_total", "Requests for models that have ended, by outcome.", "model", "outcome")
 	m.left = counter("weir_cancelled_total", "Requests whose client disconnected.", "model")
 	m.events = counter("weir_events_total", "Relayed events.", "model")
 	m.reloads = counter("weir_reloads_total", "Times that the configuration was read again.", "result")
-	m.answers.of = counter("weir_responses_total", "Responses to clients by their status, those without a model and those of turned away connections included; 499 is none, as the client had disconnected.", "status")
+	m.answers.of = counter("weir_responses_total", "Responses to clients by their status, those without a model and those of turned away connections included; 499 is no response, since the client had disconnected.", "status")
 	for _, result := range results {
 		m.reloads.WithLabelValues(result)
 	}

@@ -32,6 +32,6 @@ func (s *Shortage) Short(err error) {
 	s.count.Inc()
 	now := time.Now().Unix()
 	if last := s.said.Load(); last != now && s.said.CompareAndSwap(last, now) {
-		s.log.Error("no connections to upstreams can be made for now; raise the limit on open files (ulimit -n) or the range of local ports", "err", err)
+		s.log.Error("cannot connect to upstreams for now; raise the limit on open files (ulimit -n) or the range of local ports", "err", err)
 	}
 }

@@ -103,7 +103,7 @@ func ModelNotFound(model string) *Error {
 func Loop() *Error {
 	return &Error{
 		Status:  http.StatusLoopDetected,
-		Message: "The request goes round in a circle: Via has this gateway too many times.",
+		Message: "The request is in a loop: Via names this gateway too many times.",
 		Type:    TypeServer,
 		Code:    "loop_detected",
 	}
@@ -149,7 +149,7 @@ func Overloaded() *Error {
 // NoRoom refuses a request whose body finds no room among those that are kept.
 // The answer needs a Retry-After header besides.
 func NoRoom() *Error {
-	return Unavailable("request_memory_exhausted", "The server holds as many request bytes as it may.")
+	return Unavailable("request_memory_exhausted", "The server has no memory left for request bodies.")
 }
 
 // Unavailable refuses a request that no upstream can be asked for now. The
@@ -172,7 +172,7 @@ func ServerError(status int, message string) *Error {
 // Refused is said for an upstream that answered with that status and nothing
 // that could be passed on.
 func Refused(status int) *Error {
-	e := ServerError(status, fmt.Sprintf("The upstream answered %d %s.", status, http.StatusText(status)))
+	e := ServerError(status, fmt.Sprintf("The upstream responded with %d %s.", status, http.StatusText(status)))
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Type = TypeRateLimit

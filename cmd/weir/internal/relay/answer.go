@@ -281,7 +281,7 @@ func (f *flow) giveUp(err error, why target.Why) {
 		e := failure(err)
 		if budget := f.withheld(); budget != nil {
 			f.record.Err = fmt.Errorf("%w; %w", err, budget)
-			e.Code, e.Message = "retry_budget_spent", e.Message+" No other server was asked, because too many requests are being retried."
+			e.Code, e.Message = "retry_budget_spent", e.Message+" No other server was tried, because too many requests are being retried."
 		}
 		f.conclude(e, err)
 	}

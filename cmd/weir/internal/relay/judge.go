@@ -14,24 +14,24 @@ import (
 
 // What went wrong with an upstream, beside what package client says.
 var (
-	errConnect    = errors.New("the upstream could not be connected to in time")
+	errConnect    = errors.New("the connection to the upstream timed out")
 	errFirstEvent = errors.New("the upstream sent no event in time")
 	errIdle       = errors.New("the upstream went silent")
-	errTotal      = errors.New("the answer took longer than it may")
-	errNoDone     = errors.New("the upstream ended the stream before it was finished")
+	errTotal      = errors.New("the response took longer than allowed")
+	errNoDone     = errors.New("the upstream ended the stream before it was complete")
 	errLongEvent  = errors.New("the upstream sent a line beyond the limit for events")
 	errFirst      = errors.New("the upstream's first event was an error")
-	errStatus     = errors.New("the upstream refused the request for now")
-	errNoStream   = errors.New("the upstream did not answer with a stream")
+	errStatus     = errors.New("the upstream is overloaded")
+	errNoStream   = errors.New("the upstream's response is not a stream")
 )
 
 // Why no upstream was asked, or no other one.
 var (
 	errUnhealthy = errors.New("no upstream of the model is healthy")
-	errBroken    = errors.New("the upstreams of the model have failed lately and are left alone")
+	errBroken    = errors.New("the upstreams of the model have failed recently and are not used for now")
 	errFull      = errors.New("the upstreams of the model are at their limits of requests")
-	errNoTarget  = errors.New("the model has no upstream that may be asked")
-	errBudget    = errors.New("too many requests are being retried for another attempt")
+	errNoTarget  = errors.New("no upstream of the model is available")
+	errBudget    = errors.New("too many requests are being retried")
 )
 
 // unavailable is the response to a request that got no upstream at all, and why
@@ -41,11 +41,11 @@ func unavailable(why target.Why) (*openai.Error, error) {
 	case target.Unhealthy:
 		return openai.Unavailable("no_healthy_upstream", "No server of this model is healthy."), errUnhealthy
 	case target.Broken:
-		return openai.Unavailable("upstreams_failing", "The servers of this model have failed lately and are left alone for a moment."), errBroken
+		return openai.Unavailable("upstreams_failing", "The servers of this model have failed recently and are not used for a moment."), errBroken
 	case target.Full:
 		return openai.Unavailable("upstreams_full", "The servers of this model are at their limits of concurrent requests."), errFull
 	}
-	return openai.Unavailable("no_upstream", "No server of this model can be asked."), errNoTarget
+	return openai.Unavailable("no_upstream", "No server of this model is available."), errNoTarget
 }
 
 // failure is the response after an attempt that failed before its first event
@@ -122,11 +122,11 @@ func messageOf(err error) string {
 	case errors.Is(err, client.ErrConnect):
 		return "The upstream is not reachable."
 	case errors.Is(err, client.ErrNoAnswer), errors.Is(err, client.ErrTruncated):
-		return "The upstream closed the connection before its answer was complete."
+		return "The upstream closed the connection before its response was complete."
 	case statusOf(err) == 504, errors.Is(err, errNoDone), errors.Is(err, errLongEvent), errors.Is(err, errFirst), errors.Is(err, errStatus), errors.Is(err, errNoStream):
 		return "Relaying failed: " + err.Error() + "."
 	}
-	return "The upstream sent an answer that is not valid HTTP."
+	return "The upstream sent a response that is not valid HTTP."
 }
 
 // retryable are statuses that another target, or the same one later, may not

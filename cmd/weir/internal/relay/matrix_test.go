@@ -71,14 +71,14 @@ var (
 // What the gateway says when an upstream fails.
 const (
 	unreachable = "The upstream is not reachable."
-	closed      = "The upstream closed the connection before its answer was complete."
-	notHTTP     = "The upstream sent an answer that is not valid HTTP."
-	notDone     = "Relaying failed: the upstream ended the stream before it was finished."
+	closed      = "The upstream closed the connection before its response was complete."
+	notHTTP     = "The upstream sent a response that is not valid HTTP."
+	notDone     = "Relaying failed: the upstream ended the stream before it was complete."
 	tooLong     = "Relaying failed: the upstream sent a line beyond the limit for events."
-	connectLate = "Relaying failed: the upstream could not be connected to in time."
+	connectLate = "Relaying failed: the connection to the upstream timed out."
 	eventLate   = "Relaying failed: the upstream sent no event in time."
 	silent      = "Relaying failed: the upstream went silent."
-	tookLong    = "Relaying failed: the answer took longer than it may."
+	tookLong    = "Relaying failed: the response took longer than allowed."
 )
 
 // early is a failure that nobody has seen anything of: another target answers,

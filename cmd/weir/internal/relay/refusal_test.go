@@ -152,7 +152,7 @@ func TestRefusalWithoutBody(t *testing.T) {
 				got := r.seen(c)
 				r.wantParts(got, 429, "Retry-After: 1\r\n", "X-Request-Id: theirs\r\n", "X-Should-Retry: false\r\n", "Content-Type: application/json\r\n",
 					"X-Weir-Attempts: 2\r\n", "X-Weir-Upstream: up0\r\n", "Content-Length: ",
-					`{"error":{"message":"The upstream answered 429 Too Many Requests.","type":"rate_limit_error","param":null,"code":null}}`)
+					`{"error":{"message":"The upstream responded with 429 Too Many Requests.","type":"rate_limit_error","param":null,"code":null}}`)
 				if strings.Contains(got, "Content-Encoding") {
 					t.Errorf("got %q with a field of the body that is not there", got)
 				}
@@ -194,9 +194,9 @@ func TestRefusalInStream(t *testing.T) {
 		elsewhere        bool
 	}{
 		{"400", sized("HTTP/1.1 400 Bad Request\r\n", bad), `data: {"error":{"message":"no such tool","type":"invalid_request_error"}}`, false},
-		{"400 of another kind", sized("HTTP/1.1 400 Bad Request\r\n", "<html>"), `data: {"error":{"message":"The upstream answered 400 Bad Request.","type":"invalid_request_error","param":null,"code":null}}`, false},
+		{"400 of another kind", sized("HTTP/1.1 400 Bad Request\r\n", "<html>"), `data: {"error":{"message":"The upstream responded with 400 Bad Request.","type":"invalid_request_error","param":null,"code":null}}`, false},
 		{"429", sized(tooManyHead, tooMany), "data: " + tooMany, true},
-		{"500 without a body", "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", `data: {"error":{"message":"The upstream answered 500 Internal Server Error.","type":"server_error","param":null,"code":null}}`, true},
+		{"500 without a body", "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", `data: {"error":{"message":"The upstream responded with 500 Internal Server Error.","type":"server_error","param":null,"code":null}}`, true},
 		{"no stream", sized("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", "{}"), `data: {"error":{"message":"The upstream is not reachable.","type":"server_error","param":null,"code":null}}`, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -268,7 +268,7 @@ func TestWhyNone(t *testing.T) {
 		for range 3 {
 			g.ask(t)
 		}
-		res := g.wantNone(t, "upstreams_failing", "the upstreams of the model have failed lately and are left alone")
+		res := g.wantNone(t, "upstreams_failing", "the upstreams of the model have failed recently and are not used for now")
 		var after int
 		if _, err := fmt.Sscan(res.Header.Get("Retry-After"), &after); err != nil || after < 1 || after > 30 {
 			t.Errorf("got Retry-After %q, want what is left of 30 seconds", res.Header.Get("Retry-After"))

@@ -52,7 +52,7 @@ func (l *libraries) load(path string) error {
 	}
 	file, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("%s was loaded, and is gone: %w", path, err)
+		return fmt.Errorf("%s disappeared after it was loaded: %w", path, err)
 	}
 	l.all = append(l.all, library{path, file, names})
 	return nil

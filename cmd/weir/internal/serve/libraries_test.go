@@ -143,7 +143,7 @@ func TestReloadLibraries(t *testing.T) {
 	if err := os.Rename(refusedSO(t, dir, "EMPTY"), bad); err != nil {
 		t.Fatal(err)
 	}
-	reload("models: {c: {native: later/one}}\nnative: [{so: bad_init.so}]\n", `"msg":"a restart is needed for what has changed","fields":\[.*"/native/0/so"`)
+	reload("models: {c: {native: later/one}}\nnative: [{so: bad_init.so}]\n", `"msg":"restart required to apply these changes","fields":\[.*"/native/0/so"`)
 	g.log.wait(t, 4, reloaded)
 	ask(200)
 	g.end()

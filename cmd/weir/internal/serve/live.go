@@ -206,11 +206,11 @@ func (l *live) reload(why string) {
 	}
 	l.observer.Reloaded(err == nil)
 	if err != nil {
-		l.log.Error("configuration not reloaded, the old one stays in force", "because", why, "err", err)
+		l.log.Error("configuration not reloaded, the current one stays in force", "because", why, "err", err)
 		return
 	}
 	if fields := append(fixed(l.first, cfg), l.o.libraries.replaced(cfg)...); len(fields) > 0 {
-		l.log.Warn("a restart is needed for what has changed", "fields", fields)
+		l.log.Warn("restart required to apply these changes", "fields", fields)
 	}
 	l.log.Info("configuration reloaded", "because", why)
 }

@@ -92,7 +92,7 @@ func TestReloadTellsWhatStays(t *testing.T) {
 	g := serve(t, toMock(up))
 	g.write(t, toMock(up)+"drain: 1s\n")
 	g.signal(syscall.SIGHUP)
-	g.log.wait(t, 1, `"level":"WARN","msg":"a restart is needed for what has changed","fields":\["/drain"\]`)
+	g.log.wait(t, 1, `"level":"WARN","msg":"restart required to apply these changes","fields":\["/drain"\]`)
 	g.log.wait(t, 1, reloaded)
 	g.end()
 }

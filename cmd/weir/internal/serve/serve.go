@@ -35,15 +35,15 @@ The smallest configuration:
   upstreams: {local: {url: "http://127.0.0.1:8000"}}
   models: {my-model: {targets: [{upstream: local}]}}
 
-Native handlers ('weir handlers' lists them) answer for models, and on paths of
-their own. With native: [{so: ./libtiny.so}], or --so, a library brings more:
+Native handlers ('weir handlers' lists them) serve models, and paths of their
+own. With native: [{so: ./libtiny.so}], or --so, a library adds more:
 
   models: {babble: {native: demo/babble}}
   routes: [{path: "POST /generate", native: demo/babble}]
 
-SIGHUP, or a change of the files, reloads it: running requests go on with what
-they started with, and a configuration with mistakes changes nothing. SIGTERM
-drains, a second one cuts.`
+SIGHUP, or a change of the files, reloads it: running requests continue with
+what they started with, and a configuration with mistakes changes nothing.
+SIGTERM drains, a second one aborts what still runs.`
 
 // options are what the flags say.
 type options struct {
@@ -61,9 +61,9 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.config, "config", "", "`FILE` with the configuration, YAML or JSON")
 	fs.Var(&o.overlays, "overlay", "`FILE` that changes the configuration (RFC 7396 merge patch); may be given more than once, applied in order")
 	fs.Var(&o.libraries.flags, "so", "`FILE` that is a shared library with native handlers; may be given more than once")
-	fs.BoolVar(&o.check, "check", false, "say what is wrong with the configuration, all of it, and exit; loads its libraries")
+	fs.BoolVar(&o.check, "check", false, "report every problem of the configuration and exit; loads its libraries")
 	command.CountVar(fs, &o.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
-	command.DurationVar(fs, &o.stall, "stall", weir.DefaultTimeouts().WriteStall, "`DURATION` in which a client takes no byte before its stream is cut")
+	command.DurationVar(fs, &o.stall, "stall", weir.DefaultTimeouts().WriteStall, "`DURATION` in which a client reads nothing before its stream is aborted")
 	command.GraceVar(fs, &o.grace, 2*time.Second)
 	fs.StringVar(&o.pprof, "pprof", "", "`ADDRESS` to serve profiles on, for instance 127.0.0.1:6060")
 }

@@ -120,7 +120,7 @@ func TestHelp(t *testing.T) {
 
 // The configurations in the help are such.
 func TestHelpIsRight(t *testing.T) {
-	for begin, end := range map[string]string{"The smallest configuration:\n": "\n\nNative", "brings more:\n": "\n\nSIGHUP"} {
+	for begin, end := range map[string]string{"The smallest configuration:\n": "\n\nNative", "adds more:\n": "\n\nSIGHUP"} {
 		_, text, _ := strings.Cut(help, begin)
 		text, _, ok := strings.Cut(text, end)
 		if code, _, stderr := call("--check", "--config", file(t, text)); code != 0 || !ok {

@@ -181,7 +181,7 @@ func TestNoDescriptorForAnUpstream(t *testing.T) {
 		if n, err := g.gauge("weir_local_shortages_total"); err != nil || n != 20 {
 			t.Errorf("tls %v: got %v shortages counted, %v, want 20", tls, n, err)
 		}
-		g.log.wait(t, 1, `"level":"ERROR","msg":"no connections to upstreams can be made`)
+		g.log.wait(t, 1, `"level":"ERROR","msg":"cannot connect to upstreams for now`)
 		k.Close()
 		g.end()
 	}

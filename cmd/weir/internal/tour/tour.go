@@ -22,7 +22,7 @@ Serves one route for each feature of weir:
   GET  /json                         the same as JSON, encoded each time
   POST /echo                         the body back
   PUT  /upload?max=1048576&auth=0    takes the body while it arrives; decides before it does
-  GET  /params/{id}/{slug}           what the server understood of a request
+  GET  /params/{id}/{slug}           a request as the server understood it
   GET  /numbers?n=10                 a stream that the event loop pulls
   GET  /sse?n=5&interval=10ms        server-sent events from a generator; resumes after Last-Event-ID
   GET  /tokens?n=64&interval=20ms&size=8    a native stream handler at a fixed pace; stamp=1 for measuring
@@ -33,7 +33,7 @@ Serves one route for each feature of weir:
   GET  /fail?after=2&panic=0         a stream that fails
   GET  /trailers                     a stream with a trailer
   GET  /http/stream?n=5              a net/http handler on the event loops: flushes n lines
-  GET  /http/headers                 likewise: the request's header as JSON
+  GET  /http/headers                 another: the request's header as JSON
   GET  /stats                        what the server counts, as JSON`
 
 // Main runs `weir tour`.
