@@ -6,7 +6,6 @@ import (
 
 	"weir/chunked"
 	"weir/http1"
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -43,7 +42,7 @@ type conn struct {
 	prev, next *conn
 
 	input   int64 // bytes taken from the server's budget for what was not consumed
-	timer   wheel.Timer
+	timer   reactor.Timer
 	since   time.Time // head: of its first byte, or of the beginning of idleness
 	bodyDue time.Time // body: when more of it must have come, see earn
 	pause   time.Time // body: since when the handler has been behind

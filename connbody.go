@@ -188,6 +188,6 @@ func (c *conn) sendContinue() {
 		return
 	}
 	b := c.rc.Buffer()
-	b.B = append(b.B, "HTTP/1.1 100 Continue\r\n\r\n"...)
+	*b = append(*b, "HTTP/1.1 100 Continue\r\n\r\n"...)
 	c.rc.Defer()
 }

@@ -1,10 +1,6 @@
 package weir
 
-import (
-	"time"
-
-	"weir/internal/wheel"
-)
+import "time"
 
 // A connection has one timer for the deadline of its phase. It is moved
 // forward only when a nearer deadline comes up, not at every request: when it
@@ -16,8 +12,8 @@ const reviewAfter = time.Second
 
 func (c *conn) startTimer(at time.Time) { c.loop().StartTimer(&c.timer, at) }
 
-// Timeout is the wheel's.
-func (c *conn) Timeout(*wheel.Timer) {
+// overdue is what the timer runs.
+func (c *conn) overdue() {
 	now := c.loop().Now()
 	if c.cutting {
 		c.cut()

@@ -9,8 +9,6 @@ import (
 	"weir/chunked"
 	"weir/http1"
 	"weir/reactor"
-
-	"github.com/valyala/bytebufferpool"
 )
 
 // exchange is one request and its response. What several goroutines touch is
@@ -155,7 +153,7 @@ func (ex *exchange) finish(cause error, big []byte) {
 	post := !ex.onLoop && (ex.close || ex.conn.waiting || ex.stream.id != 0)
 	if ex.onLoop && big != nil {
 		b := ex.rc.Buffer()
-		b.B = append(b.B, big...)
+		*b = append(*b, big...)
 		big = nil
 	}
 	ex.flushWith(big, nil)
@@ -179,7 +177,7 @@ func (ex *exchange) finishBuffered() {
 	}
 	ex.count(len(body))
 	if len(body) < 4<<10 {
-		b.B = append(b.B, body...)
+		*b = append(*b, body...)
 		body = nil
 	}
 	ex.finish(ex.cause, body)
@@ -196,7 +194,7 @@ func noContent(status int) bool { return status == 204 || status == 205 || statu
 
 // commit appends the head. A length below 0 is a stream of unknown length. The
 // lock is held.
-func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
+func (ex *exchange) commit(b *[]byte, length int64) {
 	w, r := ex.out, &ex.req
 	ex.committed = true
 	ex.freeze()
@@ -209,7 +207,7 @@ func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
 	if !r.head.KeepAlive() || w.header.close || old && length < 0 && !ex.bodyless() || ex.conn.mustClose(ex) {
 		ex.close = true
 	}
-	dst := http1.AppendStatusLine(b.B, w.Status())
+	dst := http1.AppendStatusLine(*b, w.Status())
 	dst = ex.appendDate(dst)
 	dst = w.header.appendTo(dst)
 	switch {
@@ -226,7 +224,7 @@ func (ex *exchange) commit(b *bytebufferpool.ByteBuffer, length int64) {
 	case old:
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
-	b.B = append(dst, "\r\n"...)
+	*b = append(dst, "\r\n"...)
 	ex.stream.chunks = chunks
 	ex.traceHead()
 }

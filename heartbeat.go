@@ -3,7 +3,7 @@ package weir
 import (
 	"time"
 
-	"weir/internal/wheel"
+	"weir/reactor"
 	"weir/sse"
 )
 
@@ -40,7 +40,7 @@ func (t *heartbeatTask) Run() {
 	b := s.beat
 	if b == nil {
 		b = &heartbeat{s: s}
-		b.timer.Owner = b
+		b.timer.Init(b)
 		s.beat = b
 	}
 	now := loop.Now()
@@ -55,7 +55,7 @@ func (t *heartbeatTask) Run() {
 // heartbeat is a stream's timer of silence.
 type heartbeat struct {
 	s     *Stream
-	timer wheel.Timer
+	timer reactor.Timer
 	every time.Duration
 	last  time.Time // of the last chunk; guarded by the output's lock
 }
@@ -67,8 +67,8 @@ func (ex *exchange) stopBeat() {
 	}
 }
 
-// Timeout runs on the loop.
-func (b *heartbeat) Timeout(t *wheel.Timer) {
+// Run is what the timer runs.
+func (b *heartbeat) Run() {
 	s, rc, loop := b.s, b.s.ex.rc, b.s.ex.conn.loop()
 	now := loop.Now()
 	rc.Lock()
@@ -90,10 +90,10 @@ func (b *heartbeat) Timeout(t *wheel.Timer) {
 			return
 		}
 		buf := rc.Buffer()
-		buf.B = s.frame(buf.B, heartbeatComment)
+		*buf = s.frame(*buf, heartbeatComment)
 		s.ex.flushLater()
 	}
-	loop.StartTimer(t, due)
+	loop.StartTimer(&b.timer, due)
 }
 
 var heartbeatComment = sse.AppendComment(nil, "")

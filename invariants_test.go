@@ -12,7 +12,6 @@ import (
 	"weir"
 	"weir/internal/invariant"
 	"weir/internal/memloop"
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -30,7 +29,7 @@ func TestBrokenPromisesAreCaught(t *testing.T) {
 		{"closing off the loop", func(c *reactor.Conn) { c.Close() }, "off the loop"},
 		{"resetting off the loop", func(c *reactor.Conn) { c.Abort(io.EOF) }, "off the loop"},
 		{"another handler off the loop", func(c *reactor.Conn) { c.SetHandler(nil) }, "off the loop"},
-		{"a timer off the loop", func(c *reactor.Conn) { c.Loop().StartTimer(new(wheel.Timer), c.Loop().Now()) }, "off the loop"},
+		{"a timer off the loop", func(c *reactor.Conn) { c.Loop().StartTimer(new(reactor.Timer), c.Loop().Now()) }, "off the loop"},
 		{"a task for the turn off the loop", func(c *reactor.Conn) { c.Loop().Later(reactor.TaskFunc(func() {})) }, "off the loop"},
 		{"deferred output off the loop", func(c *reactor.Conn) { defer c.Unlock(); c.Lock(); c.Defer() }, "off the loop"},
 		{"the loop's time off the loop", func(c *reactor.Conn) { c.Loop().Now() }, "off the loop"},

@@ -35,7 +35,7 @@ func (s *Stream) Push(p []byte) error {
 		return err
 	}
 	b := rc.Buffer()
-	b.B = s.frame(b.B, p)
+	*b = s.frame(*b, p)
 	s.ex.flushLater()
 	return nil
 }

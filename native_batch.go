@@ -53,7 +53,7 @@ func (s *Stream) add(p []byte) (*conn, error) {
 		return nil, err
 	}
 	b := rc.Buffer()
-	b.B = s.frame(b.B, p)
+	*b = s.frame(*b, p)
 	c := s.ex.conn
 	if c.listed {
 		c = nil

@@ -62,7 +62,7 @@ type Server struct {
 	Loops     int            // event loops; GOMAXPROCS by default
 	Logger    *slog.Logger   // failed responses (see OnError) and the like; slog.Default by default; no request waits for its Handle
 	Trace     *Trace         // nil = none
-	System    reactor.System // the kernel; another one is for tests
+	System    reactor.System // the kernel; for tests and tools that bring another one, as weirtest does
 
 	routes     *Switch // nil for a Handler that has none
 	fallback   *Route
@@ -183,12 +183,8 @@ func (s *Server) prepare() (err error) {
 		Refused:    s.refusedConn,
 		Logger:     s.Logger,
 		System:     s.System,
-		Setup: func(l *reactor.Loop) {
-			sh := newShard(s, l)
-			l.SetLocal(sh)
-			s.shards = append(s.shards, sh)
-		},
-		Accept: func(rc *reactor.Conn) reactor.Handler { return rc.Loop().Local().(*shard).accept(rc) },
+		Setup:      func(l *reactor.Loop) { s.shards = append(s.shards, newShard(s, l)) },
+		Accept:     func(rc *reactor.Conn) reactor.Handler { return s.shards[rc.Loop().ID()].accept(rc) },
 	})
 	return err
 }
@@ -207,7 +203,8 @@ func (s *Server) Addrs() []net.Addr {
 	return s.reactor.Addrs()
 }
 
-// Reactor is the server's event loops, once it was started.
+// Reactor returns the server's event loops, nil before Start. It is for tests and
+// tools, and for clients that live on those loops.
 func (s *Server) Reactor() *reactor.Reactor { return s.reactor }
 
 // log is Logger as loops may use it: nobody waits for its handler.

@@ -60,7 +60,7 @@ func newShard(s *Server, l *reactor.Loop) *shard {
 // accept makes the handler of a new connection.
 func (sh *shard) accept(rc *reactor.Conn) reactor.Handler {
 	c := &conn{srv: sh.srv, shard: sh, rc: rc}
-	c.timer.Owner = c
+	c.timer.Init((*overdueTask)(c))
 	c.since = sh.loop.Now()
 	c.startTimer(c.since.Add(sh.idle))
 	head := &sh.conns

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"weir/internal/invariant"
-	"weir/internal/wheel"
+	"weir/reactor"
 )
 
 const (
@@ -65,7 +65,7 @@ type paced struct {
 type pump struct {
 	ex     *exchange
 	src    Source
-	timer  wheel.Timer
+	timer  reactor.Timer
 	min    time.Duration
 	next   time.Time
 	posted atomic.Bool
@@ -80,7 +80,7 @@ func newPump(ex *exchange, src Source) *pump {
 	if q, ok := src.(*paced); ok {
 		p.src, p.min = q.Source, q.min
 	}
-	p.timer.Owner = p
+	p.timer.Init((*paceTask)(p))
 	return p
 }
 
@@ -103,9 +103,6 @@ func (p *pump) Run() {
 	p.posted.Store(false)
 	p.run()
 }
-
-// Timeout is the end of a pause between two paced chunks.
-func (p *pump) Timeout(*wheel.Timer) { p.run() }
 
 // run pumps until the source has no more, the client is behind, or the
 // source's share of the turn is used up.
@@ -184,7 +181,7 @@ func (p *pump) send(chunk []byte) bool {
 		return false
 	}
 	b := rc.Buffer()
-	b.B = s.frame(b.B, chunk)
+	*b = s.frame(*b, chunk)
 	p.ex.flushLater()
 	return true
 }
@@ -255,9 +252,11 @@ func (p *pump) start() {
 type (
 	startTask pump
 	closeTask pump
+	paceTask  pump // the end of the pause between two chunks
 )
 
 func (t *startTask) Run() { (*pump)(t).start() }
+func (t *paceTask) Run()  { (*pump)(t).run() }
 func (t *closeTask) Run() { (*pump)(t).close(t.cause) }
 
 // Dropped is the reactor's: the loop has stopped, and nothing runs there any

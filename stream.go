@@ -162,12 +162,12 @@ func (s *Stream) send(p []byte, wait bool) error {
 	b := s.ex.rc.Buffer()
 	switch direct := len(p) >= 4<<10 && !s.ex.onLoop; {
 	case direct && s.chunks:
-		b.B = chunked.AppendSize(b.B, len(p))
+		*b = chunked.AppendSize(*b, len(p))
 		s.ex.flushWith(p, crlf)
 	case direct:
 		s.ex.flushWith(p, nil)
 	default:
-		b.B = s.frame(b.B, p)
+		*b = s.frame(*b, p)
 		s.ex.flush()
 	}
 	return nil
@@ -208,7 +208,7 @@ func (s *Stream) commitHead() {
 	ex.commit(b, ex.length-1)
 	if p := ex.res.body; len(p) > 0 && !ex.bodyless() {
 		ex.countChunk(len(p))
-		b.B = s.frame(b.B, p)
+		*b = s.frame(*b, p)
 		ex.res.body = p[:0]
 	}
 }
@@ -252,7 +252,7 @@ func (s *Stream) SendEvent(e *sse.Event) error {
 		return err
 	}
 	b := s.ex.rc.Buffer()
-	b.B = s.frame(b.B, event)
+	*b = s.frame(*b, event)
 	s.ex.flush()
 	return nil
 }
@@ -283,7 +283,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	}
 	rc := s.ex.rc
 	b := rc.Buffer()
-	b.B = s.frame(b.B, p)
+	*b = s.frame(*b, p)
 	if rc.Pending() < writeThrough {
 		s.ex.unlock()
 	} else {
@@ -402,7 +402,7 @@ func (ex *exchange) sealStream() bool {
 		s.commitHead()
 	}
 	if b := ex.rc.Buffer(); s.chunks && !ex.bodyless() {
-		b.B, _ = chunked.AppendTrailers(b.B, s.trailers...) // each was checked by SetTrailer
+		*b, _ = chunked.AppendTrailers(*b, s.trailers...) // each was checked by SetTrailer
 	}
 	return true
 }

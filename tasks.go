@@ -4,6 +4,7 @@ package weir
 // posting one allocates nothing.
 type (
 	settleTask   conn
+	overdueTask  conn
 	continueTask exchange
 	resumeTask   exchange
 	abortTask    struct {
@@ -13,7 +14,8 @@ type (
 	}
 )
 
-func (t *settleTask) Run() { (*conn)(t).settle() }
+func (t *settleTask) Run()  { (*conn)(t).settle() }
+func (t *overdueTask) Run() { (*conn)(t).overdue() }
 
 func (t *continueTask) Run() {
 	ex := (*exchange)(t)

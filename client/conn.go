@@ -5,7 +5,6 @@ import (
 
 	"weir/chunked"
 	"weir/http1"
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -35,7 +34,7 @@ type conn struct {
 	rc      *reactor.Conn
 	interim int // answers before the final one
 	head    http1.Response
-	timer   wheel.Timer // of idleness
+	timer   reactor.Timer // of idleness
 }
 
 // Connected is the reactor's. A call that was cancelled meanwhile has taken
@@ -65,7 +64,7 @@ func (c *conn) send(head, body, rest []byte) (room bool) {
 	c.rc.Lock()
 	if c.rc.Err() == nil {
 		b := c.rc.Buffer()
-		b.B = append(append(append(b.B, head...), body...), rest...)
+		*b = append(append(append(*b, head...), body...), rest...)
 	}
 	room = !c.rc.Backlogged()
 	c.rc.Defer()
@@ -120,8 +119,10 @@ func (c *conn) drop(cause error) {
 	c.rc.Drop(cause)
 }
 
-// Timeout is the wheel's: the connection was idle for too long.
-func (c *conn) Timeout(*wheel.Timer) { c.drop(reactor.ErrClosed) }
+// idleTask is a connection that has been idle for too long.
+type idleTask conn
+
+func (t *idleTask) Run() { (*conn)(t).drop(reactor.ErrClosed) }
 
 // Drained is the reactor's. Who was not told to wait is not told to go on.
 func (c *conn) Drained() {

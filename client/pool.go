@@ -66,7 +66,7 @@ func (p *Pool) Do(req Request, recv Receiver) (*Call, error) {
 
 func (p *Pool) dial(call *Call) error {
 	c := &conn{pool: p, call: call}
-	c.timer.Owner = c
+	c.timer.Init((*idleTask)(c))
 	rc, err := p.loop.Dial(p.cfg.Addr, c)
 	if err != nil {
 		return err

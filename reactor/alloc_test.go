@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"weir/internal/memloop"
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -27,7 +26,7 @@ type answering struct {
 func (a *answering) Data(p []byte) int {
 	a.conn.Lock()
 	b := a.conn.Buffer()
-	b.B = append(b.B, p...)
+	*b = append(*b, p...)
 	a.conn.Defer()
 	return len(p)
 }
@@ -58,13 +57,13 @@ func TestAllocations(t *testing.T) {
 		{"Lock, append, Flush", func(_ *memloop.Client, c *reactor.Conn) {
 			c.Lock()
 			b := c.Buffer()
-			b.B = append(b.B, frame...)
+			*b = append(*b, frame...)
 			c.Flush()
 		}},
 		{"FlushWith", func(_ *memloop.Client, c *reactor.Conn) {
 			c.Lock()
 			b := c.Buffer()
-			b.B = append(b.B, frame...)
+			*b = append(*b, frame...)
 			c.FlushWith(big, tail)
 		}},
 	} {
@@ -96,7 +95,7 @@ func TestAllocations(t *testing.T) {
 		_, c := onMemoryLoop(t)
 		ran := make(chan struct{}, 1)
 		task := &restart{conn: c, ran: ran}
-		task.timer.Owner = task
+		task.timer.Init(task)
 		if n := testing.AllocsPerRun(1000, func() { c.Loop().Post(task); <-ran }); n != 0 {
 			t.Errorf("got %v allocations, want none", n)
 		}
@@ -106,7 +105,7 @@ func TestAllocations(t *testing.T) {
 // restart is a task that moves its timer.
 type restart struct {
 	conn  *reactor.Conn
-	timer wheel.Timer
+	timer reactor.Timer
 	ran   chan struct{}
 }
 
@@ -115,7 +114,5 @@ func (r *restart) Run() {
 	l.StartTimer(&r.timer, l.Now().Add(wait))
 	r.ran <- struct{}{}
 }
-
-func (r *restart) Timeout(*wheel.Timer) {}
 
 const wait = 1 << 40 // about 18 minutes: it never comes

@@ -74,7 +74,7 @@ func put(c *reactor.Conn, frame []byte) {
 		c.Lock()
 	}
 	b := c.Buffer()
-	b.B = append(b.B, frame...)
+	*b = append(*b, frame...)
 	c.Flush()
 }
 
@@ -150,7 +150,7 @@ func BenchmarkWriteLarge(b *testing.B) {
 				c.Lock()
 			}
 			buf := c.Buffer()
-			buf.B = append(buf.B, head...)
+			*buf = append(*buf, head...)
 			c.FlushWith(big, tail)
 		}
 	})

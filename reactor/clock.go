@@ -45,23 +45,38 @@ type clock struct {
 	ran   *atomic.Bool // the other goroutines have run in this step
 }
 
-// StartTimer lets t run out at the deadline, within a millisecond after it when
-// the loop is not busy, and not before what was ready then was delivered.
-func (l *Loop) StartTimer(t *wheel.Timer, deadline time.Time) {
+// A Timer runs a task on a loop when a deadline has passed. It belongs to the
+// loop that it is started on, and must be used there. The zero value is a
+// stopped timer that needs Init; it must not be copied while it is running.
+type Timer struct{ timer wheel.Timer }
+
+// Init sets what t runs, once, before t is started. The task may start and stop
+// any timer of its loop, t included. It must not block.
+func (t *Timer) Init(task Task) { t.timer.Task = task }
+
+// Running reports whether t was started and has neither expired nor been stopped.
+func (t *Timer) Running() bool { return t.timer.Running() }
+
+// StartTimer makes t expire once at the deadline: within a millisecond after it
+// when the loop is not busy, and not before the loop has delivered the events
+// that were ready then. A running timer is moved. It costs the same however many
+// timers are running, and allocates nothing.
+func (l *Loop) StartTimer(t *Timer, deadline time.Time) {
 	l.check()
-	l.clock.wheel.Start(t, deadline)
+	l.clock.wheel.Start(&t.timer, deadline)
 	l.clock.rearm = true
 }
 
-// StopTimer stops t; the poller may still wake once for it.
-func (l *Loop) StopTimer(t *wheel.Timer) {
+// StopTimer stops t, if it is running. The loop may still wake once for it.
+func (l *Loop) StopTimer(t *Timer) {
 	l.check()
-	l.clock.wheel.Stop(t)
+	l.clock.wheel.Stop(&t.timer)
 }
 
-// Tick is the poller's: the alarm's moment has passed, and what was ready was
+// Tick is called when the alarm's moment has passed and what was ready was
 // delivered. It returns false to have what is ready now delivered first.
-func (l *Loop) Tick() (done bool) {
+func (s *sink) Tick() (done bool) {
+	l := (*Loop)(s)
 	l.beginTurn()
 	c := &l.clock
 	late := c.late(l.Now())
@@ -120,7 +135,7 @@ func yield(ran *atomic.Bool) {
 }
 
 // behind reports whether the loop has left something unread or not run.
-func (l *Loop) behind() bool { return l.postponed || len(l.again) > 0 }
+func (l *Loop) behind() bool { return l.postponed || l.again.len() > 0 }
 
 func (l *Loop) advance() {
 	l.turn = nil

@@ -5,23 +5,22 @@ import (
 	"testing"
 	"time"
 
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
 // deadlines are timers of a loop, one a connection, that data stops. Only the
 // loop uses them.
 type deadlines struct {
-	timers []*wheel.Timer
+	timers []*reactor.Timer
 	passed int
 	met    int
 }
 
-func (d *deadlines) Timeout(*wheel.Timer) { d.passed++ }
+func (d *deadlines) Run() { d.passed++ }
 
 // watch makes data stop a new timer of p's connection.
 func (d *deadlines) watch(p *probe) {
-	t := &wheel.Timer{Owner: d}
+	t := timerOf(d)
 	d.timers = append(d.timers, t)
 	p.onData = func(b []byte) int {
 		if t.Running() {
@@ -58,8 +57,8 @@ func (w *world) pause(d time.Duration, before, during func()) {
 // after returns when the loop has run its timers up to at.
 func (w *world) after(at time.Time) {
 	rang := make(alarmed, 1)
-	timer := wheel.Timer{Owner: rang}
-	w.do(func() { w.loop().StartTimer(&timer, at) })
+	timer := timerOf(rang)
+	w.do(func() { w.loop().StartTimer(timer, at) })
 	<-rang
 }
 
@@ -103,8 +102,8 @@ func TestRestComesBeforeTimers(t *testing.T) {
 		onMemory(t, func(w *world) {
 			const tasks = 10_000
 			w.start(reactor.Config{})
-			d := deadlines{timers: []*wheel.Timer{{}}}
-			d.timers[0].Owner = &d
+			d := new(deadlines)
+			d.timers = []*reactor.Timer{timerOf(d)}
 			w.pause(time.Second, func() { d.start(w.loop(), time.Millisecond) }, func() {
 				for range tasks {
 					w.loop().Post(reactor.TaskFunc(func() {}))
@@ -122,8 +121,8 @@ func TestRestComesBeforeTimers(t *testing.T) {
 	t.Run("bytes", func(t *testing.T) {
 		onSockets(t, func(w *world) {
 			const size = 512 << 10 // twice a turn's share; the kernel holds it
-			d := deadlines{timers: []*wheel.Timer{{}}}
-			d.timers[0].Owner = &d
+			d := new(deadlines)
+			d.timers = []*reactor.Timer{timerOf(d)}
 			left := size
 			w.setup = func(p *probe) {
 				p.onData = func(b []byte) int {
@@ -173,10 +172,10 @@ func TestRespite(t *testing.T) {
 				w.start(reactor.Config{})
 				begin := time.Now()
 				var passed time.Duration
-				timer := wheel.Timer{Owner: alarm(func() { passed = time.Since(begin) })}
+				timer := timerOf(reactor.TaskFunc(func() { passed = time.Since(begin) }))
 				go func() {
 					time.Sleep(test.pause + test.comes)
-					w.loop().Post(reactor.TaskFunc(func() { w.loop().StopTimer(&timer) }))
+					w.loop().Post(reactor.TaskFunc(func() { w.loop().StopTimer(timer) }))
 				}()
 				go func() {
 					time.Sleep(test.pause)
@@ -186,7 +185,7 @@ func TestRespite(t *testing.T) {
 					}
 				}()
 				w.loop().Post(reactor.TaskFunc(func() {
-					w.loop().StartTimer(&timer, begin.Add(200*ms))
+					w.loop().StartTimer(timer, begin.Add(200*ms))
 					time.Sleep(test.pause)
 				}))
 				time.Sleep(10 * time.Second)
@@ -205,16 +204,16 @@ func TestRespite(t *testing.T) {
 func TestTimerAfterIdleness(t *testing.T) {
 	onMemory(t, func(w *world) {
 		w.start(reactor.Config{})
-		idle := wheel.Timer{Owner: alarm(func() {})}
-		w.do(func() { w.loop().StartTimer(&idle, w.loop().Now().Add(75*time.Second)) })
+		idle := timerOf(reactor.TaskFunc(func() {}))
+		w.do(func() { w.loop().StartTimer(idle, w.loop().Now().Add(75*time.Second)) })
 		time.Sleep(5 * time.Second)
 		begin, passed := time.Now(), make(chan time.Duration, 1)
-		timer := wheel.Timer{Owner: alarm(func() { passed <- time.Since(begin) })}
-		w.do(func() { w.loop().StartTimer(&timer, w.loop().Now().Add(20*time.Millisecond)) })
+		timer := timerOf(reactor.TaskFunc(func() { passed <- time.Since(begin) }))
+		w.do(func() { w.loop().StartTimer(timer, w.loop().Now().Add(20*time.Millisecond)) })
 		if got := <-passed; got > 21*time.Millisecond {
 			w.Errorf("got the deadline passed after %v, want 20ms", got)
 		}
-		w.do(func() { w.loop().StopTimer(&idle) })
+		w.do(func() { w.loop().StopTimer(idle) })
 	})
 }
 
@@ -225,7 +224,7 @@ func TestBusyLoopKeepsTime(t *testing.T) {
 			onSockets(t, func(w *world) {
 				w.start(reactor.Config{})
 				rang := make(alarmed, 1)
-				timer := wheel.Timer{Owner: rang}
+				timer := timerOf(rang)
 				stop := false
 				var again reactor.TaskFunc
 				again = func() {
@@ -234,7 +233,7 @@ func TestBusyLoopKeepsTime(t *testing.T) {
 					}
 				}
 				w.pause(pause, func() {
-					w.loop().StartTimer(&timer, time.Now().Add(time.Millisecond))
+					w.loop().StartTimer(timer, time.Now().Add(time.Millisecond))
 					for range 5000 { // more than a turn runs
 						w.loop().Post(again)
 					}

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"weir/internal/invariant"
-	"weir/internal/wheel"
 )
 
 var (
@@ -66,8 +65,24 @@ const (
 	refusal // accepted to be refused
 )
 
-// Conn is one connection. Its methods are for its loop only, but for those of
-// the write side: Lock to Room of Output, Flush, FlushWith, Backlogged and Room.
+// A Conn is one connection of a loop. Its methods must be called on that loop,
+// except for Loop, RemoteAddr, ListenAddr and those of the write side, which are
+// safe for concurrent use: Lock, and while the caller holds the lock Err,
+// Pending, Buffer, Room, Backlogged, Wake, Unlock, Flush and FlushWith.
+//
+// Frames are written like this, on any goroutine:
+//
+//	c.Lock()
+//	if err := c.Err(); err != nil {
+//		c.Unlock()
+//		return err
+//	}
+//	buf := c.Buffer()
+//	*buf = append(*buf, frame...)
+//	c.Flush()
+//
+// On the loop, Defer in the place of Flush lets all frames of a turn leave in
+// one write.
 type Conn struct {
 	// What each event needs comes first, so that it lies close together.
 	loop     *Loop
@@ -90,9 +105,9 @@ type Conn struct {
 	origin   origin
 	in       []byte // received, not consumed
 
-	Output
+	out output
 
-	timer    wheel.Timer
+	timer    Timer
 	progress progress
 	rest     rest
 	ends
@@ -143,7 +158,7 @@ func (c *Conn) Resume() {
 func (c *Conn) goOnLater() {
 	if !c.resumed {
 		c.resumed = true
-		c.loop.resumed = append(c.loop.resumed, c)
+		c.loop.resumed.add(c)
 	}
 }
 
@@ -198,7 +213,7 @@ func (c *Conn) CloseIdle() {
 // as this side can know.
 func (c *Conn) inFlight() bool {
 	o := c.lock()
-	busy := o.writing || o.Pending() > 0
+	busy := o.writing || o.pending() > 0
 	o.mu.Unlock()
 	if busy || len(c.in) > 0 || c.readable {
 		return true
@@ -305,7 +320,7 @@ func (c *Conn) read() {
 	}
 	if c.phase != closed && !c.waiting {
 		c.waiting = true
-		c.loop.again = append(c.loop.again, c)
+		c.loop.again.add(c)
 		c.loop.poller.Wake()
 	}
 }
@@ -379,7 +394,7 @@ func (c *Conn) heed(n news) {
 	}
 	if n&newsFailed != 0 {
 		c.lastWords()
-		c.destroy(c.Output.failure(), false)
+		c.destroy(c.out.failure(), false)
 		return
 	}
 	if n&newsBlocked != 0 {
@@ -414,7 +429,7 @@ func (c *Conn) lastWords() {
 	}
 }
 
-func (o *Output) failure() error {
+func (o *output) failure() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err

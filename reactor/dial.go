@@ -11,12 +11,13 @@ import (
 var ErrDialLimit = errors.New("reactor: no descriptor left for outgoing connections; raise the limit on open files (ulimit -n) or lower MaxConns")
 
 // Dial starts a connection to addr ("127.0.0.1:80", "[::1]:80" or
-// "unix:/path"; names are not looked up) and puts it on this loop. h is told
-// Connected, or Closed with what went wrong. An error that is known at once is
-// returned instead, and then h is told nothing: ErrStopped when the loop ends
-// its connections, whose handlers may want others, and ErrDialLimit. When there
-// is no descriptor left, connections that were offered (see Offer) give way.
+// "unix:/path"; names are not looked up) and puts it on this loop. The loop
+// calls h.Connected, or h.Closed with what went wrong. An error that is known at
+// once is returned instead, and then no method of h is called: ErrStopped when
+// the loop ends its connections, whose handlers may want others, and
+// ErrDialLimit. When there is no descriptor left, connections that were offered (see Offer) give way.
 func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
+	l.check()
 	if l.ending {
 		return nil, ErrStopped
 	}
@@ -36,11 +37,15 @@ type Spares interface {
 }
 
 // Offer lets s give up connections when Dial finds no descriptor, until
-// Withdraw. Both must be called on the loop.
-func (l *Loop) Offer(s Spares) { l.offers = append(l.offers, s) }
+// Withdraw.
+func (l *Loop) Offer(s Spares) {
+	l.check()
+	l.offers = append(l.offers, s)
+}
 
 // Withdraw undoes Offer.
 func (l *Loop) Withdraw(s Spares) {
+	l.check()
 	if i := slices.Index(l.offers, s); i >= 0 {
 		l.offers = slices.Delete(l.offers, i, i+1)
 	}

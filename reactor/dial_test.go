@@ -174,7 +174,7 @@ func TestLastWords(t *testing.T) {
 			server.Write([]byte("enough"))
 			server.Reset()
 			p.conn.Lock()
-			p.conn.Buffer().WriteString("more")
+			add(p.conn, "more")
 			p.conn.Defer()
 		})
 		p.expect(w, "data enough", "closed")

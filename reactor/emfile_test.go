@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -194,9 +193,9 @@ func limitDescriptors(t *testing.T, lim unix.Rlimit, n uint64) {
 // cpuDuring is what the process uses until a timer of the loop runs out.
 func cpuDuring(l *reactor.Loop, d time.Duration) time.Duration {
 	over := make(alarmed, 1)
-	timer := wheel.Timer{Owner: over}
+	timer := timerOf(over)
 	before := cpuTime()
-	l.Post(reactor.TaskFunc(func() { l.StartTimer(&timer, time.Now().Add(d)) }))
+	l.Post(reactor.TaskFunc(func() { l.StartTimer(timer, time.Now().Add(d)) }))
 	<-over
 	return cpuTime() - before
 }

@@ -18,7 +18,6 @@ import (
 	"testing/synctest"
 
 	"weir/internal/memloop"
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -277,7 +276,7 @@ func (p *probe) silent(t testing.TB) {
 // send writes on the calling goroutine.
 func (p *probe) send(text string) {
 	p.conn.Lock()
-	p.conn.Buffer().WriteString(text)
+	add(p.conn, text)
 	p.conn.Flush()
 }
 
@@ -296,7 +295,7 @@ func (p *probe) err() error {
 // echo answers on the loop.
 func (p *probe) echo(b []byte) int {
 	p.conn.Lock()
-	p.conn.Buffer().Write(b)
+	add(p.conn, b)
 	p.conn.Defer()
 	return len(b)
 }
@@ -329,9 +328,16 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// alarm is a timer's owner.
-type alarm func()
+// add appends to what is pending. The caller holds the lock.
+func add[T string | []byte](c *reactor.Conn, text T) {
+	b := c.Buffer()
+	*b = append(*b, text...)
+}
 
-func (a alarm) Timeout(*wheel.Timer) { a() }
+func timerOf(task reactor.Task) *reactor.Timer {
+	t := new(reactor.Timer)
+	t.Init(task)
+	return t
+}
 
 var noAddr netip.AddrPort

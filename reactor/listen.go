@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"weir/internal/wheel"
 )
 
 const (
@@ -23,7 +21,7 @@ type listener struct {
 	addr   net.Addr
 	share  bool // hand connections to all loops in turn
 	loop   *Loop
-	pause  wheel.Timer
+	pause  Timer
 	remove func() // removes the path of a unix socket; nil = there is none, or it is gone
 }
 
@@ -36,7 +34,7 @@ func (r *Reactor) Listen(addr string) (net.Addr, error) {
 	}
 	for i, lis := range group {
 		lis.loop = r.all[i%len(r.all)]
-		lis.pause.Owner = lis
+		lis.pause.Init((*restart)(lis))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,8 +128,11 @@ func (lis *listener) start() {
 	}
 }
 
-// Timeout ends a pause after a failed accept.
-func (lis *listener) Timeout(*wheel.Timer) {
+// restart is a listener's end of a pause after a failed accept.
+type restart listener
+
+func (t *restart) Run() {
+	lis := (*listener)(t)
 	if lis.loop.listeners[lis.fd] == lis {
 		lis.start()
 	}
@@ -297,7 +298,7 @@ func (l *Loop) refuse(fd int, at ends) {
 	}
 	c.lock()
 	b := c.Buffer()
-	b.B = append(b.B, l.reactor.cfg.Refusal...)
+	*b = append(*b, l.reactor.cfg.Refusal...)
 	c.Unlock()
 	c.Close()
 }

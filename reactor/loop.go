@@ -28,8 +28,29 @@ type TaskFunc func()
 
 func (f TaskFunc) Run() { f() }
 
-// Loop is one event loop. Post may be called from any goroutine, everything
-// else only on the loop: from a Handler, a Task or a timer.
+// A Loop is one event loop. Its methods must be called on the loop, that is from
+// a Handler, a Task or Config.Setup, except for Post and ID, which are safe for
+// concurrent use.
+//
+// The poller calls the loop once for each thing that has happened, and each call
+// is a turn. It begins with one of these:
+//
+//	Ready  an event of a connection: it reads its share and calls Data, reports
+//	       the peer's end, and writes what has waited for the kernel to have room;
+//	       or an event of a listener: it accepts a bounded number of connections
+//	Woken  the posted tasks, a bounded number; then the connections that have not
+//	       read all there was, because their share of an earlier turn was used up
+//	Tick   the tasks of the timers that have expired
+//
+// Events come before tasks, and both before timers: a deadline must not pass
+// while what would have stopped it waits in the kernel (clock.go).
+//
+// Each turn then ends in this order (endTurn): the tasks of Later, which still
+// write; the connections that were resumed, whose handlers see what they had not
+// consumed, and write; and one write for each connection on which Defer was
+// called. Each step may cause more of the others, so they are repeated, a bounded
+// number of times, and what is left is for the next turn. Last, the poller's
+// alarm is set for the nearest timer.
 type Loop struct {
 	reactor   *Reactor
 	id        int
@@ -44,20 +65,16 @@ type Loop struct {
 	now       time.Time       // zero until somebody asks in this turn
 	buf       []byte          // what a read goes into
 	spares    [][]byte        // for bytes that are kept
-	dirty     []*Conn         // to be flushed at the end of the turn
-	resumed   []*Conn         // to be read at the end of the turn
-	again     []*Conn         // to be read on in the next turn
+	dirty     queue[*Conn]    // to be flushed at the end of the turn
+	resumed   queue[*Conn]    // to be read at the end of the turn
+	again     queue[*Conn]    // to be read on in the next turn
+	later     queue[Task]     // to be run at the end of the turn
 	offers    []Spares        // who may close a connection when there is no descriptor
-	later     []Task          // to be run at the end of the turn
-
-	dirtySpare, resumedSpare []*Conn
-	laterSpare               []Task
 
 	turns     uint64 // that have ended
 	turn      *Conn  // whose callback is running
 	postponed bool   // the last turn that ran tasks has not run all of them
 	ending    bool   // connections are being ended: no more of them
-	local     any
 
 	mu      sync.Mutex
 	tasks   []Task
@@ -82,15 +99,13 @@ func newLoop(r *Reactor, id int) (*Loop, error) {
 // ID is the loop's number, from 0.
 func (l *Loop) ID() int { return l.id }
 
-// Local is what SetLocal put there: the place for what a user of the reactor
-// keeps once a loop. SetLocal is for Config.Setup.
-func (l *Loop) Local() any     { return l.local }
-func (l *Loop) SetLocal(v any) { l.local = v }
-
 // Turns is how many turns the loop has made: how often it had something to do.
-func (l *Loop) Turns() uint64 { return l.turns }
+func (l *Loop) Turns() uint64 {
+	l.check()
+	return l.turns
+}
 
-// Now is the time at which the present turn first asked for it.
+// Now is the time at which the current turn first asked for it.
 func (l *Loop) Now() time.Time {
 	if invariant.Enabled { // not check alone: this is to be inlined
 		l.check()
@@ -101,19 +116,19 @@ func (l *Loop) Now() time.Time {
 	return l.now
 }
 
-// Post has t run on the loop soon, after what was posted before. Any
-// goroutine. It never waits; once the loop has stopped, t is not run.
+// Post runs t on the loop soon, after what was posted before. It never waits,
+// and is safe for concurrent use. Once the loop has stopped, t is not run.
 func (l *Loop) Post(t Task) {
 	if !l.enqueue(t) {
 		drop(t)
 	}
 }
 
-// Later has t run at the end of the present turn, before what the turn has left
-// in outputs is written. It is Post for the loop itself, at no cost.
+// Later runs t at the end of the current turn, before the output that the turn
+// has left with Defer is written. It is Post for the loop itself, at no cost.
 func (l *Loop) Later(t Task) {
 	l.check()
-	l.later = append(l.later, t)
+	l.later.add(t)
 }
 
 func (l *Loop) enqueue(t Task) bool {
@@ -145,7 +160,7 @@ func (l *Loop) run() {
 	l.owner.Take()
 	l.beginTurn()
 	l.endTurn() // what Config.Setup has put off
-	if err := l.poller.Run(l); err != nil {
+	if err := l.poller.Run((*sink)(l)); err != nil {
 		l.reactor.log("event loop failed", err)
 		l.abandon()
 		l.endTurn() // what that has put off
@@ -160,7 +175,7 @@ func (l *Loop) run() {
 func (l *Loop) die() (rest []Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rest, l.tasks = append(l.tasks, l.later...), nil
+	rest, l.tasks = append(l.tasks, l.later.items...), nil
 	l.dead = true
 	return rest
 }
@@ -186,8 +201,12 @@ func (l *Loop) beginTurn() {
 	}
 }
 
-// Ready is one event of the kernel, from the poller.
-func (l *Loop) Ready(fd int, ev Event) {
+// sink is a Loop as its poller sees it.
+type sink Loop
+
+// Ready is one event of the kernel.
+func (s *sink) Ready(fd int, ev Event) {
+	l := (*Loop)(s)
 	l.beginTurn()
 	l.clock.heard = true
 	var c *Conn
@@ -220,8 +239,9 @@ func (l *Loop) event(c *Conn, ev Event) {
 	c.ready(ev)
 }
 
-// Woken runs the tasks.
-func (l *Loop) Woken() (more bool) {
+// Woken runs the posted tasks.
+func (s *sink) Woken() (more bool) {
+	l := (*Loop)(s)
 	l.beginTurn()
 	l.mu.Lock()
 	l.tasks, l.running = l.running[:0], l.tasks
@@ -237,7 +257,7 @@ func (l *Loop) Woken() (more bool) {
 		l.task(t)
 	}
 	clear(l.running)
-	l.readOn()
+	l.again.drain(l.readOn)
 	if stop {
 		l.abandon()
 	}
@@ -259,25 +279,15 @@ func (l *Loop) postpone(rest []Task) {
 	l.poller.Wake()
 }
 
-// readOn continues with connections whose share of an earlier turn was used up.
-func (l *Loop) readOn() {
-	todo := l.again
-	l.again = nil
-	for _, c := range todo {
-		c.waiting = false
-		l.guard(c, c.readOn)
-	}
-}
-
 // endTurn runs what was put off, reads resumed connections, writes what the
 // turn left in outputs and sets the clock. Each may cause more of the others;
-// what two connections could go on with for ever is cut short and continued in
-// the next turn.
+// what two connections could continue for ever is cut short and left to the next
+// turn.
 func (l *Loop) endTurn() {
 	for round := 0; l.unfinished() && round < roundsPerTurn; round++ {
-		l.runLater()
-		l.resume()
-		l.flushDirty()
+		l.later.drain(l.task)
+		l.resumed.drain(l.resume)
+		l.dirty.drain(l.flush)
 	}
 	if l.unfinished() {
 		l.poller.Wake()
@@ -292,50 +302,20 @@ func (l *Loop) endTurn() {
 	}
 }
 
-func (l *Loop) unfinished() bool { return len(l.later)+len(l.resumed)+len(l.dirty) > 0 }
+func (l *Loop) unfinished() bool { return l.later.len()+l.resumed.len()+l.dirty.len() > 0 }
 
-func (l *Loop) runLater() {
-	if len(l.later) == 0 {
-		return
-	}
-	todo := l.later
-	l.later = l.laterSpare[:0]
-	for _, t := range todo {
-		l.task(t)
-	}
-	clear(todo)
-	l.laterSpare = todo[:0]
+func (l *Loop) readOn(c *Conn) {
+	c.waiting = false
+	l.guard(c, c.readOn)
 }
 
-func (l *Loop) resume() {
-	if len(l.resumed) == 0 {
-		return
-	}
-	todo := l.resumed
-	l.resumed = l.resumedSpare[:0]
-	for _, c := range todo {
-		c.resumed = false
-		l.guard(c, c.goOn)
-	}
-	clear(todo) // or what has closed would be kept
-	l.resumedSpare = todo[:0]
-}
-
-func (l *Loop) flushDirty() {
-	if len(l.dirty) == 0 {
-		return
-	}
-	todo := l.dirty
-	l.dirty = l.dirtySpare[:0]
-	for _, c := range todo {
-		c.dirty = false
-		l.flush(c)
-	}
-	clear(todo)
-	l.dirtySpare = todo[:0]
+func (l *Loop) resume(c *Conn) {
+	c.resumed = false
+	l.guard(c, c.goOn)
 }
 
 func (l *Loop) flush(c *Conn) {
+	c.dirty = false
 	l.turn = c
 	defer l.rescue()
 	c.lock()
@@ -367,7 +347,7 @@ func (l *Loop) rescue() {
 // adopt makes fd a connection of this loop.
 func (l *Loop) adopt(c *Conn, fd int) error {
 	c.loop, c.fd, c.fresh = l, fd, true
-	c.timer.Owner = c
+	c.timer.Init((*overdue)(c))
 	if err := l.poller.Add(fd); err != nil {
 		return err
 	}

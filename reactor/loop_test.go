@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -39,7 +38,7 @@ func TestPanics(t *testing.T) {
 		{"Drained", func(p *probe) { p.onDrained = boom }, func(w *world, _ client, p *probe) {
 			w.do(func() {
 				p.conn.Lock()
-				p.conn.Buffer().Write(make([]byte, 20))
+				add(p.conn, make([]byte, 20))
 				p.conn.Backlogged()
 				p.conn.Defer()
 			})
@@ -82,12 +81,12 @@ func TestPanicsOfNobody(t *testing.T) {
 	onMemory(t, func(w *world) {
 		w.start(reactor.Config{})
 		c, p := w.memory()
-		timer := wheel.Timer{Owner: alarm(func() { panic("in a timer") })}
+		timer := timerOf(reactor.TaskFunc(func() { panic("in a timer") }))
 		next := make(alarmed, 1)
-		later := wheel.Timer{Owner: next}
+		later := timerOf(next)
 		w.do(func() {
-			w.loop().StartTimer(&timer, time.Now().Add(time.Second))
-			w.loop().StartTimer(&later, time.Now().Add(2*time.Second))
+			w.loop().StartTimer(timer, time.Now().Add(time.Second))
+			w.loop().StartTimer(later, time.Now().Add(2*time.Second))
 			w.loop().Post(reactor.TaskFunc(func() { panic("in a task") }))
 		})
 		<-next
@@ -104,22 +103,22 @@ func TestPanicsOfNobody(t *testing.T) {
 // alarmed tells when its timer ran out.
 type alarmed chan time.Time
 
-func (a alarmed) Timeout(*wheel.Timer) { a <- time.Now() }
+func (a alarmed) Run() { a <- time.Now() }
 
 func TestTimers(t *testing.T) {
 	everywhere(t, func(w *world) {
 		early, late, never := make(alarmed, 1), make(alarmed, 1), make(alarmed, 1)
-		timers := []wheel.Timer{{Owner: early}, {Owner: late}, {Owner: never}}
+		timers := []*reactor.Timer{timerOf(early), timerOf(late), timerOf(never)}
 		w.start(reactor.Config{})
 		start := time.Now()
 		w.do(func() {
 			l := w.loop()
-			l.StartTimer(&timers[1], start.Add(60*time.Millisecond))
-			l.StartTimer(&timers[2], start.Add(40*time.Millisecond))
+			l.StartTimer(timers[1], start.Add(60*time.Millisecond))
+			l.StartTimer(timers[2], start.Add(40*time.Millisecond))
 		})
 		w.do(func() {
-			w.loop().StartTimer(&timers[0], start.Add(20*time.Millisecond)) // the clock is set to a later one
-			w.loop().StopTimer(&timers[2])
+			w.loop().StartTimer(timers[0], start.Add(20*time.Millisecond)) // the clock is set to a later one
+			w.loop().StopTimer(timers[2])
 		})
 		if got := (<-early).Sub(start); got < 20*time.Millisecond {
 			w.Errorf("got %v, want 20 ms at least", got)
@@ -136,18 +135,17 @@ func TestTimers(t *testing.T) {
 func TestSetup(t *testing.T) {
 	everywhere(t, func(w *world) {
 		fired := make(alarmed, 1)
-		timer := wheel.Timer{Owner: fired}
+		timer := timerOf(fired)
+		var got []*reactor.Loop
 		w.start(reactor.Config{Loops: 2, Setup: func(l *reactor.Loop) {
-			l.SetLocal(l.ID() * 10)
+			got = append(got, l)
 			if l.ID() == 1 {
-				l.StartTimer(&timer, time.Now().Add(time.Millisecond))
+				l.StartTimer(timer, time.Now().Add(time.Millisecond))
 			}
 		}})
 		<-fired // although nothing else happens on that loop
-		for i, l := range w.r.Loops() {
-			if l.ID() != i || l.Local() != i*10 {
-				w.Errorf("got loop %d with %v, want %d with %d", l.ID(), l.Local(), i, i*10)
-			}
+		if !slices.Equal(got, w.r.Loops()) || got[0].ID() != 0 || got[1].ID() != 1 {
+			w.Errorf("got Setup called with %v, want with each loop in order", got)
 		}
 	})
 }

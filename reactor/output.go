@@ -4,28 +4,28 @@ import (
 	"github.com/valyala/bytebufferpool"
 )
 
-// Output is a connection's write side, usable from every goroutine.
+// output is the state of a connection's write side, guarded by its lock.
 //
-// One lock guards one contiguous buffer of bytes that the kernel has not
-// taken. Who holds the lock appends frames to the buffer and lets go in one of
-// four ways: Flush writes at once on the calling goroutine, FlushWith does so
-// with a large payload from the caller's memory, Defer leaves it to the end of
-// the loop's turn, Unlock leaves it to a later Flush. The lock is not held
-// during write(2): what others append meanwhile is taken along by the writer
-// (combining), so that writes never overlap and nobody waits for a syscall.
+// The lock guards one contiguous buffer of bytes that the kernel has not taken.
+// Its holder appends frames to the buffer and gives it up in one of four ways:
+// Flush writes at once on the calling goroutine, FlushWith does so with a large
+// payload from the caller's memory, Defer leaves the write to the end of the
+// loop's turn, Unlock leaves it to a later Flush. The lock is not held during
+// write(2): the writer takes along what others append meanwhile (combining), so
+// that writes never overlap and nobody waits for a system call.
 //
 //	idle ──Flush──> writing ──all taken──> idle
 //	                   └──EAGAIN──> blocked ──the kernel has room──> writing (on the loop)
 //
 // The amount pending is bounded by marks: above the high one, Room returns a
-// channel to wait on, and the Handler is told Drained when pending has fallen to
-// the low one. A frame is never refused half: it is the caller who asks before.
-type Output struct {
+// channel to wait on, and the loop calls Handler.Drained when pending has fallen
+// to the low one. No frame is cut by them: the caller asks before it appends.
+type output struct {
 	mu    outputLock
 	pool  *bytebufferpool.ByteBuffer // nil while nothing is pending
 	sent  int                        // bytes of the buffer that were written already
-	err   error                      // why output is over; final
-	room  chan struct{}              // closed when pending falls to the low mark, or output is over
+	err   error                      // why output has ended; final
+	room  chan struct{}              // closed when pending falls to the low mark, or output has ended
 	taken int64                      // bytes that the kernel has taken
 
 	blocked bool // the kernel takes no more, until it announces room
@@ -35,7 +35,7 @@ type Output struct {
 	above   bool // pending has been above the high mark and not yet back at the low one
 	fin     bool // the loop waits for the last byte
 	doomed  bool // the loop waits for the writer to come back, to close the descriptor
-	news    news // what the loop has to be told
+	news    news // for the loop
 	told    bool // a task for that is posted
 }
 
@@ -67,18 +67,19 @@ func keepPending(b *bytebufferpool.ByteBuffer) {
 // directSize is the payload from which one more iovec is cheaper than a copy.
 const directSize = 4 << 10
 
-func (c *Conn) lock() *Output { c.Output.mu.Lock(); return &c.Output }
+func (c *Conn) lock() *output { c.out.mu.Lock(); return &c.out }
 
-// Lock gives the caller the output until Unlock, Defer, Flush or FlushWith.
-// Between them nothing may be called that could wait.
-func (o *Output) Lock() { o.mu.Lock() }
+// Lock locks the write side until the caller calls Unlock, Defer, Flush or
+// FlushWith. Nothing in between may wait.
+func (c *Conn) Lock() { c.out.mu.Lock() }
 
-// Unlock lets go without writing: what was appended leaves with a later Flush
-// or Defer, of whomever.
-func (o *Output) Unlock() { o.mu.Unlock() }
+// Unlock unlocks without writing: what was appended leaves with a later Flush
+// or Defer, whoever calls it.
+func (c *Conn) Unlock() { c.out.mu.Unlock() }
 
-// Err is nil while bytes may be appended. The lock is held.
-func (o *Output) Err() error {
+// Err is nil while bytes may be appended. The caller holds the lock.
+func (c *Conn) Err() error {
+	o := &c.out
 	checkHeld(&o.mu)
 	if o.err == nil && o.fin {
 		return ErrClosed
@@ -86,9 +87,11 @@ func (o *Output) Err() error {
 	return o.err
 }
 
-// Pending is the number of bytes that the kernel has not taken, those of a
-// write(2) in progress left out. The lock is held.
-func (o *Output) Pending() int {
+// Pending is the number of bytes that the kernel has not taken, without those
+// of a write(2) in progress. The caller holds the lock.
+func (c *Conn) Pending() int { return c.out.pending() }
+
+func (o *output) pending() int {
 	checkHeld(&o.mu)
 	if o.pool == nil {
 		return 0
@@ -96,24 +99,29 @@ func (o *Output) Pending() int {
 	return len(o.pool.B) - o.sent
 }
 
-// Buffer is where frames are appended to: to its B, and only while Err is nil.
-// The lock is held; the buffer is not to be kept beyond it.
+// Buffer returns the buffer of pending output. The caller holds the lock and
+// appends frames, if Err is nil:
 //
-// What has begun to gather will perhaps go up to the high mark: it gets the
-// room for that at once, instead of growing there by copies.
-func (c *Conn) Buffer() *bytebufferpool.ByteBuffer {
-	checkHeld(&c.Output.mu)
-	o := &c.Output
+//	buf := c.Buffer()
+//	*buf = append(*buf, frame...)
+//
+// What is in the buffer already must not be changed. The pointer is valid until
+// the lock is given up.
+func (c *Conn) Buffer() *[]byte {
+	o := &c.out
+	checkHeld(&o.mu)
 	if o.pool == nil {
 		o.pool = buffers.Get()
 	}
 	b := o.pool
+	// What has begun to gather may go up to the high mark: it gets the room for
+	// that at once, instead of growing there by copies.
 	if room := c.loop.reactor.cfg.HighMark + backlogRoom; len(b.B) > gathering && cap(b.B) < room {
 		b.B, o.sent = append(make([]byte, 0, room), b.B[o.sent:]...), 0
 	} else if o.sent >= sentKept && len(b.B)+readSize > cap(b.B) { // or what was sent would make it grow
 		b.B, o.sent = b.B[:copy(b.B, b.B[o.sent:])], 0
 	}
-	return b
+	return &b.B
 }
 
 const (
@@ -122,11 +130,11 @@ const (
 	backlogRoom = readSize + sentKept // of a backlog's buffer, beyond the high mark
 )
 
-// Room is nil while a producer may go on. Otherwise it is closed when pending
-// has fallen to the low mark or the output is over. The lock is held.
+// Room is nil while a producer may append. Otherwise it is closed when pending
+// has fallen to the low mark or output has ended. The caller holds the lock.
 func (c *Conn) Room() <-chan struct{} {
-	checkHeld(&c.Output.mu)
-	o := &c.Output
+	o := &c.out
+	checkHeld(&o.mu)
 	if !c.measure() || o.err != nil {
 		return nil
 	}
@@ -136,29 +144,29 @@ func (c *Conn) Room() <-chan struct{} {
 	return o.room
 }
 
-// Backlogged reports whether a producer on the loop should stop until the
-// Handler is told Drained. The lock is held.
-func (c *Conn) Backlogged() bool { return c.measure() && c.Output.err == nil }
+// Backlogged reports whether a producer on the loop should stop until the loop
+// calls Handler.Drained. The caller holds the lock.
+func (c *Conn) Backlogged() bool { return c.measure() && c.out.err == nil }
 
 // measure notes whether pending went above the high mark, with what is being
 // written: the kernel may not take it.
 func (c *Conn) measure() bool {
-	o := &c.Output
-	if !o.above && o.Pending()+o.flying > c.loop.reactor.cfg.HighMark {
+	o := &c.out
+	if !o.above && o.pending()+o.flying > c.loop.reactor.cfg.HighMark {
 		o.above = true
 	}
 	return o.above
 }
 
-// Defer unlocks, and the end of the loop's present turn writes. On the
-// connection's loop only.
+// Defer unlocks, and the loop writes at the end of its current turn. Unlike the
+// other methods of the write side it must be called on the connection's loop.
 func (c *Conn) Defer() {
-	checkHeld(&c.Output.mu)
+	checkHeld(&c.out.mu)
 	c.loop.check()
-	c.Output.mu.Unlock()
+	c.out.mu.Unlock()
 	if !c.dirty {
 		c.dirty = true
-		c.loop.dirty = append(c.loop.dirty, c)
+		c.loop.dirty.add(c)
 	}
 }
 
@@ -168,13 +176,13 @@ func (c *Conn) Flush() { c.flush(nil, nil, false) }
 
 // FlushWith is Flush of what is pending, then big, then tail. A big payload is
 // written from the caller's memory, and only what the kernel does not take is
-// copied. Both slices are the caller's again when it returns.
+// copied. FlushWith retains neither slice.
 func (c *Conn) FlushWith(big, tail []byte) { c.flush(big, tail, false) }
 
 // flush is entered with the lock held and leaves without it.
 func (c *Conn) flush(big, tail []byte, onLoop bool) {
-	checkHeld(&c.Output.mu)
-	o := &c.Output
+	o := &c.out
+	checkHeld(&o.mu)
 	if len(big)+len(tail) > 0 {
 		c.gather(big, tail)
 	}
@@ -199,16 +207,16 @@ func (c *Conn) flush(big, tail []byte, onLoop bool) {
 
 // gather appends big and tail, or writes them from where they are.
 func (c *Conn) gather(big, tail []byte) {
-	o := &c.Output
+	o := &c.out
 	if len(big) < directSize || o.writing || o.blocked || o.err != nil {
 		if o.err == nil {
 			b := c.Buffer()
-			b.B = append(append(b.B, big...), tail...)
+			*b = append(append(*b, big...), tail...)
 		}
 		return
 	}
-	head := c.Buffer()
-	from := o.sent
+	c.Buffer()
+	head, from := o.pool, o.sent
 	o.pool, o.sent = nil, 0
 	n, err := c.write(head.B[from:], big, tail)
 	if left := len(head.B) - from; n < left {
@@ -230,7 +238,7 @@ func (c *Conn) gather(big, tail []byte) {
 
 // write is write(2) without the lock.
 func (c *Conn) write(a, b, d []byte) (n int, err error) {
-	o := &c.Output
+	o := &c.out
 	o.writing, o.edge, o.flying = true, false, len(a)+len(b)+len(d)
 	c.output.Store(true) // before the attempt: room that comes after it is heeded
 	o.mu.Unlock()
@@ -246,7 +254,7 @@ func (c *Conn) write(a, b, d []byte) (n int, err error) {
 
 // putBack returns what write(2) did not take to the front of what was
 // appended meanwhile.
-func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
+func (o *output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 	if sent == len(out.B) {
 		keepPending(out)
 		return
@@ -268,7 +276,7 @@ func (o *Output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 
 // wrote draws the conclusions from one write(2).
 func (c *Conn) wrote(n int, err error) {
-	o := &c.Output
+	o := &c.out
 	o.taken += int64(max(n, 0))
 	switch {
 	case o.doomed:
@@ -286,7 +294,7 @@ func (c *Conn) wrote(n int, err error) {
 	if !o.blocked {
 		c.output.Store(false)
 	}
-	if o.above && o.Pending() <= c.loop.reactor.cfg.LowMark {
+	if o.above && o.pending() <= c.loop.reactor.cfg.LowMark {
 		o.above = false
 		o.release()
 		o.news |= newsDrained
@@ -294,7 +302,7 @@ func (c *Conn) wrote(n int, err error) {
 }
 
 // drop ends the output with err and forgets what is pending.
-func (o *Output) drop(err error) {
+func (o *output) drop(err error) {
 	if o.err == nil {
 		o.err = err
 	}
@@ -307,14 +315,14 @@ func (o *Output) drop(err error) {
 }
 
 // Wake wakes those who wait for Room, so that they look again whether they may
-// still append. The lock is held.
-func (o *Output) Wake() {
-	checkHeld(&o.mu)
-	o.release()
+// still append. The caller holds the lock.
+func (c *Conn) Wake() {
+	checkHeld(&c.out.mu)
+	c.out.release()
 }
 
-// release wakes who waits for room.
-func (o *Output) release() {
+// release wakes those who wait for room.
+func (o *output) release() {
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
@@ -323,7 +331,7 @@ func (o *Output) release() {
 
 // tell unlocks and hands the news to the loop.
 func (c *Conn) tell(onLoop bool) {
-	o := &c.Output
+	o := &c.out
 	switch {
 	case o.news == 0 || o.told:
 		o.mu.Unlock()

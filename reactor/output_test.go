@@ -27,7 +27,7 @@ func TestOneWritePerTurn(t *testing.T) {
 					p.echo(b[i : i+1])
 				}
 				p.conn.Lock()
-				p.conn.Buffer().WriteString("!")
+				add(p.conn, "!")
 				p.conn.Unlock()
 				return len(b)
 			}
@@ -131,7 +131,7 @@ func TestFlushWithAtEveryShortWrite(t *testing.T) {
 						c.ShortWrite(3, 1) // after the one that has to wait
 					}
 					p.conn.Lock()
-					p.conn.Buffer().WriteString(head)
+					add(p.conn, head)
 					p.conn.FlushWith(big, []byte(tail))
 					p.send(after)
 					got := make([]byte, len(want))
@@ -162,7 +162,7 @@ func TestFlushWithBesideOthers(t *testing.T) {
 			go func() {
 				defer close(done)
 				p.conn.Lock()
-				p.conn.Buffer().WriteString("head:")
+				add(p.conn, "head:")
 				p.conn.FlushWith(big, []byte(":tail"))
 			}()
 			<-entered
@@ -182,7 +182,7 @@ func TestFlushWithIsOneWrite(t *testing.T) {
 			c, p := w.memory()
 			big := pattern(size)
 			p.conn.Lock()
-			p.conn.Buffer().WriteString("h")
+			add(p.conn, "h")
 			p.conn.FlushWith(big, []byte("t"))
 			clear(big) // the caller's again
 			if got, _ := c.NextWrite(); string(got) != "h"+string(pattern(size))+"t" {
@@ -245,14 +245,13 @@ func produce(p *probe, id byte, frames int) {
 			<-room
 			p.conn.Lock()
 		}
-		b := p.conn.Buffer()
-		b.Write(head[:])
+		add(p.conn, head[:])
 		if i%4 == 3 {
 			p.conn.FlushWith(body[:len(body)-1], body[len(body)-1:])
 			clear(body)
 			continue
 		}
-		b.Write(body)
+		add(p.conn, body)
 		p.conn.Flush()
 	}
 }
@@ -339,8 +338,8 @@ func TestBufferStaysSmall(t *testing.T) {
 				p.conn.Lock()
 			}
 			b := p.conn.Buffer()
-			b.B = append(b.B, "one token of very many, that are together much more than the mark"...)
-			if got := len(b.B); got > 3*high {
+			*b = append(*b, "one token of very many, that are together much more than the mark"...)
+			if got := len(*b); got > 3*high {
 				p.conn.Unlock()
 				w.Fatalf("got a buffer of %d, with a high mark of %d", got, high)
 			}

@@ -10,7 +10,7 @@ import (
 
 	gneterrors "github.com/panjf2000/gnet/v2/pkg/errors"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
-	"github.com/panjf2000/gnet/v2/pkg/queue"
+	gnetqueue "github.com/panjf2000/gnet/v2/pkg/queue"
 	"golang.org/x/sys/unix"
 )
 
@@ -106,7 +106,7 @@ func (p *netPoller) Wake() {
 }
 
 // trigger fails only when the poller is closed, and then nobody waits for it.
-func (p *netPoller) trigger(f queue.Func) { _ = p.poll.Trigger(queue.HighPriority, f, p) }
+func (p *netPoller) trigger(f gnetqueue.Func) { _ = p.poll.Trigger(gnetqueue.HighPriority, f, p) }
 
 func answer(p any) error { return p.(*netPoller).answer() }
 

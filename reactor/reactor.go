@@ -61,7 +61,8 @@ type Config struct {
 	Refused func(remote netip.AddrPort, listen net.Addr)
 	// Accept makes the handler of an accepted connection, on its loop.
 	Accept func(c *Conn) Handler
-	// Setup is called once for each loop before it runs.
+	// Setup is called once for each loop, in the order of their IDs, before any
+	// of them runs.
 	Setup func(l *Loop)
 	// Logger takes what has no other place to go to; slog.Default. No loop
 	// waits for its handler: see Reactor.Logger.
@@ -151,10 +152,12 @@ func New(cfg Config) (*Reactor, error) {
 		}
 		r.all = append(r.all, l)
 	}
-	for _, l := range r.all {
-		if cfg.Setup != nil {
+	if cfg.Setup != nil {
+		for _, l := range r.all {
 			cfg.Setup(l)
 		}
+	}
+	for _, l := range r.all {
 		r.loops.Add(1)
 		go l.run()
 	}
@@ -167,7 +170,9 @@ func (r *Reactor) Loops() []*Loop { return r.all }
 // Connections is the number of open connections, outgoing ones included.
 func (r *Reactor) Connections() int { return int(r.open.Load()) }
 
-// Attach makes fd, a connection of the System, a connection of loop l. Any goroutine.
+// Attach makes fd, a connection of the System, a connection of loop l, as if a
+// listener had accepted it. It is for tests and tools that bring a System of
+// their own.
 func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
 	a := arrival{l, fd, ends{remote: remote}}
 	if r.countIn() > 0 {

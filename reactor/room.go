@@ -48,6 +48,7 @@ type resting struct {
 // Rest tells that the connection has had nothing in progress since then. Its
 // handler must be a Rester.
 func (c *Conn) Rest(since time.Time) {
+	c.loop.check()
 	if c.phase != open || !c.rest.since.IsZero() && since.Sub(c.rest.since) < restGrain {
 		return
 	}

@@ -1,10 +1,6 @@
 package reactor
 
-import (
-	"time"
-
-	"weir/internal/wheel"
-)
+import "time"
 
 // A peer makes progress when it acknowledges bytes. Room in the kernel's send
 // buffer is not that: the buffer grows by itself, and it takes bytes of which
@@ -40,9 +36,12 @@ func (c *Conn) watchStall() {
 	c.lookLater(now)
 }
 
-// Timeout is the connection's own timer: the end of lingering, or the next look
-// at a peer that is behind. It belongs to the loop.
-func (c *Conn) Timeout(*wheel.Timer) {
+// overdue is what a connection's own timer runs: the end of lingering, or the
+// next look at a peer that is behind.
+type overdue Conn
+
+func (t *overdue) Run() {
+	c := (*Conn)(t)
 	if c.phase == lingering {
 		c.destroy(ErrClosed, false)
 		return

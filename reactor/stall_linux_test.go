@@ -34,7 +34,7 @@ func TestStalledReaderIsBounded(t *testing.T) {
 						}
 					}
 					p.conn.Lock()
-					own := cap(p.conn.Buffer().B)
+					own := cap(*p.conn.Buffer())
 					p.conn.Unlock()
 					if kernel+own > bound {
 						t.Errorf("got %d bytes in the kernel and a buffer of %d, want %d together", kernel, own, bound)

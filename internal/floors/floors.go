@@ -47,14 +47,8 @@ var floors = map[string]floor{
 		"github.com/valyala/bytebufferpool",
 		"golang.org/x/sys",
 	}},
-	"client": {
-		on:      []string{"reactor", "chunked"},
-		outside: []string{"github.com/valyala/bytebufferpool"},
-	},
-	".": {
-		on:      []string{"reactor", "plugin", "chunked", "sse"},
-		outside: []string{"github.com/valyala/bytebufferpool"},
-	},
+	"client": {on: []string{"reactor", "chunked"}},
+	".":      {on: []string{"reactor", "plugin", "chunked", "sse"}},
 
 	"nethttp":     {on: []string{"."}},
 	"ws":          {on: []string{"."}, outside: []string{"github.com/gobwas/ws"}},

@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -320,7 +319,7 @@ func (p *peer) Data(b []byte) int {
 	if p.echoes {
 		p.conn.Lock()
 		out := p.conn.Buffer()
-		out.B = append(out.B, b...)
+		*out = append(*out, b...)
 		p.conn.Defer()
 	}
 	return len(b)
@@ -405,14 +404,16 @@ func TestConnect(t *testing.T) {
 
 type timeout chan time.Time
 
-func (c timeout) Timeout(*wheel.Timer) { c <- time.Now() }
+func (c timeout) Run() { c <- time.Now() }
 
 func TestReactorTimerOnFakeClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := New()
 		loop := started(t, k, nil).Loops()[0]
 		fired := make(timeout, 2)
-		timers := [2]wheel.Timer{{Owner: fired}, {Owner: fired}}
+		var timers [2]reactor.Timer
+		timers[0].Init(fired)
+		timers[1].Init(fired)
 		start := time.Now()
 		loop.Post(reactor.TaskFunc(func() {
 			loop.StartTimer(&timers[0], start.Add(24*time.Hour))

@@ -29,17 +29,15 @@ const (
 	topSlot  = 1 << (slotBits * (levels - 1))
 )
 
-// An Owner is told when its timer ran out. It may start and stop any timer of
-// the wheel, its own included.
-type Owner interface {
-	Timeout(t *Timer)
-}
+// A Task is what a timer runs when it expires. It may start and stop any timer
+// of the wheel, its own included.
+type Task interface{ Run() }
 
 // A Timer is one deadline. It is embedded in what it belongs to, may be
 // started again at any time and must not be copied while it is running. The
 // zero value is a stopped timer.
 type Timer struct {
-	Owner Owner // whom to tell; set once, before Start
+	Task Task // set once, before Start
 
 	next, prev  *Timer // a circle through the slot's head while running
 	when        int64  // in ticks
@@ -91,8 +89,8 @@ func (w *Wheel) Next() (at time.Time, ok bool) {
 	return w.epoch.Add(time.Duration(when) * tick), ok
 }
 
-// Advance moves the wheel's time to now and tells the owner of each timer that
-// ran out by then, in the order of their deadlines.
+// Advance moves the wheel's time to now and runs the task of each timer that
+// expired by then, in the order of their deadlines.
 func (w *Wheel) Advance(now time.Time) {
 	target := w.ticks(now)
 	for {
@@ -109,7 +107,7 @@ func (w *Wheel) Advance(now time.Time) {
 				continue
 			}
 			w.count--
-			t.Owner.Timeout(t)
+			t.Task.Run()
 		}
 	}
 	w.now = max(w.now, target)

@@ -18,10 +18,10 @@ type recorder struct {
 	again time.Duration // starts itself anew this long after
 }
 
-func (r *recorder) Timeout(t *Timer) {
+func (r *recorder) Run() {
 	*r.fired = append(*r.fired, r)
 	if r.again > 0 {
-		r.w.Start(t, r.due.Add(r.again))
+		r.w.Start(&r.t, r.due.Add(r.again))
 	}
 }
 
@@ -36,7 +36,7 @@ func TestCrowd(t *testing.T) {
 		now := start
 		for i := range 400 {
 			r := &recorder{w: w, name: i, fired: &fired}
-			r.t.Owner = r
+			r.t.Task = r
 			r.due = now.Add(time.Duration(rnd.Int64N(int64(time.Millisecond) << rnd.IntN(27))))
 			w.Start(&r.t, r.due)
 			live[r] = true
@@ -91,11 +91,11 @@ func checkAdvance(t *testing.T, w *Wheel, now time.Time, fired *[]*recorder, liv
 	}
 }
 
-func TestStartAgainInTimeout(t *testing.T) {
+func TestStartAgainInTask(t *testing.T) {
 	w := New(start)
 	var fired []*recorder
 	r := &recorder{w: w, fired: &fired, due: start, again: time.Nanosecond}
-	r.t.Owner = r
+	r.t.Task = r
 	w.Start(&r.t, start)
 	w.Advance(start.Add(10 * time.Millisecond))
 	if got := len(fired); got != 10 {
@@ -109,13 +109,13 @@ type stopper struct {
 	n     int
 }
 
-func (s *stopper) Timeout(*Timer) { s.n++; s.w.Stop(s.other) }
+func (s *stopper) Run() { s.n++; s.w.Stop(s.other) }
 
-func TestStopNeighbourInTimeout(t *testing.T) {
+func TestStopNeighbourInTask(t *testing.T) {
 	w := New(start)
 	var a, b Timer
 	s := &stopper{w: w}
-	a.Owner, b.Owner, s.other = s, s, &b
+	a.Task, b.Task, s.other = s, s, &b
 	w.Start(&a, start.Add(time.Millisecond))
 	w.Start(&b, start.Add(time.Millisecond))
 	w.Advance(start.Add(time.Second))
@@ -129,7 +129,7 @@ func TestBeyondHorizon(t *testing.T) {
 	var fired []*recorder
 	due := start.Add(40 * 24 * time.Hour)
 	r := &recorder{w: w, fired: &fired, due: due}
-	r.t.Owner = r
+	r.t.Task = r
 	w.Start(&r.t, due)
 	for range 100000 {
 		at, ok := w.Next()
@@ -149,7 +149,7 @@ func TestBeyondHorizon(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	w := New(start)
 	s := &stopper{w: w, other: &Timer{}}
-	a := Timer{Owner: s}
+	a := Timer{Task: s}
 	now := start
 	if n := testing.AllocsPerRun(1000, func() {
 		now = now.Add(7 * time.Millisecond)
@@ -163,7 +163,7 @@ func TestNoAllocation(t *testing.T) {
 func BenchmarkStart(b *testing.B) {
 	w := New(start)
 	var t Timer
-	t.Owner = &stopper{w: w, other: &Timer{}}
+	t.Task = &stopper{w: w, other: &Timer{}}
 	now := start
 	b.ReportAllocs()
 	for b.Loop() {
@@ -181,7 +181,7 @@ func TestBeyondTheHorizon(t *testing.T) {
 		now := epoch.Add(at)
 		w.Advance(now)
 		rang := new(ringer)
-		rang.timer.Owner = rang
+		rang.timer.Task = rang
 		deadline := now.Add(100*24*time.Hour + 3*time.Millisecond)
 		w.Start(&rang.timer, deadline)
 		for now.Before(deadline) {
@@ -204,4 +204,4 @@ type ringer struct {
 	n     int
 }
 
-func (r *ringer) Timeout(*Timer) { r.n++ }
+func (r *ringer) Run() { r.n++ }

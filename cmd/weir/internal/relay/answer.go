@@ -11,7 +11,6 @@ import (
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/target"
 	"weir/http1"
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -350,8 +349,12 @@ func (f *flow) respond(body []byte) {
 	_ = f.s.End()
 }
 
-// Timeout is the wheel's.
-func (f *flow) Timeout(*wheel.Timer) {
+// lateTask is a flow of which a deadline may have passed.
+type lateTask flow
+
+func (t *lateTask) Run() { (*flow)(t).deadline() }
+
+func (f *flow) deadline() {
 	for f.stage != over {
 		which, ok := f.clock.passed(f.loop.Now())
 		if !ok {

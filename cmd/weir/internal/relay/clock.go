@@ -3,7 +3,6 @@ package relay
 import (
 	"time"
 
-	"weir/internal/wheel"
 	"weir/reactor"
 )
 
@@ -26,7 +25,7 @@ type clock struct {
 	base  time.Time             // what the others count from
 	due   [limits]time.Duration // 0 = none
 	at    time.Duration         // when the timer runs out; 0 = it does not
-	timer wheel.Timer
+	timer reactor.Timer
 }
 
 func (c *clock) set(l *reactor.Loop, which limit, in time.Duration) {

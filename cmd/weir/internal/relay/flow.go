@@ -85,7 +85,8 @@ func (g *Gateway) take(w *weir.Response, r *weir.Request) *flow {
 	}
 	f.g, f.w, f.r, f.s, f.loop = g, w, r, w.Stream(), w.Loop()
 	f.since, f.length = f.loop.Now(), r.ContentLength()
-	f.clock.base, f.clock.timer.Owner = f.since, f
+	f.clock.base = f.since
+	f.clock.timer.Init((*lateTask)(f))
 	return f
 }
 
