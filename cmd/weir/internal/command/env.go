@@ -36,7 +36,7 @@ const flushTime = time.Second
 // Serve runs a subcommand that serves, from its first step, and returns its
 // exit code.
 //
-// Signals are taken before anything else is done: SIGTERM and SIGINT end the
+// Signals are handled before anything else is done: SIGTERM and SIGINT end the
 // subcommand, at once and cleanly until it has called Begin, and after that as
 // Serving.Run says. SIGHUP is kept for Env.Hangup if the subcommand reloads, and
 // else ends it as SIGTERM does, unless it was started to ignore it (nohup). A
