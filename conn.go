@@ -430,7 +430,6 @@ func (c *conn) GiveUp() bool {
 		return false
 	}
 	c.phase = phaseOver
-	c.rc.CloseIdle()
 	return true
 }
 

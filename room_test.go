@@ -54,6 +54,15 @@ func (d *desk) wants(c *memloop.Client, prefix string) {
 	}
 }
 
+// gaveWay reports whether the connection was closed for a new one: with a 503 if
+// its client has never sent a byte.
+func gaveWay(d *desk, c *memloop.Client, silent bool) bool {
+	if text := d.seen(c); strings.HasPrefix(text, "HTTP/1.1 503 ") != silent {
+		d.Errorf("got %q, want a refusal: %v", text, silent)
+	}
+	return ended(c)
+}
+
 // At the limit the connection that has been idle longest is closed for a new
 // one. A connection that has never sent a byte counts as idle.
 func TestLongestIdleGivesWay(t *testing.T) {
@@ -77,7 +86,7 @@ func TestLongestIdleGivesWay(t *testing.T) {
 						d.Fatalf("connection %d was closed too early", i)
 					}
 					d.wants(d.get("/stream"), "HTTP/1.1 200 ")
-					if !ended(victim) {
+					if !gaveWay(d, victim, victim != used) {
 						d.Fatalf("connection %d was not closed", i)
 					}
 				}
@@ -148,7 +157,7 @@ func TestLongestIdleOfAllLoops(t *testing.T) {
 			c := d.kernel.Dial(d.srv.Reactor(), 0)
 			d.write(c, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
 			d.wants(c, "HTTP/1.1 200 ")
-			if !ended(all[i]) {
+			if !gaveWay(d, all[i], true) {
 				d.Errorf("the connection of loop %d was not closed", i)
 			}
 		}

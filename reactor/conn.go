@@ -102,6 +102,7 @@ type Conn struct {
 	dirty    bool // in loop.dirty
 	resumed  bool // in loop.resumed
 	waiting  bool // in loop.again
+	spoken   bool // the peer has sent a byte
 	origin   origin
 	in       []byte // received, not consumed
 
@@ -327,6 +328,7 @@ func (c *Conn) read() {
 
 // received hands bytes on, together with those that were not consumed before.
 func (c *Conn) received(p []byte) {
+	c.spoken = true
 	if c.phase != open {
 		c.spare -= len(p)
 		return

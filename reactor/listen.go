@@ -296,9 +296,14 @@ func (l *Loop) refuse(fd int, at ends) {
 		refuseNow(l.sys, fd, l.reactor.cfg.Refusal)
 		return
 	}
+	c.sendRefusal()
+}
+
+// sendRefusal sends the refusal and closes the connection gracefully.
+func (c *Conn) sendRefusal() {
 	c.lock()
 	b := c.Buffer()
-	*b = append(*b, l.reactor.cfg.Refusal...)
+	*b = append(*b, c.loop.reactor.cfg.Refusal...)
 	c.Unlock()
 	c.Close()
 }

@@ -16,8 +16,8 @@ import (
 // In a flood of new connections that stay silent, those of it push out first
 // what was idle before, and then one another: a new one stays for as long as
 // the flood takes to fill the limit once more. A client that sends its request
-// within that time is served, and one whose request is in progress is not
-// touched.
+// within that time is served, one that is slower gets the refusal, and one
+// whose request is in progress is not touched.
 const (
 	restGrain = time.Second // connections that came to rest within it are in any order
 	restLooks = 256         // at connections that turned out to have something in progress, for a new one
@@ -27,9 +27,9 @@ const (
 // rests.
 type Rester interface {
 	Handler
-	// GiveUp closes the connection, with CloseIdle, if it has nothing in
-	// progress, and reports whether it has. It is asked once after each Rest.
-	GiveUp() (closed bool)
+	// GiveUp reports whether the connection has nothing in progress; if so, it
+	// is closed. It is called once at most after each Rest.
+	GiveUp() (idle bool)
 }
 
 // rest is a connection's place among those of its loop that rest.
@@ -100,7 +100,7 @@ func (l *Loop) makeRoom() (made bool) {
 		}
 		l.resting.remove(c)
 		if h, ok := c.handler.(Rester); ok {
-			l.guard(c, func() { made = h.GiveUp() && c.phase == closed })
+			l.guard(c, func() { made = h.GiveUp() && c.giveWay() })
 		}
 		if made {
 			break
@@ -108,6 +108,34 @@ func (l *Loop) makeRoom() (made bool) {
 	}
 	l.turn = nil
 	return made
+}
+
+// giveWay closes a connection with nothing in progress, for a new one, and
+// reports whether its place is free. A client that has not sent a byte is perhaps
+// about to: it is sent the refusal, as the new one would have been, unless
+// too many are being refused.
+func (c *Conn) giveWay() (made bool) {
+	r := c.loop.reactor
+	if !c.spoken {
+		if r.refusing.Add(1) <= refusalsOpen {
+			r.countOut(accepted)
+			c.turnAway()
+			return true
+		}
+		r.countOut(refusal)
+	}
+	c.CloseIdle()
+	return c.phase == closed
+}
+
+// turnAway makes the connection one that is being refused, and is counted as
+// that.
+func (c *Conn) turnAway() {
+	h := c.handler
+	c.handler, c.origin = refused{}, refusal
+	c.loop.reactor.reportRefused(c.ends)
+	h.Closed(ErrClosed)
+	c.sendRefusal()
 }
 
 // restful is the loop with the connection that has rested longest; nil if none rests.
