@@ -84,7 +84,7 @@ func (b *budget) grow(p []byte, n int, most int64) ([]byte, bool) {
 }
 
 // Keep notes that the handler keeps n bytes for this request now, in place of
-// what it noted before: what it has gathered of a body that OnBody shows it, for
+// what it noted before: what a LoopHandler has gathered of the body, for
 // instance. All requests of a server together keep at most Limits.Bodies. If n
 // would be too much, Keep changes nothing and reports false, as it does once the
 // request has ended; the handler should respond with 503 then. What is noted

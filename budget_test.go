@@ -19,25 +19,23 @@ func put(path string, announced int, body string) string {
 }
 
 // keep is a handler on the loop that keeps what it is shown and answers at the end.
-var keep = weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-	s := w.Stream()
-	if s.Cause() != nil {
-		return
-	}
-	s.Detach()
+var keep = looped(func(x *weir.LoopExchange) *receiver {
 	var body []byte
-	r.OnBody(func(p []byte, err error) {
-		body = append(body, p...)
-		if !r.Keep(int64(cap(body))) {
-			w.SetStatus(503)
-			_ = s.End()
-			return
-		}
-		if err == io.EOF {
-			_ = s.Push([]byte("done"))
-			_ = s.End()
-		}
-	})
+	return &receiver{
+		data: func(p []byte) {
+			body = append(body, p...)
+			if !x.Keep(int64(cap(body))) {
+				x.Response().SetStatus(503)
+				x.End()
+			}
+		},
+		end: func(err error) {
+			if err == io.EOF {
+				x.Push([]byte("done"))
+				x.End()
+			}
+		},
+	}
 })
 
 // Bodies share one budget. Who comes too late is refused and the others are not disturbed; all of it is given back.
@@ -47,7 +45,7 @@ func TestBodiesShareABudget(t *testing.T) {
 	answer := weir.HandlerFunc(func(w *weir.Response, r *weir.Request) { fmt.Fprint(w, len(r.Body())) })
 	m.Handle("PUT /buffered", answer)
 	m.HandleInline("PUT /inline", answer)
-	m.HandleInlineBody("PUT /loop", keep)
+	m.HandleLoop("PUT /loop", keep)
 	for _, path := range []string{"/buffered", "/inline", "/loop"} {
 		t.Run(path, func(t *testing.T) {
 			atDesk(t, m, func(s *weir.Server) { s.Limits.Bodies = limit }, func(d *desk) {
@@ -170,21 +168,21 @@ func TestBudgetIsGivenBack(t *testing.T) {
 				}()
 			}))
 		}, []func(*env){open}, false},
-		{"Keep, the client disconnects", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleInlineBody("PUT /", keep) }, []func(*env){leave}, false},
-		{"Keep, too slow", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleInlineBody("PUT /", keep) }, []func(*env){func(*env) { time.Sleep(time.Hour) }}, false},
-		{"Keep, complete", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleInlineBody("PUT /", keep) }, []func(*env){func(e *env) { e.write(e.c, half) }}, false},
-		{"Keep, cut", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleInlineBody("PUT /", keep) }, []func(*env){func(e *env) { e.cut() }}, false},
-		{"handed over", put("/", size, whole), func(m *weir.Mux, e *env) { m.HandleInlineBody("PUT /", handKept(wait(e))) }, []func(*env){open}, false},
-		{"handed over, the client disconnects", put("/", size, whole), func(m *weir.Mux, e *env) { m.HandleInlineBody("PUT /", handKept(wait(e))) }, []func(*env){leave, open}, false},
+		{"Keep, the client disconnects", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleLoop("PUT /", keep) }, []func(*env){leave}, false},
+		{"Keep, too slow", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleLoop("PUT /", keep) }, []func(*env){func(*env) { time.Sleep(time.Hour) }}, false},
+		{"Keep, complete", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleLoop("PUT /", keep) }, []func(*env){func(e *env) { e.write(e.c, half) }}, false},
+		{"Keep, cut", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleLoop("PUT /", keep) }, []func(*env){func(e *env) { e.cut() }}, false},
+		{"handed over", put("/", size, whole), func(m *weir.Mux, e *env) { m.HandleLoop("PUT /", handKept(wait(e))) }, []func(*env){open}, false},
+		{"handed over, the client disconnects", put("/", size, whole), func(m *weir.Mux, e *env) { m.HandleLoop("PUT /", handKept(wait(e))) }, []func(*env){leave, open}, false},
 		{"handed over, panic", put("/", size, whole), func(m *weir.Mux, e *env) {
-			m.HandleInlineBody("PUT /", handKept(func(*weir.Response, *weir.Request) { <-e.gate; panic("ouch") }))
+			m.HandleLoop("PUT /", handKept(func(*weir.Response, *weir.Request) { <-e.gate; panic("ouch") }))
 		}, []func(*env){open}, false},
 		{"pipelined", "GET / HTTP/1.1\r\nHost: a\r\n\r\n" + put("/", size, whole), func(m *weir.Mux, e *env) { m.HandleFunc("/", wait(e)) }, []func(*env){open}, false},
 		{"pipelined, the client disconnects", "GET / HTTP/1.1\r\nHost: a\r\n\r\n" + put("/", size, whole), func(m *weir.Mux, e *env) { m.HandleFunc("/", wait(e)) }, []func(*env){leave, open}, false},
 		{"a part of a head", "GET / HTTP/1.1\r\nHost: a\r\n" + head, func(m *weir.Mux, e *env) { m.HandleFunc("/", wait(e)) }, []func(*env){func(*env) { time.Sleep(time.Hour) }}, false},
 		{"a long head", "GET / HTTP/1.1\r\nHost: a\r\n" + head + "\r\n", func(m *weir.Mux, e *env) { m.HandleFunc("/", wait(e)) }, []func(*env){open}, false},
 		{"a long head, streaming on the loop", "GET / HTTP/1.1\r\nHost: a\r\n" + head + "\r\n", func(m *weir.Mux, e *env) {
-			m.HandleInline("/", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) { w.Stream().Detach(); _ = w.Stream().Push([]byte("x")) }))
+			m.HandleInline("/", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) { w.Stream().Detach(); _ = w.Stream().Send([]byte("x")) }))
 		}, []func(*env){leave}, false},
 	}
 	for _, tt := range tests {
@@ -212,19 +210,22 @@ func TestBudgetIsGivenBack(t *testing.T) {
 }
 
 // handKept gathers a body in parts, says so, and hands over.
-func handKept(f func(*weir.Response, *weir.Request)) weir.Handler {
-	return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		w.Stream().Detach()
+func handKept(f func(*weir.Response, *weir.Request)) weir.LoopHandler {
+	return looped(func(x *weir.LoopExchange) *receiver {
 		var parts [][]byte
 		size := 0
-		r.OnBody(func(p []byte, err error) {
-			parts = append(parts, append([]byte(nil), p...))
-			size += len(p)
-			r.Keep(int64(size))
-			if errors.Is(err, io.EOF) {
-				w.HandOver(weir.HandlerFunc(f), parts...)
-			}
-		})
+		return &receiver{
+			data: func(p []byte) {
+				parts = append(parts, append([]byte(nil), p...))
+				size += len(p)
+				x.Keep(int64(size))
+			},
+			end: func(err error) {
+				if errors.Is(err, io.EOF) {
+					x.HandOver(weir.HandlerFunc(f), parts...)
+				}
+			},
+		}
 	})
 }
 

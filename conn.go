@@ -73,6 +73,9 @@ func (c *conn) step(p []byte) (n int, more bool) {
 	case phaseHead:
 		return c.readHead(p)
 	case phaseBody:
+		if c.ex.loop.ex != nil && !c.pause.IsZero() {
+			return 0, false // paused before the first piece
+		}
 		return c.readBody(p)
 	case phaseAnswering:
 		if len(p) == 0 && !c.ex.sealed && !c.rc.InputEnded() {
@@ -284,10 +287,7 @@ func (c *conn) refuse(err error) {
 		return
 	}
 	ex.traceStart() // a head that could not be parsed has none yet
-	if f := ex.onBody; f != nil {
-		ex.onBody = nil
-		ex.callOnBody(f, nil, err)
-	}
+	ex.loop.endBody(err)
 	ex.forgetBody()
 	status := statusOf(err)
 	c.rc.Lock()
@@ -367,7 +367,7 @@ func (c *conn) nextRequest(left int) bool {
 	last := ex.close
 	c.since = ex.ended
 	c.held = c.rc.Backlogged()
-	hooks := ex.hooks != nil
+	hooks := ex.hooks != nil || ex.loop.receiver != nil
 	c.rc.Unlock()
 	c.ex = nil
 	ex.stopBeat()
@@ -450,17 +450,13 @@ func (c *conn) Drained() {
 	if c.ex == nil {
 		return
 	}
-	s := &c.ex.stream
 	c.rc.Lock()
-	p := s.pump
+	p := c.ex.stream.pump
 	c.rc.Unlock()
 	if p != nil {
 		p.post()
 	}
-	if f := s.onRoom; f != nil {
-		s.onRoom = nil
-		c.ex.call("function given to Behind", f, c.ex.crash)
-	}
+	c.ex.loop.drained()
 }
 
 // PeerClosed is the reactor's: the client has shut its sending side, or is

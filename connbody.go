@@ -40,7 +40,7 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	ask := r.head.ExpectContinue() && len(rest) == 0
 	ex.awaited = ask
 	c.startTimer(c.bodyDue)
-	if r.route.mode == inlineArriving {
+	if r.route.mode == onLoop {
 		if c.serveInline(ex); ex.over.Load() {
 			return c.skipBody(ex, whole)
 		}
@@ -128,12 +128,9 @@ func (c *conn) keepBody(ex *exchange, data []byte) bool {
 		}
 		return ok
 	}
-	if f := ex.onBody; f != nil {
-		ex.callOnBody(f, data, nil)
+	if ex.req.route.mode == onLoop {
+		ex.loop.data(data)
 		return true
-	}
-	if ex.req.route.mode == inlineArriving {
-		return true // its handler has not asked for it
 	}
 	if !ex.growBody(len(data)) {
 		return false
@@ -156,7 +153,7 @@ func (c *conn) bodyDone(ex *exchange) {
 	c.rc.Lock()
 	ex.unread = false
 	c.rc.Unlock()
-	switch f := ex.onBody; {
+	switch {
 	case ex.skip:
 		c.phase = phaseAnswering
 	case ex.req.reader != nil:
@@ -166,11 +163,9 @@ func (c *conn) bodyDone(ex *exchange) {
 			c.pause = time.Time{}
 			c.rc.Resume()
 		}
-	case ex.req.route.mode == inlineArriving:
+	case ex.req.route.mode == onLoop:
 		c.phase = phaseAnswering
-		if f != nil {
-			ex.callOnBody(f, nil, io.EOF)
-		}
+		ex.loop.endBody(io.EOF)
 	default:
 		c.dispatch(ex)
 	}

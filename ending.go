@@ -38,7 +38,7 @@ func (ex *exchange) tell() (first bool) {
 		return false
 	}
 	ex.told = true
-	if ex.done != nil || ex.cancel != nil || ex.hooks != nil {
+	if ex.done != nil || ex.cancel != nil || ex.hooks != nil || ex.loop.receiver != nil {
 		ex.noted |= noteEnd
 	}
 	return true
@@ -53,7 +53,7 @@ type news struct {
 	done   chan struct{}
 	cancel context.CancelCauseFunc
 	hooks  []func(error) // each for a goroutine of its own
-	post   bool          // there are hooks for the loop
+	post   bool          // there are hooks for the loop, or a BodyReceiver
 	pump   *pump
 }
 
@@ -67,7 +67,7 @@ func (ex *exchange) takeNews(onLoop bool) news {
 	if n.what&noteEnd == 0 {
 		return n
 	}
-	n.done, n.cancel = ex.done, ex.cancel
+	n.done, n.cancel, n.post = ex.done, ex.cancel, ex.loop.receiver != nil
 	switch {
 	case ex.hooks == nil:
 	case ex.req.route.inline():
@@ -150,7 +150,8 @@ func (t *hooksTask) Run() { (*exchange)(t).runHooks() }
 // Dropped is the reactor's: the loop has stopped.
 func (t *hooksTask) Dropped() { go (*exchange)(t).runHooks() }
 
-// runHooks calls what was given to OnClose, if the request has ended.
+// runHooks calls what was given to OnClose, and a BodyReceiver's Closed, if the
+// request has ended.
 func (ex *exchange) runHooks() {
 	if ex.rc == nil {
 		return // recycled since, with none left
@@ -160,11 +161,14 @@ func (ex *exchange) runHooks() {
 		ex.rc.Unlock()
 		return // ... and used again
 	}
-	hooks, cause := ex.hooks, ex.cause
-	ex.hooks = nil
+	hooks, cause, rcv := ex.hooks, ex.cause, ex.loop.receiver
+	ex.hooks, ex.loop.receiver = nil, nil
 	ex.rc.Unlock()
 	for _, f := range hooks {
 		ex.callHook(f, cause)
+	}
+	if rcv != nil {
+		ex.call("BodyReceiver.Closed", func() { rcv.Closed(cause) }, nil)
 	}
 }
 

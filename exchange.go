@@ -18,7 +18,7 @@ import (
 //
 // An exchange that an inline handler answered at once goes back to its loop's
 // pool. One that left the loop, to a goroutine or in a Stream, never does, unless
-// its handler kept both on the loop and promised so (Request.Recycle).
+// its handler kept both on the loop and promised so (LoopExchange.Release).
 type exchange struct {
 	// What each chunk of a stream needs comes first, so that it lies close
 	// together.
@@ -65,8 +65,7 @@ type exchange struct {
 	counted  bool            // among the server's goroutine handlers; that goroutine's
 	sealed   bool            // answered by an inline handler: nobody else will notify the loop
 	awaited  bool            // the client waits for 100 Continue before it sends the body
-	onBody   func(p []byte, err error)
-	recycled func() // see Request.Recycle
+	loop     LoopExchange    // of a handler that stays on the loop
 }
 
 // now is the time; while an inline handler runs, that of the loop's turn, which
@@ -236,10 +235,10 @@ func (ex *exchange) reset() {
 	ex.conn, ex.rc, ex.out = nil, nil, &ex.res
 	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
 	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread, ex.reported = false, false, false, false, false, false
-	ex.cause, ex.hooks, ex.hook[0], ex.onBody, ex.recycled = nil, nil, nil, nil, nil
+	ex.cause, ex.hooks, ex.hook[0] = nil, nil, nil
 	ex.done, ex.ctx, ex.cancel, ex.slot = nil, nil, nil, nil
 	ex.sent, ex.length, ex.left, ex.received = Sent{}, 0, 0, 0
-	ex.stream = Stream{}
+	ex.stream, ex.loop = Stream{}, LoopExchange{}
 	ex.noted = 0
 	ex.trace.reset()
 	ex.frozen.Store(open)

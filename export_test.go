@@ -1,6 +1,10 @@
 package weir
 
-import "time"
+import (
+	"time"
+
+	"weir/reactor"
+)
 
 // Histogram is the histogram behind Latency.
 type Histogram = histogram
@@ -10,3 +14,6 @@ func (h *histogram) Summary() Latency    { return h.summary() }
 
 // Listed is the number of connections in the queue of what batches have the first loop write. For that loop only.
 func Listed(s *Server) int { return len(s.shards[0].batched.conns) }
+
+// LoopOf is the event loop of a response.
+func LoopOf(w *Response) *reactor.Loop { return w.ex.conn.loop() }

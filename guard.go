@@ -14,7 +14,7 @@ import (
 //
 //	what                                      goroutine
 //	handlers, with middleware and generators  their own; the loop if registered inline
-//	OnHeaders, OnBody, Behind's, Recycle's    the loop
+//	OnHeaders, LoopHandler, BodyReceiver      the loop
 //	Source.Next and Close                     the loop, from the loop itself and not from a caller of the Stream
 //	OnClose                                   a new one; for an inline handler the loop, likewise
 //	OnError, Trace                            the one on which the thing happens: the loop, the handler's, a producer's

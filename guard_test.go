@@ -37,7 +37,7 @@ func served(f func(w *weir.Response, r *weir.Request)) map[string]func(*weir.Mux
 		"on a goroutine": func(m *weir.Mux, _ *weir.Server) { m.Handle("PUT /boom", h) },
 		"inline":         func(m *weir.Mux, _ *weir.Server) { m.HandleInline("PUT /boom", h) },
 		"body":           func(m *weir.Mux, _ *weir.Server) { m.HandleBody("PUT /boom", h) },
-		"inline body":    func(m *weir.Mux, _ *weir.Server) { m.HandleInlineBody("PUT /boom", h) },
+		"loop":           func(m *weir.Mux, _ *weir.Server) { m.HandleLoop("PUT /boom", atOnce(h)) },
 	}
 }
 
@@ -73,30 +73,22 @@ func booms() (all []boom) {
 			panic("boom")
 		}))
 	})
-	each("a task of the loop", func(w *weir.Response, _ *weir.Request) { w.Loop().Post(reactor.TaskFunc(explode)) })
-	loop := func(name string, f func(w *weir.Response, r *weir.Request)) {
-		all = append(all, boom{name, served(f)["inline body"]})
+	each("a task of the loop", func(w *weir.Response, _ *weir.Request) { weir.LoopOf(w).Post(reactor.TaskFunc(explode)) })
+	loop := func(name string, f func(x *weir.LoopExchange) *receiver) {
+		all = append(all, boom{name, func(m *weir.Mux, _ *weir.Server) { m.HandleLoop("PUT /boom", looped(f)) }})
 	}
-	loop("OnBody", func(w *weir.Response, r *weir.Request) {
-		w.Stream().Detach()
-		r.OnBody(func([]byte, error) { explode() })
-	})
-	loop("Behind", func(w *weir.Response, _ *weir.Request) {
-		s := w.Stream()
-		s.Detach()
-		_ = s.Push(make([]byte, 1<<20))
-		if !s.Behind(explode) {
-			panic("boom: not behind")
+	loop("ServeLoop", func(*weir.LoopExchange) *receiver { panic("boom") })
+	loop("Data", func(*weir.LoopExchange) *receiver { return &receiver{data: func([]byte) { explode() }} })
+	loop("End", func(*weir.LoopExchange) *receiver { return &receiver{end: func(error) { explode() }} })
+	loop("Drained", func(x *weir.LoopExchange) *receiver {
+		if x.Push(make([]byte, 1<<20)) {
+			panic("boom: there is room")
 		}
+		return &receiver{drained: explode}
 	})
-	loop("Recycle", func(w *weir.Response, r *weir.Request) {
-		w.Stream().Detach()
-		r.Recycle(explode)
-		r.OnBody(func(_ []byte, err error) {
-			if err != nil {
-				_ = w.Stream().End()
-			}
-		})
+	loop("Closed", func(x *weir.LoopExchange) *receiver {
+		x.Release()
+		return &receiver{end: func(error) { x.End() }, closed: func(error) { explode() }}
 	})
 	add := func(name string, mount func(m *weir.Mux, s *weir.Server)) { all = append(all, boom{name, mount}) }
 	sequence := func(m *weir.Mux, gen func(*weir.Request) iter.Seq2[*sse.Event, error]) {
@@ -287,7 +279,7 @@ func TestOnCloseRunsWithoutTheCallersLocks(t *testing.T) {
 						case "goroutine":
 							go endAll()
 						default:
-							w.Loop().Post(reactor.TaskFunc(endAll))
+							weir.LoopOf(w).Post(reactor.TaskFunc(endAll))
 						}
 					}))
 					atDesk(t, m, nil, func(d *desk) {

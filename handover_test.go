@@ -14,22 +14,19 @@ import (
 )
 
 // gather is a handler on the loop that takes the whole body and hands over.
-func gather(to weir.Handler, told *tally) weir.Handler {
-	return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		s := w.Stream()
-		if s.Cause() != nil {
-			return
-		}
-		_ = w.Header().Set("X-By", "gather")
-		s.Detach()
-		r.OnClose(told.tell)
+func gather(to weir.Handler, told *tally) weir.LoopHandler {
+	return looped(func(x *weir.LoopExchange) *receiver {
+		_ = x.Response().Header().Set("X-By", "gather")
 		var parts [][]byte
-		r.OnBody(func(p []byte, err error) {
-			parts = append(parts, bytes.Clone(p))
-			if errors.Is(err, io.EOF) {
-				w.HandOver(to, parts...)
-			}
-		})
+		return &receiver{
+			data: func(p []byte) { parts = append(parts, bytes.Clone(p)) },
+			end: func(err error) {
+				if errors.Is(err, io.EOF) {
+					x.HandOver(to, parts...)
+				}
+			},
+			closed: told.tell,
+		}
 	})
 }
 
@@ -71,7 +68,7 @@ func TestHandOver(t *testing.T) {
 			var told tally
 			var sent weir.Sent
 			m := new(weir.Mux)
-			m.HandleInlineBody("PUT /a/{id}", gather(after(&sent)(tt.to), &told))
+			m.HandleLoop("PUT /a/{id}", gather(after(&sent)(tt.to), &told))
 			atDesk(t, m, nil, func(d *desk) {
 				for _, framing := range []string{"Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"} {
 					c := d.dial("PUT /a/7 HTTP/1.1\r\nHost: a\r\n" + framing)
@@ -107,7 +104,7 @@ func TestHandOver(t *testing.T) {
 func TestHandOverKeepsItsSlot(t *testing.T) {
 	var told tally
 	m := new(weir.Mux)
-	m.HandleInlineBody("/hold", gather(weir.Native("test/hold"), &told)).MaxStreams(1)
+	m.HandleLoop("/hold", gather(weir.Native("test/hold"), &told)).MaxStreams(1)
 	atDesk(t, m, func(s *weir.Server) { s.Limits.Streams = 1 }, func(d *desk) {
 		for range 3 {
 			c := d.get("/hold")
@@ -124,8 +121,8 @@ func TestHandOverKeepsItsSlot(t *testing.T) {
 				t.Errorf("got %v, want that the client has left", sink.Cause())
 			}
 		}
-		if got := told.told(); len(got) != 3 || !errors.Is(got[2], weir.ErrClientGone) {
-			t.Errorf("OnClose was told %v", got)
+		if got := told.told(); len(got) != 6 || !errors.Is(got[4], weir.ErrBusy) || !errors.Is(got[5], weir.ErrClientGone) {
+			t.Errorf("Closed was called with %v", got)
 		}
 	})
 }
@@ -134,7 +131,7 @@ func TestHandOverKeepsItsSlot(t *testing.T) {
 func TestHandOverBeyondTheLimit(t *testing.T) {
 	var told tally
 	m := new(weir.Mux)
-	m.HandleInlineBody("/hold", gather(weir.Native("test/hold"), &told))
+	m.HandleLoop("/hold", gather(weir.Native("test/hold"), &told))
 	atDesk(t, m, func(s *weir.Server) { s.Limits.Handlers = 1 }, func(d *desk) {
 		c := d.get("/hold")
 		synctest.Wait()
@@ -152,42 +149,37 @@ func TestHandOverAtTheWrongTime(t *testing.T) {
 	never := weir.HandlerFunc(func(*weir.Response, *weir.Request) { t.Error("it was called") })
 	var told tally
 	m := new(weir.Mux)
-	detached := func(f func(w *weir.Response, s *weir.Stream)) weir.Handler {
-		return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-			r.OnClose(told.tell)
-			w.Stream().Detach()
-			f(w, w.Stream())
+	onlyTold := func(f func(x *weir.LoopExchange)) weir.LoopHandler {
+		return looped(func(x *weir.LoopExchange) *receiver {
+			f(x)
+			return &receiver{closed: told.tell}
 		})
 	}
-	m.HandleInlineBody("PUT /early", detached(func(w *weir.Response, _ *weir.Stream) { w.HandOver(never) }))
-	m.HandleInlineBody("PUT /late", detached(func(w *weir.Response, s *weir.Stream) {
-		_ = s.Commit()
-		w.HandOver(never)
+	m.HandleLoop("PUT /early", onlyTold(func(x *weir.LoopExchange) { x.HandOver(never) }))
+	m.HandleLoop("PUT /late", onlyTold(func(x *weir.LoopExchange) {
+		x.Commit()
+		x.HandOver(never)
 	}))
-	m.HandleInlineBody("PUT /over", detached(func(w *weir.Response, s *weir.Stream) {
-		w.HandOver(never)
-		_ = s.Close()
+	m.HandleLoop("PUT /over", onlyTold(func(x *weir.LoopExchange) {
+		x.HandOver(never)
+		x.End()
 	}))
-	m.HandleInlineBody("PUT /pumped", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		r.OnClose(told.tell)
-		w.StreamFrom(weir.NextChunk(0, func(_ *int, dst []byte, _ bool) ([]byte, error) { return dst, nil }))
-		w.HandOver(never)
+	m.HandleLoop("PUT /pumped", onlyTold(func(x *weir.LoopExchange) {
+		x.Response().StreamFrom(weir.NextChunk(0, func(_ *int, dst []byte, _ bool) ([]byte, error) { return dst, nil }))
+		x.HandOver(never)
 	}))
-	m.HandleInlineBody("PUT /twice", detached(func(w *weir.Response, _ *weir.Stream) {
-		w.HandOver(weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) { <-r.Context().Done() }))
-		w.HandOver(never)
+	m.HandleLoop("PUT /twice", onlyTold(func(x *weir.LoopExchange) {
+		x.HandOver(weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) { <-r.Context().Done() }))
+		x.HandOver(never)
 	}))
-	m.HandleInline("PUT /streamless", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		r.OnClose(told.tell)
-		w.HandOver(says("other"))
-	}))
+	m.HandleLoop("PUT /head", onlyTold(func(x *weir.LoopExchange) { x.HandOver(says("other")) }))
 	tests := []struct{ request, status, cause string }{
-		{"PUT /streamless HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "<nil>"},
+		{"PUT /head HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "<nil>"},
 		{"PUT /twice HTTP/1.1\r\nHost: a\r\n\r\n", "500 Internal Server Error", "handed over twice"},
-		{"PUT /early HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", "500 Internal Server Error", "before the request's body"},
-		{"PUT /late HTTP/1.1\r\nHost: a\r\n\r\n", "cut", "when the answer had begun"},
+		{"PUT /early HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", "500 Internal Server Error", "before the request body"},
+		{"PUT /late HTTP/1.1\r\nHost: a\r\n\r\n", "cut", "after the response had started"},
 		{"PUT /over HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "<nil>"},
-		{"PUT /pumped HTTP/1.1\r\nHost: a\r\n\r\n", "500 Internal Server Error", "when the answer had begun"},
+		{"PUT /pumped HTTP/1.1\r\nHost: a\r\n\r\n", "500 Internal Server Error", "after the response had started"},
 	}
 	atDesk(t, m, nil, func(d *desk) {
 		for i, tt := range tests {

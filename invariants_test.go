@@ -50,17 +50,17 @@ func TestBrokenPromisesAreCaught(t *testing.T) {
 
 // The same through the library: a method that is for the loop.
 func TestBrokenPromiseOfRequests(t *testing.T) {
-	requests := make(chan *weir.Request, 1)
+	exchanges := make(chan *weir.LoopExchange, 1)
 	m := new(weir.Mux)
-	m.HandleInlineBody("PUT /s", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		w.Stream().Detach()
-		requests <- r
+	m.HandleLoop("PUT /s", looped(func(x *weir.LoopExchange) *receiver {
+		exchanges <- x
+		return &receiver{}
 	}))
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.kernel.Dial(d.srv.Reactor(), 0)
 		d.write(c, "PUT /s HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
-		r := <-requests
-		if got := broken(r.PauseBody); !strings.Contains(got, "off the loop") {
+		x := <-exchanges
+		if got := broken(x.PauseBody); !strings.Contains(got, "off the loop") {
 			t.Errorf("PauseBody off the loop: got %q, want a panic", got)
 		}
 		c.Reset()

@@ -57,7 +57,7 @@ func TestKey(t *testing.T) {
 	m.HandleInline("GET /inline", say)
 	m.HandleInline("GET /twice", twice)
 	m.Handle("GET /fails", fails)
-	m.HandleInlineBody("GET /handed", gather(say, &told))
+	m.HandleLoop("GET /handed", gather(say, &told))
 	m.NotFound(say)
 	m.HandleInline("GET /nothing", weir.HandlerFunc(func(*weir.Response, *weir.Request) {}))
 	ended := ""

@@ -169,3 +169,48 @@ func shutdown(t *testing.T, srv *weir.Server) {
 		t.Error(err)
 	}
 }
+
+// receiver is a weir.BodyReceiver of functions; nil ones are nothing.
+type receiver struct {
+	data    func(p []byte)
+	end     func(err error)
+	drained func()
+	closed  func(cause error)
+}
+
+func (r *receiver) Data(p []byte) {
+	if r.data != nil {
+		r.data(p)
+	}
+}
+
+func (r *receiver) End(err error) {
+	if r.end != nil {
+		r.end(err)
+	}
+}
+
+func (r *receiver) Drained() {
+	if r.drained != nil {
+		r.drained()
+	}
+}
+
+func (r *receiver) Closed(cause error) {
+	if r.closed != nil {
+		r.closed(cause)
+	}
+}
+
+// looped is a handler on the loop with a receiver.
+func looped(f func(x *weir.LoopExchange) *receiver) weir.LoopHandler {
+	return weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver { return f(x) })
+}
+
+// atOnce is a handler on the loop that h responds for, without the body.
+func atOnce(h weir.Handler) weir.LoopHandler {
+	return weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
+		h.Serve(x.Response(), x.Request())
+		return nil
+	})
+}

@@ -99,14 +99,15 @@ func TestWriteBeforeStreamBeyondTheLength(t *testing.T) {
 // A request that is handed over takes along what was written to its response.
 func TestHandOverTakesTheBodyAlong(t *testing.T) {
 	m := new(weir.Mux)
-	m.HandleInlineBody("GET /{how}", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
-		fmt.Fprint(w, "one ")
-		w.HandOver(weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+	m.HandleLoop("GET /{how}", weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
+		fmt.Fprint(x.Response(), "one ")
+		x.HandOver(weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 			if r.PathValue("how") == "stream" {
 				w.Stream()
 			}
 			fmt.Fprint(w, "two")
 		}))
+		return nil
 	}))
 	atDesk(t, m, nil, func(d *desk) {
 		if _, body := d.exchange("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"); body != "4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n" {
@@ -137,7 +138,7 @@ func TestErrorOfAStream(t *testing.T) {
 		}, "502 Bad Gateway", "no upstream\n"},
 		"detached": {func(w *weir.Response) {
 			w.Stream().Detach()
-			w.Loop().Post(reactor.TaskFunc(func() { fail(w) }))
+			weir.LoopOf(w).Post(reactor.TaskFunc(func() { fail(w) }))
 		}, "502 Bad Gateway", "no upstream\n"},
 		"twice":       {func(w *weir.Response) { w.Stream(); w.Error(500, "x"); fail(w) }, "502 Bad Gateway", "no upstream\n"},
 		"after Abort": {func(w *weir.Response) { w.Stream().Abort(errLuck); fail(w) }, "500 Internal Server Error", "Internal Server Error\n"},

@@ -67,14 +67,14 @@ func TestUse(t *testing.T) {
 	m.Handle("GET /own", says("own"), y.passes("d"))
 	m.HandleInline("GET /inline", says("inline"))
 	m.HandleBody("POST /body", says("body"))
-	m.HandleInlineBody("POST /inline-body", says("inline-body"))
+	m.HandleLoop("POST /loop", atOnce(says("loop")))
 	m.Handle("GET /tree/", says("tree"))
 	atDesk(t, m, nil, func(d *desk) {
 		for _, test := range []struct{ request, status, trail string }{
 			{"GET /own", "200 OK", "a b c d /d /c /b /a"},
 			{"GET /inline", "200 OK", "a b c /c /b /a"},
 			{"POST /body", "200 OK", "a b c /c /b /a"},
-			{"POST /inline-body", "200 OK", "a b c /c /b /a"},
+			{"POST /loop", "200 OK", "a b c /c /b /a"},
 			{"GET /nowhere", "404 Not Found", "a b c /c /b /a"},
 			{"PUT /own", "405 Method Not Allowed", "a b c /c /b /a"},
 			{"OPTIONS /own", "204 No Content", "a b c /c /b /a"},
@@ -257,7 +257,7 @@ func TestWrappedMux(t *testing.T) {
 	m.Handle("POST /mw", says("mw"), bearer)
 	m.HandleInline("GET /inline", says("inline"))
 	m.HandleBody("POST /body", says("body"))
-	m.HandleInlineBody("POST /inline-body", says("inline-body"))
+	m.HandleLoop("POST /loop", atOnce(says("loop")))
 	m.HandleFunc("POST /large", func(*weir.Response, *weir.Request) {}).MaxBody(64 << 20)
 	m.HandleFunc("POST /endless", func(*weir.Response, *weir.Request) {}).MaxBody(-1)
 	m.NotFound(says("no"))
@@ -280,7 +280,7 @@ func TestWrappedMux(t *testing.T) {
 			{"PUT /small", "", "405 Method Not Allowed", ""},
 			{"GET /inline", "", "500 Internal Server Error", "GET /inline"},
 			{"POST /body", "", "500 Internal Server Error", "POST /body"},
-			{"POST /inline-body", "", "500 Internal Server Error", "POST /inline-body"},
+			{"POST /loop", "", "500 Internal Server Error", "POST /loop"},
 			{"POST /large", "", "500 Internal Server Error", "POST /large"},
 			{"POST /endless", "", "500 Internal Server Error", "POST /endless"},
 		} {
@@ -311,7 +311,7 @@ func TestNestedMux(t *testing.T) {
 	m.HandleInline("GET /in/", inner)
 	m.Handle("PUT /in/", inner).MaxStreams(3)
 	inner.HandleFunc("PUT /in/x", func(*weir.Response, *weir.Request) {})
-	m.HandleInlineBody("PATCH /in/", inner)
+	m.HandleLoop("PATCH /in/", atOnce(inner))
 	inner.HandleFunc("PATCH /in/x", func(*weir.Response, *weir.Request) {})
 	atDesk(t, m, nil, func(d *desk) {
 		for _, test := range []struct{ request, status, body string }{

@@ -37,7 +37,7 @@ type Mux struct {
 // was registered before.
 //
 // Requests are routed before middleware runs. It runs where the handler does:
-// on the event loop for HandleInline and HandleInlineBody, where it must not
+// on the event loop for HandleInline and HandleLoop, where it must not
 // block; otherwise, and for m's own responses, on a goroutine, from the end of
 // the request head on. See Middleware.
 func (m *Mux) Use(mw ...Middleware) {
@@ -90,6 +90,16 @@ func (m *Mux) HandleInline(pattern string, h Handler, mw ...Middleware) *Route {
 // arrives.
 func (m *Mux) HandleBody(pattern string, h Handler, mw ...Middleware) *Route {
 	return m.register(caller(), pattern, h, whileArriving, mw)
+}
+
+// HandleLoop registers a handler that stays on the event loop, from the end of
+// the request head to the end of the response: see LoopHandler.
+func (m *Mux) HandleLoop(pattern string, h LoopHandler, mw ...Middleware) *Route {
+	place := caller()
+	if f, ok := h.(LoopHandlerFunc); h == nil || ok && f == nil {
+		panic(fmt.Sprintf("weir: nil handler for pattern %q (registered at %s)", pattern, place))
+	}
+	return m.register(place, pattern, serveLoop{h}, onLoop, mw)
 }
 
 func (m *Mux) register(place, text string, h Handler, md mode, mw []Middleware) *Route {

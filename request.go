@@ -14,9 +14,9 @@ import (
 	"weir/internal/pattern"
 )
 
-// Request is one request. Strings are copies; byte slices are views, valid
-// until Serve returns. Its methods are for the handler's goroutine, Context's
-// result for any.
+// A Request is one request, for use by its handler's goroutine until Serve
+// returns; what Context returns is safe for concurrent use. Strings are copies,
+// byte slices are views, valid until Serve returns.
 type Request struct {
 	ex     *exchange // nil in a clone
 	head   http1.Request

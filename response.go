@@ -9,8 +9,8 @@ import (
 	"weir/sse"
 )
 
-// Response is the response to one request. Its methods are for the handler's
-// goroutine, until Serve returns; those of its Stream are for any.
+// A Response is the response to one request, for use by its handler's goroutine
+// until Serve returns; its Stream is safe for concurrent use, and longer.
 //
 // The head is committed with the first chunk of a stream, or with the whole
 // buffered body when Serve returns. Until then status and fields can change;
@@ -150,6 +150,7 @@ func (w *Response) Error(status int, line string) {
 // returned has ended with ErrBusy.
 func (w *Response) Stream() *Stream {
 	w.ex.stream.open(w.ex, nil)
+	w.ex.stream.given = true
 	return &w.ex.stream
 }
 
@@ -166,6 +167,7 @@ func (w *Response) EventStream() *Stream {
 // closed in every case.
 func (w *Response) StreamFrom(src Source) *Stream {
 	w.ex.stream.open(w.ex, src)
+	w.ex.stream.given = true
 	return &w.ex.stream
 }
 

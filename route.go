@@ -24,26 +24,26 @@ type Route struct {
 type mode uint8
 
 const (
-	onGoroutine    mode = iota
-	inline              // on the loop
-	whileArriving       // on a goroutine, from the end of the head
-	inlineArriving      // on the loop, from the end of the head
-	early               // on the loop, whether or not there is a body: the server's own responses
+	onGoroutine   mode = iota
+	inline             // on the loop
+	whileArriving      // on a goroutine, from the end of the head
+	onLoop             // on the loop, from the end of the head to the end of the response
+	early              // on the loop, whether or not there is a body: the server's own responses
 )
 
 func (md mode) String() string {
-	return [...]string{"Handle", "HandleInline", "HandleBody", "HandleInlineBody", "a response of the server"}[md]
+	return [...]string{"Handle", "HandleInline", "HandleBody", "HandleLoop", "a response of the server"}[md]
 }
 
 func (rt *Route) inline() bool {
-	return rt != nil && (rt.mode == inline || rt.mode == inlineArriving || rt.mode == early)
+	return rt != nil && (rt.mode == inline || rt.mode == onLoop || rt.mode == early)
 }
 
 // Pattern returns the pattern as it was registered.
 func (rt *Route) Pattern() string { return rt.pattern }
 
 // MaxBody bounds the request body, in bytes. The default is Limits.Body, and no
-// limit for HandleBody and HandleInlineBody; negative is no limit.
+// limit for HandleBody and HandleLoop; negative is no limit.
 func (rt *Route) MaxBody(n int64) *Route { rt.maxBody = n; return rt }
 
 // MaxStreams bounds the streams of this route at one time; beyond it the
@@ -55,7 +55,7 @@ func (rt *Route) buffers() bool { return rt.mode == onGoroutine || rt.mode == in
 
 // bodyLimit is the most bytes that a body may have; 0 = no limit.
 func (rt *Route) bodyLimit(s *Server) int64 {
-	if rt.maxBody != 0 || rt.mode == whileArriving || rt.mode == inlineArriving {
+	if rt.maxBody != 0 || rt.mode == whileArriving || rt.mode == onLoop {
 		return max(0, rt.maxBody)
 	}
 	return max(0, s.Limits.Body)

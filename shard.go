@@ -109,11 +109,7 @@ func (sh *shard) recycle(ex *exchange) {
 	if !ex.free() || len(sh.spare) == pooledExchanges {
 		return
 	}
-	done := ex.recycled
 	ex.reset()
-	if done != nil {
-		ex.call("function given to Recycle", done, nil)
-	}
 	sh.spare = append(sh.spare, ex)
 }
 
@@ -123,8 +119,8 @@ func (ex *exchange) free() bool {
 	if ex.req.route == nil || !ex.req.route.inline() || ex.left > 0 || ex.unread {
 		return false
 	}
-	if ex.recycled != nil {
-		return ex.cause == nil
+	if ex.loop.released && ex.cause != nil || !ex.loop.released && ex.stream.id != 0 || ex.stream.given {
+		return false // other goroutines may have it
 	}
-	return ex.stream.id == 0 && ex.onBody == nil && ex.done == nil && ex.ctx == nil // what comes first keeps other goroutines from the rest
+	return ex.done == nil && ex.ctx == nil
 }

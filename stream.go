@@ -16,9 +16,9 @@ const writeThrough = 16 << 10
 
 var errLength = errors.New("weir: stream does not have the length that was announced")
 
-// Stream is a response body that is sent while it is made. Its methods are safe
-// for concurrent use, but for Push, End and Behind, and may be called at any
-// time; after the end they return its cause and do nothing else.
+// A Stream is a response body that is sent while it is made, safe for concurrent
+// use at any time: after its end the methods return its cause and do nothing
+// else.
 //
 // What is sent leaves at once. Above the connection's high mark Send waits
 // until the client has taken some, or has disconnected. What was written with
@@ -34,7 +34,7 @@ type Stream struct {
 	pump     *pump
 	beat     *heartbeat
 	trailers []chunked.Field
-	onRoom   func() // on the loop, when a client that was behind has caught up
+	given    bool // to a handler, by Response
 }
 
 // ID is the stream's number, unique in this process, from 1.
@@ -129,7 +129,7 @@ func (s *Stream) acquire(wait bool) error {
 		if room == nil {
 			return nil
 		}
-		wait = wait && !s.ex.onLoop
+		wait = wait && !s.ex.onLoop && !s.ex.loop.live()
 		rc.Unlock()
 		if !wait {
 			return ErrBacklog

@@ -52,8 +52,8 @@ func TestSwitchSparesWhatRuns(t *testing.T) {
 		s := w.Stream()
 		s.Detach()
 		sw.Set(second) // before the request is taken out of the loop's buffer
-		w.Loop().Post(task(func() {
-			_ = s.Push([]byte(r.PathValue("id") + r.PathValue("other")))
+		weir.LoopOf(w).Post(task(func() {
+			_ = s.Send([]byte(r.PathValue("id") + r.PathValue("other")))
 			_ = s.Close()
 		}))
 	}))

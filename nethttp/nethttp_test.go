@@ -379,10 +379,14 @@ func TestUploadThatBreaksOff(t *testing.T) {
 func TestMountedWrongly(t *testing.T) {
 	errs := make(chan error, 1)
 	mux := new(weir.Mux)
-	mux.HandleInlineBody("/", nethttp.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := nethttp.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		errs <- err
-	})))
+	}))
+	mux.HandleLoop("/", weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
+		h.Serve(x.Response(), x.Request())
+		return nil
+	}))
 	c := dial(t, serve(t, mux))
 	c.send(post)
 	wantIs(t, "Read", soon(t, "Read", errs), io.ErrUnexpectedEOF)

@@ -131,21 +131,25 @@ func (f *flow) release() {
 // both leave by one write.
 func (f *flow) commit() {
 	if f.stage == relaying && f.answer.events {
-		_ = f.s.Commit() // ended was told, if the client is gone
+		f.x.Commit()
 	}
 }
 
 // push passes bytes on; a client that is behind stops the upstream (G7).
 func (f *flow) push(p []byte) {
-	if len(p) == 0 || f.stage != relaying || f.s.Push(p) != nil {
-		return // the client is gone, and ended was told
+	if len(p) == 0 || f.stage != relaying {
+		return
+	}
+	room := f.x.Push(p)
+	if !room && f.x.Err() != nil {
+		return // closed is called soon
 	}
 	if f.record.First == 0 {
 		f.record.First = f.loop.Now().Sub(f.since)
 	}
 	f.record.Bytes += int64(len(p))
 	f.g.Observer.Relayed(time.Since(f.loop.Now()))
-	if f.call != nil && f.s.Behind(f.as.resume) {
+	if f.call != nil && !room {
 		f.paused = true
 		f.clock.clear(limitStep) // the upstream is not to blame
 		f.call.Pause()
@@ -153,6 +157,9 @@ func (f *flow) push(p []byte) {
 }
 
 func (f *flow) resume() {
+	if !f.paused {
+		return
+	}
 	f.paused = false
 	if f.stage == relaying && f.call != nil {
 		f.step(f.target.Upstream.Timeouts.Idle, errIdle)
@@ -246,7 +253,7 @@ func (f *flow) Done(err error) {
 			return
 		}
 		f.stop()
-		_ = f.s.End() // what is wrong with the client is not ours to tell
+		f.x.End()
 	}
 }
 
@@ -307,13 +314,13 @@ func (f *flow) conclude(e *openai.Error, cause error) {
 		f.respond(e.Append(nil))
 		return
 	case !events:
-		f.s.Abort(cause)
+		f.x.Abort(cause)
 		return
 	case open:
-		_ = f.s.Push([]byte("\n\n")) // End tells
+		f.x.Push([]byte("\n\n"))
 	}
-	_ = f.s.Push(e.AppendEvent(nil)) // likewise
-	_ = f.s.End()
+	f.x.Push(e.AppendEvent(nil))
+	f.x.End()
 }
 
 // seconds is a time to wait in whole seconds, at least one.
@@ -345,8 +352,8 @@ func (f *flow) identify() {
 // respond makes body the whole answer.
 func (f *flow) respond(body []byte) {
 	_ = f.w.SetContentLength(int64(len(body)))
-	_ = f.s.Push(body) // End tells
-	_ = f.s.End()
+	f.x.Push(body)
+	f.x.End()
 }
 
 // lateTask is a flow of which a deadline may have passed.
@@ -431,6 +438,6 @@ func (f *flow) keepAlive() {
 		front.SetField(f.w, "Cache-Control", "no-cache, no-transform")
 		front.SetField(f.w, "X-Accel-Buffering", "no")
 	}
-	_ = f.s.Push([]byte(": keep-alive\n\n")) // ended was told, if the client is gone
+	f.x.Push([]byte(": keep-alive\n\n"))
 	f.silence()
 }

@@ -38,7 +38,7 @@ type flow struct {
 
 	g       *Gateway
 	loop    *reactor.Loop
-	s       *weir.Stream
+	x       *weir.LoopExchange
 	target  *Target
 	call    upstream.Call
 	answer  answer
@@ -60,16 +60,6 @@ type flow struct {
 	peek  openai.Peek
 	upload
 	made made
-
-	as bound
-}
-
-// bound are methods of a flow as functions, made once for all its requests.
-type bound struct {
-	body    func(p []byte, err error)
-	ended   func(cause error)
-	resume  func()
-	recycle func()
 }
 
 // flows are those without a request. One that served a request on one loop
@@ -77,13 +67,13 @@ type bound struct {
 var flows sync.Pool
 
 // take returns a flow for a request that begins.
-func (g *Gateway) take(w *weir.Response, r *weir.Request) *flow {
+func (g *Gateway) take(x *weir.LoopExchange) *flow {
 	f, _ := flows.Get().(*flow)
 	if f == nil {
 		f = new(flow)
-		f.as = bound{f.body, f.ended, f.resume, f.recycle}
 	}
-	f.g, f.w, f.r, f.s, f.loop = g, w, r, w.Stream(), w.Loop()
+	f.g, f.x, f.w, f.r, f.loop = g, x, x.Response(), x.Request(), x.Loop()
+	r := f.r
 	f.since, f.length = f.loop.Now(), r.ContentLength()
 	f.clock.base = f.since
 	f.clock.timer.Init((*lateTask)(f))
@@ -93,9 +83,9 @@ func (g *Gateway) take(w *weir.Response, r *weir.Request) *flow {
 // spareHead is the size up to which memory is kept for the next request.
 const spareHead = 4 << 10
 
-// recycle is called when nobody has to do with the request any more, if it was
-// answered in full. Goroutines of an upstream that is not talked to on the loop
-// may still come back.
+// recycle lets the memory serve another request, after one whose response is
+// complete. Goroutines of an upstream that is not talked to on the loop may
+// still come back.
 func (f *flow) recycle() {
 	if f.remote || cap(f.out.Head)+cap(f.answer.held)+cap(f.made.text) > spareHead {
 		return
@@ -104,7 +94,7 @@ func (f *flow) recycle() {
 	f.peek.Reset()
 	clear(f.out.Fields)
 	*f = flow{
-		as: f.as, peek: f.peek, upload: upload{kept: f.kept},
+		peek: f.peek, upload: upload{kept: f.kept},
 		answer: answer{held: f.answer.held[:0]},
 		route:  f.route.Spare(),
 		out:    upstream.Request{Fields: f.out.Fields[:0], Head: f.out.Head[:0]},
@@ -201,10 +191,27 @@ func (f *flow) silence() {
 	}
 }
 
-// ended is told once, when the answer has ended: with a cause when the client
-// left (G3).
+// downstream is a flow as what the server calls: upstreams call the flow itself,
+// by the same names.
+type downstream flow
+
+func (d *downstream) Data(p []byte)  { (*flow)(d).body(p, nil) }
+func (d *downstream) End(err error)  { (*flow)(d).body(nil, err) }
+func (d *downstream) Drained()       { (*flow)(d).resume() }
+func (d *downstream) Closed(c error) { (*flow)(d).closed(c) }
+
+// closed is the end of the request: with a cause when the client disconnected
+// (G3).
+func (f *flow) closed(cause error) {
+	f.ended(cause)
+	if cause == nil && !f.handed {
+		f.x.Release()
+		f.recycle()
+	}
+}
+
 func (f *flow) ended(cause error) {
-	if f.handed { // this is another goroutine
+	if f.handed {
 		f.record.Request, f.record.Stream = f.r, f.peek.Stream
 		f.record.Answered(f.w, f.since, cause)
 		f.g.Observer.Ended(&f.record)

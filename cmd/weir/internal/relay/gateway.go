@@ -39,8 +39,8 @@ type Gateway struct {
 	Mark func(w *weir.Response, r *weir.Request)
 }
 
-// Observer is told how requests go, on their loops, and on any goroutine how
-// those ended that a native handler answered. It must not block.
+// Observer is called as requests go on, on their loops. It must not block. Ended
+// is also called for routes of native handlers, on any goroutine.
 type Observer interface {
 	// Began is called when the relay takes a request, which Ended will be called
 	// for. It returns false if the request has ended already.
@@ -157,30 +157,25 @@ func (g *Gateway) carriers() *Carriers {
 	return g.Carriers
 }
 
-// Serve begins to relay one request. It is to be registered with
-// HandleInlineBody.
-func (g *Gateway) Serve(w *weir.Response, r *weir.Request) {
+// ServeLoop begins to relay one request.
+func (g *Gateway) ServeLoop(x *weir.LoopExchange) weir.BodyReceiver {
+	w, r := x.Response(), x.Request()
 	if loops(r) {
 		front.SetField(w, "X-Should-Retry", "false")
 		front.Fail(w, openai.Loop())
-		return
+		return nil
 	}
 	if r.ContentLength() > g.MaxBody {
 		front.Fail(w, openai.TooLarge(g.MaxBody))
-		return
+		return nil
 	}
 	if r.ContentLength() > gatherLimit && !(r.Keep(gatherLimit) && r.Keep(0)) { // not even the beginning would find room
 		front.SetField(w, "Retry-After", "1")
 		front.Fail(w, openai.NoRoom())
-		return
+		return nil
 	}
-	s := w.Stream()
-	if s.Cause() != nil || !g.Observer.Began(r) {
-		return // refused, or the client has disconnected
+	if x.Err() != nil || !g.Observer.Began(r) {
+		return nil // refused, or the client has disconnected
 	}
-	f := g.take(w, r)
-	s.Detach()
-	s.OnClose(f.as.ended)
-	r.Recycle(f.as.recycle)
-	r.OnBody(f.as.body)
+	return (*downstream)(g.take(x))
 }

@@ -21,11 +21,11 @@ func (f *flow) handOver(m *Model) {
 	f.handed = true
 	body := f.kept.give()
 	f.stop()
-	f.w.HandOver(m.Native.Handler, body...)
+	f.x.HandOver(m.Native.Handler, body...)
 }
 
-// Answered is what a handler that is no relay answered, for the log. It is told
-// to the function given to OnClose, with the cause.
+// Answered is what a handler other than the relay responded, for the log, when
+// the request has ended.
 func (r *Record) Answered(w *weir.Response, since time.Time, cause error) {
 	sent := w.Sent()
 	r.Status, r.Events, r.Bytes, r.Took = sent.Status, sent.Chunks, sent.Bytes, time.Since(since)

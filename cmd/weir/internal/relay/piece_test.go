@@ -27,7 +27,7 @@ func inMemory(t *testing.T) (client *memloop.Client, ups <-chan *memloop.Client)
 		t.Fatal(err)
 	}
 	mux := new(weir.Mux)
-	mux.HandleInlineBody("POST /v1/chat/completions", newGateway(u))
+	mux.HandleLoop("POST /v1/chat/completions", newGateway(u))
 	srv := &weir.Server{Handler: mux, Loops: 1, System: kernel, Logger: slog.New(slog.DiscardHandler)}
 	if err := srv.Start(); err != nil {
 		t.Fatal(err)

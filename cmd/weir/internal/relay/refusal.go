@@ -127,8 +127,8 @@ func (f *flow) passRefusal(r *refusal) {
 		if event == nil {
 			event = openai.Refused(r.status).AppendEvent(nil)
 		}
-		_ = f.s.Push(event) // End tells
-		_ = f.s.End()
+		f.x.Push(event)
+		f.x.End()
 		return
 	}
 	fields, body := f.w.Header(), r.body

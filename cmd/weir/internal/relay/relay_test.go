@@ -69,7 +69,7 @@ func gatewayOf(t *testing.T, over string, h http.Handler, cfg upstream.Config) *
 func serveAt(t *testing.T, addr string, g *Gateway) net.Addr {
 	t.Helper()
 	mux := new(weir.Mux)
-	mux.HandleInlineBody("POST /v1/chat/completions", g)
+	mux.HandleLoop("POST /v1/chat/completions", g)
 	srv := &weir.Server{Handler: mux, Loops: 2}
 	if err := srv.Start(addr); err != nil {
 		t.Fatal(err)

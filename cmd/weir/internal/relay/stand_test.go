@@ -62,7 +62,7 @@ func (c trial) start(t *testing.T, calm time.Duration) *stand {
 		c.mode.model(g.Models["m"])
 	}
 	mux := new(weir.Mux)
-	mux.HandleInlineBody("POST /v1/chat/completions", g)
+	mux.HandleLoop("POST /v1/chat/completions", g)
 	s.addr = serve(t, mux)
 	return s
 }

@@ -185,12 +185,12 @@ func (f *flow) handOn() {
 	}
 	switch {
 	case f.full:
-		f.r.PauseBody()
+		f.x.PauseBody()
 	case f.arrived:
 		f.sent = true
 		f.call.EndBody()
 	default:
-		f.r.ResumeBody()
+		f.x.ResumeBody()
 	}
 }
 

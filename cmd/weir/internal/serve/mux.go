@@ -17,7 +17,7 @@ import (
 func (g *generation) mux(o *observe.Observer, probes *admin.Probes) *weir.Mux {
 	mux := new(weir.Mux)
 	for _, path := range config.Relayed {
-		mux.HandleInlineBody("POST "+path, g.gateway)
+		mux.HandleLoop("POST "+path, g.gateway)
 	}
 	mux.HandleInline("GET "+config.ModelsPath, weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
 		front.Answer(w, 200, openai.AppendModels(nil, g.models))

@@ -1,0 +1,93 @@
+package weir
+
+import (
+	"errors"
+	"slices"
+)
+
+var (
+	errHandedEarly = errors.New("weir: handed over before the request body was complete")
+	errHandedLate  = errors.New("weir: handed over twice, or after the response had started")
+)
+
+// HandOver gives the request to h, which responds as if it had been registered
+// with Handle: on a goroutine of its own, of which there is a limit, with the
+// parts, one behind the other, as Request.Body. They are h's from now on. It is
+// for a handler that must see the body to know what is to respond. It is called
+// once, after BodyReceiver.End was called with io.EOF, and before anything of
+// the response was sent; at another time it is an error, and the response 500.
+//
+// Status and fields that were set stay, and so do values of keys. The exchange
+// counts for the limits on streams until h's response has ended; then Closed is
+// called, which may still use Response.Sent. Before that the handler that hands
+// over has no part in the request any more.
+func (x *LoopExchange) HandOver(h Handler, parts ...[]byte) {
+	ex, s := x.ex, x.stream()
+	if s.Cause() != nil {
+		return // refused, or the client has disconnected
+	}
+	s.Detach()
+	x.handed = true
+	ex.conn.loop().Later(&handOver{ex, h, parts})
+}
+
+// handOver is the task that hands over when the handler's own turn is over, and
+// then the new handler.
+type handOver struct {
+	ex    *exchange
+	to    Handler
+	parts [][]byte
+}
+
+func (o *handOver) Run() {
+	ex, c := o.ex, o.ex.conn
+	c.rc.Lock()
+	switch s := &ex.stream; {
+	case ex.over.Load():
+		c.rc.Unlock()
+	case ex.committed, s.pump != nil, !ex.req.route.inline():
+		c.rc.Unlock()
+		ex.fail(errHandedLate)
+	case c.phase != phaseAnswering:
+		c.rc.Unlock()
+		ex.fail(errHandedEarly)
+	default:
+		ex.stopBeat()
+		ex.held, ex.kept = ex.held+ex.kept, 0 // the parts are the handler's
+		s.id, s.detached, s.beat = 0, false, nil
+		from := ex.req.route
+		ex.req.route = &Route{mux: from.mux, pattern: from.pattern, handler: o}
+		c.rc.Unlock()
+		c.dispatch(ex)
+	}
+}
+
+// Serve puts the body together here, off the loop.
+func (o *handOver) Serve(w *Response, r *Request) {
+	if !o.join(r) {
+		w.ex.refuse(ErrBodiesFull)
+		return
+	}
+	o.to.Serve(w, r)
+}
+
+// join makes the parts the request's body, which takes a copy if there are
+// several. It reports false if there is no room for one.
+func (o *handOver) join(r *Request) bool {
+	defer func() { o.parts = nil }()
+	if len(o.parts) == 1 {
+		r.body = o.parts[0]
+		return true
+	}
+	size := int64(0)
+	for _, p := range o.parts {
+		size += int64(len(p))
+	}
+	if !o.ex.srv.bodies.take(size) {
+		return false
+	}
+	r.body = slices.Concat(o.parts...)
+	o.ex.srv.bodies.give(o.ex.held)
+	o.ex.held = size
+	return true
+}

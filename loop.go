@@ -1,0 +1,214 @@
+package weir
+
+import (
+	"io"
+
+	"weir/reactor"
+)
+
+// This file is for handlers that stay on the event loop for as long as their
+// request lasts, such as a gateway whose upstream connection lives on the loop
+// of its client.
+
+// A LoopHandler serves requests on the event loops of their connections, where
+// nothing may block. It is registered with Mux.HandleLoop.
+type LoopHandler interface {
+	// ServeLoop is called when the head of a request is complete. It returns
+	// what receives the body and is called until the end; the response is open
+	// until x ends it. If it returns nil, the response is what it has made of
+	// x.Response, as that of an inline handler, the body is not read, and x is
+	// not to be used any more.
+	ServeLoop(x *LoopExchange) BodyReceiver
+}
+
+// LoopHandlerFunc is a function as a LoopHandler.
+type LoopHandlerFunc func(x *LoopExchange) BodyReceiver
+
+// ServeLoop calls f.
+func (f LoopHandlerFunc) ServeLoop(x *LoopExchange) BodyReceiver { return f(x) }
+
+// A BodyReceiver receives the request body of a LoopExchange, and what becomes
+// of the exchange. Its methods are called on the connection's loop, one at a
+// time and never within a method of the exchange, and must not block. Once the
+// exchange has been ended, aborted or handed over only Closed is called.
+type BodyReceiver interface {
+	// Data is called with each piece of the body, valid until it returns.
+	Data(p []byte)
+	// End is called once, behind the last piece: with io.EOF if the body is
+	// whole, else with why the rest will not come: ErrBodyTooLarge, ErrTimeout,
+	// or a *chunked.Error. The request is then refused, or cut if its response
+	// has begun. A disconnect is reported by Closed alone.
+	End(err error)
+	// Drained is called when the client has taken its backlog down to the low
+	// mark, after a Push that returned false.
+	Drained()
+	// Closed is called once, last, when the request has ended: with nil if the
+	// response was sent completely, else with the cause.
+	Closed(cause error)
+}
+
+// A LoopExchange is a request and its response, for use on their connection's
+// event loop only, which goes for Request and Response as well. None of its
+// methods waits.
+type LoopExchange struct {
+	ex       *exchange
+	receiver BodyReceiver // until Closed is called; written under the output's lock
+	behind   bool         // Drained is due
+	handed   bool         // to a handler on a goroutine
+	released bool
+}
+
+// Request returns the request. Its Body is nil.
+func (x *LoopExchange) Request() *Request { return &x.ex.req }
+
+// Response returns the response. Status and fields can be set until Commit, or
+// the first Push.
+func (x *LoopExchange) Response() *Response { return &x.ex.res }
+
+// Loop returns the event loop of the connection.
+func (x *LoopExchange) Loop() *reactor.Loop { return x.ex.conn.loop() }
+
+// Push sends one chunk at the end of the loop's turn, together with what else
+// the turn brings. It takes p in any case, and reports whether there is room
+// for more: after false, stop until Drained or Closed is called. Once the
+// response has ended p is dropped, and Push returns false.
+func (x *LoopExchange) Push(p []byte) (room bool) {
+	ex := x.ex
+	s, rc := x.stream(), ex.rc
+	rc.Lock()
+	if s.state() != nil {
+		rc.Unlock()
+		return false
+	}
+	if len(p) > 0 {
+		if s.ready(len(p)) != nil {
+			return false
+		}
+		b := rc.Buffer()
+		*b = s.frame(*b, p)
+	}
+	x.behind = rc.Backlogged()
+	ex.flushLater()
+	return !x.behind
+}
+
+// Commit sends the head now, for a first chunk that will be long in coming.
+func (x *LoopExchange) Commit() {
+	_ = x.stream().Commit() // Closed reports it
+}
+
+// End ends the response, which is complete, at the end of the loop's turn. One
+// that was not begun has an empty body, or what was written to Response.
+func (x *LoopExchange) End() {
+	_ = x.stream().end((*exchange).finishLater) // Closed reports it
+}
+
+// Abort ends the response as failed, as Stream.Abort does.
+func (x *LoopExchange) Abort(cause error) { x.stream().Abort(cause) }
+
+// Err returns why nothing can be pushed any more: what Closed is, or was, called
+// with, or ErrStreamEnded after End. It is nil while the response is open.
+func (x *LoopExchange) Err() error {
+	s, rc := x.stream(), x.ex.rc
+	rc.Lock()
+	defer rc.Unlock()
+	return s.state()
+}
+
+// stream returns the response's stream, and opens it.
+func (x *LoopExchange) stream() *Stream {
+	s := &x.ex.stream
+	if s.id == 0 {
+		s.open(x.ex, nil)
+	}
+	return s
+}
+
+// PauseBody stops the reading of the body until ResumeBody is called. In
+// ServeLoop it also keeps back 100 Continue until then.
+func (x *LoopExchange) PauseBody() {
+	c := x.ex.conn
+	if c.ex == x.ex && c.phase == phaseBody && c.pause.IsZero() {
+		c.pause = c.loop().Now()
+		c.rc.Pause()
+	}
+}
+
+// ResumeBody undoes PauseBody.
+func (x *LoopExchange) ResumeBody() {
+	c := x.ex.conn
+	if c.ex != x.ex || c.phase != phaseBody {
+		return
+	}
+	c.resumeBody()
+	if x.ex.awaited && x.receiver != nil {
+		c.sendContinue()
+	}
+}
+
+// Keep notes how many bytes of the request the handler keeps: see Request.Keep.
+func (x *LoopExchange) Keep(n int64) bool { return x.ex.req.Keep(n) }
+
+// Release lets the memory of the request and its response serve another request
+// after Closed, as that of inline requests does. By calling it the handler
+// promises that nothing of the exchange is used once Closed has returned.
+// Without it a method that is called too late has no effect.
+func (x *LoopExchange) Release() { x.released = true }
+
+// live reports whether the receiver is to be called.
+func (x *LoopExchange) live() bool {
+	return x.receiver != nil && !x.handed && !x.ex.over.Load()
+}
+
+// data hands on a piece of the body.
+func (x *LoopExchange) data(p []byte) {
+	if x.live() {
+		x.ex.call("BodyReceiver.Data", func() { x.receiver.Data(p) }, x.ex.crash)
+	}
+}
+
+// endBody reports the end of the body.
+func (x *LoopExchange) endBody(err error) {
+	if x.live() {
+		x.ex.call("BodyReceiver.End", func() { x.receiver.End(err) }, x.ex.crash)
+	}
+}
+
+// drained is called when a client that was behind has caught up.
+func (x *LoopExchange) drained() {
+	if x.behind && x.live() {
+		x.behind = false
+		x.ex.call("BodyReceiver.Drained", x.receiver.Drained, x.ex.crash)
+	}
+}
+
+// serveLoop is a LoopHandler as a Handler, for its middleware.
+type serveLoop struct{ LoopHandler }
+
+func (h serveLoop) Serve(w *Response, _ *Request) {
+	x := &w.ex.loop
+	x.ex = w.ex
+	if rcv := h.ServeLoop(x); rcv != nil {
+		x.begin(rcv)
+	}
+}
+
+// begin is the time after ServeLoop.
+func (x *LoopExchange) begin(rcv BodyReceiver) {
+	ex := x.ex
+	ex.rc.Lock()
+	x.receiver, ex.stream.detached = rcv, true
+	told := ex.told
+	ex.rc.Unlock()
+	if told { // before there was a receiver
+		ex.postHooks(true)
+	}
+	x.stream()
+	switch c := ex.conn; {
+	case ex.over.Load():
+	case c.phase != phaseBody:
+		x.endBody(io.EOF)
+	case ex.awaited && c.pause.IsZero():
+		c.sendContinue()
+	}
+}
