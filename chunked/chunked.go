@@ -1,7 +1,8 @@
-// Package chunked is the chunked transfer coding of HTTP/1.1 (RFC 9112 section 7.1), an encoder and a
-// decoder over bytes. It does no I/O, starts no goroutine and allocates nothing on the way of the data.
+// Package chunked is the chunked transfer coding of HTTP/1.1 (RFC 9112 section
+// 7.1), an encoder and a decoder over bytes. It does no I/O, starts no
+// goroutine and does not allocate for data.
 //
-// A body on the wire, and who writes or reads which part of it:
+// A body on the wire, and what writes or reads each part of it:
 //
 //	5;ext=v CRLF        size line: AppendSize, AppendChunk; extensions are checked and skipped by the Decoder
 //	hello CRLF          data: AppendChunk; handed out by Decoder.Next as views into its input
@@ -9,26 +10,27 @@
 //	X-Sum: 1 CRLF       trailer section, possibly empty: AppendTrailers, Decoder.Trailer
 //	CRLF                the end: Decoder.Done
 //
-// Chunk boundaries are not message boundaries: the Decoder does not tell where one chunk ended and the
-// next began, and nothing should ask.
+// Chunk boundaries are not message boundaries: the [Decoder] does not report
+// where one chunk ended and the next began, and nothing should depend on it.
 package chunked
 
 import "strconv"
 
-// Error is a body that breaks the coding or one of the Decoder's limits. The connection that carried it
-// cannot be used again: where the next message begins is unknown.
+// Error reports a body that violates the coding or exceeds one of the Decoder's
+// limits. The connection that carried it cannot be reused: where the next
+// message begins is unknown.
 type Error struct {
-	Status int    // the answer for a request with this body: 400, 413 or 431
+	Status int    // the response status for a request with this body: 400, 413 or 431
 	Offset int64  // of the offending byte, counted from the first byte of the coded body
 	Reason string // constant text, safe to log
 }
 
-// Error names the reason and the place.
+// Error returns the reason and the offset.
 func (e *Error) Error() string {
 	return "chunked: " + e.Reason + " at byte " + strconv.FormatInt(e.Offset, 10)
 }
 
-// fault is what is wrong with a body; the zero value means nothing is.
+// fault is what is wrong with a body; the zero value means that nothing is.
 type fault uint8
 
 const (

@@ -6,21 +6,25 @@ const (
 	DefaultMaxTrailer  = 32 << 10 // bytes
 	DefaultMaxTrailers = 100      // fields
 
-	// A peer may spend freeOverhead bytes on framing, and overheadPerByte more for each byte of data;
-	// beyond that it is wasting our time on purpose. One-byte chunks cost 5 bytes of framing each.
+	// A peer may spend freeOverhead bytes on framing, and overheadPerByte more
+	// for each byte of data; beyond that it wastes our time on purpose.
+	// One-byte chunks cost 5 bytes of framing each.
 	freeOverhead    = 4 << 10
 	overheadPerByte = 16
 )
 
-// Decoder takes the coding off a body that arrives in pieces cut anywhere. The zero value is ready; the
-// exported fields are set before the first Next. It holds no data, so an idle one costs its own size.
-// A Decoder is used by one goroutine at a time.
+// A Decoder removes the coding from a body that arrives in pieces cut anywhere.
+// The zero value is ready to use; set the exported fields before the first call
+// of Next. It holds no data, so an idle one costs its own size. A Decoder is
+// not safe for concurrent use.
 type Decoder struct {
-	// Trailer, if set, is called for each trailer field that is well-formed and may be merged; name and
-	// value are views that end with the call. Fields that must not be in a trailer section (framing,
-	// routing, authentication, control) are dropped without a word. A later line may still be malformed:
-	// what the fields said counts from Done on. While Trailer is set, a trailer line that is cut between
-	// two calls of Next is kept in a buffer of at most MaxTrailer bytes.
+	// Trailer, if set, is called with each trailer field that is well-formed
+	// and may be merged; name and value are valid until it returns. Fields that
+	// must not be in a trailer section (framing, routing, authentication,
+	// control) are silently dropped. A later line may still be malformed: use
+	// the fields only once Done reports true. While Trailer is set, a trailer
+	// line that is cut between two calls of Next is kept in a buffer of at most
+	// MaxTrailer bytes.
 	Trailer func(name, value []byte)
 
 	MaxLine     int   // bytes of a size line with its extensions, without CRLF; 0 = DefaultMaxLine; breach: 400
@@ -33,7 +37,7 @@ type Decoder struct {
 	line   int    // bytes of the current size line or trailer section so far
 	fields int    // trailer fields so far
 	name   int    // length of the current trailer field's name
-	held   []byte // the current trailer line, as far as it came with earlier calls
+	held   []byte // the current trailer line, as far as earlier calls had it
 
 	left     int64 // of the current chunk; while its size is read, the size so far
 	offset   int64 // bytes consumed
@@ -66,16 +70,19 @@ const (
 	trailerValue              // in a value
 	trailerLF                 // after the CR of a trailer line
 	endLF                     // the final LF
-	done                      // nothing more is ours
+	done                      // the body has ended
 )
 
-// Next consumes the first n bytes of src. data is what of them was data, always contiguous: a view into
-// src, empty where only framing was consumed. Call it again with src[n:]. With a nil error, n == 0 means
-// that more input is needed or, if Done says so, that the body ended and src is somebody else's.
+// Next consumes the first n bytes of src. data is the part of them that was
+// data, always contiguous: a slice of src, empty if only framing was consumed.
+// Call it again with src[n:]. With a nil error, n == 0 means that more input is
+// needed or, if Done reports true, that the body has ended and src does not
+// belong to it.
 //
-// Next accepts every beginning of a valid body, so the end of input before Done is for the caller to tell
-// as a truncated body. An error is an *Error and is repeated by every later call; data that came before
-// it has been handed out by then, and n counts the bytes before the offending one.
+// Next accepts every beginning of a valid body, so the caller must report the
+// end of input before Done as a truncated body. An error is an *[Error], and
+// every later call returns it again; data before it has been returned by then,
+// and n counts the bytes before the offending one.
 func (d *Decoder) Next(src []byte) (data []byte, n int, err error) {
 	if d.err != nil {
 		return nil, 0, d.err
@@ -100,10 +107,12 @@ func (d *Decoder) Next(src []byte) (data []byte, n int, err error) {
 	return data, end, nil
 }
 
-// Done reports whether the whole body, with the CRLF that ends its trailer section, has been consumed.
+// Done reports whether the whole body, including the CRLF that ends its trailer
+// section, has been consumed.
 func (d *Decoder) Done() bool { return d.phase == done }
 
-// Reset makes d ready for another body. Limits, Trailer and the buffer for cut trailer lines stay.
+// Reset makes d ready for another body. Limits, Trailer and the buffer for cut
+// trailer lines are kept.
 func (d *Decoder) Reset() {
 	*d = Decoder{
 		Trailer: d.Trailer, MaxLine: d.MaxLine, MaxTrailer: d.MaxTrailer,
@@ -111,7 +120,8 @@ func (d *Decoder) Reset() {
 	}
 }
 
-// framing consumes everything up to data, the end of src, the end of the body or a fault.
+// framing consumes everything up to data, the end of src, the end of the body
+// or a fault.
 func (d *Decoder) framing(src []byte) (n int, bad fault) {
 	for n < len(src) && bad == fine && d.phase != inData && d.phase != done {
 		used := 0

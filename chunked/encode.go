@@ -8,14 +8,15 @@ import (
 	"weir/http1"
 )
 
-// ErrTrailer is returned, wrapped with the field's name and what is wrong with it, by AppendTrailers.
+// ErrTrailer is wrapped by the error that [AppendTrailers] returns, together
+// with the field's name and what is wrong with it.
 var ErrTrailer = errors.New("chunked: trailer field refused")
 
 // Field is one trailer field.
 type Field struct{ Name, Value string }
 
-// AppendChunk appends p as one chunk. An empty p appends nothing: a chunk of size zero would end the body.
-// p must not overlap dst's spare capacity.
+// AppendChunk appends p as one chunk. An empty p appends nothing: a chunk of
+// size zero would end the body. p must not overlap dst's spare capacity.
 func AppendChunk(dst, p []byte) []byte {
 	if len(p) == 0 {
 		return dst
@@ -25,8 +26,9 @@ func AppendChunk(dst, p []byte) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// AppendSize appends the size line of a chunk of n bytes, for data that is written from where it lies
-// (writev). The data and a CRLF must follow. It appends nothing where n is not positive: see AppendChunk.
+// AppendSize appends the size line of a chunk of n bytes, for data that is
+// written without copying it (writev). The data and a CRLF must follow. It
+// appends nothing if n is not positive: see [AppendChunk].
 func AppendSize(dst []byte, n int) []byte {
 	if n <= 0 {
 		return dst
@@ -37,14 +39,15 @@ func AppendSize(dst []byte, n int) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// AppendEnd appends the last chunk and an empty trailer section. A body that failed must not get it: the
-// peer takes it for whole.
+// AppendEnd appends the last chunk and an empty trailer section. Do not append
+// it to a body that failed: the peer would take it for complete.
 func AppendEnd(dst []byte) []byte { return append(dst, "0\r\n\r\n"...) }
 
-// AppendTrailers appends the last chunk, the fields and the final CRLF. A name that is no token, a value
-// with a control character other than TAB, and a field that must not be in a trailer section (framing,
-// routing, authentication, control: RFC 9110 section 6.5.1) are refused with ErrTrailer; then dst is
-// returned as it was.
+// AppendTrailers appends the last chunk, the fields and the final CRLF. A name
+// that is not a token, a value with a control character other than TAB, and a
+// field that must not be in a trailer section (framing, routing,
+// authentication, control: RFC 9110 section 6.5.1) are refused with
+// [ErrTrailer]; then dst is returned unchanged.
 func AppendTrailers(dst []byte, fields ...Field) ([]byte, error) {
 	for _, f := range fields {
 		if reason := refused(f); reason != "" {
@@ -61,7 +64,7 @@ func AppendTrailers(dst []byte, fields ...Field) ([]byte, error) {
 	return append(dst, '\r', '\n'), nil
 }
 
-// refused says why f cannot be sent, or nothing.
+// refused returns why f cannot be sent, or "".
 func refused(f Field) string {
 	if f.Name == "" {
 		return "empty name"

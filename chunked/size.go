@@ -34,8 +34,9 @@ func (d *Decoder) sizeLine(src []byte) (int, fault) {
 	return len(src), fine
 }
 
-// plainSize reads a size line that is whole and without extensions, as nearly all are. n is 0 where src
-// begins with anything else; 15 digits cannot overflow.
+// plainSize reads a size line that is complete and without extensions, as
+// nearly all are. n is 0 if src begins with anything else; 15 digits cannot
+// overflow.
 func plainSize(src []byte) (size int64, n int) {
 	for n < len(src) && n < maxDigits-1 {
 		v := hexDigit[src[n]]
@@ -53,7 +54,7 @@ func plainSize(src []byte) (size int64, n int) {
 
 // sized ends a size line whose last n bytes are being consumed.
 func (d *Decoder) sized(size int64, n int) (int, fault) {
-	last := n - 1 // the place that a refusal names: the line's LF
+	last := n - 1 // the offset that an error names: the line's LF
 	if (d.overhead+int64(n)-freeOverhead)/overheadPerByte > d.data {
 		return last, overhead
 	}
@@ -67,7 +68,7 @@ func (d *Decoder) sized(size int64, n int) (int, fault) {
 	return n, fine
 }
 
-// sizeByte takes one byte of a size line, up to its CR.
+// sizeByte consumes one byte of a size line, up to its CR.
 func (d *Decoder) sizeByte(c byte) fault {
 	switch d.phase {
 	case sizeStart, sizeDigits:
@@ -104,7 +105,7 @@ func (d *Decoder) sizeByte(c byte) fault {
 	}
 }
 
-// sizeDigit takes a digit of the size or what follows the last one.
+// sizeDigit consumes a digit of the size or what follows the last one.
 func (d *Decoder) sizeDigit(c byte) fault {
 	v := hexDigit[c]
 	switch {
@@ -139,7 +140,7 @@ func (d *Decoder) sizeEnd(c byte) fault {
 	return fine
 }
 
-// semicolon takes a byte between blanks and the ';' that must follow them.
+// semicolon consumes a byte between blanks and the ';' that must follow them.
 func (d *Decoder) semicolon(c byte) fault {
 	switch {
 	case c == ';':
@@ -150,7 +151,8 @@ func (d *Decoder) semicolon(c byte) fault {
 	return fine
 }
 
-// blanksThenToken skips blanks and enters phase next with the first byte of a token.
+// blanksThenToken skips blanks and enters phase next with the first byte of a
+// token.
 func (d *Decoder) blanksThenToken(c byte, next phase) fault {
 	switch {
 	case octets[c]&token != 0:
@@ -161,7 +163,7 @@ func (d *Decoder) blanksThenToken(c byte, next phase) fault {
 	return fine
 }
 
-// nameEnd takes the byte after an extension's name.
+// nameEnd consumes the byte after an extension's name.
 func (d *Decoder) nameEnd(c byte) fault {
 	switch {
 	case c == '=':
@@ -174,7 +176,8 @@ func (d *Decoder) nameEnd(c byte) fault {
 	return fine
 }
 
-// valueEnd takes the byte after an extension's value, or after its name where it has none.
+// valueEnd consumes the byte after an extension's value, or after its name if
+// it has none.
 func (d *Decoder) valueEnd(c byte) fault {
 	switch {
 	case c == ';':
@@ -191,7 +194,7 @@ func (d *Decoder) valueEnd(c byte) fault {
 	return fine
 }
 
-// quotedByte takes a byte within a quoted string.
+// quotedByte consumes a byte within a quoted string.
 func (d *Decoder) quotedByte(c byte) fault {
 	switch {
 	case d.phase == extEscaped && octets[c]&text != 0:

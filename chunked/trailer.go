@@ -2,9 +2,10 @@ package chunked
 
 import "weir/http1"
 
-// trailerSection consumes what src holds of the trailer section and the CRLF that ends it.
+// trailerSection consumes what src holds of the trailer section and the CRLF
+// that ends it.
 func (d *Decoder) trailerSection(src []byte) (int, fault) {
-	start := 0 // of the current line in src; what came of it before is in d.held
+	start := 0 // of the current line in src; its earlier part is in d.held
 	for i, c := range src {
 		ends := d.phase == trailerLF
 		if bad := d.trailerByte(c); bad != fine {
@@ -24,7 +25,7 @@ func (d *Decoder) trailerSection(src []byte) (int, fault) {
 	return len(src), fine
 }
 
-// trailerByte takes one byte of the trailer section.
+// trailerByte consumes one byte of the trailer section.
 func (d *Decoder) trailerByte(c byte) fault {
 	switch d.phase {
 	case trailerStart:
@@ -60,7 +61,7 @@ func (d *Decoder) trailerByte(c byte) fault {
 	return d.countTrailer()
 }
 
-// trailerFirst takes the first byte of a trailer line or of the final CRLF.
+// trailerFirst consumes the first byte of a trailer line or of the final CRLF.
 func (d *Decoder) trailerFirst(c byte) fault {
 	if c == '\r' {
 		d.phase = endLF
@@ -84,7 +85,8 @@ func (d *Decoder) countTrailer() fault {
 	return fine
 }
 
-// deliver hands out the field on a line whose bytes are d.held and then end, CRLF included.
+// deliver calls Trailer with the field on a line whose bytes are d.held and
+// then end, CRLF included.
 func (d *Decoder) deliver(end []byte) {
 	if d.Trailer == nil {
 		return

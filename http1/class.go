@@ -4,23 +4,26 @@ package http1
 type Class uint8
 
 const (
-	// Framing fields belong to the connection and not to the message's author: the writer of a
-	// head adds them itself, from what it knows. See [IsFraming].
+	// Framing fields belong to the connection and not to the message's author:
+	// the writer of a head adds them itself, from what it knows. See
+	// [IsFraming].
 	Framing Class = 1 << iota
-	// HopByHop fields are for one connection and not passed on (RFC 9110 7.6.1).
+	// HopByHop fields are for one connection and not passed on (RFC 9110
+	// 7.6.1).
 	HopByHop
-	// NoTrailer fields mean something only ahead of the body: in a trailer section they are
-	// neither sent nor merged (RFC 9110 6.5.1).
+	// NoTrailer fields mean something only ahead of the body: in a trailer
+	// section they are neither sent nor merged (RFC 9110 6.5.1).
 	NoTrailer
-	// Forwarding fields say which client, host and scheme a request has come from, and are
-	// written by intermediaries. Via is not among them: it says what the request has passed.
+	// Forwarding fields say which client, host and scheme a request has come
+	// from, and are written by intermediaries. Via is not among them: it names
+	// what the request has passed.
 	Forwarding
 	// CrossOrigin fields are a server's part of CORS, Access-Control-*.
 	CrossOrigin
 )
 
-// classes has the class of each name, in lower case. Names that share a beginning are in
-// prefixClass.
+// classes maps each name, in lower case, to its class. Names that share a
+// prefix are in prefixClass.
 var classes = newFieldTable(map[Class][]string{
 	Framing | HopByHop | NoTrailer: {
 		"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
@@ -46,7 +49,8 @@ var classes = newFieldTable(map[Class][]string{
 	},
 })
 
-// ClassOf returns what follows from the field name, in any case; 0 for most names.
+// ClassOf returns what follows from the field name, in any case; 0 for most
+// names.
 func ClassOf[T string | []byte](name T) Class {
 	if c := lookUp(classes, name); c != 0 {
 		return c
@@ -54,7 +58,7 @@ func ClassOf[T string | []byte](name T) Class {
 	return prefixClass(name)
 }
 
-// prefixClass is the class of names that share a beginning.
+// prefixClass is the class of names that share a prefix.
 func prefixClass[T string | []byte](name T) Class {
 	switch {
 	case len(name) < len("if-x"):
@@ -73,6 +77,7 @@ func hasPrefix[T string | []byte](name T, prefix string) bool {
 	return len(name) > len(prefix) && equalFold(name[:len(prefix)], prefix)
 }
 
-// IsFraming reports whether the field with that name, in any case, belongs to the connection
-// and not to the message's author: the writer of a head adds those itself, from what it knows.
+// IsFraming reports whether the field with that name, in any case, belongs to
+// the connection and not to the message's author: the writer of a head adds
+// those itself, from what it knows.
 func IsFraming[T string | []byte](name T) bool { return ClassOf(name)&Framing != 0 }

@@ -2,11 +2,12 @@ package http1
 
 import "strconv"
 
-// ParseError says why bytes are not a head that can be served.
+// ParseError is the reason why bytes are not a head that can be served.
 //
-// Its text is made of constants and a number, never of bytes of the peer, so it can be logged.
+// Its text consists of constants and a number, never of bytes of the peer, so
+// it can be logged.
 type ParseError struct {
-	Status int    // what to answer: 400, 414, 417, 431, 501 or 505; 502 for a response
+	Status int    // of the response: 400, 414, 417, 431, 501 or 505; 502 if the head is a response's
 	Offset int    // of the offending byte, from the first byte of the head
 	Reason string // lower case, without prefix
 }
@@ -15,7 +16,8 @@ func (e *ParseError) Error() string {
 	return "http1: " + e.Reason + " at byte " + strconv.Itoa(e.Offset)
 }
 
-// TooLarge reports whether the head was refused for its size: within other limits it may be valid.
+// TooLarge reports whether the head was refused for its size: within other
+// limits it may be valid.
 func (e *ParseError) TooLarge() bool {
 	switch e.Reason {
 	case reasonMethodLen, reasonLineLen, reasonFieldLen, reasonHeaderLen, reasonFields:
@@ -29,8 +31,8 @@ func bad(offset int, reason string) *ParseError {
 	return &ParseError{Status: 400, Offset: offset, Reason: reason}
 }
 
-// The reasons of a ParseError. Tests name them; the fuzz target lists those for which
-// net/http is more lenient.
+// The reasons of a ParseError. Tests use them; the fuzz target lists those for
+// which net/http is more lenient.
 const (
 	reasonBareLF    = "line feed without carriage return"
 	reasonBareCR    = "carriage return without line feed"

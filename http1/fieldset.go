@@ -7,24 +7,26 @@ import (
 	"slices"
 )
 
-// FieldSet is a set of field names, which are compared in any case. It is safe for concurrent
-// use; a nil FieldSet is empty.
+// A FieldSet is a set of field names, which are compared without regard to
+// case. It is safe for concurrent use; a nil FieldSet is empty.
 type FieldSet struct{ table *fieldTable }
 
-// NewFieldSet returns the set of the names, of which there may be at most 65535.
+// NewFieldSet returns the set of the names, of which there may be at most
+// 65535.
 func NewFieldSet(names ...string) *FieldSet {
 	return &FieldSet{newFieldTable(map[Class][]string{1: names})}
 }
 
-// Has reports whether name is in the set. It is not inlined, so that callers see that name does
-// not escape: of an instance of lookUp they do not know.
+// Has reports whether name is in the set. It is not inlined, so that the
+// compiler sees for callers that name does not escape, which it does not for an
+// instance of lookUp.
 //
 //go:noinline
 func (s *FieldSet) Has(name []byte) bool { return s != nil && lookUp(s.table, name) != 0 }
 
-// fieldTable gives names a class. It is an open hash table whose slots are small, so that
-// the names of one request's fields, of which most are not in it, cost little more than two
-// bytes each from the cache.
+// fieldTable maps names to classes. It is an open hash table with small slots,
+// so that the names of one request's fields, most of which are not in it, cost
+// little more than two bytes each from the cache.
 type fieldTable struct {
 	slots   []uint16 // index into names plus one; 0 = free
 	shift   uint
@@ -72,7 +74,8 @@ func lookUp[T string | []byte](t *fieldTable, name T) Class {
 	}
 }
 
-// hashOf looks at the length and at three octets of a name, which is not empty, in any case.
+// hashOf looks at the length and at three octets of a name, which is not empty,
+// in any case.
 func hashOf[T string | []byte](name T) uint32 {
 	first, middle, last := name[0]|0x20, name[len(name)/2]|0x20, name[len(name)-1]|0x20
 	return (uint32(first)<<24 ^ uint32(middle)<<15 ^ uint32(last)<<8 ^ uint32(len(name))) * 0x9E3779B1

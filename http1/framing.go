@@ -2,7 +2,8 @@ package http1
 
 import "math"
 
-// framing acts on the fields that decide where the message ends and whether another follows.
+// framing processes the fields that decide where the message ends and whether
+// another follows.
 func (h *head) framing(name []byte, f field) *ParseError {
 	switch len(name) {
 	case len("Connection"):
@@ -21,8 +22,9 @@ func (h *head) framing(name []byte, f field) *ParseError {
 	return nil
 }
 
-// contentLength takes in a Content-Length field (RFC 9112 6.2, 6.3): one plain decimal number.
-// A list of equal numbers, which a recipient may repair, is refused like unequal ones.
+// contentLength processes a Content-Length field (RFC 9112 6.2, 6.3): one plain
+// decimal number. A list of equal numbers, which a recipient may repair, is
+// refused like unequal ones.
 func (h *head) contentLength(f field) *ParseError {
 	off := int(f.value.from)
 	switch {
@@ -39,14 +41,15 @@ func (h *head) contentLength(f field) *ParseError {
 	return nil
 }
 
-// parseLength reads a decimal number up to MaxInt64, without sign or leading zeros.
+// parseLength reads a decimal number up to MaxInt64, without sign or leading
+// zeros.
 func parseLength(b []byte) (uint64, bool) {
 	if len(b) == 0 || b[0] == '0' && len(b) > 1 {
 		return 0, false
 	}
 	var n uint64
 	for _, c := range b {
-		d := uint64(c - '0') // a uint8 first: what is below '0' becomes large
+		d := uint64(c - '0') // a uint8 first: a byte below '0' becomes large
 		if d > 9 || n > (math.MaxInt64-d)/10 {
 			return 0, false
 		}
@@ -55,8 +58,8 @@ func parseLength(b []byte) (uint64, bool) {
 	return n, true
 }
 
-// transferEncoding takes in a Transfer-Encoding field. That a coding is unknown is only noted:
-// what is malformed, here or in a later line, is the graver fault.
+// transferEncoding processes a Transfer-Encoding field. An unknown coding is
+// only noted: a malformed line, this or a later one, is the graver fault.
 func (h *head) transferEncoding(f field) *ParseError {
 	off := int(f.value.from)
 	switch {
@@ -80,9 +83,9 @@ func (h *head) transferEncoding(f field) *ParseError {
 	return nil
 }
 
-// validCodings reports whether v is a list of bare tokens in which chunked comes once and last,
-// if at all. Parameters are not accepted (no coding we know has any), nor is identity, which
-// RFC 7230 withdrew.
+// validCodings reports whether v is a list of bare tokens in which chunked
+// comes once and last, if at all. Parameters are not accepted (no known coding
+// has any), nor is identity, which RFC 7230 withdrew.
 func validCodings(v []byte) bool {
 	for chunked := false; ; {
 		i := 0
@@ -101,7 +104,8 @@ func validCodings(v []byte) bool {
 	}
 }
 
-// connection notes the options of a Connection field (RFC 9110 7.6.1) that we act on.
+// connection notes the options of a Connection field (RFC 9110 7.6.1) that
+// matter here.
 func (h *head) connection(value []byte) {
 	for len(value) > 0 {
 		var e []byte

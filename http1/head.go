@@ -1,12 +1,13 @@
 package http1
 
-// span is a range of the head's bytes. The zero span stands for what is absent: no part of a
+// span is a range of the head's bytes. The zero span means absent: no part of a
 // head ends at its first byte.
 type span struct{ from, to uint32 }
 
 func spanOf(from, to int) span { return span{uint32(from), uint32(to)} }
 
-// in returns the part of buf that s spans, with no room to append, or nil for the zero span.
+// in returns the part of buf that s spans, with no room to append, or nil for
+// the zero span.
 func (s span) in(buf []byte) []byte {
 	if s.to == 0 {
 		return nil
@@ -22,7 +23,7 @@ func (f field) called(buf []byte, name string) bool {
 	return int(f.name.to-f.name.from) == len(name) && equalFold(f.name.in(buf), name)
 }
 
-// flags are what the fields of a head, and its start line, have said so far.
+// flags are what is known so far from the start line of a head and its fields.
 type flags uint16
 
 const (
@@ -41,21 +42,24 @@ const (
 	ownHost       // the target names the host
 )
 
-// head is what requests and responses share: the bytes, the fields and how far parsing went.
+// head is what requests and responses share: the bytes, the fields and how far
+// parsing has come.
 type head struct {
 	buf    []byte  // up to pos; where all spans point
 	fields []field // in order
 	length uint64  // Content-Length + 1; 0 = none, so that the zero value is right
-	pos    uint32  // first byte of the first line that was not taken in
-	block  uint32  // first byte behind the start line; 0 = that is not complete yet
+	pos    uint32  // first byte of the first line that was not consumed
+	block  uint32  // first byte after the start line; 0 = that is not complete yet
 	flags  flags
-	err    *ParseError // the verdict, if it was bad; Parse repeats it
+	err    *ParseError // the first error; Parse returns it again
 }
 
-// firstFields is the number of fields a head has room for at first: what browsers send.
+// firstFields is the number of fields a head has room for at first: what
+// browsers send.
 const firstFields = 16
 
-// done ends a call of Parse: the views now go into buf, as far as it was taken in.
+// done ends a call of Parse: all spans now point into buf, as far as it was
+// consumed.
 func (h *head) done(buf []byte) (int, error) {
 	h.Rebase(buf)
 	switch {
@@ -67,21 +71,22 @@ func (h *head) done(buf []byte) (int, error) {
 	return int(h.pos), nil
 }
 
-// Rebase makes the views point into buf, which begins with a copy of the head's n bytes.
+// Rebase makes all parts point into buf, which begins with a copy of the head's
+// n bytes.
 func (h *head) Rebase(buf []byte) { h.buf = buf[:h.pos:h.pos] }
 
 // Len returns the number of fields.
 func (h *head) Len() int { return len(h.fields) }
 
-// Field returns the name, as it was sent, and the value, without white space around it, of
-// field i, 0 <= i < Len(). Both are views of the head.
+// Field returns the name, as it was sent, and the value, without white space
+// around it, of field i, 0 <= i < Len(). Both point into the head.
 func (h *head) Field(i int) (name, value []byte) {
 	f := h.fields[i]
 	return f.name.in(h.buf), f.value.in(h.buf)
 }
 
-// Get returns the value of the first field with that name, in any case, or nil when there is
-// none. An empty value is not nil. It is a view of the head.
+// Get returns the value of the first field with that name, in any case, or nil
+// if there is none. An empty value is not nil. It points into the head.
 func (h *head) Get(name string) []byte {
 	for _, f := range h.fields {
 		if f.called(h.buf, name) {
@@ -102,8 +107,8 @@ func (h *head) Count(name string) int {
 	return n
 }
 
-// Minor returns the minor version: 0 for HTTP/1.0, 1 for HTTP/1.1 and any later 1.x, which
-// RFC 9110 2.5 has us treat like the highest one that we know.
+// Minor returns the minor version: 0 for HTTP/1.0, 1 for HTTP/1.1 and any later
+// 1.x, which RFC 9110 2.5 wants treated like the highest known one.
 func (h *head) Minor() int {
 	if h.flags&oldMinor != 0 {
 		return 0
@@ -117,8 +122,9 @@ func (h *head) setMinor(digit byte) {
 	}
 }
 
-// KeepAlive reports whether the version and the Connection options leave the connection open
-// for another message (RFC 9112 9.3): close wins over keep-alive, which HTTP/1.0 needs.
+// KeepAlive reports whether the version and the Connection options keep the
+// connection open for another message (RFC 9112 9.3): close wins over
+// keep-alive, which HTTP/1.0 needs.
 func (h *head) KeepAlive() bool {
 	switch {
 	case h.flags&connClose != 0:
@@ -133,13 +139,14 @@ func (h *head) KeepAlive() bool {
 type line uint8
 
 const (
-	lineMore  line = iota // it has not arrived in full
+	lineMore  line = iota // it is not complete
 	lineField             // a field
 	lineEmpty             // the end of the head
 )
 
-// fieldLine looks at the field line at h.pos and steps over it if it is all there. It does not
-// look at a byte that the limits do not allow, so that a limit is the same at any split.
+// fieldLine looks at the field line at h.pos and steps over it if it is
+// complete. It does not look at bytes beyond the limits, so that a limit is the
+// same at any split.
 func (h *head) fieldLine(buf []byte, lim *Limits) (field, line, *ParseError) {
 	pos := int(h.pos)
 	if pos == len(buf) {
@@ -193,8 +200,8 @@ func (h *head) fieldLine(buf []byte, lim *Limits) (field, line, *ParseError) {
 	return field{name, spanOf(from, i)}, lineField, nil
 }
 
-// lineEnd looks for the CRLF where a scan has stopped: at i is a control character. It reports
-// false and no error if the LF has not arrived.
+// lineEnd looks for the CRLF where a scan has stopped: at i is a control
+// character. It reports false and no error if the LF has not arrived.
 func lineEnd(buf []byte, i int) (bool, *ParseError) {
 	switch {
 	case buf[i] != '\r':
@@ -207,7 +214,7 @@ func lineEnd(buf []byte, i int) (bool, *ParseError) {
 	return true, nil
 }
 
-// add keeps a field.
+// add appends a field.
 func (h *head) add(f field) {
 	if h.fields == nil {
 		h.fields = make([]field, 0, firstFields)
@@ -226,8 +233,8 @@ func (h *head) full(pos int, lim *Limits) *ParseError {
 	return &ParseError{Status: 431, Offset: pos, Reason: reasonHeaderLen}
 }
 
-// cut says what it means that b ended within the field line at pos: nothing yet, or that the
-// line is longer than room allows.
+// cut returns what it means that b ended within the field line at pos: nil for
+// now, or that the line is longer than room allows.
 func (h *head) cut(pos, room int, b []byte, lim *Limits) *ParseError {
 	if len(b)-pos <= room {
 		return nil
@@ -239,14 +246,16 @@ func (h *head) cut(pos, room int, b []byte, lim *Limits) *ParseError {
 	return &ParseError{Status: 431, Offset: pos + room, Reason: reason}
 }
 
-// badName is the error for the octet at i that ended the field name begun at pos.
+// badName is the error for the octet at i that ended the field name which began
+// at pos.
 func badName(b []byte, pos, i int) *ParseError {
 	switch c := b[i]; {
 	case i == pos && isSpace(c):
 		// RFC 9112 2.2 for the first line, 5.2 (obs-fold) for the others.
 		return bad(i, reasonFold)
 	case c == '\r', c == '\t', c >= ' ' && c != 0x7f:
-		// No colon, an empty name, a blank before the colon (5.1), or no token.
+		// No colon, an empty name, a blank before the colon (5.1), or not a
+		// token.
 		return bad(i, reasonName)
 	default:
 		return bad(i, controlReason(c))

@@ -2,11 +2,13 @@ package http1
 
 import "bytes"
 
-// validHost reports whether b is a non-empty host with an optional port (RFC 9110 7.2).
+// validHost reports whether b is a non-empty host with an optional port (RFC
+// 9110 7.2).
 //
-// A name is an RFC 3986 reg-name without two of its octets: a comma, which is what two Host
-// fields look like that somebody has merged, and a percent sign, which would have to be decoded
-// before two names can be compared. Neither is in any name of the DNS.
+// A name is an RFC 3986 reg-name without two of its octets: a comma, which is
+// what two merged Host fields look like, and a percent sign, which would have
+// to be decoded before two names can be compared. Neither is in any name of the
+// DNS.
 func validHost(b []byte) bool {
 	if len(b) == 0 {
 		return false
@@ -22,13 +24,14 @@ func validHost(b []byte) bool {
 	return i > 0 && validPort(b[i:])
 }
 
-// validAuthority reports whether b is a host with a port, as CONNECT needs it (RFC 9112 3.2.3).
+// validAuthority reports whether b is a host with a port, as CONNECT needs it
+// (RFC 9112 3.2.3).
 func validAuthority(b []byte) bool {
 	return validHost(b) && isDigit(b[len(b)-1]) && bytes.LastIndexByte(b, ':') > bytes.LastIndexByte(b, ']')
 }
 
-// validPort reports whether b is empty or a colon and a port of 0 to 65535. The digits may be
-// missing (RFC 3986 3.2.3).
+// validPort reports whether b is empty or a colon and a port of 0 to 65535. The
+// digits may be missing (RFC 3986 3.2.3).
 func validPort(b []byte) bool {
 	if len(b) == 0 {
 		return true
@@ -46,9 +49,9 @@ func validPort(b []byte) bool {
 	return n <= 65535
 }
 
-// validIPv6 reports whether b is an IPv6 address (RFC 3986 3.2.2): eight groups of one to four
-// hex digits, of which one "::" may stand for some, and the last two may be an IPv4 address.
-// Zones are not part of an address on the wire.
+// validIPv6 reports whether b is an IPv6 address (RFC 3986 3.2.2): eight groups
+// of one to four hex digits, of which one "::" may stand for some, and the last
+// two may be an IPv4 address. Zones are not part of an address on the wire.
 func validIPv6(b []byte) bool {
 	groups, gap := 0, false
 	if len(b) >= 2 && b[0] == ':' && b[1] == ':' {
@@ -70,7 +73,7 @@ func validIPv6(b []byte) bool {
 		if len(b) == 0 {
 			break
 		}
-		// Behind a group: a colon and another group, or a first "::".
+		// After a group: a colon and another group, or a first "::".
 		switch {
 		case b[0] != ':' || len(b) == 1:
 			return false
@@ -86,7 +89,8 @@ func validIPv6(b []byte) bool {
 	return fits(groups, gap)
 }
 
-// fits reports whether an IPv6 address may have that many groups, with or without a "::".
+// fits reports whether an IPv6 address may have that many groups, with or
+// without a "::".
 func fits(groups int, gap bool) bool {
 	if gap {
 		return groups < 8
@@ -94,7 +98,8 @@ func fits(groups int, gap bool) bool {
 	return groups == 8
 }
 
-// validIPv4 reports whether b is four decimal numbers of 0 to 255 without leading zeros.
+// validIPv4 reports whether b is four decimal numbers of 0 to 255 without
+// leading zeros.
 func validIPv4(b []byte) bool {
 	for part := 0; ; part++ {
 		n, i := 0, 0

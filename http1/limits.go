@@ -1,8 +1,9 @@
 package http1
 
-// Limits bounds a head. All sizes are bytes. A zero (or negative) field means its default, so
-// the zero value and a nil *Limits are the defaults altogether. What is at its limit exactly is
-// accepted; one more is refused, as soon as it has arrived.
+// Limits bounds a head. All sizes are bytes. A zero (or negative) field means
+// its default, so the zero value and a nil *Limits are the defaults. A head
+// exactly at a limit is accepted; one byte or field more is refused as soon as
+// it has arrived.
 type Limits struct {
 	Line   int // start line without its CRLF; default 8 KiB; beyond it 414
 	Header int // all field lines with their CRLFs, without the empty line; default 32 KiB; beyond it 431
@@ -20,7 +21,7 @@ const (
 	maxEmptyLines = 8       // before a request line (RFC 9112 2.2)
 )
 
-// DefaultLimits returns the limits that the zero value stands for.
+// DefaultLimits returns the limits that the zero value means.
 func DefaultLimits() Limits { return (*Limits)(nil).resolved() }
 
 // resolved returns the limits with the defaults filled in.

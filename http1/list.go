@@ -2,13 +2,14 @@ package http1
 
 import "iter"
 
-// This file is about fields that hold lists of tokens: Connection, Upgrade, TE, Expect, Vary,
-// Allow and the like. A sender may spread such a list over several lines, in any way it likes
-// (RFC 9110 5.3), so nothing may be concluded from the first line alone.
+// This file is about fields that hold lists of tokens: Connection, Upgrade, TE,
+// Expect, Vary, Allow and the like. A sender may spread such a list over
+// several lines, in any way it likes (RFC 9110 5.3), so the first line alone
+// decides nothing.
 
-// Elements yields the elements of the comma-separated list value (RFC 9110 5.6.1), without
-// white space around them. Empty elements are skipped. Quoted strings have no meaning here:
-// lists of tokens have none.
+// Elements yields the elements of the comma-separated list value (RFC 9110
+// 5.6.1), without white space around them. Empty elements are skipped. Quoted
+// strings are not recognized: lists of tokens have none.
 func Elements(value []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for len(value) > 0 {
@@ -20,8 +21,9 @@ func Elements(value []byte) iter.Seq[[]byte] {
 	}
 }
 
-// HasToken reports whether the comma-separated list value (RFC 9110 5.6.1) has token as an
-// element, in any case. Empty elements are skipped; an element with parameters is another one.
+// HasToken reports whether the comma-separated list value (RFC 9110 5.6.1) has
+// token as an element, in any case. Empty elements are skipped; an element with
+// parameters does not match.
 func HasToken[T string | []byte](value []byte, token T) bool {
 	for len(value) > 0 {
 		var e []byte
@@ -32,8 +34,8 @@ func HasToken[T string | []byte](value []byte, token T) bool {
 	return false
 }
 
-// cutElement splits the comma-separated list v after its first element, which it returns
-// without white space around it.
+// cutElement splits the comma-separated list v after its first element, which
+// it returns without white space around it.
 func cutElement(v []byte) (element, rest []byte) {
 	i := 0
 	for i < len(v) && v[i] != ',' {
@@ -42,8 +44,8 @@ func cutElement(v []byte) (element, rest []byte) {
 	return trimSpace(v[:i]), v[min(i+1, len(v)):]
 }
 
-// HasToken reports whether the fields with that name, in any case, have token as an element of
-// the list that all their lines make up together.
+// HasToken reports whether the fields with that name, in any case, have token
+// as an element of the list that all their lines make up together.
 func (h *head) HasToken(name, token string) bool { return hasToken(h, name, token) }
 
 func hasToken[T string | []byte](h *head, name string, token T) bool {
@@ -55,8 +57,8 @@ func hasToken[T string | []byte](h *head, name string, token T) bool {
 	return false
 }
 
-// ClassOf is the function of that name, except that a field is HopByHop too if a Connection
-// field of this head names it (RFC 9110 7.6.1).
+// ClassOf is like the function [ClassOf], except that a field is also HopByHop
+// if a Connection field of this head names it (RFC 9110 7.6.1).
 func (h *head) ClassOf(name []byte) Class {
 	c := ClassOf(name)
 	if h.flags&connOther != 0 && hasToken(h, "Connection", name) {

@@ -30,8 +30,7 @@ func makeOctets() (t [256]uint8) {
 	return t
 }
 
-// IsToken reports whether s is a token (RFC 9110 5.6.2): not empty, and of letters, digits and
-// !#$%&'*+-.^_`|~ only.
+// IsToken reports whether s is a token (RFC 9110 5.6.2): not empty, and only letters, digits and !#$%&'*+-.^_`|~.
 func IsToken(s string) bool { return isToken(s) }
 
 func isToken[S []byte | string](s S) bool {
@@ -43,7 +42,8 @@ func isToken[S []byte | string](s S) bool {
 	return len(s) > 0
 }
 
-// trimSpace cuts optional white space (SP and HTAB, RFC 9110 5.6.3) off both ends.
+// trimSpace removes optional white space (SP and HTAB, RFC 9110 5.6.3) from
+// both ends.
 func trimSpace(b []byte) []byte {
 	for len(b) > 0 && isSpace(b[0]) {
 		b = b[1:]
@@ -58,7 +58,8 @@ func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
 
-// lower maps an ASCII capital to its small letter and leaves other octets alone.
+// lower maps an ASCII capital to its small letter and returns other octets
+// unchanged.
 func lower(c byte) byte {
 	if c-'A' < 26 {
 		return c + 'a' - 'A'
@@ -66,7 +67,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// equalFold reports whether a and b are equal when the case of ASCII letters is ignored.
+// equalFold reports whether a and b are equal when the case of ASCII letters is
+// ignored.
 func equalFold[A, B []byte | string](a A, b B) bool {
 	if len(a) != len(b) {
 		return false

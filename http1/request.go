@@ -1,29 +1,30 @@
 package http1
 
-// Request is a request head: the parser of one and, after that, its parts.
+// A Request is a request head: first its parser, then its parts.
 //
-// The zero value is ready to Parse. Reset makes it ready for the next head and keeps its
-// memory. Parts are views of the bytes given to Parse or Rebase and valid as long as those.
-// A Request is not safe for concurrent use.
+// The zero value is ready to Parse. Reset makes it ready for the next head and
+// keeps its memory. Parts point into the bytes given to Parse or Rebase and are
+// valid as long as those. A Request is not safe for concurrent use.
 //
-// After an error the parts that came before it are there, for a log line.
+// After an error the parts before it are available, for a log line.
 type Request struct {
 	head
 	method, target, path, query, host span
 }
 
-// Parse looks for a whole request head at the start of buf, which holds all bytes of the head
-// so far, beginning with the empty lines that may precede it. It returns the head's length,
-// those lines included, or 0 and no error if more bytes are needed; then it is to be called
-// again with the same bytes, which may have moved, and more. lim may be nil, and must not change
-// between the calls.
+// Parse looks for a complete request head at the start of buf, which holds all
+// bytes of the head so far, beginning with the empty lines that may precede it.
+// It returns the head's length, including those lines, or 0 and no error if
+// more bytes are needed; call it again then with the same bytes, which may have
+// moved, and more. lim may be nil, and must not change between the calls.
 //
-// An error is a *ParseError. It is returned as soon as no continuation could make the head
-// valid, as far as single octets and limits go; what a line as a whole means is judged at its
-// end. The rest of the connection is then not to be read as HTTP. Until Reset, further calls
-// return what the first verdict was.
+// An error is a *ParseError. It is returned as soon as no continuation could
+// make the head valid, as far as single octets and limits go; a line as a whole
+// is judged at its end. Do not read the rest of the connection as HTTP then.
+// Until Reset, further calls return the same error.
 //
-// The cost of a call is proportional to the bytes not yet seen plus those of the last partial line.
+// The cost of a call is proportional to the bytes not yet seen plus those of
+// the last partial line.
 func (h *Request) Parse(buf []byte, lim *Limits) (n int, err error) {
 	if h.flags&complete == 0 && h.err == nil {
 		h.buf = buf
@@ -61,7 +62,7 @@ func (h *Request) parse(buf []byte, lim *Limits) *ParseError {
 	}
 }
 
-// note acts on the fields that decide about the message itself.
+// note processes the fields that concern the message itself.
 func (h *Request) note(f field) *ParseError {
 	name := f.name.in(h.buf)
 	switch len(name) {
@@ -83,8 +84,8 @@ func (h *Request) note(f field) *ParseError {
 	return nil
 }
 
-// hostField takes in a Host field (RFC 9112 3.2). It must be valid even where the target's own
-// host is what counts.
+// hostField processes a Host field (RFC 9112 3.2). It must be valid even if the
+// target's own host is the one that counts.
 func (h *Request) hostField(f field) *ParseError {
 	if h.flags&sawHost != 0 {
 		return bad(int(f.name.from), reasonTwoHosts)
@@ -99,7 +100,7 @@ func (h *Request) hostField(f field) *ParseError {
 	return nil
 }
 
-// expect takes in an Expect field (RFC 9110 10.1.1).
+// expect processes an Expect field (RFC 9110 10.1.1).
 func (h *Request) expect(value []byte) {
 	for len(value) > 0 {
 		var e []byte
@@ -113,7 +114,8 @@ func (h *Request) expect(value []byte) {
 	}
 }
 
-// end judges the head as a whole. The order is from faults of form to what we merely lack.
+// end judges the head as a whole, first its form, then what is merely not
+// supported.
 func (h *Request) end() *ParseError {
 	off := int(h.pos)
 	switch {
@@ -134,34 +136,39 @@ func (h *Request) Method() []byte { return h.method.in(h.buf) }
 // Target returns the request target as it was sent.
 func (h *Request) Target() []byte { return h.target.in(h.buf) }
 
-// Path returns the target's path, still percent-encoded and without the query: at least "/"
-// for the origin and absolute forms, "*" for the asterisk form, nil for the authority form.
+// Path returns the target's path, still percent-encoded and without the query:
+// at least "/" for the origin and absolute forms, "*" for the asterisk form,
+// nil for the authority form.
 func (h *Request) Path() []byte { return h.path.in(h.buf) }
 
-// RawQuery returns what follows the target's first question mark, or nil when it has none.
+// RawQuery returns what follows the target's first question mark, or nil if
+// there is none.
 func (h *Request) RawQuery() []byte { return h.query.in(h.buf) }
 
-// Host returns the host, with the port if one was given: the target's in absolute and authority
-// form, else the Host field's (RFC 9112 3.3). It is nil only for HTTP/1.0. It is as it was
-// sent: compare it in any case.
+// Host returns the host, with the port if one was given: the target's in
+// absolute and authority form, else the Host field's (RFC 9112 3.3). It is nil
+// only for HTTP/1.0. It is returned as it was sent: compare it without regard
+// to case.
 func (h *Request) Host() []byte { return h.host.in(h.buf) }
 
-// ContentLength returns the body's length by its field, or -1 when there is no such field.
-// Without it and without Chunked there is no body (RFC 9112 6.3).
+// ContentLength returns the body's length by its field, or -1 if there is no
+// such field. Without it and without Chunked there is no body (RFC 9112 6.3).
 func (h *Request) ContentLength() int64 { return int64(h.length) - 1 }
 
 // Chunked reports whether the body is in chunked transfer coding.
 func (h *Request) Chunked() bool { return h.flags&sawCoding != 0 }
 
-// ExpectContinue reports whether the client waits for a 100 (Continue) before it sends its
-// body. It never does in HTTP/1.0, or without a body (RFC 9110 10.1.1).
+// ExpectContinue reports whether the client waits for a 100 (Continue) before
+// it sends its body. It is false in HTTP/1.0, and without a body (RFC 9110
+// 10.1.1).
 func (h *Request) ExpectContinue() bool {
 	return h.flags&(sawExpect|oldMinor) == sawExpect && (h.Chunked() || h.ContentLength() > 0)
 }
 
-// Upgrades reports whether the client asks to go on in another protocol (RFC 9110 7.8): there
-// are Upgrade fields, and Connection has the upgrade option. HTTP/1.0 has no upgrades. Whether
-// the client names a certain protocol, HasToken("Upgrade", ...) reports.
+// Upgrades reports whether the client asks to switch to another protocol (RFC
+// 9110 7.8): there are Upgrade fields, and Connection has the upgrade option.
+// HTTP/1.0 has no upgrades. HasToken("Upgrade", ...) reports whether the client
+// names a certain protocol.
 func (h *Request) Upgrades() bool {
 	return h.flags&(connUpgrade|sawUpgrade|oldMinor) == connUpgrade|sawUpgrade
 }

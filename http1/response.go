@@ -1,18 +1,19 @@
 package http1
 
-// Response is a response head, as a client reads it: the parser of one and, after that, its
-// parts. It is used like a [Request].
+// A Response is a response head, as a client reads it: first its parser, then
+// its parts. It is used like a [Request].
 //
-// A 1xx head (RFC 9110 15.2) is a head like any other: after it, Reset and parse the next.
+// A 1xx head (RFC 9110 15.2) is a head like any other: after it, Reset and
+// parse the next.
 type Response struct {
 	head
 	reason span
 	status uint16
 }
 
-// Parse looks for a whole response head at the start of buf. Its contract is that of
-// [Request.Parse], except that no empty lines may come first and that every error has status
-// 502, which is what a gateway answers.
+// Parse looks for a complete response head at the start of buf. Its contract is
+// that of [Request.Parse], except that no empty lines may come first and that
+// every error has status 502, with which a gateway responds.
 func (h *Response) Parse(buf []byte, lim *Limits) (n int, err error) {
 	if h.flags&complete == 0 && h.err == nil {
 		h.buf = buf
@@ -52,8 +53,9 @@ func (h *Response) parse(buf []byte, lim *Limits) *ParseError {
 	}
 }
 
-// statusLine looks at the status line (RFC 9112 4) and, if it is all there, takes it in and
-// sets h.block. The space before an empty reason may be missing: many servers leave it out.
+// statusLine looks at the status line (RFC 9112 4) and, if it is complete,
+// consumes it and sets h.block. The space before an empty reason may be
+// missing: many servers omit it.
 func (h *Response) statusLine(buf []byte, limit int) *ParseError {
 	b := buf[:min(len(buf), limit+1)]
 	i, err := version(b, 0)
@@ -115,7 +117,7 @@ func (h *Response) end() *ParseError {
 // Status returns the status code, 100 to 999.
 func (h *Response) Status() int { return int(h.status) }
 
-// Reason returns the reason phrase, which may be empty and means nothing.
+// Reason returns the reason phrase, which may be empty and has no meaning.
 func (h *Response) Reason() []byte { return h.reason.in(h.buf) }
 
 // BodyKind is how a response's body ends.
@@ -132,9 +134,10 @@ func (k BodyKind) String() string {
 	return [...]string{"none", "length", "chunked", "until close"}[k]
 }
 
-// Body returns how the body of the response to a request with that method ends, and its length
-// if that is BodyLength, else 0 (RFC 9112 6.3). What follows the head of a 101, or of a 2xx to
-// CONNECT, is no body but another protocol: BodyNone.
+// Body returns how the body of the response to a request with that method ends,
+// and its length if that is BodyLength, else 0 (RFC 9112 6.3). What follows the
+// head of a 101, or of a 2xx to CONNECT, is not a body but another protocol:
+// [BodyNone].
 func (h *Response) Body(method string) (kind BodyKind, length int64) {
 	switch {
 	case method == "HEAD" || h.noContent() || h.status == 304:
@@ -149,12 +152,14 @@ func (h *Response) Body(method string) (kind BodyKind, length int64) {
 	return BodyUntilClose, 0
 }
 
-// noContent reports whether the status has no body whatever the method and the fields.
+// noContent reports whether the status has no body, whatever the method and the
+// fields.
 func (h *Response) noContent() bool { return h.status < 200 || h.status == 204 }
 
-// KeepAlive reports whether the version and the Connection options leave the connection open
-// for another request (RFC 9112 9.3); a body that ends with the connection does not, whatever
-// they say. It is false for a 1xx or 204 that claims to have a body: nobody can tell if one follows.
+// KeepAlive reports whether the version and the Connection options keep the
+// connection open for another request (RFC 9112 9.3). It is false if the body
+// ends with the connection, and for a 1xx or 204 that claims to have a body:
+// whether one follows cannot be known.
 func (h *Response) KeepAlive() bool {
 	if h.noContent() && (h.flags&sawCoding != 0 || h.length > 1) {
 		return false

@@ -2,11 +2,12 @@ package http1
 
 import "encoding/binary"
 
-// requestLine looks at the empty lines and the request line at h.pos (RFC 9112 3) and, if it is
-// all there, takes it in and sets h.block.
+// requestLine looks at the empty lines and the request line at h.pos (RFC 9112
+// 3) and, if it is complete, consumes it and sets h.block.
 //
-// The method must not contain lower-case letters. They are legal in a token, but no method has
-// any, methods are compared exactly, and "get" is never to pass a filter written for "GET".
+// The method must not contain lower-case letters. They are legal in a token,
+// but no method has any, methods are compared exactly, and "get" must never
+// pass a filter written for "GET".
 func (h *Request) requestLine(buf []byte, limit int) *ParseError {
 	if ok, err := h.emptyLines(buf); !ok {
 		return err
@@ -66,8 +67,9 @@ func (h *Request) requestLine(buf []byte, limit int) *ParseError {
 	return nil
 }
 
-// emptyLines steps over the empty lines before the request line (RFC 9112 2.2), which some
-// clients send behind a body. It reports false and no error if the last of them is not all there.
+// emptyLines steps over the empty lines before the request line (RFC 9112 2.2),
+// which some clients send after a body. It reports false and no error if the
+// last of them is not complete.
 func (h *Request) emptyLines(buf []byte) (bool, *ParseError) {
 	for int(h.pos) < len(buf) && buf[h.pos] == '\r' {
 		if h.pos == 2*maxEmptyLines {
@@ -81,8 +83,8 @@ func (h *Request) emptyLines(buf []byte) (bool, *ParseError) {
 	return true, nil
 }
 
-// tooLong says what it means that b ended within the start line: nothing yet, or that the line
-// is longer than the limit.
+// tooLong returns what it means that b ended within the start line: nil for
+// now, or that the line is longer than the limit.
 func tooLong(start, limit int, b []byte) *ParseError {
 	if len(b)-start <= limit {
 		return nil
@@ -100,8 +102,8 @@ func badMethod(b []byte, i int) *ParseError {
 	}
 }
 
-// scanTarget returns the end of the request target that begins at start, where a space is or b
-// ends, and the place of its first question mark, or 0.
+// scanTarget returns the end of the request target that begins at start, where
+// a space is or b ends, and the index of its first question mark, or 0.
 func scanTarget(b []byte, start int) (end, query int, err *ParseError) {
 	i := start
 	for {
@@ -120,7 +122,7 @@ func scanTarget(b []byte, start int) (end, query int, err *ParseError) {
 			}
 		case '%':
 			if query != 0 {
-				break // a query is opaque: what an escape in it means is the application's
+				break // a query is opaque: what an escape in it means is up to the application
 			}
 			for _, x := range b[i+1 : min(i+3, len(b))] {
 				if octets[x]&hexDigit == 0 {
@@ -128,7 +130,7 @@ func scanTarget(b []byte, start int) (end, query int, err *ParseError) {
 				}
 			}
 		case '\\':
-			// Browsers make it a slash in a path, and leave it in a query.
+			// Browsers make it a slash in a path, and keep it in a query.
 			if query == 0 {
 				return i, 0, bad(i, reasonBackslash)
 			}
@@ -140,7 +142,8 @@ func scanTarget(b []byte, start int) (end, query int, err *ParseError) {
 	}
 }
 
-// badTarget is the error for the octet at i that has no place in a request target.
+// badTarget is the error for the octet at i that is not allowed in a request
+// target.
 func badTarget(b []byte, i int) *ParseError {
 	switch c := b[i]; {
 	case c == '#':
@@ -157,8 +160,8 @@ func badTarget(b []byte, i int) *ParseError {
 // http11 is "HTTP/1.1" in one word.
 const http11 = '1'<<56 | '.'<<48 | '1'<<40 | '/'<<32 | 'P'<<24 | 'T'<<16 | 'T'<<8 | 'H'
 
-// version returns the end of the version (RFC 9112 2.3) that begins at i, or len(b) if b ends
-// with or within it.
+// version returns the end of the version (RFC 9112 2.3) that begins at i, or
+// len(b) if b ends with or within it.
 func version(b []byte, i int) (int, *ParseError) {
 	const layout = "HTTP/d.d"
 	if i+len(layout) <= len(b) && binary.LittleEndian.Uint64(b[i:]) == http11 {
@@ -172,8 +175,9 @@ func version(b []byte, i int) (int, *ParseError) {
 	return i, nil
 }
 
-// form takes the target apart by its form (RFC 9112 3.2). query is the place of its first
-// question mark, or 0. It returns the reason if the form is none, or is not for the method.
+// form splits the target by its form (RFC 9112 3.2). query is the index of its
+// first question mark, or 0. It returns a reason if the target has no valid
+// form, or one that the method does not allow.
 func (h *Request) form(query int) (reason string) {
 	from, to := int(h.target.from), int(h.target.to)
 	method := h.method.in(h.buf)
@@ -204,8 +208,8 @@ func (h *Request) form(query int) (reason string) {
 	return h.absolute(from, end)
 }
 
-// absolute takes apart a target in absolute form: buf[from:end], a URL without its query.
-// Its scheme is http, or https from a proxy that ended TLS.
+// absolute splits a target in absolute form: buf[from:end], a URL without its
+// query. Its scheme is http, or https from a proxy that ended TLS.
 func (h *Request) absolute(from, end int) (reason string) {
 	host := from
 	for _, scheme := range [...]string{"http://", "https://"} {
@@ -227,7 +231,8 @@ func (h *Request) absolute(from, end int) (reason string) {
 	h.host = spanOf(host, slash)
 	h.path = spanOf(slash, end)
 	if slash == end {
-		// An empty path is "/" (RFC 9110 4.2.3), and the byte before the authority is one.
+		// An empty path is "/" (RFC 9110 4.2.3), and the byte before the
+		// authority is one.
 		h.path = spanOf(host-1, host)
 	}
 	return ""

@@ -3,17 +3,16 @@ package plugin
 // Item is one sink's part of a batch.
 type Item struct {
 	Sink Sink
-	Data []byte // the caller's again when SendBatch returns
-	Err  error  // what came of it: see TrySend
+	Data []byte // the caller may reuse it when SendBatch returns
+	Err  error  // the result: see [Sink].TrySend
 }
 
 // SendBatch sends one chunk to each of many sinks, as a decode step of a
 // language model produces them: a TrySend for each item, but written by the
 // event loops, each of which is woken once and writes once to a connection,
 // however many items there are. (A batch of one is a TrySend.) It never waits,
-// and sets the Err of each item.
-// Any goroutine; chunks that one goroutine sends to a sink, in batches or not,
-// arrive in its order.
+// and sets the Err of each item. SendBatch is safe for concurrent use; chunks
+// that one goroutine sends to a sink, in batches or not, arrive in its order.
 func SendBatch(items []Item) {
 	if len(items) == 0 {
 		return
@@ -27,6 +26,6 @@ func SendBatch(items []Item) {
 	}
 }
 
-// batcher is a server's sink that knows how to send a whole batch, sinks of
-// other servers and fakes among it.
+// batcher is a server's sink that can send a whole batch, including sinks of
+// other servers and fakes.
 type batcher interface{ SendBatch(items []Item) }

@@ -10,13 +10,16 @@ import (
 	"sync"
 )
 
-// Register makes a handler available under name. Call it from an init function. It panics, naming the place of the
-// call, for a name that is malformed and for a handler that is incomplete; for a name that is taken, naming the place
-// of the first registration too.
+// Register makes a handler available under name. Call it from an init function.
+// It panics if the name is malformed or taken, or if the handler is incomplete;
+// the message names the place of the call, and of the first registration if the
+// name is taken.
 //
-// A name is one or more segments between slashes, usually the package's and the handler's: "myllm/generate". A segment
-// is of ASCII letters, digits, "-", "_" and ".", and begins and ends with a letter or digit. Case counts. The
-// whole is at most 128 bytes: names appear in configuration, listings and metrics.
+// A name is one or more segments between slashes, usually the package's and the
+// handler's: "myllm/generate". A segment consists of ASCII letters, digits,
+// "-", "_" and ".", and begins and ends with a letter or digit. Names are
+// case-sensitive and have at most 128 bytes: they appear in configuration,
+// listings and metrics.
 //
 //	name    = segment *( "/" segment )
 //	segment = alnum [ *( alnum / "-" / "_" / "." ) alnum ]
@@ -26,22 +29,24 @@ func Register(name string, h Handler) {
 	}
 }
 
-// Named is a handler and the name that it is to have.
+// Named is a handler and its name, for [RegisterAll].
 type Named struct {
 	Name    string
 	Handler Handler
 }
 
-// RegisterAll is Register for handlers that the program finds while it runs, such as those of a shared library. place
-// says where they are from, for the message if one of their names is wanted again. It registers all of them or, with
-// an error for what Register panics about, none. Any goroutine may call it.
+// RegisterAll is [Register] for handlers that the program finds while it runs,
+// such as those of a shared library. place names their origin, for the message
+// if one of their names is registered again. It registers all of them or, with
+// an error for what Register panics about, none. It is safe for concurrent use.
 func RegisterAll(place string, list []Named) error { return handlers.register(place, list...) }
 
-// Lookup returns the handler of that name, with its Limit filled in; ok is false if there is none. Any goroutine may
-// call it.
+// Lookup returns the handler of that name, with its Limit filled in; ok is
+// false if there is none. It is safe for concurrent use.
 func Lookup(name string) (h Handler, ok bool) { return handlers.lookup(name) }
 
-// Names returns the names of all handlers, sorted. The slice is the caller's. Any goroutine may call it.
+// Names returns the names of all handlers, sorted. The caller may modify the
+// slice. It is safe for concurrent use.
 func Names() []string { return handlers.names() }
 
 // handlers holds what was registered in this process.
@@ -58,7 +63,7 @@ type entry struct {
 	place   string // "file:line" of the registration
 }
 
-// register takes all of the list or nothing.
+// register adds all of the list or nothing.
 func (r *registry) register(place string, list ...Named) error {
 	for _, n := range list {
 		if err := check(n); err != nil {

@@ -14,40 +14,44 @@ const (
 	DefaultMaxEvent = 8 << 20
 )
 
-// ErrTruncated is a stream that ended within an event: what came of it is not dispatched.
+// ErrTruncated means that a stream ended within an event: that event is not
+// dispatched.
 var ErrTruncated = errors.New("sse: stream ended within an event")
 
-// TooLongError is a line or an event over the Decoder's limit. The stream cannot be read further.
+// TooLongError reports a line or an event over the [Decoder]'s limit. The
+// stream cannot be read further.
 type TooLongError struct {
 	What  string // "line" or "event"
 	Limit int    // bytes
 }
 
-// Error names what was too long, and the limit.
+// Error returns what was too long, and the limit.
 func (e *TooLongError) Error() string {
 	return "sse: " + e.What + " over the limit of " + strconv.Itoa(e.Limit) + " bytes"
 }
 
-// Message is a decoded event. Its bytes are views into the Decoder, valid until its next method call.
+// A Message is a decoded event. Its bytes belong to the [Decoder] and are valid
+// until its next method call.
 type Message struct {
-	ID    []byte        // of this event; nil = it has none; empty = it clears the last event id
+	ID    []byte        // of this event; nil = none; empty = it clears the last event id
 	Name  []byte        // the event's type; empty = "message"
 	Data  []byte        // the data lines, joined by LF; never nil
 	Retry time.Duration // as in Event: 0 = none, RetryNow = `retry: 0`
 }
 
-// Decoder takes events out of a stream that arrives in pieces cut anywhere. The zero value is ready; the
-// exported fields are set before the first Next. Lines end in LF, CR or CRLF, mixed as they may be; one
-// byte order mark at the start, comments, unknown fields, ids with NUL and retries that are not all digits
-// are skipped. It buffers one event and no more than that, and keeps the buffers for the next.
-// A Decoder is used by one goroutine at a time.
+// A Decoder reads events from a stream that arrives in pieces cut anywhere. The
+// zero value is ready to use; set the exported fields before the first call of
+// Next. Lines end in LF, CR or CRLF, in any mixture; one byte order mark at the
+// start, comments, unknown fields, ids with NUL and retries that are not all
+// digits are skipped. It buffers at most one event, and keeps the buffers for
+// the next. A Decoder is not safe for concurrent use.
 type Decoder struct {
 	MaxLine  int // bytes of one line, comments too; 0 = DefaultMaxLine; breach: *TooLongError
 	MaxEvent int // bytes of the data of one event; 0 = DefaultMaxEvent; breach: *TooLongError
 
-	begun  bool   // the first line is over
+	begun  bool   // the first line has ended
 	skipLF bool   // the last line ended in CR at the end of a piece: an LF belongs to it
-	line   []byte // a line, as far as it came with earlier calls
+	line   []byte // a line, as far as earlier calls had it
 	err    error
 
 	// The event being read.
@@ -60,18 +64,19 @@ type Decoder struct {
 	name       []byte
 	wait       time.Duration
 
-	// The stream's, outliving the event.
+	// The stream's; they outlive the event.
 	lastID []byte
 	retry  time.Duration
 	msg    Message
 }
 
-// Next consumes the first n bytes of src, up to the end of the first event in it that a client would
-// dispatch, and returns that event. Call it again with src[n:]. A nil message means that all of src is
-// consumed and more is needed. An error is a *TooLongError and is repeated by every later call.
+// Next consumes the first n bytes of src, up to the end of the first event in
+// it that a client would dispatch, and returns that event. Call it again with
+// src[n:]. A nil message means that all of src is consumed and more is needed.
+// An error is a *[TooLongError], and every later call returns it again.
 //
-// An event that ends in CR is complete there; an LF that follows is the other half of a CRLF and counts
-// with the bytes after.
+// An event that ends in CR is complete there; an LF that follows is the other
+// half of a CRLF and counts with the bytes after.
 func (d *Decoder) Next(src []byte) (m *Message, n int, err error) {
 	if d.err != nil {
 		return nil, 0, d.err
@@ -103,8 +108,9 @@ func (d *Decoder) Next(src []byte) (m *Message, n int, err error) {
 	return nil, n, nil
 }
 
-// Close tells how the stream ended, at the end of its bytes: ErrTruncated within an event or a line, the
-// error of Next if there was one, else nil. Comments, and a retry, are whole without a blank line.
+// Close returns how the stream ended, at the end of its bytes: [ErrTruncated]
+// within an event or a line, the error of Next if there was one, else nil.
+// Comments, and a retry, are complete without a blank line.
 func (d *Decoder) Close() error {
 	switch {
 	case d.err != nil:
@@ -117,16 +123,16 @@ func (d *Decoder) Close() error {
 	return nil
 }
 
-// LastEventID is the id to send as Last-Event-ID when the stream is opened again: that of the last event
-// with an id, whether or not it had data.
+// LastEventID is the id to send as Last-Event-ID when the stream is opened
+// again: that of the last event with an id, whether or not it had data.
 func (d *Decoder) LastEventID() string { return string(d.lastID) }
 
-// Retry is the wait before the stream is opened again, as the stream asked for last; 0 = it never did,
-// RetryNow = at once.
+// Retry is the wait before the stream is opened again, as the stream last set
+// it; 0 = it never did, [RetryNow] = at once.
 func (d *Decoder) Retry() time.Duration { return d.retry }
 
-// Reset makes d ready for another stream, its last event id and retry forgotten. Limits stay, and so do
-// buffers that are not large.
+// Reset makes d ready for another stream and forgets the last event id and
+// retry. It keeps limits, and buffers that are not large.
 func (d *Decoder) Reset() {
 	*d = Decoder{
 		MaxLine: d.MaxLine, MaxEvent: d.MaxEvent,
@@ -134,7 +140,8 @@ func (d *Decoder) Reset() {
 	}
 }
 
-// reuse empties b for another stream, or drops it where keeping it would pin too much memory.
+// reuse empties b for another stream, or drops it if keeping it would pin too
+// much memory.
 func reuse(b []byte) []byte {
 	const most = 64 << 10
 	if cap(b) > most {
@@ -152,7 +159,7 @@ func (d *Decoder) hold(piece []byte) error {
 	return nil
 }
 
-// take works on the line that ends with end, what came of it before being in d.line.
+// take processes the line that ends with end; its earlier part is in d.line.
 func (d *Decoder) take(end []byte) (*Message, error) {
 	line := end
 	if len(d.line) > 0 {
@@ -174,7 +181,7 @@ func (d *Decoder) take(end []byte) (*Message, error) {
 	return nil, d.field(line)
 }
 
-// field works on a line that is not blank.
+// field processes a line that is not blank.
 func (d *Decoder) field(line []byte) error {
 	name, value := cutField(line)
 	switch string(name) {
@@ -208,7 +215,8 @@ func (d *Decoder) addData(value []byte) error {
 	return nil
 }
 
-// dispatch ends the event. Without data there is nothing to hand out, but its id counts.
+// dispatch ends the event. Without data there is nothing to return, but its id
+// counts.
 func (d *Decoder) dispatch() *Message {
 	if d.hasID {
 		d.lastID = append(d.lastID[:0], d.id...)
@@ -230,8 +238,8 @@ func (d *Decoder) clear() {
 	d.data, d.id, d.name, d.wait = d.data[:0], d.id[:0], d.name[:0], 0
 }
 
-// parseRetry reads a retry of ASCII digits, in milliseconds; 0 = it is not one. One that no Duration can
-// hold is the longest that can.
+// parseRetry reads a retry of ASCII digits, in milliseconds; 0 = it is not one.
+// A retry beyond the longest Duration becomes that.
 func parseRetry(value []byte) time.Duration {
 	const most = int64(math.MaxInt64 / time.Millisecond)
 	ms := int64(0)

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// AppendEvent appends e with the blank line that dispatches it. Its fields come in the order comment,
-// event, id, retry, data. An event without anything in it appends nothing. If e is refused (ErrName,
-// ErrID, ErrRetry), dst is returned as it was. e.Data must not overlap dst's spare capacity.
+// AppendEvent appends e with the blank line that dispatches it. Its fields come
+// in the order comment, event, id, retry, data. An empty event appends nothing.
+// If e is refused ([ErrName], [ErrID], [ErrRetry]), dst is returned unchanged.
+// e.Data must not overlap dst's spare capacity.
 func AppendEvent(dst []byte, e *Event) ([]byte, error) {
 	switch {
 	case !oneLine(e.Name):
@@ -42,14 +43,15 @@ func AppendEvent(dst []byte, e *Event) ([]byte, error) {
 	return append(dst, '\n'), nil
 }
 
-// AppendComment appends a block of comment lines, one for each line of text, which clients skip: the
-// keep-alive between two events. An empty text gives one empty comment line.
+// AppendComment appends a block of comment lines, one for each line of text,
+// which clients skip: a keep-alive between two events. An empty text gives one
+// empty comment line.
 func AppendComment(dst []byte, text string) []byte {
 	return append(appendCommentLines(dst, text), '\n')
 }
 
-// oneLine reports whether s can be the value of a field: what breaks a line would start a field of the
-// attacker's choice, and clients ignore an id with NUL.
+// oneLine reports whether s can be the value of a field: a line break would
+// start a field of the attacker's choice, and clients ignore an id with NUL.
 func oneLine(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c == '\n' || c == '\r' || c == 0 {
@@ -65,7 +67,8 @@ func appendField(dst []byte, name, value string) []byte {
 	return append(dst, '\n')
 }
 
-// appendData writes the space after the colon always: a client drops one, and data may begin with its own.
+// appendData always writes the space after the colon: a client drops one, and
+// data may begin with its own.
 func appendData(dst, data []byte) []byte {
 	for {
 		end := lineEnd(data)

@@ -4,8 +4,9 @@ import "bytes"
 
 // lineEnd is the index of the first CR or LF in p, or -1.
 //
-// It looks for each with its own memchr, in windows that grow: one pass over all of p would cost
-// O(len(p)) per line where one of the two bytes is rare, and the peer chooses which.
+// It looks for each with its own memchr, in windows that grow: one pass over
+// all of p would cost O(len(p)) per line if one of the two bytes is rare, and
+// the peer chooses which.
 func lineEnd(p []byte) int {
 	if len(p) > 0 && (p[0] == '\n' || p[0] == '\r') { // a blank line: every other one in most streams
 		return 0
@@ -28,7 +29,8 @@ func lineEnd(p []byte) int {
 	return -1
 }
 
-// lineBreak is the length of the line break that p begins with: 2 for CRLF, else 1.
+// lineBreak is the length of the line break that p begins with: 2 for CRLF,
+// else 1.
 func lineBreak[T string | []byte](p T) int {
 	if p[0] == '\r' && len(p) > 1 && p[1] == '\n' {
 		return 2
@@ -36,7 +38,7 @@ func lineBreak[T string | []byte](p T) int {
 	return 1
 }
 
-// bom may open a stream, once.
+// bom may begin a stream, once.
 const bom = "\xef\xbb\xbf"
 
 // withoutBOM drops a byte order mark from the stream's first line.
@@ -47,8 +49,9 @@ func withoutBOM(line []byte) []byte {
 	return line
 }
 
-// cutField takes a line apart at its first colon and drops one space after it. A line without a colon is
-// a field with an empty value; a comment is a field with an empty name.
+// cutField splits a line at its first colon and drops one space after it. A
+// line without a colon is a field with an empty value; a comment is a field
+// with an empty name.
 func cutField(line []byte) (name, value []byte) {
 	colon := bytes.IndexByte(line, ':')
 	if colon < 0 {

@@ -5,10 +5,10 @@ import (
 	"iter"
 )
 
-// readSize is the size of the buffer that Read hands to its reader.
+// readSize is the size of the buffer that Read reads into.
 const readSize = 8 << 10
 
-// Read reads the events of r with a zero Decoder: see Decoder.Read.
+// Read reads the events of r with a zero [Decoder]: see [Decoder.Read].
 //
 //	for ev, err := range sse.Read(resp.Body) {
 //		if err != nil {
@@ -18,13 +18,16 @@ const readSize = 8 << 10
 //	}
 func Read(r io.Reader) iter.Seq2[*Event, error] { return new(Decoder).Read(r) }
 
-// Read resets d and reads the events of r, on the caller's goroutine, as the loop asks for them. An event
-// is the caller's to keep; its ID is the stream's last event id as of that event, as a browser has it.
+// Read resets d and reads the events of r, on the caller's goroutine, as they
+// are ranged over. The caller may keep an event; its ID is the stream's last
+// event id as of that event, as in a browser.
 //
-// The sequence ends in one of three ways. At io.EOF between two events it just ends. At any other error it
-// yields that once, with a nil event, and ends: the reader's own, a *TooLongError, or ErrTruncated for an
-// io.EOF within an event. If the loop is left early, what was read ahead is lost. r is never closed.
-// Afterwards, LastEventID and Retry tell how to go on. The sequence can be ranged over once.
+// The sequence ends in one of three ways. At io.EOF between two events it just
+// ends. At any other error it yields that once, with a nil event, and ends: the
+// reader's own, a *[TooLongError], or [ErrTruncated] for an io.EOF within an
+// event. If the loop breaks early, what was read ahead is lost. r is never
+// closed. Afterwards, LastEventID and Retry return how to reconnect. The
+// sequence can be ranged over once.
 func (d *Decoder) Read(r io.Reader) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		d.Reset()
@@ -49,14 +52,15 @@ func (d *Decoder) Read(r io.Reader) iter.Seq2[*Event, error] {
 	}
 }
 
-// reader yields what a Decoder finds. Streams repeat a few names and ids: it copies one only when it changes.
+// reader yields what a Decoder finds. Streams repeat a few names and ids: it
+// copies one only when it changes.
 type reader struct {
 	d        *Decoder
 	yield    func(*Event, error) bool
 	name, id string
 }
 
-// events yields the events that end in piece; false = the sequence is over.
+// events yields the events that end in piece; false = the sequence has ended.
 func (r *reader) events(piece []byte) bool {
 	for {
 		m, n, err := r.d.Next(piece)
@@ -86,8 +90,8 @@ type source struct {
 	buf []byte
 }
 
-// next returns the next piece, valid until the next call, and the error that came with it. A reader that
-// keeps returning nothing is not asked forever.
+// next returns the next piece, valid until the next call, and the error that
+// came with it. A reader that keeps returning nothing is not read forever.
 func (s *source) next() ([]byte, error) {
 	const patience = 100
 	for range patience {

@@ -14,10 +14,11 @@ import (
 	"weir/plugin"
 )
 
-// The functions of weir_host, by way of bridge.c, which has looked at pointers and lengths. Each runs on whatever
-// thread C called from; weir_plugin.h says what each does.
+// The functions of weir_host, called through bridge.c, which has checked
+// pointers and lengths. Each runs on the thread that C called from;
+// weir_plugin.h documents them.
 
-// calls has the calls of all libraries: C gives nothing but the handle.
+// calls has the calls of all libraries: C passes only the handle.
 var calls table
 
 //export weirSend
@@ -47,7 +48,8 @@ func weirFlush(h C.weir_call) C.int32_t {
 	return stream(calls.lock(uint64(h)), plugin.Sink.Flush)
 }
 
-// stream does something with the sink of a slot, which is locked, or nil. It unlocks it first: what is done may wait.
+// stream calls do with the sink of a slot, which is locked, or nil. It unlocks
+// the slot first, because do may wait.
 func stream(s *slot, do func(plugin.Sink) error) C.int32_t {
 	sink, fault := openSink(s)
 	if fault != C.WEIR_OK {
@@ -56,7 +58,8 @@ func stream(s *slot, do func(plugin.Sink) error) C.int32_t {
 	return result(sink, do(sink))
 }
 
-// openSink returns the sink of a slot, which is locked, or nil, and unlocks it; or why there is none to send to.
+// openSink returns the sink of a slot, which is locked, or nil, and unlocks it;
+// or the code for why there is none to send to.
 func openSink(s *slot) (plugin.Sink, C.int32_t) {
 	if s == nil {
 		return nil, C.WEIR_EHANDLE
@@ -71,7 +74,8 @@ func openSink(s *slot) (plugin.Sink, C.int32_t) {
 	return s.sink, C.WEIR_OK
 }
 
-// A batch is what is lent to plugin.SendBatch, and where each item's result goes.
+// A batch is what is passed to [plugin.SendBatch], and where each item's result
+// goes.
 type batch struct {
 	items   []plugin.Item
 	results []*C.weir_item
@@ -108,7 +112,7 @@ func (b *batch) add(c *C.weir_item) {
 	}
 }
 
-// result says in C why a sink refused.
+// result returns C's code for why a sink refused.
 func result(sink plugin.Sink, err error) C.int32_t {
 	switch {
 	case err == nil:
@@ -119,7 +123,7 @@ func result(sink plugin.Sink, err error) C.int32_t {
 		return C.WEIR_ECLOSED
 	case sink.Cause() != nil:
 		return C.WEIR_EGONE
-	case isDone(sink.Done()): // it has ended well since
+	case isDone(sink.Done()): // it has ended since, complete
 		return C.WEIR_ECLOSED
 	}
 	return C.WEIR_EFAILED
@@ -137,7 +141,7 @@ func isDone(done <-chan struct{}) bool {
 //export weirClose
 func weirClose(h C.weir_call) C.int32_t { return end(calls.lock(uint64(h)), plugin.Sink.Close) }
 
-// maxReason is as much of an abort's reason as is kept, in bytes.
+// maxReason is how much of an abort's reason is kept, in bytes.
 const maxReason = 1024
 
 //export weirAbort
@@ -160,7 +164,8 @@ func weirAbort(h C.weir_call, reason *C.char, n C.size_t) C.int32_t {
 
 var errAborted = errors.New("cabi: aborted by the plugin")
 
-// end ends the stream of a slot, which is locked, or nil, and the handle if the handler has returned.
+// end ends the stream of a slot, which is locked, or nil, and the handle if the
+// handler has returned.
 func end(s *slot, do func(plugin.Sink) error) C.int32_t {
 	if s == nil {
 		return C.WEIR_EHANDLE
@@ -197,7 +202,7 @@ func weirDetach(h C.weir_call) C.int32_t {
 		return C.WEIR_ECLOSED
 	case !s.detached:
 		s.detached = true
-		s.sink.Detach() // with the slot locked: the handler cannot have returned until it is done
+		s.sink.Detach() // with the slot locked: the handler cannot return before
 	}
 	return C.WEIR_OK
 }
@@ -257,7 +262,8 @@ func weirHeader(h C.weir_call, name *C.char, n C.size_t, out *C.weir_view) C.int
 	return lookUp(h, name, n, out, plugin.Call.Header)
 }
 
-// lookUp lends C a string of the call: it stays where it is until the handler returns.
+// lookUp gives C a string of the call, which is pinned until the handler
+// returns.
 func lookUp(h C.weir_call, name *C.char, n C.size_t, out *C.weir_view, find func(plugin.Call, string) string) C.int32_t {
 	s := calls.lock(uint64(h))
 	if s == nil {
@@ -275,8 +281,9 @@ func lookUp(h C.weir_call, name *C.char, n C.size_t, out *C.weir_view, find func
 	return C.WEIR_OK
 }
 
-// view is C's bytes, without a copy, for as long as C's call lasts.
+// view returns C's bytes without copying them; they are valid for as long as
+// C's call lasts.
 func view(p *C.char, n C.size_t) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(n)) }
 
-// text is a copy of C's bytes.
+// text returns a copy of C's bytes.
 func text(p *C.char, n C.size_t) string { return string(view(p, n)) }

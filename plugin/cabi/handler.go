@@ -13,13 +13,13 @@ import (
 	"weir/plugin"
 )
 
-// A handler is one of a library's.
+// A handler is a native handler of a library.
 type handler struct {
 	name string
-	c    *C.weir_plugin_handler // the plugin's, for good
+	c    *C.weir_plugin_handler // the plugin's, never freed
 }
 
-// registration is the handler as the registry has it.
+// registration returns the handler as it is registered.
 func (h *handler) registration() plugin.Handler {
 	r := plugin.Handler{Limit: int(h.c.limit)}
 	if h.c.doc != nil {
@@ -34,8 +34,8 @@ func (h *handler) registration() plugin.Handler {
 	return r
 }
 
-// serve runs the handler for one call. A panic can come from the server's side of a callback only; the handle is over
-// then, too.
+// serve runs the handler for one call. A panic can only come from the server's
+// side of a callback; it ends the handle, too.
 func (h *handler) serve(c plugin.Call, reply plugin.Reply, sink plugin.Sink) (err error) {
 	s := calls.begin(c, reply, sink)
 	code := C.int32_t(C.WEIR_EFAILED)
@@ -44,7 +44,7 @@ func (h *handler) serve(c plugin.Call, reply plugin.Reply, sink plugin.Sink) (er
 	return nil
 }
 
-// run calls into C. For as long as it takes, cgo keeps the bytes where they are.
+// run calls into C. cgo pins the bytes until the call returns.
 func (h *handler) run(handle uint64, c plugin.Call) C.int32_t {
 	method, path, query, body := c.Method(), c.Path(), c.RawQuery(), c.Body()
 	return C.weir_run(h.c, C.weir_call(handle),
@@ -56,8 +56,8 @@ func (h *handler) run(handle uint64, c plugin.Call) C.int32_t {
 
 func lent(p *byte) *C.char { return (*C.char)(unsafe.Pointer(p)) }
 
-// finish takes back what C was lent, and ends the handle unless it was detached. It returns what the handler is to
-// return to the server.
+// finish unpins what C was given, and ends the handle unless it was detached.
+// It returns what the handler returns to the server.
 func (h *handler) finish(s *slot, code C.int32_t) error {
 	s.mu.Lock()
 	s.pins.Unpin()
@@ -77,12 +77,12 @@ func (h *handler) finish(s *slot, code C.int32_t) error {
 		sink.Abort(h.errorOf(code))
 		return nil
 	case sink.Cause() != nil:
-		return sink.Cause() // the handler passes on what it was told
+		return sink.Cause() // the handler returns the cause that it got
 	}
 	return h.errorOf(code)
 }
 
-// unaryError is an abort's reason, and else what made a handler fail that fails.
+// unaryError returns an abort's reason, or else why a handler failed.
 func (h *handler) unaryError(code C.int32_t, failure error, aborted bool) error {
 	switch {
 	case code == C.WEIR_OK && !aborted:
@@ -100,7 +100,7 @@ func (h *handler) errorOf(code C.int32_t) error {
 	return fmt.Errorf("cabi: handler %s returned %d", h.name, int32(code))
 }
 
-// check says what is wrong with what the plugin wrote.
+// check returns what is wrong with what the plugin wrote.
 func (h *handler) check() error {
 	switch {
 	case h.c.struct_size < C.sizeof_weir_plugin_handler:

@@ -21,15 +21,18 @@ import (
 	"weir/plugin"
 )
 
-// Load loads the shared object at path, a file and never a name that the system would search for, and registers its
-// handlers; names are theirs, in the plugin's order. Any goroutine may call it.
+// Load loads the shared object at path, a file and never a name that the system
+// would search for, and registers its handlers; names are theirs, in the
+// plugin's order. It is safe for concurrent use.
 //
-// It fails, saying what to do, for what is no shared object, or no plugin, or one for another version of the C ABI, or
-// one that is loaded already, and for names that are malformed or taken. Then none of its handlers is registered.
+// It returns an error that describes what to change if the file is not a shared
+// object, not a plugin, for another version of the C ABI, or already loaded,
+// and if names are malformed or taken. Then none of its handlers is registered.
 //
-// A library is never unloaded, not even when Load fails: the code of its constructors has run, and its threads may. It
-// is not started twice either: what failed once fails again. A file that was mended is another library if it was put in
-// the old one's place by renaming.
+// A library is never unloaded, not even when Load fails: the code of its
+// constructors has run, and its threads may. Nor is it started twice: what
+// failed once fails again. A fixed file is another library if it replaced the
+// old one by renaming.
 func Load(path string) (names []string, err error) {
 	loading.Lock()
 	defer loading.Unlock()
@@ -43,14 +46,14 @@ func Load(path string) (names []string, err error) {
 // These are guarded by loading.
 var (
 	loading  sync.Mutex
-	started  = map[unsafe.Pointer]*library{} // by what dlopen gave, which is the same for the same file
+	started  = map[unsafe.Pointer]*library{} // by what dlopen returned, which is the same for the same file
 	failures = map[string]int{}              // by path
 )
 
 // A library is one whose weir_plugin_init has run.
 type library struct {
 	handlers   []plugin.Named
-	err        error // why it can give none
+	err        error // why it has none
 	registered bool
 }
 
@@ -107,8 +110,9 @@ func open(given string) (unsafe.Pointer, error) {
 	return library, nil
 }
 
-// respell writes a path in another way, for each failure in one of its own. By a name that it knows the dynamic linker
-// gives the library that it has, without a look at the file that has that name now.
+// respell writes a path in another way for each failure. For a name that it
+// knows, the dynamic linker returns the library that it has, without looking at
+// the file that has that name now.
 func respell(path string, failures int) string {
 	dir, base := filepath.Split(path)
 	return dir + strings.Repeat("./", failures) + base
@@ -126,14 +130,15 @@ func checkFile(path string) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("not a regular file but %v: give the path of a shared object", info.Mode().Type())
 	}
-	f, err := os.Open(path) // dlopen would say the same, but not as clearly
+	f, err := os.Open(path) // dlopen would report the same, but not as clearly
 	if err != nil {
 		return err
 	}
 	return f.Close()
 }
 
-// refusal says what to do about what the dynamic linker says. Its words differ between systems; glibc's are known.
+// refusal returns what to do about an error of the dynamic linker. Its words
+// differ between systems; glibc's are known.
 func refusal(path, why string) error {
 	switch {
 	case strings.Contains(why, "undefined symbol"):
@@ -144,8 +149,8 @@ func refusal(path, why string) error {
 	return fmt.Errorf("not a shared object that this system loads: build it for this system with -shared -fPIC (%s)", why)
 }
 
-// start makes acquaintance with a library that has been opened. Before its init has run, what is wrong is an error and
-// there is no library.
+// start checks the ABI version of an opened library, runs its init and reads
+// its handlers. Before init has run, a failure returns an error and no library.
 func start(at unsafe.Pointer) (*library, error) {
 	abi, err := symbol(at, "weir_plugin_abi")
 	if err != nil {
@@ -179,7 +184,8 @@ func symbol(at unsafe.Pointer, name string) (unsafe.Pointer, error) {
 	return f, nil
 }
 
-// maxHandlers is more than any library has; a number above it was never set.
+// maxHandlers is more than any library has: a greater number was never
+// initialised.
 const maxHandlers = 10_000
 
 func enumerate(list unsafe.Pointer) ([]plugin.Named, error) {

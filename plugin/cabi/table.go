@@ -11,10 +11,12 @@ import (
 	"weir/plugin"
 )
 
-// A slot is the place of one call after the other. mu guards all of it.
+// A slot holds one call after the other. mu guards all of it.
 //
-// The plugin package lets one goroutine use a Call and a Reply; C may come from any thread, so both are used with mu
-// held, which is never for long. A Sink is used without: it may wait, and it takes care of itself, also after its end.
+// The plugin package lets one goroutine use a Call and a Reply; C may call from
+// any thread, so both are used with mu held, which is never for long. A Sink is
+// used without: it may wait, and is safe for concurrent use, also after its
+// end.
 type slot struct {
 	mu    sync.Mutex
 	index uint32
@@ -24,8 +26,8 @@ type slot struct {
 	reply plugin.Reply // of a unary handler; nil when it has returned
 	sink  plugin.Sink  // of a stream handler
 
-	pins    runtime.Pinner // what C was lent until the handler returns
-	failure error          // what a unary handler is to return
+	pins    runtime.Pinner // what C was given until the handler returns
+	failure error          // what a unary handler will return
 
 	detached bool
 	ended    bool // by the plugin, with close or abort
@@ -33,7 +35,7 @@ type slot struct {
 
 func (s *slot) handle() uint64 { return uint64(s.round)<<32 | uint64(s.index) }
 
-// head is that of the answer, whichever the handler gives.
+// head returns the head of the response, unary or stream.
 func (s *slot) head() plugin.Head {
 	if s.reply != nil {
 		return s.reply
@@ -46,8 +48,9 @@ const slotsPerBlock = 256
 
 type block [slotsPerBlock]slot
 
-// A table maps the handles that C has to calls. It grows to the most calls that there were at a time, and stays. The
-// zero value is empty and ready; any goroutine may use it.
+// A table maps the handles that C has to calls. It grows to the largest number
+// of concurrent calls, and does not shrink. The zero value is empty and ready
+// to use. It is safe for concurrent use.
 type table struct {
 	blocks atomic.Pointer[[]*block] // replaced by a longer one when it grows
 
@@ -88,12 +91,14 @@ func (t *table) grow() {
 		b[i].round = 1
 		t.free = append(t.free, &b[i])
 	}
-	// append may write behind the old slice's end, where nobody who has the old one looks.
+	// append may write behind the old slice's end, where users of the old one
+	// do not look.
 	blocks = append(blocks, b)
 	t.blocks.Store(&blocks)
 }
 
-// lock returns the slot of a handle, locked, or nil when the handle is over or never was.
+// lock returns the slot of a handle, locked, or nil if the handle has ended or
+// never existed.
 func (t *table) lock(handle uint64) *slot {
 	blocks := t.blocks.Load()
 	index := int(uint32(handle))
@@ -126,7 +131,7 @@ func (t *table) release(s *slot) {
 	t.free = append(t.free, s)
 }
 
-// alive is the number of calls that are not over.
+// alive returns the number of calls that have not ended.
 func (t *table) alive() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
