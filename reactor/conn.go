@@ -93,6 +93,7 @@ type Conn struct {
 	fresh    bool // no event was seen yet
 	wary     bool // the first event was not to be trusted: read until the kernel says no
 	paused   bool
+	choked   bool // nothing is read until a goroutine has taken what was (TLS)
 	readable bool // the kernel may have more to read
 	gone     bool // the peer shut its sending side
 	ended    bool // ... and all of it was read
@@ -125,7 +126,7 @@ func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
 // ListenAddr is the address of the listener that accepted the connection: a
 // wildcard where that is what was listened on. It is nil for outgoing
 // connections, and for those that Attach has made. Safe for concurrent use.
-func (c *Conn) ListenAddr() net.Addr { return c.listened }
+func (c *Conn) ListenAddr() net.Addr { return c.listened() }
 
 // Buffered is the number of bytes that Data has shown and not consumed.
 func (c *Conn) Buffered() int {
@@ -189,6 +190,10 @@ func (c *Conn) Close() {
 	if c.phase != open {
 		return
 	}
+	if s := c.out.secure; s != nil && s.shaking() { // there is nothing to end yet
+		c.Drop(ErrClosed)
+		return
+	}
 	c.phase = flushing
 	c.forgetInput()
 	c.lock().fin = true
@@ -203,11 +208,14 @@ func (c *Conn) Close() {
 // waited for. What has arrived unannounced must have been read before, by ReadNow.
 func (c *Conn) CloseIdle() {
 	c.loop.check()
-	if c.phase == open && !c.inFlight() {
-		c.destroy(ErrClosed, false)
+	if c.phase != open || c.inFlight() {
+		c.Close()
 		return
 	}
-	c.Close()
+	if c.out.secure != nil {
+		c.Close() // with a close_notify
+	}
+	c.destroy(ErrClosed, false)
 }
 
 // inFlight reports whether bytes are on their way, in either direction, as far
@@ -216,7 +224,7 @@ func (c *Conn) inFlight() bool {
 	o := c.lock()
 	busy := o.writing || o.pending() > 0
 	o.mu.Unlock()
-	if busy || len(c.in) > 0 || c.readable {
+	if busy || len(c.in) > 0 || c.readable || c.out.secure != nil && c.out.secure.holds() {
 		return true
 	}
 	n, err := c.loop.sys.Unacknowledged(c.fd)
@@ -284,6 +292,10 @@ func (c *Conn) ready(ev Event) {
 }
 
 func (c *Conn) peerGone() {
+	if s := c.out.secure; s != nil && s.waits() && c.phase == open {
+		s.peerGone()
+		return
+	}
 	switch {
 	case c.phase == lingering && c.ended:
 		c.destroy(ErrClosed, false)
@@ -296,7 +308,7 @@ func (c *Conn) peerGone() {
 // read reads until the kernel has no more, or for its share of the turn.
 func (c *Conn) read() {
 	for range readsPerTurn {
-		if c.paused && c.phase == open || c.ended || c.phase == closed || c.phase == lingering && c.spare <= 0 {
+		if (c.paused || c.choked) && c.phase == open || c.ended || c.phase == closed || c.phase == lingering && c.spare <= 0 {
 			return // one that sends on and on is not read further, so that closing does not cost it the answer
 		}
 		n, err := c.loop.sys.Read(c.fd, c.loop.buf)
@@ -333,6 +345,15 @@ func (c *Conn) received(p []byte) {
 		c.spare -= len(p)
 		return
 	}
+	if c.out.secure != nil {
+		c.out.secure.received(p)
+		return
+	}
+	c.show(p)
+}
+
+// show hands on what the handler is to see.
+func (c *Conn) show(p []byte) {
 	if len(c.in) == 0 {
 		if n := c.handler.Data(p); n < len(p) && c.phase == open {
 			c.in = append(c.loop.spareBuffer(), p[n:]...)
@@ -372,6 +393,9 @@ func (c *Conn) goOn() {
 	if c.phase == open && len(c.in) > 0 && !c.paused {
 		c.reshow()
 	}
+	if c.out.secure != nil {
+		c.out.secure.proceed()
+	}
 	c.readOn()
 }
 
@@ -406,7 +430,7 @@ func (c *Conn) heed(n news) {
 		c.flushed()
 		return
 	}
-	if n&newsDrained != 0 && c.phase == open {
+	if n&newsDrained != 0 && c.phase == open && (c.out.secure == nil || !c.out.secure.waits()) {
 		c.handler.Drained()
 	}
 }
@@ -441,13 +465,17 @@ func (o *output) failure() error {
 // what lies before it must be read: closing on top of unread input is RST, and
 // takes from the peer what it was sent last.
 func (c *Conn) flushed() {
-	if c.ended {
+	if c.ended && (c.out.secure == nil || !c.out.secure.early) {
 		c.destroy(ErrClosed, false)
 		return
 	}
 	if err := c.loop.sys.ShutdownWrite(c.fd); err != nil {
 		c.destroy(err, false)
 		return
+	}
+	if c.ended { // what TLS has carried, while FIN is still to come
+		c.ended, c.readable = false, true
+		c.goOnLater()
 	}
 	c.phase = lingering
 	c.spare = c.loop.reactor.cfg.LingerBytes
@@ -470,6 +498,9 @@ func (c *Conn) destroy(cause error, reset bool) {
 	o.doomed = true
 	busy := o.writing
 	o.mu.Unlock()
+	if o.secure != nil {
+		o.secure.end(cause)
+	}
 	if !busy {
 		c.loop.release(c)
 	}

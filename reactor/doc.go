@@ -16,6 +16,10 @@
 // posted, or by its timers; what handlers leave with [Conn.Defer] during a turn is
 // written at its end, one write a connection.
 //
+// A connection of [Reactor.ListenTLS] speaks TLS: crypto/tls stands between the
+// connection and its Handler (secure.go), with no goroutine once the handshake is
+// complete.
+//
 // The kernel itself is behind [System] and [Poller], so that the same loops run
 // on sockets and, in tests, on memory (package internal/memloop).
 package reactor

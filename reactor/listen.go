@@ -20,6 +20,7 @@ type listener struct {
 	fd     int
 	addr   net.Addr
 	share  bool // hand connections to all loops in turn
+	tls    *TLS // nil = connections are in the clear
 	loop   *Loop
 	pause  Timer
 	remove func() // removes the path of a unix socket; nil = there is none, or it is gone
@@ -27,13 +28,15 @@ type listener struct {
 
 // Listen accepts connections at addr: "host:port", ":port", or
 // "unix:/path?mode=0660". It returns the address that it got, port 0 resolved.
-func (r *Reactor) Listen(addr string) (net.Addr, error) {
+func (r *Reactor) Listen(addr string) (net.Addr, error) { return r.listen(addr, nil) }
+
+func (r *Reactor) listen(addr string, t *TLS) (net.Addr, error) {
 	group, err := r.bind(addr)
 	if err != nil {
 		return nil, fmt.Errorf("reactor: listening on %s: %w", addr, err)
 	}
 	for i, lis := range group {
-		lis.loop = r.all[i%len(r.all)]
+		lis.loop, lis.tls = r.all[i%len(r.all)], t
 		lis.pause.Init((*restart)(lis))
 	}
 	r.mu.Lock()
@@ -177,14 +180,14 @@ func (lis *listener) accept(l *Loop) (more bool) {
 		fd, remote, err := r.spare.accept(lis.fd)
 		switch {
 		case err == nil:
-			r.admit(lis.target(l), l, fd, ends{remote, lis.addr})
+			r.admit(lis.target(l), l, fd, ends{remote, lis})
 		case err == ErrAgain:
 			return false
 		case noDescriptors(err):
 			r.complain(err)
-			switch err := r.spare.refuse(lis.fd, r.cfg.Refusal); err {
+			switch err := r.spare.refuse(lis.fd, r.refusal(lis)); err {
 			case nil:
-				r.reportRefused(ends{listened: lis.addr})
+				r.reportRefused(ends{lis: lis})
 			case ErrAgain:
 				return false
 			default:
@@ -254,8 +257,15 @@ type arrival struct {
 
 // ends is between whom a connection is.
 type ends struct {
-	remote   netip.AddrPort // the zero value for unix sockets
-	listened net.Addr       // of the listener; nil if no listener accepted it
+	remote netip.AddrPort // the zero value for unix sockets
+	lis    *listener      // that accepted it; nil for outgoing connections and attached ones
+}
+
+func (e *ends) listened() net.Addr {
+	if e.lis == nil {
+		return nil
+	}
+	return e.lis.addr
 }
 
 func (a *arrival) Run() { a.to.welcome(a.fd, a.at) }
@@ -268,6 +278,9 @@ func (a *arrival) Dropped() {
 // welcome makes fd a connection with a handler.
 func (l *Loop) welcome(fd int, at ends) {
 	c := &Conn{phase: open, ends: at, handler: refused{}}
+	if at.lis != nil && at.lis.tls != nil {
+		c.out.secure = newSecure(c, at.lis.tls)
+	}
 	if err := l.adopt(c, fd); err != nil {
 		l.reactor.log("watching a connection", err)
 		_ = l.sys.Close(fd, true) // the cause is logged
@@ -285,6 +298,8 @@ func (l *Loop) introduce(c *Conn) {
 	c.handler = l.reactor.cfg.Accept(c)
 	if c.phase == closed {
 		c.handler.Closed(c.cause)
+	} else if c.out.secure != nil {
+		c.out.secure.begin()
 	}
 }
 
@@ -293,7 +308,7 @@ func (l *Loop) refuse(fd int, at ends) {
 	c := &Conn{phase: open, ends: at, handler: refused{}, origin: refusal}
 	if err := l.adopt(c, fd); err != nil {
 		l.reactor.countOut(refusal)
-		refuseNow(l.sys, fd, l.reactor.cfg.Refusal)
+		refuseNow(l.sys, fd, l.reactor.refusal(at.lis))
 		return
 	}
 	c.sendRefusal()
@@ -303,9 +318,18 @@ func (l *Loop) refuse(fd int, at ends) {
 func (c *Conn) sendRefusal() {
 	c.lock()
 	b := c.Buffer()
-	*b = append(*b, c.loop.reactor.cfg.Refusal...)
+	*b = append(*b, c.loop.reactor.refusal(c.lis)...)
 	c.Unlock()
 	c.Close()
+}
+
+// refusal is what a connection is sent that is refused. One that is to speak TLS
+// is just closed: there is no time for a handshake.
+func (r *Reactor) refusal(lis *listener) []byte {
+	if lis != nil && lis.tls != nil {
+		return nil
+	}
+	return r.cfg.Refusal
 }
 
 // refused is the handler of a connection that is only told to go away, and of

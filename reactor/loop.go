@@ -64,6 +64,8 @@ type Loop struct {
 	owner     invariant.Owner // the goroutine that runs it
 	now       time.Time       // zero until somebody asks in this turn
 	buf       []byte          // what a read goes into
+	plain     []byte          // what is decrypted goes into; nil before there is TLS
+	shakes    int             // goroutines that are in a TLS handshake
 	spares    [][]byte        // for bytes that are kept
 	dirty     queue[*Conn]    // to be flushed at the end of the turn
 	resumed   queue[*Conn]    // to be read at the end of the turn

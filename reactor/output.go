@@ -28,15 +28,16 @@ type output struct {
 	room  chan struct{}              // closed when pending falls to the low mark, or output has ended
 	taken int64                      // bytes that the kernel has taken
 
-	blocked bool // the kernel takes no more, until it announces room
-	flying  int  // bytes of the write(2) in progress
-	writing bool // somebody is in write(2) without the lock
-	edge    bool // the kernel announced room while somebody was writing
-	above   bool // pending has been above the high mark and not yet back at the low one
-	fin     bool // the loop waits for the last byte
-	doomed  bool // the loop waits for the writer to come back, to close the descriptor
-	news    news // for the loop
-	told    bool // a task for that is posted
+	blocked bool    // the kernel takes no more, until it announces room
+	flying  int     // bytes of the write(2) in progress
+	writing bool    // somebody is in write(2) without the lock
+	edge    bool    // the kernel announced room while somebody was writing
+	above   bool    // pending has been above the high mark and not yet back at the low one
+	fin     bool    // the loop waits for the last byte
+	doomed  bool    // the loop waits for the writer to come back, to close the descriptor
+	news    news    // for the loop
+	told    bool    // a task for that is posted
+	secure  *secure // nil in the clear; set before the connection has a handler
 }
 
 // news is what happened on the write side that is the loop's business.
@@ -93,10 +94,14 @@ func (c *Conn) Pending() int { return c.out.pending() }
 
 func (o *output) pending() int {
 	checkHeld(&o.mu)
-	if o.pool == nil {
-		return 0
+	n := 0
+	if o.pool != nil {
+		n = len(o.pool.B) - o.sent
 	}
-	return len(o.pool.B) - o.sent
+	if o.secure != nil {
+		n += o.secure.unsent()
+	}
+	return n
 }
 
 // Buffer returns the buffer of pending output. The caller holds the lock and
@@ -183,6 +188,10 @@ func (c *Conn) FlushWith(big, tail []byte) { c.flush(big, tail, false) }
 func (c *Conn) flush(big, tail []byte, onLoop bool) {
 	o := &c.out
 	checkHeld(&o.mu)
+	if o.secure != nil {
+		c.flushSealed(big, tail, onLoop)
+		return
+	}
 	if len(big)+len(tail) > 0 {
 		c.gather(big, tail)
 	}
@@ -309,6 +318,9 @@ func (o *output) drop(err error) {
 	if o.pool != nil {
 		keepPending(o.pool)
 		o.pool, o.sent = nil, 0
+	}
+	if o.secure != nil {
+		o.secure.drop()
 	}
 	o.blocked = false
 	o.release()

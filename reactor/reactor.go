@@ -174,11 +174,14 @@ func (r *Reactor) Connections() int { return int(r.open.Load()) }
 // listener had accepted it. It is for tests and tools that bring a System of
 // their own.
 func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
-	a := arrival{l, fd, ends{remote: remote}}
+	r.attach(arrival{l, fd, ends{remote: remote}})
+}
+
+func (r *Reactor) attach(a arrival) {
 	if r.countIn() > 0 {
-		l.Post(&excess{a})
+		a.to.Post(&excess{a})
 	} else {
-		l.Post(&a)
+		a.to.Post(&a)
 	}
 }
 
@@ -211,7 +214,7 @@ func (r *Reactor) LogLost() uint64 { return r.logs.Lost() }
 // reportRefused calls Config.Refused.
 func (r *Reactor) reportRefused(at ends) {
 	if r.cfg.Refused != nil {
-		r.cfg.Refused(at.remote, at.listened)
+		r.cfg.Refused(at.remote, at.listened())
 	}
 }
 

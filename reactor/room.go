@@ -99,7 +99,7 @@ func (l *Loop) makeRoom() (made bool) {
 			break
 		}
 		l.resting.remove(c)
-		if h, ok := c.handler.(Rester); ok {
+		if h, ok := c.handler.(Rester); ok && !c.shakingHands() {
 			l.guard(c, func() { made = h.GiveUp() && c.giveWay() })
 		}
 		if made {
@@ -166,7 +166,7 @@ func (r *Reactor) squeeze(to, here *Loop, fd int, at ends) {
 	case r.refusing.Add(1) > refusalsOpen:
 		r.countOut(refusal)
 		r.countOut(accepted)
-		refuseNow(here.sys, fd, r.cfg.Refusal)
+		refuseNow(here.sys, fd, r.refusal(at.lis))
 		r.reportRefused(at)
 	default:
 		r.countOut(accepted)

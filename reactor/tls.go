@@ -1,0 +1,126 @@
+package reactor
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// The defaults of the fields of TLS.
+const (
+	DefaultHandshakes       = 256
+	DefaultHandshakeTimeout = 10 * time.Second
+)
+
+var (
+	// ErrHandshakeTimeout is the cause of a connection whose TLS handshake was
+	// not complete in time.
+	ErrHandshakeTimeout = errors.New("reactor: TLS handshake not complete in time")
+	// ErrHandshakes is the cause of a connection whose TLS handshake came while
+	// its loop had TLS.Handshakes others.
+	ErrHandshakes = errors.New("reactor: too many TLS handshakes at once")
+)
+
+// TLSError is the cause of a connection that TLS has ended: the handshake
+// failed, a record was not valid, or the peer sent a fatal alert.
+type TLSError struct{ Err error }
+
+func (e *TLSError) Error() string { return "reactor: TLS failed: " + e.Err.Error() }
+func (e *TLSError) Unwrap() error { return e.Err }
+
+// TLS is how the connections of a listener speak TLS, as the server's side. It
+// must not be changed after it was given to ListenTLS.
+//
+// Handlers see plaintext only: Data, Pause, the marks of pending output, Close,
+// Abort and the peer's end are what they are in the clear. A close_notify of the
+// peer is the end of its input, as is FIN; Close sends one before FIN.
+//
+// A Handler is made when the connection is accepted, and sees nothing until the
+// handshake is complete. That runs on a goroutine; nothing after it does.
+type TLS struct {
+	// Config is that of crypto/tls.
+	Config *tls.Config
+	// Handshakes is the number of goroutines that each loop may have in
+	// handshakes: 256. A connection that begins one beyond it is closed.
+	// Negative means no limit.
+	Handshakes int
+	// Timeout is how long a connection may take until its handshake is
+	// complete, from when it was accepted: 10 s. Negative means no limit.
+	Timeout time.Duration
+	// Misdirected, if it is set, returns what is sent in the clear to a peer
+	// whose first five bytes are no TLS record, before the connection is
+	// closed. It is called on the connection's loop.
+	Misdirected func(first [5]byte) []byte
+}
+
+// A Securer is a Handler that is notified when the TLS handshake of its
+// connection is complete.
+type Securer interface {
+	Handler
+	// Secured is called once, before the first Data, PeerClosed or Drained.
+	// Conn.TLS has the outcome of the handshake. Conn.Detach may be called here.
+	// A connection that is in its handshake does not count as one that rests.
+	Secured()
+}
+
+func (t *TLS) withDefaults() (*TLS, error) {
+	if t == nil || t.Config == nil {
+		return nil, errors.New("reactor: TLS.Config is nil")
+	}
+	d := *t
+	setDefault(&d.Handshakes, DefaultHandshakes)
+	setDefault(&d.Timeout, DefaultHandshakeTimeout)
+	if d.Timeout < 0 {
+		d.Timeout = Never
+	}
+	return &d, nil
+}
+
+// ListenTLS is Listen for connections that speak TLS.
+func (r *Reactor) ListenTLS(addr string, t *TLS) (net.Addr, error) {
+	d, err := t.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("%w: cannot listen on %s", err, addr)
+	}
+	return r.listen(addr, d)
+}
+
+// AttachTLS is Attach for a connection that speaks TLS.
+func (r *Reactor) AttachTLS(l *Loop, fd int, remote netip.AddrPort, t *TLS) error {
+	d, err := t.withDefaults()
+	if err == nil {
+		r.attach(arrival{l, fd, ends{remote, &listener{tls: d}}})
+	}
+	return err
+}
+
+// TLS returns what the handshake has agreed on: the version, the server's name,
+// the client's certificates. It is nil in the clear and before the handshake is
+// complete. It must not be changed. Safe for concurrent use.
+func (c *Conn) TLS() *tls.ConnectionState {
+	s := c.out.secure
+	if s == nil {
+		return nil
+	}
+	return s.agreed()
+}
+
+// shakingHands reports whether the connection is in a TLS handshake.
+func (c *Conn) shakingHands() bool {
+	s := c.out.secure
+	return s != nil && s.shaking() && s.wait.started
+}
+
+// Detach gives the connection to goroutines that use it as a net.Conn, until
+// one of them closes it. Its Handler, from whose Secured Detach must be called,
+// is called once more: Closed. What limits the output of a connection holds for
+// Write, which waits for room.
+func (c *Conn) Detach() *tls.Conn {
+	c.loop.check()
+	s := c.out.secure
+	s.detached = true
+	return s.tls
+}
