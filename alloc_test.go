@@ -30,14 +30,14 @@ func inMemory(t *testing.T, h weir.Handler) (*weir.Server, *memloop.Kernel) {
 func TestAllocsPerInlineRequest(t *testing.T) {
 	const pipelined = 64 // a run: what the memory kernel's queues allocate is spread over them
 	m := new(weir.Mux)
-	m.HandleInline("GET /hello/{name}", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+	m.HandleFunc("GET /hello/{name}", func(w *weir.Response, r *weir.Request) {
 		_ = w.Header().Set("Content-Type", "text/plain")
 		w.Write(r.Path())
 		if n, _ := count.Get(r); n != 0 {
 			t.Errorf("got %d of an earlier request", n)
 		}
 		count.Set(r, 1)
-	}))
+	}).Inline()
 	srv, kernel := inMemory(t, m)
 	c := kernel.Dial(srv.Reactor(), 0)
 	defer c.Close()
@@ -124,7 +124,7 @@ func TestAllocsPerPumpStep(t *testing.T) {
 	streams := make(chan *weir.Stream, 1)
 	src := &stepper{stepped: make(chan struct{}, 1)}
 	m := new(weir.Mux)
-	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { streams <- w.StreamFrom(src) }))
+	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) { streams <- w.StreamFrom(src) }).Inline()
 	srv, kernel := inMemory(t, m)
 	c := kernel.Dial(srv.Reactor(), 0)
 	defer c.Close()

@@ -11,7 +11,7 @@ import (
 	"weir"
 )
 
-// A client that sends faster than HandleBody's handler reads is paused.
+// A client that sends faster than StreamBody's handler reads is paused.
 func TestBodyBackPressure(t *testing.T) {
 	const size = 4 << 20
 	var (
@@ -19,11 +19,11 @@ func TestBodyBackPressure(t *testing.T) {
 		got  int64
 	)
 	m := new(weir.Mux)
-	m.HandleBody("PUT /s", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+	m.HandleFunc("PUT /s", func(w *weir.Response, r *weir.Request) {
 		<-turn
 		got, _ = io.Copy(io.Discard, r.BodyReader())
 		w.WriteString("done")
-	}))
+	}).StreamBody()
 	atDesk(t, m, nil, func(d *desk) {
 		turn = make(chan struct{})
 		c := d.dial("PUT /s HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n")
@@ -56,7 +56,7 @@ func TestBodyBackPressure(t *testing.T) {
 // much of the body follows.
 func TestEarlyAnswerIsNotLost(t *testing.T) {
 	m := new(weir.Mux)
-	m.HandleBody("PUT /early", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { w.Error(401, "not you") }))
+	m.HandleFunc("PUT /early", func(w *weir.Response, _ *weir.Request) { w.Error(401, "not you") }).StreamBody()
 	m.HandleFunc("PUT /large", func(*weir.Response, *weir.Request) {}).MaxBody(10)
 	srv := &weir.Server{Handler: m, Loops: 1}
 	if err := srv.Start("127.0.0.1:0"); err != nil {
@@ -94,7 +94,7 @@ func TestBodyReaderErrors(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			y := new(tally)
 			m := new(weir.Mux)
-			m.HandleBody("PUT /s", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
+			m.HandleFunc("PUT /s", func(_ *weir.Response, r *weir.Request) {
 				if n, err := r.BodyReader().Read(nil); n != 0 || err != nil {
 					t.Errorf("reading nothing: got %d, %v", n, err)
 				}
@@ -103,7 +103,7 @@ func TestBodyReaderErrors(t *testing.T) {
 				if again := func() error { _, err := r.BodyReader().Read(make([]byte, 1)); return err }(); err != nil && again != err {
 					t.Errorf("read again: got %v, want %v", again, err)
 				}
-			})).MaxBody(5)
+			}).StreamBody().MaxBody(5)
 			atDesk(t, m, nil, func(d *desk) {
 				c := d.dial("PUT /s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + test.body)
 				synctest.Wait()
@@ -120,7 +120,7 @@ func TestBodyReaderErrors(t *testing.T) {
 	}
 }
 
-// A handler that is not registered with HandleBody reads the buffered body.
+// A handler without StreamBody reads the buffered body.
 func TestBodyReaderOfABufferedBody(t *testing.T) {
 	m := mux(map[string]func(*weir.Response, *weir.Request){"POST /s": func(w *weir.Response, r *weir.Request) {
 		_, _ = io.Copy(writer(w.Write), r.BodyReader())

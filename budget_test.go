@@ -44,7 +44,7 @@ func TestBodiesShareABudget(t *testing.T) {
 	m := new(weir.Mux)
 	answer := weir.HandlerFunc(func(w *weir.Response, r *weir.Request) { fmt.Fprint(w, len(r.Body())) })
 	m.Handle("PUT /buffered", answer)
-	m.HandleInline("PUT /inline", answer)
+	m.Handle("PUT /inline", answer).Inline()
 	m.HandleLoop("PUT /loop", keep)
 	for _, path := range []string{"/buffered", "/inline", "/loop"} {
 		t.Run(path, func(t *testing.T) {
@@ -142,23 +142,23 @@ func TestBudgetIsGivenBack(t *testing.T) {
 		{"half, too large", "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n61a8\r\n" + half, func(m *weir.Mux, e *env) { m.HandleFunc("PUT /", wait(e)).MaxBody(size / 2) },
 			[]func(*env){func(e *env) { e.write(e.c, "\r\n1\r\n") }}, false},
 		{"inline, complete", put("/", size, whole), func(m *weir.Mux, _ *env) {
-			m.HandleInline("PUT /", weir.HandlerFunc(func(*weir.Response, *weir.Request) {}))
+			m.HandleFunc("PUT /", func(*weir.Response, *weir.Request) {}).Inline()
 		}, nil, true},
 		{"inline, panic", put("/", size, whole), func(m *weir.Mux, _ *env) {
-			m.HandleInline("PUT /", weir.HandlerFunc(func(*weir.Response, *weir.Request) { panic("ouch") }))
+			m.HandleFunc("PUT /", func(*weir.Response, *weir.Request) { panic("ouch") }).Inline()
 		}, nil, true},
-		{"reader, not read", put("/", size, whole), func(m *weir.Mux, e *env) { m.HandleBody("PUT /", weir.HandlerFunc(wait(e))) }, []func(*env){open}, false},
-		{"reader, the client disconnects", put("/", size, half), func(m *weir.Mux, e *env) { m.HandleBody("PUT /", weir.HandlerFunc(wait(e))) }, []func(*env){leave, open}, false},
-		{"reader, returned early", put("/", size, half), func(m *weir.Mux, e *env) { m.HandleBody("PUT /", weir.HandlerFunc(wait(e))) },
+		{"reader, not read", put("/", size, whole), func(m *weir.Mux, e *env) { m.HandleFunc("PUT /", wait(e)).StreamBody() }, []func(*env){open}, false},
+		{"reader, the client disconnects", put("/", size, half), func(m *weir.Mux, e *env) { m.HandleFunc("PUT /", wait(e)).StreamBody() }, []func(*env){leave, open}, false},
+		{"reader, returned early", put("/", size, half), func(m *weir.Mux, e *env) { m.HandleFunc("PUT /", wait(e)).StreamBody() },
 			[]func(*env){open, func(e *env) { e.write(e.c, half) }}, false},
 		{"reader, panic", put("/", size, half), func(m *weir.Mux, e *env) {
-			m.HandleBody("PUT /", weir.HandlerFunc(func(*weir.Response, *weir.Request) { <-e.gate; panic("ouch") }))
+			m.HandleFunc("PUT /", func(*weir.Response, *weir.Request) { <-e.gate; panic("ouch") }).StreamBody()
 		}, []func(*env){open}, false},
 		{"reader, too slow", put("/", size, half), func(m *weir.Mux, e *env) {
-			m.HandleBody("PUT /", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) { <-e.gate; _, _ = io.ReadAll(r.BodyReader()) }))
+			m.HandleFunc("PUT /", func(_ *weir.Response, r *weir.Request) { <-e.gate; _, _ = io.ReadAll(r.BodyReader()) }).StreamBody()
 		}, []func(*env){func(*env) { time.Sleep(time.Hour) }, open}, false},
 		{"reader, detached", put("/", size, whole), func(m *weir.Mux, e *env) {
-			m.HandleBody("PUT /", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+			m.HandleFunc("PUT /", func(w *weir.Response, r *weir.Request) {
 				s := w.Stream()
 				s.Detach()
 				go func() {
@@ -166,7 +166,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 					_, _ = io.ReadFull(r.BodyReader(), make([]byte, 10))
 					_ = s.Close()
 				}()
-			}))
+			}).StreamBody()
 		}, []func(*env){open}, false},
 		{"Keep, the client disconnects", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleLoop("PUT /", keep) }, []func(*env){leave}, false},
 		{"Keep, too slow", put("/", size, half), func(m *weir.Mux, _ *env) { m.HandleLoop("PUT /", keep) }, []func(*env){func(*env) { time.Sleep(time.Hour) }}, false},
@@ -182,7 +182,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 		{"a part of a head", "GET / HTTP/1.1\r\nHost: a\r\n" + head, func(m *weir.Mux, e *env) { m.HandleFunc("/", wait(e)) }, []func(*env){func(*env) { time.Sleep(time.Hour) }}, false},
 		{"a long head", "GET / HTTP/1.1\r\nHost: a\r\n" + head + "\r\n", func(m *weir.Mux, e *env) { m.HandleFunc("/", wait(e)) }, []func(*env){open}, false},
 		{"a long head, streaming on the loop", "GET / HTTP/1.1\r\nHost: a\r\n" + head + "\r\n", func(m *weir.Mux, e *env) {
-			m.HandleInline("/", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) { w.Stream().Detach(); _ = w.Stream().Send([]byte("x")) }))
+			m.HandleFunc("/", func(w *weir.Response, r *weir.Request) { w.Stream().Detach(); _ = w.Stream().Send([]byte("x")) }).Inline()
 		}, []func(*env){leave}, false},
 	}
 	for _, tt := range tests {
@@ -233,11 +233,11 @@ func handKept(f func(*weir.Response, *weir.Request)) weir.LoopHandler {
 func TestReaderBeyondTheBudget(t *testing.T) {
 	y, gate := new(tally), make(chan struct{})
 	m := new(weir.Mux)
-	m.HandleBody("PUT /", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
+	m.HandleFunc("PUT /", func(_ *weir.Response, r *weir.Request) {
 		<-gate
 		_, err := io.ReadAll(r.BodyReader())
 		y.tell(err)
-	}))
+	}).StreamBody()
 	atDesk(t, m, func(s *weir.Server) { s.Limits.Bodies = 10_000 }, func(d *desk) {
 		gate = make(chan struct{})
 		c := d.dial(put("/", 50_000, strings.Repeat("x", 5_000)))
@@ -285,10 +285,10 @@ func TestPipelinedBeyondTheBudget(t *testing.T) {
 func TestKeep(t *testing.T) {
 	m := new(weir.Mux)
 	var r *weir.Request
-	m.HandleInline("/", weir.HandlerFunc(func(w *weir.Response, req *weir.Request) {
+	m.HandleFunc("/", func(w *weir.Response, req *weir.Request) {
 		w.Stream().Detach()
 		r = req
-	}))
+	}).Inline()
 	atDesk(t, m, func(s *weir.Server) { s.Limits.Bodies = 1000 }, func(d *desk) {
 		c := d.get("/")
 		synctest.Wait()

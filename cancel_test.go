@@ -58,7 +58,7 @@ var stages = []stage{
 		w.StreamFrom(&told{y: y, chunk: "xxxxxxxxxxxxxxxx"})
 	})},
 	{name: "a body that arrives", request: "PUT /s HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody", mount: func(m *weir.Mux, y *tally) {
-		m.HandleBody("PUT /s", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
+		m.HandleFunc("PUT /s", func(_ *weir.Response, r *weir.Request) {
 			r.OnClose(y.tell)
 			p := make([]byte, 100)
 			_, err := r.BodyReader().Read(p)
@@ -68,7 +68,7 @@ var stages = []stage{
 			if !errors.Is(err, context.Cause(r.Context())) {
 				y.tell(err) // a second, and another, word
 			}
-		}))
+		}).StreamBody()
 	}},
 	{name: "detached", request: getS, mount: onGoroutine(func(w *weir.Response, _ *weir.Request) {
 		s := w.Stream()
@@ -88,7 +88,7 @@ func onGoroutine(f func(w *weir.Response, r *weir.Request)) func(*weir.Mux, *tal
 
 func onLoop(f func(w *weir.Response, y *tally)) func(*weir.Mux, *tally) {
 	return func(m *weir.Mux, y *tally) {
-		m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { f(w, y) }))
+		m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) { f(w, y) }).Inline()
 	}
 }
 
@@ -237,7 +237,7 @@ func TestNextChunkIsCancelledLast(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var calls []call
 			m := new(weir.Mux)
-			m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+			m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
 				w.StreamFrom(weir.Paced(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
 					*n++
 					calls = append(calls, call{*n, cancelled})
@@ -246,7 +246,7 @@ func TestNextChunkIsCancelledLast(t *testing.T) {
 					}
 					return append(dst, 'x'), endIf(*n == test.steps)
 				}), time.Second))
-			}))
+			}).Inline()
 			atDesk(t, m, nil, func(d *desk) {
 				c := d.get("/s")
 				time.Sleep(1500 * time.Millisecond)

@@ -18,10 +18,10 @@ import (
 // An inline request on each of 64 connections in turn.
 func BenchmarkCostInline(b *testing.B) {
 	m := new(weir.Mux)
-	m.HandleInline("GET /plaintext", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /plaintext", func(w *weir.Response, _ *weir.Request) {
 		_ = w.Header().Set("Content-Type", "text/plain")
 		_, _ = w.WriteString("Hello, World!")
-	}))
+	}).Inline()
 	k := runTreadmill(b, &weir.Server{Handler: m, OnHeaders: func(*weir.Response, *weir.Request) bool { return true }}, "/plaintext")
 	k.run(treadmillConns)
 	b.ResetTimer()
@@ -32,11 +32,11 @@ func BenchmarkCostInline(b *testing.B) {
 func BenchmarkCostSend(b *testing.B) {
 	streams := make(chan *weir.Stream, treadmillConns)
 	m := new(weir.Mux)
-	m.Handle("GET /stream", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /stream", func(w *weir.Response, _ *weir.Request) {
 		s := w.Stream()
 		s.Detach()
 		streams <- s
-	}))
+	})
 	k := runTreadmill(b, &weir.Server{Handler: m}, "/stream")
 	k.run(treadmillConns)
 	var open [treadmillConns]*weir.Stream

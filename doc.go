@@ -8,14 +8,12 @@
 // reported at once and exactly once.
 //
 //	mux := new(weir.Mux)
-//	mux.HandleInline("GET /numbers", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-//		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
-//			if *n++; *n > 10 {
-//				return dst, io.EOF
-//			}
-//			return strconv.AppendInt(dst, int64(*n), 10), nil
-//		}))
-//	}))
+//	mux.HandleFunc("GET /numbers", func(w *weir.Response, r *weir.Request) {
+//		stream := w.Stream()
+//		for n := 0; stream.Send(fmt.Appendln(nil, n)) == nil; n++ {
+//			time.Sleep(time.Second)
+//		}
+//	})
 //	srv := &weir.Server{Handler: mux}
 //	err := srv.Serve(ctx, ":8080")
 package weir

@@ -55,7 +55,7 @@ var (
 	// late: they were sent, or fixed by Stream.Heartbeat.
 	ErrHeadSent = errors.New("weir: response head already sent")
 	// ErrBlockingOnLoop is the answer to what would block, called by a handler
-	// that was registered with HandleInline.
+	// whose route is Inline.
 	ErrBlockingOnLoop = errors.New("weir: would block the event loop; register the handler with Handle")
 )
 

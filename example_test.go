@@ -94,7 +94,7 @@ func ExampleStream_Detach() {
 // two pulls a stream is its state and a function, and costs no goroutine.
 func ExampleNextChunk() {
 	mux := new(weir.Mux)
-	mux.HandleInline("GET /countdown", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+	mux.HandleFunc("GET /countdown", func(w *weir.Response, r *weir.Request) {
 		w.StreamFrom(weir.NextChunk(3, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
 			if cancelled {
 				return dst, nil // the client has disconnected: free what the state holds
@@ -106,7 +106,7 @@ func ExampleNextChunk() {
 			*n--
 			return dst, nil
 		}))
-	}))
+	}).Inline()
 	show(mux, "/countdown")
 	// Output:
 	// 3
@@ -118,7 +118,7 @@ func ExampleNextChunk() {
 // Paced keeps two chunks at least so far apart.
 func ExamplePaced() {
 	mux := new(weir.Mux)
-	mux.HandleInline("GET /slowly", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+	mux.HandleFunc("GET /slowly", func(w *weir.Response, r *weir.Request) {
 		source := weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, error) {
 			if *n++; *n > 5 {
 				return dst, io.EOF
@@ -126,7 +126,7 @@ func ExamplePaced() {
 			return append(dst, '.'), nil
 		})
 		w.StreamFrom(weir.Paced(source, 5*time.Millisecond))
-	}))
+	}).Inline()
 	begin := time.Now()
 	show(mux, "/slowly")
 	fmt.Println(time.Since(begin) >= 20*time.Millisecond)

@@ -93,10 +93,10 @@ func failing() *weir.Mux {
 	}))
 	m.Handle("GET /unary", weir.Native("test/unary"))
 	m.Handle("GET /native", weir.Native("test/stream"))
-	m.HandleInline("GET /inline-late", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /inline-late", func(w *weir.Response, _ *weir.Request) {
 		_ = w.Stream().Send([]byte("a"))
 		w.Stream().Abort(errLuck)
-	}))
+	}).Inline()
 	m.HandleFunc("GET /full", func(w *weir.Response, _ *weir.Request) { w.Stream() }).MaxStreams(1)
 	return m
 }

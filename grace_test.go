@@ -259,7 +259,7 @@ func TestNoRequestIsLostWhileDraining(t *testing.T) {
 	for name, grace := range map[string]time.Duration{"grace": 50 * time.Millisecond, "no grace": 0} {
 		t.Run(name, func(t *testing.T) {
 			m := new(weir.Mux)
-			m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { w.WriteString("x") }))
+			m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) { w.WriteString("x") }).Inline()
 			srv := &weir.Server{Handler: m, Loops: 2, Timeouts: weir.Timeouts{DrainGrace: grace}}
 			if err := srv.Start("127.0.0.1:0"); err != nil {
 				t.Fatal(err)

@@ -35,8 +35,8 @@ func served(f func(w *weir.Response, r *weir.Request)) map[string]func(*weir.Mux
 	h := weir.HandlerFunc(f)
 	return map[string]func(*weir.Mux, *weir.Server){
 		"on a goroutine": func(m *weir.Mux, _ *weir.Server) { m.Handle("PUT /boom", h) },
-		"inline":         func(m *weir.Mux, _ *weir.Server) { m.HandleInline("PUT /boom", h) },
-		"body":           func(m *weir.Mux, _ *weir.Server) { m.HandleBody("PUT /boom", h) },
+		"inline":         func(m *weir.Mux, _ *weir.Server) { m.Handle("PUT /boom", h).Inline() },
+		"body":           func(m *weir.Mux, _ *weir.Server) { m.Handle("PUT /boom", h).StreamBody() },
 		"loop":           func(m *weir.Mux, _ *weir.Server) { m.HandleLoop("PUT /boom", atOnce(h)) },
 	}
 }
@@ -185,7 +185,7 @@ func TestUserCodePanics(t *testing.T) {
 	for _, b := range booms() {
 		t.Run(b.name, func(t *testing.T) {
 			m, log := new(weir.Mux), new(lines)
-			m.HandleInline("GET /hello", says("hello"))
+			m.Handle("GET /hello", says("hello")).Inline()
 			m.Handle("GET /hello-too", says("hello"))
 			atDesk(t, m, func(s *weir.Server) {
 				s.Logger = slog.New(slog.NewTextHandler(log, nil))
@@ -239,7 +239,7 @@ func TestOnCloseRunsWithoutTheCallersLocks(t *testing.T) {
 	}
 	for name, end := range ends {
 		for where, begin := range map[string]func(*weir.Mux, weir.Handler){
-			"inline":         func(m *weir.Mux, h weir.Handler) { m.HandleInline("GET /s", h) },
+			"inline":         func(m *weir.Mux, h weir.Handler) { m.Handle("GET /s", h).Inline() },
 			"on a goroutine": func(m *weir.Mux, h weir.Handler) { m.Handle("GET /s", h) },
 		} {
 			for _, from := range []string{"handler", "goroutine", "loop"} {
@@ -306,7 +306,7 @@ func TestOnCloseRunsOnTheLoop(t *testing.T) {
 			return string(buf[:runtime.Stack(buf, false)])
 		}
 		m := new(weir.Mux)
-		m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+		m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
 			s := w.Stream()
 			s.Detach()
 			if !late {
@@ -318,7 +318,7 @@ func TestOnCloseRunsOnTheLoop(t *testing.T) {
 					s.OnClose(func(error) { onLoop = stack() })
 				}
 			}()
-		}))
+		}).Inline()
 		m.HandleFunc("GET /other", func(w *weir.Response, r *weir.Request) {
 			if late {
 				_ = w.Stream().Close()
@@ -341,7 +341,7 @@ func TestOnCloseRunsOnTheLoop(t *testing.T) {
 // What was given to OnClose is called, and a source closed, by a server that has shut down, too.
 func TestUserCodeAfterShutdown(t *testing.T) {
 	for where, begin := range map[string]func(*weir.Mux, weir.Handler){
-		"inline":         func(m *weir.Mux, h weir.Handler) { m.HandleInline("GET /s", h) },
+		"inline":         func(m *weir.Mux, h weir.Handler) { m.Handle("GET /s", h).Inline() },
 		"on a goroutine": func(m *weir.Mux, h weir.Handler) { m.Handle("GET /s", h) },
 	} {
 		t.Run(where, func(t *testing.T) {

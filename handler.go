@@ -1,7 +1,7 @@
 package weir
 
 // A Handler answers a request. Registered with Mux.Handle it runs on a
-// goroutine of its own and may block; with Mux.HandleInline on the event loop,
+// goroutine of its own and may block; if the Route is Inline, on the event loop,
 // where it must not.
 //
 // When Serve returns, a buffered answer is sent and a pushed or generated
@@ -29,7 +29,7 @@ func (f HandlerFunc) Serve(w *Response, r *Request) { f(w, r) }
 // it, too. If the body is refused, because it is too large or too slow, next
 // returns without having called the handler.
 //
-// Behind HandleInline it runs when the body has arrived, on the event loop. To
+// With Inline it runs when the body has arrived, on the event loop. To
 // refuse bodies there, use Server.OnHeaders.
 type Middleware func(Handler) Handler
 

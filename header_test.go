@@ -66,7 +66,7 @@ func TestHeaderRefuses(t *testing.T) {
 		_ = w.Header().Set("X-Good", "tab\tand \xff")
 	}
 	m := mux(map[string]func(*weir.Response, *weir.Request){"GET /s": serve})
-	m.HandleInline("GET /inline", weir.HandlerFunc(serve))
+	m.HandleFunc("GET /inline", serve).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		for _, path := range []string{"/s", "/inline"} {
 			c := d.get(path)
@@ -103,7 +103,7 @@ func TestSetDate(t *testing.T) {
 		})
 		m := new(weir.Mux)
 		m.Handle("GET "+path, handler)
-		m.HandleInline("GET /inline"+path, handler)
+		m.Handle("GET /inline"+path, handler).Inline()
 		atDesk(t, m, nil, func(d *desk) {
 			for _, path := range []string{path, "/inline" + path, "/inline" + path} { // the last in an exchange that was used before
 				c := d.get(path)
@@ -174,7 +174,7 @@ func TestHeaderViews(t *testing.T) {
 func TestHeaderAddBytes(t *testing.T) {
 	value := []byte("one")
 	m := new(weir.Mux)
-	m.HandleInline("GET /", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
 		h := w.Header()
 		if err := h.AddBytes([]byte("X-A"), value); err != nil {
 			t.Error(err)
@@ -191,7 +191,7 @@ func TestHeaderAddBytes(t *testing.T) {
 		if err := h.AddBytes([]byte("Content-Length"), []byte("7")); !errors.Is(err, weir.ErrFramingField) {
 			t.Errorf("got %v, want ErrFramingField", err)
 		}
-	}))
+	}).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.dial("")
 		for _, want := range []string{"one", "pne", "qne"} {

@@ -134,23 +134,23 @@ func (h *house) mux() *weir.Mux {
 func inline(f func(w *weir.Response, r *weir.Request)) weir.Handler { return weir.HandlerFunc(f) }
 
 func (h *house) plain(m *weir.Mux) {
-	m.HandleInline("GET /hello", inline(func(w *weir.Response, _ *weir.Request) {
+	m.Handle("GET /hello", inline(func(w *weir.Response, _ *weir.Request) {
 		_ = w.Header().Set("Content-Type", "text/plain")
 		w.WriteString("Hello")
-	}))
-	m.HandleInline("GET /empty", inline(func(*weir.Response, *weir.Request) {}))
-	m.HandleInline("/status/{code}", inline(func(w *weir.Response, r *weir.Request) {
+	})).Inline()
+	m.Handle("GET /empty", inline(func(*weir.Response, *weir.Request) {})).Inline()
+	m.Handle("/status/{code}", inline(func(w *weir.Response, r *weir.Request) {
 		code, _ := strconv.Atoi(r.PathValue("code"))
 		w.SetStatus(code)
 		w.WriteString("body")
-	}))
-	m.HandleInline("GET /close", inline(func(w *weir.Response, _ *weir.Request) {
+	})).Inline()
+	m.Handle("GET /close", inline(func(w *weir.Response, _ *weir.Request) {
 		_ = w.Header().Set("Connection", "close")
 		w.WriteString("last")
-	}))
-	m.HandleInline("GET /seen", inline(func(w *weir.Response, r *weir.Request) {
+	})).Inline()
+	m.Handle("GET /seen", inline(func(w *weir.Response, r *weir.Request) {
 		fmt.Fprintf(w, "%s %s ?%s %s", r.Method(), r.Path(), r.RawQuery(), r.Host())
-	}))
+	})).Inline()
 	m.HandleFunc("GET /buffered", func(w *weir.Response, _ *weir.Request) { w.WriteString("buffered") })
 	m.HandleFunc("GET /wait", func(w *weir.Response, r *weir.Request) {
 		h.watch(r)
@@ -158,18 +158,18 @@ func (h *house) plain(m *weir.Mux) {
 		w.WriteString("waited")
 	})
 	m.HandleFunc("POST /echo", func(w *weir.Response, r *weir.Request) { w.Write(r.Body()) })
-	m.HandleInline("POST /echo-inline", inline(func(w *weir.Response, r *weir.Request) { w.Write(r.Body()) }))
+	m.Handle("POST /echo-inline", inline(func(w *weir.Response, r *weir.Request) { w.Write(r.Body()) })).Inline()
 	m.HandleFunc("GET /panic", func(*weir.Response, *weir.Request) { panic("on purpose") })
-	m.HandleInline("GET /panic-inline", inline(func(*weir.Response, *weir.Request) { panic("on purpose") }))
-	m.HandleInline("GET /blocking", inline(func(w *weir.Response, _ *weir.Request) {
+	m.Handle("GET /panic-inline", inline(func(*weir.Response, *weir.Request) { panic("on purpose") })).Inline()
+	m.Handle("GET /blocking", inline(func(w *weir.Response, _ *weir.Request) {
 		err := w.StreamSeq(func(func([]byte, error) bool) { h.note("the generator ran on the loop") })
 		h.note(fmt.Sprintf("StreamSeq: %v", err))
-	}))
-	m.HandleInline("GET /forbidden-fields", inline(func(w *weir.Response, _ *weir.Request) {
+	})).Inline()
+	m.Handle("GET /forbidden-fields", inline(func(w *weir.Response, _ *weir.Request) {
 		for _, f := range [][2]string{{"Content-Length", "7"}, {"Date", "now"}, {"Transfer-Encoding", "chunked"}, {"X", "a\r\nb"}, {"X\x00", "a"}} {
 			fmt.Fprintf(w, "%v\n", w.Header().Set(f[0], f[1]) != nil)
 		}
-	}))
+	})).Inline()
 }
 
 func (h *house) pushed(m *weir.Mux) {
@@ -298,18 +298,18 @@ func (h *house) pumped(m *weir.Mux) {
 			c.h = h
 			c.s = w.StreamFrom(c)
 		})
-		m.HandleInline("GET /"+pattern, serve)
+		m.Handle("GET /"+pattern, serve).Inline()
 		m.Handle("GET /goroutine/"+pattern, serve)
 	}
 	pump("pump", func() *counter { return &counter{n: 3} })
 	pump("pump-hold", func() *counter { return &counter{n: 3, pause: true} })
 	pump("pump-fail", func() *counter { return &counter{fail: errors.New("no luck")} })
 	pump("pump-fail-late", func() *counter { return &counter{n: 1, pause: true, fail: errors.New("no luck")} })
-	m.HandleInline("GET /paced", inline(func(w *weir.Response, _ *weir.Request) {
+	m.Handle("GET /paced", inline(func(w *weir.Response, _ *weir.Request) {
 		c := &counter{h: h, n: 3}
 		c.s = w.StreamFrom(weir.Paced(c, time.Second))
-	}))
-	m.HandleInline("GET /steps", inline(func(w *weir.Response, _ *weir.Request) {
+	})).Inline()
+	m.Handle("GET /steps", inline(func(w *weir.Response, _ *weir.Request) {
 		w.StreamFrom(weir.Paced(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
 			if cancelled {
 				h.note(fmt.Sprintf("cancelled after %d", *n))
@@ -318,7 +318,7 @@ func (h *house) pumped(m *weir.Mux) {
 			*n++
 			return strconv.AppendInt(dst, int64(*n), 10), nil
 		}), time.Second))
-	}))
+	})).Inline()
 }
 
 func (h *house) generated(m *weir.Mux) {
@@ -378,7 +378,7 @@ func (h *house) events(m *weir.Mux) {
 }
 
 func (h *house) uploads(m *weir.Mux) {
-	m.HandleBody("PUT /upload", inline(func(w *weir.Response, r *weir.Request) {
+	m.Handle("PUT /upload", inline(func(w *weir.Response, r *weir.Request) {
 		h.watch(r)
 		n, err := io.Copy(io.Discard, r.BodyReader())
 		if err != nil {
@@ -387,27 +387,27 @@ func (h *house) uploads(m *weir.Mux) {
 			return
 		}
 		fmt.Fprintf(w, "%d bytes", n)
-	}))
-	m.HandleBody("PUT /both", inline(func(w *weir.Response, r *weir.Request) {
+	})).StreamBody()
+	m.Handle("PUT /both", inline(func(w *weir.Response, r *weir.Request) {
 		h.watch(r)
 		_ = w.Stream().Commit()
 		_, err := io.Copy(io.Discard, r.BodyReader()) // chunks sent back would depend on how the body arrives
 		h.note(fmt.Sprintf("copied: %v", err))
-	}))
-	m.HandleBody("PUT /refused", inline(func(w *weir.Response, _ *weir.Request) { w.Error(401, "not you") }))
-	m.HandleBody("PUT /unread", inline(func(w *weir.Response, r *weir.Request) {
+	})).StreamBody()
+	m.Handle("PUT /refused", inline(func(w *weir.Response, _ *weir.Request) { w.Error(401, "not you") })).StreamBody()
+	m.Handle("PUT /unread", inline(func(w *weir.Response, r *weir.Request) {
 		h.await(r)
 		w.WriteString("never looked")
-	}))
-	m.HandleBody("PUT /later", inline(func(w *weir.Response, r *weir.Request) {
+	})).StreamBody()
+	m.Handle("PUT /later", inline(func(w *weir.Response, r *weir.Request) {
 		h.await(r)
 		n, err := io.Copy(io.Discard, r.BodyReader())
 		fmt.Fprintf(w, "%d bytes, %v", n, err)
-	}))
-	m.HandleBody("PUT /limited", inline(func(w *weir.Response, r *weir.Request) {
+	})).StreamBody()
+	m.Handle("PUT /limited", inline(func(w *weir.Response, r *weir.Request) {
 		n, err := io.Copy(io.Discard, r.BodyReader())
 		h.note(fmt.Sprintf("read %d: %v", n, err))
-	})).MaxBody(8)
+	})).StreamBody().MaxBody(8)
 }
 
 func (h *house) onHeaders(w *weir.Response, r *weir.Request) bool {

@@ -71,8 +71,8 @@ func TestBrokenPromiseOfRequests(t *testing.T) {
 func TestKeptMemoryIsPoisoned(t *testing.T) {
 	var kept []byte
 	m := new(weir.Mux)
-	m.HandleInline("GET /view/{x}", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) { kept = r.Path() }))
-	m.HandleInline("GET /source", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /view/{x}", func(_ *weir.Response, r *weir.Request) { kept = r.Path() }).Inline()
+	m.HandleFunc("GET /source", func(w *weir.Response, _ *weir.Request) {
 		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
 			if *n++; *n > 1 {
 				return nil, io.EOF
@@ -80,7 +80,7 @@ func TestKeptMemoryIsPoisoned(t *testing.T) {
 			kept = append(dst, "chunk"...)
 			return kept, nil
 		}))
-	}))
+	}).Inline()
 	for path, was := range map[string]string{"/view/secret": "/view/secret", "/source": "chunk"} {
 		t.Run(path[1:], func(t *testing.T) {
 			kept = nil

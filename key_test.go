@@ -54,12 +54,12 @@ func TestKey(t *testing.T) {
 	m := new(weir.Mux)
 	m.Use(identify)
 	m.Handle("GET /goroutine", say)
-	m.HandleInline("GET /inline", say)
-	m.HandleInline("GET /twice", twice)
+	m.Handle("GET /inline", say).Inline()
+	m.Handle("GET /twice", twice).Inline()
 	m.Handle("GET /fails", fails)
 	m.HandleLoop("GET /handed", gather(say, &told))
 	m.NotFound(say)
-	m.HandleInline("GET /nothing", weir.HandlerFunc(func(*weir.Response, *weir.Request) {}))
+	m.HandleFunc("GET /nothing", func(*weir.Response, *weir.Request) {}).Inline()
 	ended := ""
 	atDesk(t, m, func(srv *weir.Server) {
 		srv.OnHeaders = func(w *weir.Response, r *weir.Request) bool {
@@ -103,11 +103,11 @@ func TestKey(t *testing.T) {
 func TestKeyOfClone(t *testing.T) {
 	var clone *weir.Request
 	m := new(weir.Mux)
-	m.HandleInline("GET /", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
+	m.HandleFunc("GET /", func(_ *weir.Response, r *weir.Request) {
 		count.Set(r, 1)
 		clone = r.Clone()
 		count.Set(r, 2)
-	}))
+	}).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.get("/")
 		d.seen(c)
@@ -131,18 +131,18 @@ func TestKeyIsForgotten(t *testing.T) {
 	var value weak.Pointer[principal]
 	var many []weak.Pointer[weir.Key[int]]
 	m := new(weir.Mux)
-	m.HandleInline("GET /", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
+	m.HandleFunc("GET /", func(_ *weir.Response, r *weir.Request) {
 		p := &principal{"x"}
 		asks.Set(r, p)
 		value = weak.Make(p)
-	}))
-	m.HandleInline("GET /many", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
+	}).Inline()
+	m.HandleFunc("GET /many", func(_ *weir.Response, r *weir.Request) {
 		for range 100 {
 			k := weir.NewKey[int]("k")
 			k.Set(r, 1)
 			many = append(many, weak.Make(k))
 		}
-	}))
+	}).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.get("/")
 		d.seen(c)

@@ -60,7 +60,7 @@ func TestWriteBeforeStream(t *testing.T) {
 				})
 				m := new(weir.Mux)
 				if inline {
-					m.HandleInline("GET /s", h)
+					m.Handle("GET /s", h).Inline()
 				} else {
 					m.Handle("GET /s", h)
 				}
@@ -151,7 +151,7 @@ func TestErrorOfAStream(t *testing.T) {
 				m, ended := new(weir.Mux), new(tally)
 				h := weir.HandlerFunc(func(w *weir.Response, r *weir.Request) { r.OnClose(ended.tell); tt.serve(w) })
 				if inline {
-					m.HandleInline("GET /s", h)
+					m.Handle("GET /s", h).Inline()
 				} else {
 					m.Handle("GET /s", h)
 				}

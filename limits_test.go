@@ -97,12 +97,21 @@ func TestNonsenseIsRefused(t *testing.T) {
 	for name, register := range map[string]func(m *weir.Mux){
 		"HandleFunc":       func(m *weir.Mux) { m.HandleFunc("/a", nil) },
 		"Handle":           func(m *weir.Mux) { m.Handle("/a", noFunc) },
-		"HandleInline":     func(m *weir.Mux) { m.HandleInline("/a", nil) },
+		"HandleLoop":       func(m *weir.Mux) { m.HandleLoop("/a", nil) },
+		"LoopHandlerFunc":  func(m *weir.Mux) { m.HandleLoop("/a", weir.LoopHandlerFunc(nil)) },
 		"NotFound":         func(m *weir.Mux) { m.NotFound(nil) },
 		"MethodNotAllowed": func(m *weir.Mux) { m.MethodNotAllowed(noFunc) },
 		"Use":              func(m *weir.Mux) { m.Use(nil) },
 		"a late Use":       func(m *weir.Mux) { m.Handle("/a", says("")); m.Use(bearer) },
-		"middleware":       func(m *weir.Mux) { m.Handle("/a", says(""), func(weir.Handler) weir.Handler { return nil }) },
+		"Inline of Native": func(m *weir.Mux) { m.Handle("/a", weir.Native("test/unary"), bearer).Inline() },
+		"Inline of Events": func(m *weir.Mux) {
+			m.Handle("/a", weir.Events(func(*weir.Request) iter.Seq2[*sse.Event, error] { return nil })).Inline()
+		},
+		"Inline twice":         func(m *weir.Mux) { m.Handle("/a", says("")).Inline().Inline() },
+		"Inline of StreamBody": func(m *weir.Mux) { m.Handle("/a", says("")).StreamBody().Inline() },
+		"StreamBody of Inline": func(m *weir.Mux) { m.Handle("/a", says("")).Inline().StreamBody() },
+		"Inline of HandleLoop": func(m *weir.Mux) { m.HandleLoop("/a", atOnce(says(""))).Inline() },
+		"middleware":           func(m *weir.Mux) { m.Handle("/a", says(""), func(weir.Handler) weir.Handler { return nil }) },
 	} {
 		if got := panics(func() { register(new(weir.Mux)) }); !regexp.MustCompile(`^weir: .*limits_test\.go:\d+`).MatchString(got) {
 			t.Errorf("%s: got the panic %q, want one that names the place", name, got)

@@ -17,7 +17,7 @@ import (
 func TestLoggerThatBlocks(t *testing.T) {
 	m := new(weir.Mux)
 	panics := weir.HandlerFunc(func(*weir.Response, *weir.Request) { panic("on purpose") })
-	m.HandleInline("GET /loop", panics)
+	m.Handle("GET /loop", panics).Inline()
 	m.Handle("GET /goroutine", panics)
 	log := late{Handler: slog.NewTextHandler(io.Discard, nil)}
 	atDesk(t, m, log.set, func(d *desk) {
@@ -42,7 +42,7 @@ func TestLoggerThatIsLate(t *testing.T) {
 	var out strings.Builder
 	log := late{Handler: slog.NewTextHandler(&out, nil)}
 	m := new(weir.Mux)
-	m.HandleInline("GET /", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) { panic(r.Path()) }))
+	m.HandleFunc("GET /", func(_ *weir.Response, r *weir.Request) { panic(r.Path()) }).Inline()
 	atDesk(t, m, log.set, func(d *desk) {
 		for i := range 3 {
 			d.exchange(fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: a\r\n\r\n", i))

@@ -65,8 +65,8 @@ func TestUse(t *testing.T) {
 	m.Use(y.passes("a"), y.passes("b"))
 	m.Use(y.passes("c"))
 	m.Handle("GET /own", says("own"), y.passes("d"))
-	m.HandleInline("GET /inline", says("inline"))
-	m.HandleBody("POST /body", says("body"))
+	m.Handle("GET /inline", says("inline")).Inline()
+	m.Handle("POST /body", says("body")).StreamBody()
 	m.HandleLoop("POST /loop", atOnce(says("loop")))
 	m.Handle("GET /tree/", says("tree"))
 	atDesk(t, m, nil, func(d *desk) {
@@ -136,10 +136,10 @@ func TestNotFoundAndMethodNotAllowed(t *testing.T) {
 func TestMiddlewareRefusesTheBody(t *testing.T) {
 	y := new(trail)
 	m := new(weir.Mux)
-	m.Handle("POST /buffered", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+	m.HandleFunc("POST /buffered", func(w *weir.Response, r *weir.Request) {
 		y.add("handler")
 		fmt.Fprintf(w, "%d", len(r.Body()))
-	}), y.passes("outer"), bearer)
+	}, y.passes("outer"), bearer)
 	atDesk(t, m, nil, func(d *desk) {
 		for _, framing := range []string{"Content-Length: 100000\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 9\r\nExpect: 100-continue\r\n"} {
 			c := d.dial("POST /buffered HTTP/1.1\r\nHost: a\r\n" + framing + "\r\n")
@@ -255,8 +255,8 @@ func TestWrappedMux(t *testing.T) {
 	}).MaxStreams(1)
 	m.HandleFunc("POST /small", func(w *weir.Response, r *weir.Request) { fmt.Fprint(w, len(r.Body())) }).MaxBody(10)
 	m.Handle("POST /mw", says("mw"), bearer)
-	m.HandleInline("GET /inline", says("inline"))
-	m.HandleBody("POST /body", says("body"))
+	m.Handle("GET /inline", says("inline")).Inline()
+	m.Handle("POST /body", says("body")).StreamBody()
 	m.HandleLoop("POST /loop", atOnce(says("loop")))
 	m.HandleFunc("POST /large", func(*weir.Response, *weir.Request) {}).MaxBody(64 << 20)
 	m.HandleFunc("POST /endless", func(*weir.Response, *weir.Request) {}).MaxBody(-1)
@@ -306,9 +306,9 @@ func TestNestedMux(t *testing.T) {
 	inner.HandleFunc("POST /in/{id}", func(w *weir.Response, r *weir.Request) {
 		fmt.Fprintf(w, "%s %s %s", r.Pattern(), r.PathValue("id"), r.Body())
 	}, bearer)
-	inner.HandleInline("GET /in/fast", says("fast"))
+	inner.Handle("GET /in/fast", says("fast")).Inline()
 	m.Handle("POST /in/", inner)
-	m.HandleInline("GET /in/", inner)
+	m.Handle("GET /in/", inner).Inline()
 	m.Handle("PUT /in/", inner).MaxStreams(3)
 	inner.HandleFunc("PUT /in/x", func(*weir.Response, *weir.Request) {})
 	m.HandleLoop("PATCH /in/", atOnce(inner))
@@ -347,7 +347,7 @@ func TestRoutes(t *testing.T) {
 // Bodies that arrive while middleware runs count among those that are kept.
 func TestMiddlewareAndTheBudgetOfBodies(t *testing.T) {
 	m := new(weir.Mux)
-	m.Handle("POST /b", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) { fmt.Fprint(w, len(r.Body())) }),
+	m.HandleFunc("POST /b", func(w *weir.Response, r *weir.Request) { fmt.Fprint(w, len(r.Body())) },
 		func(next weir.Handler) weir.Handler { return next })
 	var failed error
 	atDesk(t, m, func(s *weir.Server) {

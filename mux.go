@@ -37,7 +37,7 @@ type Mux struct {
 // was registered before.
 //
 // Requests are routed before middleware runs. It runs where the handler does:
-// on the event loop for HandleInline and HandleLoop, where it must not
+// on the event loop for Route.Inline and HandleLoop, where it must not
 // block; otherwise, and for m's own responses, on a goroutine, from the end of
 // the request head on. See Middleware.
 func (m *Mux) Use(mw ...Middleware) {
@@ -67,9 +67,10 @@ func (m *Mux) MethodNotAllowed(h Handler) {
 // Routes returns the routes in the order in which they were registered.
 func (m *Mux) Routes() iter.Seq[*Route] { return slices.Values(m.routes) }
 
-// Handle registers a handler that runs on a goroutine of its own and may
-// block, when the request body has arrived. It panics when the pattern is
-// malformed or conflicts with another, and names both places.
+// Handle registers a handler, which runs on a goroutine of its own and may
+// block, when the request body has arrived. Route.Inline and Route.StreamBody
+// change that. Handle panics when the pattern is malformed or conflicts with
+// another, and names both places.
 func (m *Mux) Handle(pattern string, h Handler, mw ...Middleware) *Route {
 	return m.register(caller(), pattern, h, onGoroutine, mw)
 }
@@ -77,19 +78,6 @@ func (m *Mux) Handle(pattern string, h Handler, mw ...Middleware) *Route {
 // HandleFunc is Handle of a function.
 func (m *Mux) HandleFunc(pattern string, f func(w *Response, r *Request), mw ...Middleware) *Route {
 	return m.register(caller(), pattern, HandlerFunc(f), onGoroutine, mw)
-}
-
-// HandleInline registers a handler that runs on the event loop: the fastest
-// way to answer, for what never blocks and takes microseconds.
-func (m *Mux) HandleInline(pattern string, h Handler, mw ...Middleware) *Route {
-	return m.register(caller(), pattern, h, inline, mw)
-}
-
-// HandleBody registers a handler that runs on a goroutine of its own as soon
-// as the head is there, and takes the body with Request.BodyReader while it
-// arrives.
-func (m *Mux) HandleBody(pattern string, h Handler, mw ...Middleware) *Route {
-	return m.register(caller(), pattern, h, whileArriving, mw)
 }
 
 // HandleLoop registers a handler that stays on the event loop, from the end of
@@ -108,7 +96,7 @@ func (m *Mux) register(place, text string, h Handler, md mode, mw []Middleware) 
 	if err != nil {
 		panic(fmt.Sprintf("weir: parsing pattern %q (registered at %s): %v", text, place, err))
 	}
-	rt := &Route{mux: m, pattern: text, place: place, mode: md}
+	rt := &Route{mux: m, pattern: text, place: place, mode: md, served: h}
 	if mw = slices.Concat(m.use, mw); md == onGoroutine && len(mw) > 0 {
 		rt.gated, h = true, gate{h}
 	}

@@ -18,14 +18,14 @@ func says(name string) weir.Handler {
 
 func TestMux(t *testing.T) {
 	m := new(weir.Mux)
-	m.HandleInline("GET /models/{id}", says("one"))
+	m.Handle("GET /models/{id}", says("one")).Inline()
 	m.Handle("GET /models/special", says("special"))
-	m.HandleInline("POST /models", says("create"))
-	m.HandleInline("/files/{rest...}", says("files"))
-	m.HandleInline("GET /{$}", says("root"))
-	m.HandleInline("GET b.example/models/{id}", says("host"))
-	m.HandleInline("GET /tree/", says("tree"))
-	m.HandleInline("OPTIONS /own", says("own"))
+	m.Handle("POST /models", says("create")).Inline()
+	m.Handle("/files/{rest...}", says("files")).Inline()
+	m.Handle("GET /{$}", says("root")).Inline()
+	m.Handle("GET b.example/models/{id}", says("host")).Inline()
+	m.Handle("GET /tree/", says("tree")).Inline()
+	m.Handle("OPTIONS /own", says("own")).Inline()
 	tests := []struct{ request, status, body string }{
 		{"GET /models/7", "200 OK", "one 7 "},
 		{"GET /models/a%2Fb", "200 OK", "one a/b "},
@@ -80,8 +80,8 @@ func TestMuxPanicsNamingThePlaces(t *testing.T) {
 		register func(m *weir.Mux)
 		want     string
 	}{
-		{"a conflict", func(m *weir.Mux) { m.Handle("/a/{x}/c", h); m.HandleInline("/a/b/{y}", h) }, `mux_test\.go:\d+.*mux_test\.go:\d+`},
-		{"the same twice", func(m *weir.Mux) { m.Handle("GET /a", h); m.HandleBody("GET /a", h) }, `mux_test\.go:\d+.*mux_test\.go:\d+`},
+		{"a conflict", func(m *weir.Mux) { m.Handle("/a/{x}/c", h); m.Handle("/a/b/{y}", h).Inline() }, `mux_test\.go:\d+.*mux_test\.go:\d+`},
+		{"the same twice", func(m *weir.Mux) { m.Handle("GET /a", h); m.Handle("GET /a", h).StreamBody() }, `mux_test\.go:\d+.*mux_test\.go:\d+`},
 		{"malformed", func(m *weir.Mux) { m.Handle("GET a", h) }, `"GET a".*mux_test\.go:\d+`},
 		{"no handler", func(m *weir.Mux) { m.Handle("/a", nil) }, `nil handler.*"/a".*mux_test\.go:\d+`},
 		{"an unknown native handler", func(*weir.Mux) { weir.Native("test/absent") }, `"test/absent".*imported`},
@@ -109,13 +109,13 @@ func TestMiddlewareOrder(t *testing.T) {
 		}
 	}
 	m := new(weir.Mux)
-	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
 		trail = append(trail, "handler")
 		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, error) {
 			*n++
 			return append(dst, 'x'), endIf(*n == 3)
 		}))
-	}), mark("outer"), mark("inner"))
+	}, mark("outer"), mark("inner")).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.get("/s")
 		if got := d.seen(c); !strings.Contains(got, "X-By: outer\r\nX-By: inner\r\n") {

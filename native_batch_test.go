@@ -192,9 +192,9 @@ func TestSendBatchInTurns(t *testing.T) {
 			return count
 		}
 		served, listed := -1, 0
-		d.srv.Handler.(*weir.Mux).HandleInline("/meanwhile", weir.HandlerFunc(func(*weir.Response, *weir.Request) {
+		d.srv.Handler.(*weir.Mux).HandleFunc("/meanwhile", func(*weir.Response, *weir.Request) {
 			served, listed = written(), weir.Listed(d.srv)
-		}))
+		}).Inline()
 		calls := clients[n-1].WriteCalls()
 		d.onTurn(func() {
 			for _, token := range []string{"one", "two"} {

@@ -74,7 +74,8 @@ func nativeMux() *weir.Mux {
 	m.Handle("/stream", weir.Native("test/stream"))
 	m.Handle("/hold", weir.Native("test/hold"))
 	m.Handle("/hold-too", weir.Native("test/hold"))
-	m.HandleInline("/inline", weir.Native("test/unary"))
+	native := weir.Native("test/unary")
+	m.HandleFunc("/inline", func(w *weir.Response, r *weir.Request) { native.Serve(w, r) }).Inline()
 	return m
 }
 

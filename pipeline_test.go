@@ -15,7 +15,7 @@ import (
 func TestThousandPipelined(t *testing.T) {
 	const n = 1000
 	m := new(weir.Mux)
-	m.HandleInline("GET /inline/{id}", says("inline"))
+	m.Handle("GET /inline/{id}", says("inline")).Inline()
 	m.Handle("GET /goroutine/{id}", says("goroutine"))
 	for _, kind := range []string{"inline", "goroutine"} {
 		var requests strings.Builder
@@ -39,10 +39,10 @@ func TestThousandPipelined(t *testing.T) {
 func TestUnreadAnswersBoundWhatIsRead(t *testing.T) {
 	served := 0
 	m := new(weir.Mux)
-	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
 		served++
 		w.Write(make([]byte, 1<<10))
-	}))
+	}).Inline()
 	m.HandleFunc("GET /wait", func(_ *weir.Response, r *weir.Request) { <-r.Context().Done() })
 	for _, first := range []string{"/s", "/wait"} {
 		atDesk(t, m, smallMarks, func(d *desk) {

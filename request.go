@@ -138,7 +138,7 @@ func (r *Request) ContentLength() int64 {
 }
 
 // Body is the whole body, valid until Serve returns. It is nil for a handler
-// registered with HandleBody, which reads with BodyReader. In middleware it
+// whose route has StreamBody, which reads with BodyReader. In middleware it
 // waits until the body has arrived, and is nil if the body is refused.
 func (r *Request) Body() []byte {
 	_ = r.gather() // next reports it
@@ -173,7 +173,7 @@ func (r *Request) gather() error {
 	}
 }
 
-// BodyReader reads the body; for a handler registered with HandleBody while it
+// BodyReader reads the body; for a handler whose route has StreamBody while it
 // arrives. Read returns ErrBodyTooLarge, ErrTimeout, ErrClientGone or a
 // *chunked.Error when the body does not arrive whole.
 func (r *Request) BodyReader() io.Reader {

@@ -34,12 +34,12 @@ func TestRequest(t *testing.T) {
 func TestClone(t *testing.T) {
 	var clones []*weir.Request
 	m := new(weir.Mux)
-	m.HandleInline("/a/{id}", weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
+	m.HandleFunc("/a/{id}", func(_ *weir.Response, r *weir.Request) {
 		if r.Method() == "POST" {
 			_ = r.Header().Set("X", "changed")
 		}
 		clones = append(clones, r.Clone())
-	}))
+	}).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.dial("GET /a/1?q=2 HTTP/1.1\r\nHost: h\r\nX: 3\r\n\r\nPOST /a/4 HTTP/1.1\r\nHost: h\r\nX: 5\r\nContent-Length: 4\r\n\r\nbody")
 		d.seen(c)
@@ -90,7 +90,7 @@ func TestEndOfARequest(t *testing.T) {
 				})
 				m := new(weir.Mux)
 				if inline {
-					m.HandleInline("GET /s", serve)
+					m.Handle("GET /s", serve).Inline()
 				} else {
 					m.Handle("GET /s", serve)
 				}

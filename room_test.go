@@ -22,7 +22,7 @@ func full(n, loops int) func(*weir.Server) {
 func roomy() *weir.Mux {
 	m := new(weir.Mux)
 	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) { w.WriteString("x") })
-	m.HandleInline("GET /inline", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { w.WriteString("x") }))
+	m.HandleFunc("GET /inline", func(w *weir.Response, _ *weir.Request) { w.WriteString("x") }).Inline()
 	m.HandleFunc("GET /stream", func(w *weir.Response, r *weir.Request) {
 		s := w.Stream()
 		s.Send([]byte("first"))

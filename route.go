@@ -5,13 +5,15 @@ import (
 	"sync/atomic"
 )
 
-// Route is a registered pattern. MaxBody and MaxStreams set limits of its own,
-// before the server starts.
+// A Route is a registered pattern. Inline and StreamBody change how its handler
+// is called, MaxBody and MaxStreams set limits of its own, all of them before the
+// server starts.
 type Route struct {
 	mux        *Mux // nil for what is not routed by a Mux
 	pattern    string
-	place      string // "file:line" of its registration
-	handler    Handler
+	place      string  // "file:line" of its registration
+	handler    Handler // with its middleware
+	served     Handler // as it was registered
 	mode       mode
 	gated      bool // its middleware runs before the body has arrived
 	maxBody    int64
@@ -32,7 +34,7 @@ const (
 )
 
 func (md mode) String() string {
-	return [...]string{"Handle", "HandleInline", "HandleBody", "HandleLoop", "a response of the server"}[md]
+	return [...]string{"Handle", "Inline", "StreamBody", "HandleLoop", "a response of the server"}[md]
 }
 
 func (rt *Route) inline() bool {
@@ -42,8 +44,42 @@ func (rt *Route) inline() bool {
 // Pattern returns the pattern as it was registered.
 func (rt *Route) Pattern() string { return rt.pattern }
 
+// Inline makes the handler run on the event loop: the fastest way to respond, for
+// what never blocks and takes microseconds. It panics for handlers that block,
+// such as Native's and those of Events, and for routes of HandleLoop, which are
+// on the loop already.
+func (rt *Route) Inline() *Route {
+	if _, ok := rt.served.(blocking); ok {
+		panic(fmt.Sprintf("weir: Inline for the route %q (registered at %s): its handler, a %T, blocks", rt.pattern, rt.place, rt.served))
+	}
+	rt.become(inline)
+	return rt
+}
+
+// StreamBody makes the handler run as soon as the head of a request is complete:
+// it reads the body with Request.BodyReader while it arrives. It panics for
+// routes that are inline, where reading would wait: HandleLoop is for a body that
+// is received on the event loop.
+func (rt *Route) StreamBody() *Route {
+	rt.become(whileArriving)
+	return rt
+}
+
+func (rt *Route) become(md mode) {
+	if rt.mode != onGoroutine {
+		panic(fmt.Sprintf("weir: %v for the route %q (registered at %s), which has %v already", md, rt.pattern, rt.place, rt.mode))
+	}
+	rt.mode, rt.gated = md, false
+}
+
+// blocking is a handler that is never for the event loop.
+type blocking interface{ blocks() }
+
+func (*native) blocks()       {}
+func (*eventHandler) blocks() {}
+
 // MaxBody bounds the request body, in bytes. The default is Limits.Body, and no
-// limit for HandleBody and HandleLoop; negative is no limit.
+// limit with StreamBody and HandleLoop; negative is no limit.
 func (rt *Route) MaxBody(n int64) *Route { rt.maxBody = n; return rt }
 
 // MaxStreams bounds the streams of this route at one time; beyond it the
@@ -93,7 +129,7 @@ func (rt *Route) fits(outer *Route, s *Server) error {
 	what := ""
 	switch {
 	case rt.mode != outer.mode:
-		what = fmt.Sprintf("was registered with %v and is reached as if with %v", rt.mode, outer.mode)
+		what = fmt.Sprintf("was registered with %v and is reached by one with %v", rt.mode, outer.mode)
 	case rt.maxBody != 0 && (larger || limit != there && !rt.buffers()):
 		what = fmt.Sprintf("has a MaxBody of %d, but the body was taken with a limit of %d", rt.maxBody, there)
 	case outer.maxStreams > 0:

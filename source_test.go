@@ -83,7 +83,7 @@ func TestSourceIsClosedOnce(t *testing.T) {
 				})
 				m := new(weir.Mux)
 				if inline {
-					m.HandleInline("GET /s", serve)
+					m.Handle("GET /s", serve).Inline()
 				} else {
 					m.Handle("GET /s", serve)
 				}
@@ -116,7 +116,7 @@ func TestWakeDuringNext(t *testing.T) {
 		return dst, weir.ErrNotReady
 	}}
 	m := new(weir.Mux)
-	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { stream = w.StreamFrom(src) }))
+	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) { stream = w.StreamFrom(src) }).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		if _, body := d.exchange(getS); body != "3\r\nend\r\n0\r\n\r\n" {
 			t.Errorf("got %q after %d calls", body, n)
@@ -129,7 +129,7 @@ func TestWakeDuringNext(t *testing.T) {
 func TestPumpOutlivesItsRequestsBytes(t *testing.T) {
 	var streams []*weir.Stream
 	m := new(weir.Mux)
-	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
 		woken := 0
 		streams = append(streams, w.StreamFrom(&script{next: func(dst []byte) ([]byte, error) {
 			if woken++; woken == 2 {
@@ -137,8 +137,8 @@ func TestPumpOutlivesItsRequestsBytes(t *testing.T) {
 			}
 			return dst, weir.ErrNotReady
 		}}))
-	}))
-	m.HandleInline("HEAD /s", weir.HandlerFunc(func(*weir.Response, *weir.Request) {}))
+	}).Inline()
+	m.HandleFunc("HEAD /s", func(*weir.Response, *weir.Request) {}).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.get("/s")
 		synctest.Wait()
@@ -154,10 +154,10 @@ func TestPumpOutlivesItsRequestsBytes(t *testing.T) {
 // L15: a source that never ends has its share of the loop, and no more.
 func TestEndlessPumpsShareTheLoop(t *testing.T) {
 	m := new(weir.Mux)
-	m.HandleInline("GET /endless", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /endless", func(w *weir.Response, _ *weir.Request) {
 		w.StreamFrom(&script{next: func(dst []byte) ([]byte, error) { return append(dst, make([]byte, 1<<10)...), nil }})
-	}))
-	m.HandleInline("GET /hello", says("hello"))
+	}).Inline()
+	m.Handle("GET /hello", says("hello")).Inline()
 	srv := &weir.Server{Handler: m, Loops: 1}
 	if err := srv.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -181,12 +181,12 @@ func TestEndlessPumpsShareTheLoop(t *testing.T) {
 func TestPumpWithAClientThatIsBehind(t *testing.T) {
 	const chunks = 2000
 	m := new(weir.Mux)
-	m.HandleInline("GET /s", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
 		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, _ bool) ([]byte, error) {
 			*n++
 			return append(strconv.AppendInt(dst, int64(*n), 10), strings.Repeat(".", 95)...), endIf(*n == chunks)
 		}))
-	}))
+	}).Inline()
 	var want strings.Builder
 	for n := range chunks {
 		want.WriteString(strconv.Itoa(n+1) + strings.Repeat(".", 95))

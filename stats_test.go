@@ -128,7 +128,7 @@ func TestStreamLimitIsExact(t *testing.T) {
 func TestStatsOfAHeldLoop(t *testing.T) {
 	m := new(weir.Mux)
 	var free chan struct{}
-	m.HandleInline("GET /", weir.HandlerFunc(func(*weir.Response, *weir.Request) { <-free }))
+	m.HandleFunc("GET /", func(*weir.Response, *weir.Request) { <-free }).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		free = make(chan struct{})
 		c := d.get("/")
@@ -173,7 +173,7 @@ func TestTrace(t *testing.T) {
 		"GET /fail": func(w *weir.Response, _ *weir.Request) { w.Stream().Abort(errLuck) },
 		"GET /hold": func(w *weir.Response, _ *weir.Request) { <-w.Stream().Done() },
 	})
-	m.HandleInline("GET /inline", says("x"))
+	m.Handle("GET /inline", says("x")).Inline()
 	atDesk(t, m, func(s *weir.Server) { s.Trace = trace }, func(d *desk) {
 		c := d.get("/inline")
 		d.seen(c)

@@ -214,7 +214,7 @@ func TestStreamFromManyGoroutines(t *testing.T) {
 		}()
 	}
 	m.HandleFunc("GET /goroutine", serve)
-	m.HandleInline("GET /inline", weir.HandlerFunc(serve))
+	m.HandleFunc("GET /inline", serve).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		for range 20 {
 			for _, path := range []string{"/goroutine", "/inline"} {
@@ -292,7 +292,7 @@ func TestTrySend(t *testing.T) {
 			}
 			m := new(weir.Mux)
 			if test.inline {
-				m.HandleInline("GET /s", weir.HandlerFunc(serve))
+				m.HandleFunc("GET /s", serve).Inline()
 			} else {
 				m.HandleFunc("GET /s", serve)
 			}

@@ -29,7 +29,7 @@ func TestSwitch(t *testing.T) {
 		ask("/a", "404 not found\n")
 		for i := range 3 {
 			m := new(weir.Mux)
-			m.HandleInline("GET /a", says(fmt.Sprint("a", i)))
+			m.Handle("GET /a", says(fmt.Sprint("a", i))).Inline()
 			m.Handle("GET /b/{id}", says(fmt.Sprint("b", i)))
 			sw.Set(m)
 			for range 2 {
@@ -48,7 +48,7 @@ func TestSwitchSparesWhatRuns(t *testing.T) {
 	sw := new(weir.Switch)
 	first, second := new(weir.Mux), new(weir.Mux)
 	first.Handle("PUT /slow/{id}", says("slow"))
-	first.HandleInline("GET /on/{id}", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+	first.HandleFunc("GET /on/{id}", func(w *weir.Response, r *weir.Request) {
 		s := w.Stream()
 		s.Detach()
 		sw.Set(second) // before the request is taken out of the loop's buffer
@@ -56,7 +56,7 @@ func TestSwitchSparesWhatRuns(t *testing.T) {
 			_ = s.Send([]byte(r.PathValue("id") + r.PathValue("other")))
 			_ = s.Close()
 		}))
-	}))
+	}).Inline()
 	second.Handle("/{other}/{rest...}", says("second"))
 	atDesk(t, sw, nil, func(d *desk) {
 		sw.Set(first)

@@ -26,7 +26,7 @@ func inMemory(t *testing.T, h http.HandlerFunc, f func(t *testing.T, s *weirtest
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		mux := new(weir.Mux)
-		mux.HandleBody("/", nethttp.FromHTTP(h))
+		mux.Handle("/", nethttp.FromHTTP(h)).StreamBody()
 		f(t, weirtest.Start(t, &weir.Server{Handler: mux, Logger: slog.New(slog.DiscardHandler)}))
 	})
 }

@@ -18,7 +18,7 @@ func ExampleFromHTTP() {
 	})
 
 	mux := new(weir.Mux)
-	mux.HandleBody("/", nethttp.FromHTTP(app))
+	mux.Handle("/", nethttp.FromHTTP(app)).StreamBody()
 	mux.HandleFunc("GET /native", func(w *weir.Response, _ *weir.Request) { _, _ = w.WriteString("hello from weir\n") })
 
 	srv := &weir.Server{Handler: mux}

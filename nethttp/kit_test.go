@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 func onWeir(t testing.TB, h http.Handler, set ...func(*weir.Server)) string {
 	t.Helper()
 	mux := new(weir.Mux)
-	mux.HandleBody("/", nethttp.FromHTTP(h))
+	mux.Handle("/", nethttp.FromHTTP(h)).StreamBody()
 	return serve(t, mux, set...)
 }
 

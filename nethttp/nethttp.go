@@ -1,15 +1,15 @@
 // Package nethttp serves net/http handlers on weir's event loops.
 //
 // FromHTTP makes a weir.Handler of any http.Handler: a router, a file server, a
-// reverse proxy, promhttp, pprof. Mount it with HandleBody, so that the handler
-// reads the request body while it arrives, or with Handle, which calls it when
-// the whole body is there:
+// reverse proxy, promhttp, pprof. Mount it with StreamBody, so that the handler
+// reads the request body while it arrives, or without, which calls it when the
+// whole body has arrived:
 //
 //	mux := new(weir.Mux)
-//	mux.HandleBody("/metrics/", nethttp.FromHTTP(promhttp.Handler()))
+//	mux.Handle("/metrics/", nethttp.FromHTTP(promhttp.Handler())).StreamBody()
 //
 // It runs on a goroutine of its own and may block, as under net/http.
-// HandleInline is not for it.
+// Inline is not for it.
 //
 // # What is the same
 //
@@ -60,7 +60,7 @@ import (
 	"weir"
 )
 
-// FromHTTP makes a weir.Handler of h, for weir.Mux.HandleBody or Handle.
+// FromHTTP makes a weir.Handler of h, for weir.Mux.Handle, with StreamBody or without.
 func FromHTTP(h http.Handler) weir.Handler {
 	if h == nil {
 		panic("nethttp: FromHTTP of a nil handler")

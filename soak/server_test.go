@@ -26,14 +26,14 @@ func init() {
 func routes() *weir.Mux {
 	mux := new(weir.Mux)
 	mux.Handle("GET /push/{id}", handler(push), note)
-	mux.HandleInline("GET /pump/{id}", handler(pump), note)
-	mux.HandleInline("GET /source/{id}", handler(source), note)
+	mux.Handle("GET /pump/{id}", handler(pump), note).Inline()
+	mux.Handle("GET /source/{id}", handler(source), note).Inline()
 	mux.Handle("GET /generator/{id}", handler(generator), note)
 	mux.Handle("GET /native/{id}", weir.Native(nativeName), note, unlessRefused)
 	mux.Handle("GET /detached/{id}", handler(detached), note)
 	mux.Handle("GET /unary/{id}", handler(unary), note)
-	mux.HandleInline("GET /inline/{id}", handler(unary), note)
-	mux.HandleBody("PUT /upload/{id}", handler(upload), note)
+	mux.Handle("GET /inline/{id}", handler(unary), note).Inline()
+	mux.Handle("PUT /upload/{id}", handler(upload), note).StreamBody()
 	mux.Handle("PUT /buffered/{id}", note(handler(buffered))) // middleware would run before the body is there
 	return mux
 }

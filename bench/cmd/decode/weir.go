@@ -56,10 +56,10 @@ func (s *server) weir(stream func(plugin.Call, plugin.Sink) error) (string, erro
 	plugin.Register(name, plugin.Handler{Stream: stream, Limit: streams})
 	mux := new(weir.Mux)
 	mux.Handle("GET /tokens", weir.Native(name))
-	mux.HandleInline("GET /plaintext", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	mux.HandleFunc("GET /plaintext", func(w *weir.Response, _ *weir.Request) {
 		_ = w.Header().Set("Content-Type", "text/plain; charset=utf-8") // a constant
 		_, _ = w.WriteString(tour.Hello)                                // into a buffer
-	}))
+	}).Inline()
 	mux.HandleFunc("GET /{what}", func(w *weir.Response, r *weir.Request) {
 		text := s.answer("/"+r.PathValue("what"), r.Query().Get)
 		if text == nil {

@@ -34,7 +34,7 @@ var closed = guard.New(guard.NoPages)
 func (a *Admin) server(log *slog.Logger) *weir.Server {
 	mux := new(weir.Mux)
 	a.Register(mux)
-	mux.HandleInline("GET "+livePathToo, weir.HandlerFunc(a.Live))
+	mux.HandleFunc("GET "+livePathToo, a.Live).Inline()
 	if a.Add != nil {
 		a.Add(mux)
 	}

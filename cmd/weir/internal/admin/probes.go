@@ -44,8 +44,8 @@ func (p *Probes) say(w *weir.Response, yes string) {
 
 // Register adds LivePath and ReadyPath to the routes of mux.
 func (p *Probes) Register(mux *weir.Mux) {
-	mux.HandleInline("GET "+LivePath, weir.HandlerFunc(p.Live))
-	mux.HandleInline("GET "+ReadyPath, weir.HandlerFunc(p.Ready))
+	mux.HandleFunc("GET "+LivePath, p.Live).Inline()
+	mux.HandleFunc("GET "+ReadyPath, p.Ready).Inline()
 }
 
 func status(w *weir.Response, code int, line string) {

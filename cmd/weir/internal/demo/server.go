@@ -19,18 +19,18 @@ func newServer(probes *admin.Probes) *weir.Server {
 	mux := new(weir.Mux)
 	self := openai.Model{ID: ModelName, Created: time.Now().Unix(), OwnedBy: "weir"}
 	mux.Handle("POST "+chatPath, weir.Native(HandlerName), ownModel)
-	mux.HandleInline("GET /v1/models", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	mux.HandleFunc("GET /v1/models", func(w *weir.Response, _ *weir.Request) {
 		front.Answer(w, 200, openai.AppendModels(nil, []openai.Model{self}))
-	}))
-	mux.HandleInline("GET /v1/models/{id...}", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+	}).Inline()
+	mux.HandleFunc("GET /v1/models/{id...}", func(w *weir.Response, r *weir.Request) {
 		if id := r.PathValue("id"); id != ModelName {
 			front.Fail(w, openai.ModelNotFound(id))
 			return
 		}
 		front.Answer(w, 200, openai.AppendModel(nil, self))
-	}))
-	mux.HandleInline("GET /health", weir.HandlerFunc(probes.Health))
-	mux.HandleInline("GET /{$}", weir.HandlerFunc(welcome))
+	}).Inline()
+	mux.HandleFunc("GET /health", probes.Health).Inline()
+	mux.HandleFunc("GET /{$}", welcome).Inline()
 	policy := guard.New(guard.Config{Links: true})
 	return &weir.Server{
 		Handler: mux, Limits: weir.Limits{Body: bodyLimit},

@@ -75,9 +75,9 @@ func TestEveryResponseIsSeen(t *testing.T) {
 	code := command.Serve(&out, io.Discard, false, func(e *command.Env) int {
 		o := &Observer{Metrics: NewMetrics(e.Lost), Access: NewAccess(config.Log{Access: "stdout", Format: "json", Sample: 1}, e)}
 		mux := new(weir.Mux)
-		mux.HandleInline("GET /ok", weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) { w.WriteString("ok") }))
+		mux.HandleFunc("GET /ok", func(w *weir.Response, _ *weir.Request) { w.WriteString("ok") }).Inline()
 		mux.HandleFunc("POST /ok", func(w *weir.Response, _ *weir.Request) { w.WriteString("ok") })
-		mux.HandleInline("GET /panic", weir.HandlerFunc(func(*weir.Response, *weir.Request) { panic("on purpose") }))
+		mux.HandleFunc("GET /panic", func(*weir.Response, *weir.Request) { panic("on purpose") }).Inline()
 		mux.HandleFunc("GET /endless", func(w *weir.Response, _ *weir.Request) {
 			s := w.Stream()
 			_ = s.Send([]byte("x"))

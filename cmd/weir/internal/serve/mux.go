@@ -19,11 +19,11 @@ func (g *generation) mux(o *observe.Observer, probes *admin.Probes) *weir.Mux {
 	for _, path := range config.Relayed {
 		mux.HandleLoop("POST "+path, g.gateway)
 	}
-	mux.HandleInline("GET "+config.ModelsPath, weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
+	mux.HandleFunc("GET "+config.ModelsPath, func(w *weir.Response, _ *weir.Request) {
 		front.Answer(w, 200, openai.AppendModels(nil, g.models))
-	}))
-	mux.HandleInline("GET "+config.ModelPath, weir.HandlerFunc(g.model))
-	mux.HandleInline("GET "+config.HealthPath, weir.HandlerFunc(probes.Health))
+	}).Inline()
+	mux.HandleFunc("GET "+config.ModelPath, g.model).Inline()
+	mux.HandleFunc("GET "+config.HealthPath, probes.Health).Inline()
 	if g.cfg.Admin.Probes {
 		probes.Register(mux)
 	}

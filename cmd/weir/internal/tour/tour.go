@@ -59,13 +59,13 @@ func New(log *slog.Logger) *weir.Server {
 
 func routes(srv *weir.Server) *weir.Mux {
 	mux := new(weir.Mux)
-	mux.HandleInline("GET /plaintext", weir.HandlerFunc(plaintext))
-	mux.HandleInline("GET /json", weir.HandlerFunc(sayJSON))
+	mux.HandleFunc("GET /plaintext", plaintext).Inline()
+	mux.HandleFunc("GET /json", sayJSON).Inline()
 	mux.HandleFunc("POST /echo", echo)
-	mux.HandleBody(uploadPattern, weir.HandlerFunc(upload))
+	mux.HandleFunc(uploadPattern, upload).StreamBody()
 	mux.HandleFunc("GET /params/{id}/{slug}", params)
 
-	mux.HandleInline("GET /numbers", weir.HandlerFunc(numbers))
+	mux.HandleFunc("GET /numbers", numbers).Inline()
 	mux.HandleFunc("GET /sse", ticks)
 	mux.Handle("GET /tokens", weir.Native(tokensName))
 	mux.HandleFunc("GET /burst", burst)
@@ -75,7 +75,7 @@ func routes(srv *weir.Server) *weir.Mux {
 	mux.HandleFunc("GET /slow-head", slowHead)
 	mux.HandleFunc("GET /fail", fail)
 	mux.HandleFunc("GET /trailers", trailers)
-	mux.HandleBody("GET /http/", nethttp.FromHTTP(http.StripPrefix("/http", httpHandler())))
+	mux.Handle("GET /http/", nethttp.FromHTTP(http.StripPrefix("/http", httpHandler()))).StreamBody()
 	mux.HandleFunc("GET /stats", stats(srv))
 	return mux
 }
