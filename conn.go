@@ -172,7 +172,7 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 	route := c.shard.find(r)
 	hasBody := r.head.Chunked() || r.head.ContentLength() > 0
 	if route.mode != inline && route.mode != early || hasBody { // it outlives the buffer that it was parsed in
-		route = c.keepHead(r)
+		r.keep()
 	}
 	r.route = route
 	ex.traceStart()
@@ -193,14 +193,6 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 	}
 	c.dispatch(ex)
 	return true
-}
-
-// keepHead makes the request independent of the loop's buffer, and routes it
-// again, as its params are views.
-func (c *conn) keepHead(r *Request) *Route {
-	r.copyHead()
-	r.params.Reset()
-	return c.shard.find(r)
 }
 
 // admitted asks OnHeaders. When it says no, the answer that it has made is

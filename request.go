@@ -220,21 +220,13 @@ func (r *Request) Clone() *Request {
 	return c
 }
 
-// copyHead makes the request independent of the buffer that it was parsed in.
-func (r *Request) copyHead() {
+// keep makes the request, with what it was routed by, independent of the buffer
+// that it was parsed in.
+func (r *Request) keep() {
 	r.copied = append(r.copied[:0], r.raw...)
 	r.raw, r.view = r.copied, false
 	r.head.Rebase(r.raw)
-}
-
-// keep is copyHead for a request that was routed: what the pattern's wildcards
-// took is views, too.
-func (r *Request) keep() {
-	r.copyHead()
-	if r.params.Len() > 0 {
-		r.params.Reset()
-		r.routed().mux.find(r)
-	}
+	r.params.Rebase(r.head.Path())
 }
 
 // keptHead is the size up to which the copy of a head is kept in a pooled

@@ -8,18 +8,25 @@ const inline = 8
 // Params holds what the wildcards of the matched pattern took from the path. The zero value is empty and ready;
 // using one again for the next request keeps its memory.
 //
-// Values are views: of the path given to Match, or of the Params itself where a percent escape was decoded. They are
-// valid until the path's memory changes or the next Match with these Params, whichever comes first. A Params belongs
-// to one goroutine at a time; reading it from several is fine between two calls of Match.
+// Values are views: of the path given to Match or Rebase, or of the Params itself where a percent escape was decoded.
+// They are valid until the path's memory changes or the next Match with these Params, whichever comes first. A Params
+// belongs to one goroutine at a time; reading it from several is fine between two calls of Match or Rebase.
 //
 // Values are decoded as they are: "%00", "%0d%0a", "%2e%2e" and "%2F" come out as those bytes. Check a value before
 // it becomes a file name, a header or a log line; see [HidesNUL].
 type Params struct {
 	p       *Pattern
 	n       int
-	first   [inline][]byte
-	more    [][]byte // the values after the first eight
-	decoded []byte   // memory of the values that had an escape
+	path    []byte // as given to Match, or to Rebase since
+	first   [inline]span
+	more    []span // the values after the first eight
+	decoded []byte // memory of the values that had an escape
+}
+
+// A span is where a value is: in the path, or in decoded.
+type span struct {
+	from, to uint32
+	decoded  bool
 }
 
 // Len returns the number of values: the named wildcards of the matched pattern.
@@ -30,10 +37,16 @@ func (ps *Params) Name(i int) string { return ps.p.names[i] }
 
 // Value returns value i, with 0 ≤ i < Len. Only a "{name...}" can be empty.
 func (ps *Params) Value(i int) []byte {
+	var s span
 	if i < inline {
-		return ps.first[i]
+		s = ps.first[i]
+	} else {
+		s = ps.more[i-inline]
 	}
-	return ps.more[i-inline]
+	if s.decoded {
+		return ps.decoded[s.from:s.to:s.to]
+	}
+	return ps.path[s.from:s.to:s.to]
 }
 
 // Get returns the value of the wildcard with that name; ok says that the pattern has one.
@@ -46,43 +59,51 @@ func (ps *Params) Get(name string) (value []byte, ok bool) {
 	return nil, false
 }
 
+// Rebase makes the values views of path, which is a copy of the path given to Match.
+func (ps *Params) Rebase(path []byte) {
+	if ps.n > 0 {
+		ps.path = path
+	}
+}
+
 // Reset drops the values, and with them every reference to the path.
 func (ps *Params) Reset() {
-	clear(ps.first[:])
-	clear(ps.more[:cap(ps.more)])
-	ps.p, ps.n, ps.more, ps.decoded = nil, 0, ps.more[:0], ps.decoded[:0]
+	ps.p, ps.n, ps.path, ps.more, ps.decoded = nil, 0, nil, ps.more[:0], ps.decoded[:0]
 }
 
 // capture takes the values of p's wildcards from a path that p matches.
 func (ps *Params) capture(p *Pattern, path []byte, escaped bool) {
-	ps.p, ps.n, ps.more, ps.decoded = p, 0, ps.more[:0], ps.decoded[:0]
+	ps.Reset()
+	ps.p = p
 	if len(p.names) == 0 {
 		return
 	}
+	ps.path = path
+	at := 0 // of the slash before the next segment
 	for i := range p.segments {
-		switch s := &p.segments[i]; s.kind {
-		case rest:
+		s := &p.segments[i]
+		if s.kind == rest {
 			if s.text != "" {
-				ps.add(path[1:], escaped)
+				ps.add(at+1, len(path), escaped)
 			}
 			return
-		case single:
-			var seg []byte
-			seg, path = cut(path)
-			ps.add(seg, escaped)
-		default:
-			_, path = cut(path)
 		}
+		seg, _ := cut(path[at:])
+		end := at + 1 + len(seg)
+		if s.kind == single {
+			ps.add(at+1, end, escaped)
+		}
+		at = end
 	}
 }
 
-// add appends one value, decoded where escaped says that the path has an escape somewhere.
-func (ps *Params) add(v []byte, escaped bool) {
-	if escaped && bytes.IndexByte(v, '%') >= 0 {
-		from := len(ps.decoded)
-		// If this grows, earlier values stay in the old memory, which they keep alive.
-		if d, ok := unescape(ps.decoded, v); ok {
-			ps.decoded, v = d, d[from:len(d):len(d)]
+// add adds the value at path[from:to], decoded where escaped says that the path has an escape somewhere.
+func (ps *Params) add(from, to int, escaped bool) {
+	v := span{uint32(from), uint32(to), false}
+	if escaped && bytes.IndexByte(ps.path[from:to], '%') >= 0 {
+		if d, ok := unescape(ps.decoded, ps.path[from:to]); ok {
+			v = span{uint32(len(ps.decoded)), uint32(len(d)), true}
+			ps.decoded = d
 		}
 	}
 	if ps.n < inline {

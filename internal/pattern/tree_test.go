@@ -137,6 +137,12 @@ func TestParams(t *testing.T) {
 			t.Errorf("Get: got %q, %v, want 10", v, ok)
 		}
 	}
+	moved := []byte(path)
+	ps.Rebase(moved)
+	copy(moved, "/A")
+	if a, k := ps.Value(0), ps.Value(10); string(a) != "A" || string(k) != "rest//" {
+		t.Errorf("after Rebase: got %q and %q, want a view of the new path and what was decoded", a, k)
+	}
 	if _, _, ok := tree.Match([]byte("GET"), nil, []byte("/x"), &ps); !ok || ps.Len() != 1 {
 		t.Errorf("got %d values, want 1", ps.Len())
 	}
