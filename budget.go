@@ -94,8 +94,8 @@ func (r *Request) Keep(n int64) bool {
 	if ex == nil {
 		return true // a clone
 	}
-	ex.rc.Lock()
-	defer ex.rc.Unlock()
+	l := ex.lock()
+	defer l.unlock()
 	switch more := n - ex.kept; {
 	case ex.over.Load():
 		return n == 0
@@ -126,9 +126,9 @@ func (ex *exchange) takeHead() bool {
 	return true
 }
 
-// oweHead counts the copy of a long head whose request is served already. The
-// lock is held.
-func (ex *exchange) oweHead() {
+// oweHead counts the copy of a long head whose request is served already.
+func (l locked) oweHead() {
+	ex := l.ex
 	ex.headKept = ex.longHead()
 	ex.srv.bodies.used.Add(ex.headKept)
 }
@@ -179,9 +179,9 @@ func (c *conn) dropInput() {
 	case c.ex == nil:
 		c.over()
 	case c.phase == phaseAnswering:
-		c.rc.Lock()
+		l := c.ex.lock()
 		c.ex.close = true
-		c.rc.Unlock()
+		l.unlock()
 		c.rc.Pause()
 	default:
 		c.refuse(ErrBodiesFull)
@@ -189,9 +189,9 @@ func (c *conn) dropInput() {
 	c.keepInput(0)
 }
 
-// forgetKept gives back what a request that has ended has kept. The lock is
-// held.
-func (ex *exchange) forgetKept() {
+// forgetKept gives back what a request that has ended has kept.
+func (l locked) forgetKept() {
+	ex := l.ex
 	ex.srv.bodies.give(ex.kept + ex.headKept)
 	ex.kept, ex.headKept = 0, 0
 	if b := ex.req.reader; b != nil && ex.served {

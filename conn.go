@@ -50,6 +50,12 @@ type conn struct {
 
 func (c *conn) loop() *reactor.Loop { return c.rc.Loop() }
 
+// lock is exchange.lock, for each request.
+func (c *conn) lock(ex *exchange) locked {
+	c.rc.Lock()
+	return locked{ex}
+}
+
 // Data is the reactor's: bytes have arrived, or the loop goes on with those
 // that were left.
 func (c *conn) Data(p []byte) (consumed int) {
@@ -97,8 +103,8 @@ func (c *conn) answered() bool {
 	if ex.over.Load() {
 		return !ex.broken // which does not change any more
 	}
-	c.rc.Lock()
-	defer c.rc.Unlock()
+	l := ex.lock()
+	defer l.unlock()
 	if ex.over.Load() {
 		return !ex.broken
 	}
@@ -255,13 +261,13 @@ func (c *conn) serveInline(ex *exchange) {
 // of the turn. An answer that goes on outlives the buffer that its request was
 // parsed in.
 func (c *conn) inlineOver(ex *exchange) {
-	c.rc.Lock()
+	l := c.lock(ex)
 	ex.onLoop = false
 	over := ex.over.Load()
 	ex.sealed = over
 	if ex.req.view && (!over || ex.broken) {
 		ex.req.keep()
-		ex.oweHead()
+		l.oweHead()
 	}
 	c.rc.Defer()
 	if p := ex.stream.pump; p != nil && !over {
@@ -282,15 +288,15 @@ func (c *conn) refuse(err error) {
 	ex.loop.endBody(err)
 	ex.forgetBody()
 	status := statusOf(err)
-	c.rc.Lock()
+	l := ex.lock()
 	ex.close = ex.close || err != ErrBusy || ex.received > 0
 	if ex.committed || ex.over.Load() {
-		c.spoilt(ex, err)
+		c.spoilt(l, err)
 		return
 	}
 	ex.served = true
-	ex.stream.leave(err)
-	ex.answerError(status, err)
+	l.refuseStream(err)
+	l.answerError(status, err)
 	c.settle()
 }
 
@@ -298,29 +304,30 @@ func (c *conn) refuse(err error) {
 // hands: that is reported to it, and when it returns the error response is sent
 // instead of its own.
 func (c *conn) refuseRunning(ex *exchange, err error) {
-	c.rc.Lock()
+	l := ex.lock()
 	if ex.committed || ex.over.Load() {
-		c.spoilt(ex, err)
+		c.spoilt(l, err)
 		return
 	}
 	if ex.cause == nil {
 		ex.cause = err
 	}
-	ex.stream.leave(err)
+	l.refuseStream(err)
 	c.waiting = true
 	if ex.served { // and left a detached stream
-		ex.answerError(statusOf(err), err)
+		l.answerError(statusOf(err), err)
 		return
 	}
-	ex.tell()
-	ex.unlockOnLoop()
+	l.tell()
+	l.unlockOnLoop()
 }
 
 // spoilt ends a connection whose request turned out bad when its answer had
-// begun. An answer that is complete still gets through. The lock is held.
-func (c *conn) spoilt(ex *exchange, cause error) {
+// begun. An answer that is complete still gets through. It releases the lock.
+func (c *conn) spoilt(l locked, cause error) {
+	ex := l.ex
 	complete := ex.over.Load() && !ex.broken
-	c.rc.Unlock()
+	l.unlock()
 	if complete {
 		c.settle()
 		return
@@ -328,12 +335,6 @@ func (c *conn) spoilt(ex *exchange, cause error) {
 	ex.cut(cause)
 	ex.endBody(cause)
 	c.end(ex, cause)
-}
-
-// mustClose reports whether the connection cannot be used after this answer.
-// Any goroutine.
-func (c *conn) mustClose(ex *exchange) bool {
-	return c.srv.isDraining() || ex.unread
 }
 
 // settle looks, on the loop, whether the present answer is complete.
@@ -354,7 +355,7 @@ func (c *conn) settle() {
 // take its answers gets no further ones: what it has not taken is bounded.
 func (c *conn) nextRequest(left int) bool {
 	ex := c.ex
-	c.rc.Lock()
+	c.lock(ex)
 	c.waiting = false
 	last := ex.close
 	c.since = ex.ended
@@ -442,9 +443,9 @@ func (c *conn) Drained() {
 	if c.ex == nil {
 		return
 	}
-	c.rc.Lock()
+	l := c.ex.lock()
 	p := c.ex.stream.pump
-	c.rc.Unlock()
+	l.unlock()
 	if p != nil {
 		p.post()
 	}
@@ -506,9 +507,9 @@ func (c *conn) lost(at time.Time) {
 // client that has disconnected, which takes nothing any more. One that does not
 // take what is pending is reset after Timeouts.WriteStall.
 func (c *conn) end(ex *exchange, cause error) {
-	c.rc.Lock()
-	shown := !ex.committed || ex.shownCut() && !errors.Is(cause, ErrClientGone)
-	c.rc.Unlock()
+	l := ex.lock()
+	shown := !ex.committed || l.shownCut() && !errors.Is(cause, ErrClientGone)
+	l.unlock()
 	if shown {
 		c.over()
 	} else {
@@ -518,14 +519,15 @@ func (c *conn) end(ex *exchange, cause error) {
 }
 
 // shownCut reports whether the framing of a body that has begun shows that it
-// is not whole. The lock is held.
-func (ex *exchange) shownCut() bool {
+// is not whole.
+func (l locked) shownCut() bool {
+	ex := l.ex
 	return ex.stream.chunks || ex.length > 0 && ex.sent.Bytes < ex.length-1
 }
 
 func (c *conn) streaming() bool {
-	c.rc.Lock()
-	defer c.rc.Unlock()
+	l := c.ex.lock()
+	defer l.unlock()
 	return c.ex.stream.id != 0
 }
 

@@ -44,9 +44,9 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		if c.serveInline(ex); ex.over.Load() {
 			return c.skipBody(ex, whole)
 		}
-		c.rc.Lock()
+		l := ex.lock()
 		ex.unread = true
-		c.rc.Unlock()
+		l.unlock()
 		return true
 	}
 	ex.unread = true
@@ -150,9 +150,9 @@ func (c *conn) resumeBody() {
 }
 
 func (c *conn) bodyDone(ex *exchange) {
-	c.rc.Lock()
+	l := ex.lock()
 	ex.unread = false
-	c.rc.Unlock()
+	l.unlock()
 	switch {
 	case ex.skip:
 		c.phase = phaseAnswering
@@ -177,12 +177,12 @@ func (c *conn) sendContinue() {
 	ex := c.ex
 	ex.awaited = false
 	c.bodyDue = c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
-	c.rc.Lock()
+	l := ex.lock()
 	if ex.committed || ex.over.Load() || ex.req.head.Minor() == 0 || c.rc.Err() != nil {
-		c.rc.Unlock()
+		l.unlock()
 		return
 	}
 	b := c.rc.Buffer()
 	*b = append(*b, "HTTP/1.1 100 Continue\r\n\r\n"...)
-	c.rc.Defer()
+	l.later()
 }

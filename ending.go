@@ -6,34 +6,37 @@ import (
 	"weir/reactor"
 )
 
-// end closes the response for good: no byte may be added any more. What is to
-// be reported of that is when the lock, which is held, is released.
-func (ex *exchange) end(cause error) {
+// end closes the response for good: no byte may be added any more.
+func (l locked) end(cause error) {
+	ex := l.ex
 	if ex.over.Load() {
 		return
 	}
-	ex.over.Store(true)
 	ex.ended = ex.now()
 	if ex.cause == nil {
 		ex.cause = cause
 	}
-	ex.stream.count(cause)
+	ex.over.Store(true) // who sees it without the lock sees what is above
+	l.leaveStream(cause)
 	if ex.slot != nil {
 		ex.slot.Add(-1)
 		ex.slot = nil
 	}
-	ex.forgetKept()
-	ex.rc.Wake() // what is pending may take its time, a producer that waits learns of the end now
+	l.forgetKept()
+	if ex.stream.id != 0 {
+		ex.wire.Wake() // what is pending may take its time, a producer that waits learns of the end now
+	}
 	if ex.stream.pump != nil {
 		ex.noted |= notePump
 	}
-	ex.tell()
-	ex.traceEnd()
+	l.tell()
+	l.traceEnd()
 }
 
-// tell notes that Done, Context and OnClose are to learn of the end, once. The
-// lock is held. It reports whether they had not learned of one before.
-func (ex *exchange) tell() (first bool) {
+// tell notes that Done, Context and OnClose are to learn of the end, once. It
+// reports whether they had not learned of one before.
+func (l locked) tell() (first bool) {
+	ex := l.ex
 	if ex.told {
 		return false
 	}
@@ -57,8 +60,9 @@ type news struct {
 	pump   *pump
 }
 
-// takeNews makes the notes news. The lock is held.
-func (ex *exchange) takeNews(onLoop bool) news {
+// takeNews makes the notes news.
+func (l locked) takeNews(onLoop bool) news {
+	ex := l.ex
 	n := news{ex: ex, what: ex.noted, onLoop: onLoop, cause: ex.cause, pump: ex.stream.pump}
 	ex.noted = 0
 	if n.what&noteTrace != 0 {
@@ -113,7 +117,7 @@ func (n *news) announceEnd() {
 // onClose registers f, or has it called soon where it would have been called,
 // if the end is past.
 func (ex *exchange) onClose(f func(error)) {
-	ex.rc.Lock()
+	l := ex.lock()
 	told, cause, inline := ex.told, ex.cause, ex.req.route.inline()
 	if !told || inline {
 		if ex.hooks == nil {
@@ -121,7 +125,7 @@ func (ex *exchange) onClose(f func(error)) {
 		}
 		ex.hooks = append(ex.hooks, f)
 	}
-	ex.rc.Unlock()
+	l.unlock()
 	switch {
 	case !told:
 	case inline:
@@ -136,9 +140,9 @@ func (ex *exchange) onClose(f func(error)) {
 // a lock that they want.
 func (ex *exchange) postHooks(onLoop bool) {
 	if onLoop {
-		ex.conn.loop().Later((*hooksTask)(ex))
+		ex.turn().Later((*hooksTask)(ex))
 	} else {
-		ex.conn.loop().Post((*hooksTask)(ex))
+		ex.turn().Post((*hooksTask)(ex))
 	}
 }
 
@@ -153,17 +157,17 @@ func (t *hooksTask) Dropped() { go (*exchange)(t).runHooks() }
 // runHooks calls what was given to OnClose, and a BodyReceiver's Closed, if the
 // request has ended.
 func (ex *exchange) runHooks() {
-	if ex.rc == nil {
+	if ex.wire == nil {
 		return // recycled since, with none left
 	}
-	ex.rc.Lock()
+	l := ex.lock()
 	if !ex.told {
-		ex.rc.Unlock()
+		l.unlock()
 		return // ... and used again
 	}
 	hooks, cause, rcv := ex.hooks, ex.cause, ex.loop.receiver
 	ex.hooks, ex.loop.receiver = nil, nil
-	ex.rc.Unlock()
+	l.unlock()
 	for _, f := range hooks {
 		ex.callHook(f, cause)
 	}
@@ -177,10 +181,10 @@ func (ex *exchange) callHook(f func(error), cause error) {
 }
 
 // failed is why nothing can be written any more, and notes it as the cause; nil
-// while the connection is open. The loop may not have heard of it yet. The lock
-// is held.
-func (ex *exchange) failed() error {
-	err := ex.rc.Err()
+// while the connection is open. The loop may not have heard of it yet.
+func (l locked) failed() error {
+	ex := l.ex
+	err := ex.wire.Err()
 	if err != nil && ex.cause == nil {
 		ex.cause = departure(err)
 	}
@@ -193,32 +197,31 @@ func (ex *exchange) failed() error {
 // depart reports to the handler that the client has disconnected and leaves the
 // response open, for a client that shut only its sending side. On the loop.
 func (ex *exchange) depart(cause error) (first bool) {
-	ex.rc.Lock()
+	l := ex.lock()
 	if ex.cause == nil {
 		ex.cause = cause
 	}
-	first = ex.tell()
-	ex.unlockOnLoop()
+	first = l.tell()
+	l.unlockOnLoop()
 	return first
 }
 
 // cut ends the exchange from outside: nothing more is written. It reports
 // whether the handler had not learned of an end before. On the loop.
 func (ex *exchange) cut(cause error) (first bool) {
-	ex.rc.Lock()
+	l := ex.lock()
 	first = !ex.told
 	if !ex.over.Load() {
 		ex.broken = true
 	}
-	ex.end(cause)
-	ex.unlockOnLoop()
+	l.end(cause)
+	l.unlockOnLoop()
 	return first
 }
 
 func (ex *exchange) doneChan() <-chan struct{} {
-	o := ex.rc
-	o.Lock()
-	defer o.Unlock()
+	l := ex.lock()
+	defer l.unlock()
 	if ex.done == nil {
 		ex.done = make(chan struct{})
 		if ex.told {
@@ -229,9 +232,8 @@ func (ex *exchange) doneChan() <-chan struct{} {
 }
 
 func (ex *exchange) context() context.Context {
-	o := ex.rc
-	o.Lock()
-	defer o.Unlock()
+	l := ex.lock()
+	defer l.unlock()
 	if ex.ctx == nil {
 		ex.ctx, ex.cancel = context.WithCancelCause(context.Background())
 		if ex.told {

@@ -2,13 +2,10 @@ package weir
 
 import (
 	"context"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"weir/chunked"
-	"weir/http1"
-	"weir/reactor"
 )
 
 // exchange is one request and its response. What several goroutines touch is
@@ -22,7 +19,7 @@ import (
 type exchange struct {
 	// What each chunk of a stream needs comes first, so that it lies close
 	// together.
-	rc     *reactor.Conn // conn's
+	wire   wire
 	srv    *Server
 	trace  *traced // nil without a Trace
 	stream Stream
@@ -53,7 +50,8 @@ type exchange struct {
 	hook      [1]func(error) // where hooks begins
 
 	frozen   atomic.Uint32 // whether res's status and fields are fixed: see freeze
-	conn     *conn
+	carrier  carrier
+	conn     *conn // the carrier, for handlers on the loop; nil for another
 	req      Request
 	res      Response
 	decoder  chunked.Decoder // of the request body
@@ -89,9 +87,9 @@ func (ex *exchange) serve(h Handler) {
 // panicked.
 func (ex *exchange) crash(err error) {
 	ex.leaveHandler()
-	ex.rc.Lock()
+	l := ex.lock()
 	ex.close, ex.served = true, true // who knows what it has left behind
-	ex.rc.Unlock()
+	l.unlock()
 	ex.fail(err)
 }
 
@@ -108,78 +106,78 @@ func (ex *exchange) leaveHandler() {
 
 // handled runs when the handler has returned.
 func (ex *exchange) handled() {
-	ex.rc.Lock()
+	l := ex.lock()
 	ex.served = true
 	s := &ex.stream
 	switch {
 	case ex.over.Load():
-		ex.forgetKept()
-		ex.flush()
+		l.forgetKept()
+		l.flush()
 	case s.refusal == errReplaced:
-		ex.finishBuffered()
+		l.finishBuffered()
 	case s.refusal != nil:
-		ex.answerError(statusOf(s.refusal), s.refusal)
+		l.answerError(statusOf(s.refusal), s.refusal)
 	case s.detached:
-		ex.flush()
+		l.flush()
 	case s.pump != nil:
 		inline := ex.onLoop
-		ex.flush()
+		l.flush()
 		if !inline { // else the loop starts it, when the handler's turn is over
-			ex.conn.loop().Post((*startTask)(s.pump))
+			ex.turn().Post((*startTask)(s.pump))
 		}
 	case s.id != 0:
-		ex.finishStream()
+		l.finishStream()
 	default:
-		ex.finishBuffered()
+		l.finishBuffered()
 	}
 }
 
 // finishLater is finishStream for the loop: what is pending leaves, and the
-// next request is looked at, at the end of the turn.
-func (ex *exchange) finishLater() {
-	if !ex.sealStream() {
+// next request is looked at, at the end of the turn. It releases the lock.
+func (l locked) finishLater() {
+	if !l.sealStream() {
 		return
 	}
-	ex.end(nil)
-	ex.flushLater()
-	ex.conn.loop().Later((*settleTask)(ex.conn))
+	l.end(nil)
+	l.later()
+	l.ex.carrier.completed(true)
 }
 
-// finish ends a response whose last byte is in the buffer: entered with the
-// lock, left without.
-func (ex *exchange) finish(cause error, big []byte) {
-	ex.end(cause)
-	post := !ex.onLoop && (ex.close || ex.conn.waiting || ex.stream.id != 0)
+// finish ends a response whose last byte is in the buffer, but for big. It
+// releases the lock.
+func (l locked) finish(cause error, big []byte) {
+	ex := l.ex
+	l.end(cause)
+	carrier, waits := ex.carrier, !ex.onLoop && ex.carrier.waits(l)
 	if ex.onLoop && big != nil {
-		b := ex.rc.Buffer()
+		b := ex.wire.Buffer()
 		*b = append(*b, big...)
 		big = nil
 	}
-	ex.flushWith(big, nil)
-	if post {
-		ex.conn.loop().Post((*settleTask)(ex.conn))
+	l.flushWith(big, nil)
+	if waits {
+		carrier.completed(false)
 	}
 }
 
-// finishBuffered writes the whole response. The lock is held.
-func (ex *exchange) finishBuffered() {
-	w := ex.out
-	if ex.failed() != nil {
-		ex.finish(ex.cause, nil)
+// finishBuffered writes the whole response. It releases the lock.
+func (l locked) finishBuffered() {
+	ex := l.ex
+	if l.failed() != nil {
+		l.finish(ex.cause, nil)
 		return
 	}
-	b := ex.rc.Buffer()
-	ex.commit(b, int64(len(w.body)))
-	body := w.body
+	body, length := ex.out.body, int64(len(ex.out.body))
 	if ex.bodyless() {
 		body = nil
 	}
-	ex.count(len(body))
-	if len(body) < 4<<10 {
-		*b = append(*b, body...)
-		body = nil
+	var big []byte
+	if len(body) >= 4<<10 {
+		body, big = nil, body
 	}
-	ex.finish(ex.cause, body)
+	l.commit(length, body)
+	l.count(len(body) + len(big))
+	l.finish(ex.cause, big)
 }
 
 // bodyless reports whether the response has no body whatever is written to it.
@@ -191,48 +189,27 @@ func (w *Response) bodyless(r *Request) bool { return r.isHead() || noContent(w.
 // 9110 15.3.5, 15.3.6, 15.4.5). Of the three only a 205 says so by its length.
 func noContent(status int) bool { return status == 204 || status == 205 || status == 304 }
 
-// commit appends the head. A length below 0 is a stream of unknown length. The
-// lock is held.
-func (ex *exchange) commit(b *[]byte, length int64) {
-	w, r := ex.out, &ex.req
+// commit appends the head, and body as it is behind it. A length below 0 is a
+// stream of unknown length.
+func (l locked) commit(length int64, body []byte) {
+	ex := l.ex
 	ex.committed = true
-	ex.freeze()
-	ex.sent.Status = w.Status()
-	old := r.head.Minor() == 0
-	if w.status == 205 {
+	l.freeze()
+	ex.sent.Status = ex.out.Status()
+	if ex.out.status == 205 {
 		length = 0
 	}
-	chunks := length < 0 && !old && !noContent(w.status)
-	if !r.head.KeepAlive() || w.header.close || old && length < 0 && !ex.bodyless() || ex.conn.mustClose(ex) {
-		ex.close = true
-	}
-	dst := http1.AppendStatusLine(*b, w.Status())
-	dst = ex.appendDate(dst)
-	dst = w.header.appendTo(dst)
-	switch {
-	case chunks:
-		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
-		dst = ex.stream.announceTrailers(dst)
-	case length >= 0 && w.status != 204 && (w.status != 304 || length > 0):
-		dst = append(dst, "Content-Length: "...)
-		dst = append(strconv.AppendInt(dst, length, 10), "\r\n"...)
-	}
-	switch {
-	case ex.close:
-		dst = append(dst, "Connection: close\r\n"...)
-	case old:
-		dst = append(dst, "Connection: keep-alive\r\n"...)
-	}
-	*b = append(dst, "\r\n"...)
-	ex.stream.chunks = chunks
-	ex.traceHead()
+	ex.stream.chunks = ex.carrier.head(l, length, body)
+	l.traceHead()
 }
+
+func (ex *exchange) turn() turn { return ex.carrier.turn() }
 
 // reset prepares a pooled exchange for its next request.
 func (ex *exchange) reset() {
 	ex.req.reset()
 	ex.res.reset()
-	ex.conn, ex.rc, ex.out = nil, nil, &ex.res
+	ex.conn, ex.wire, ex.carrier, ex.out = nil, nil, nil, &ex.res
 	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
 	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread, ex.reported = false, false, false, false, false, false
 	ex.cause, ex.hooks, ex.hook[0] = nil, nil, nil

@@ -20,34 +20,36 @@ var errReplaced = fmt.Errorf("%w: Response.Error has replaced it", ErrStreamEnde
 // out, else by cutting the connection, so that the part is never taken for the
 // whole. Safe for concurrent use.
 func (ex *exchange) fail(err error) {
-	ex.rc.Lock()
+	l := ex.lock()
 	s, status := &ex.stream, 500
 	switch {
 	case ex.over.Load():
-		ex.forgetKept()
-		ex.flush()
+		l.forgetKept()
+		l.flush()
 	case ex.out != &ex.res, s.refusal != nil && !ex.served:
-		ex.flush() // it ends with an earlier error: now, or when the handler returns
-	case ex.failed() != nil, ex.committed:
+		l.flush() // it ends with an earlier error: now, or when the handler returns
+	case l.failed() != nil, ex.committed:
 		ex.broken = true
-		ex.end(err)
-		ex.unlock()
-		ex.conn.loop().Post(&abortTask{ex.conn, ex, err})
+		l.end(err)
+		carrier := ex.carrier
+		l.unlock()
+		carrier.abort(ex, err)
 	default:
 		if s.refusal != nil && s.refusal != errReplaced {
 			status, err = statusOf(s.refusal), s.refusal
 		}
-		s.leave(err)
-		ex.answerError(status, err)
+		l.refuseStream(err)
+		l.answerError(status, err)
 	}
 }
 
 // answerError sends an error response in place of the handler's, which is not
-// touched. The lock is held, and released while the log and OnError hear of it;
-// what fails meanwhile adds nothing.
-func (ex *exchange) answerError(status int, err error) {
+// touched. It releases the lock, also while the log and OnError hear of it; what
+// fails meanwhile adds nothing.
+func (l locked) answerError(status int, err error) {
+	ex := l.ex
 	if ex.out != &ex.res {
-		ex.flush()
+		l.flush()
 		return
 	}
 	w := &Response{ex: ex, header: Header{framed: true}, status: status, plain: true}
@@ -58,15 +60,15 @@ func (ex *exchange) answerError(status int, err error) {
 	if status == 503 {
 		w.header.fields = append(w.header.fields, headerField{"Retry-After", "1"})
 	}
-	f := ex.failure(err)
-	ex.unlock()
+	f := l.failure(err)
+	l.unlock()
 	ex.explain(w, f, http1.StatusText(status))
-	ex.rc.Lock()
+	l = ex.lock()
 	if ex.over.Load() {
-		ex.flush()
+		l.flush()
 		return
 	}
-	ex.finishBuffered()
+	l.finishBuffered()
 }
 
 // replace makes the response of a stream that has sent nothing a plain one
@@ -74,19 +76,19 @@ func (ex *exchange) answerError(status int, err error) {
 // head is out, the response fails. Late reports that the handler has returned,
 // so that the caller is to send it.
 func (ex *exchange) replace(status int, line string) (late, ok bool) {
-	ex.rc.Lock()
+	l := ex.lock()
 	s := &ex.stream
 	switch {
 	case ex.over.Load(), ex.out != &ex.res, s.refusal != nil && s.refusal != errReplaced:
-		ex.unlock()
+		l.unlock()
 		return false, false
 	case ex.committed:
-		ex.unlock()
+		l.unlock()
 		ex.fail(fmt.Errorf("%w: %d %s", ErrHeadSent, status, line))
 		return false, false
 	}
 	if s.id != 0 {
-		s.leave(nil)
+		l.refuseStream(nil)
 		s.refusal = errReplaced
 	}
 	if s.pump != nil {
@@ -94,7 +96,7 @@ func (ex *exchange) replace(status int, line string) (late, ok bool) {
 	}
 	ex.frozen.Store(open)
 	late = ex.served
-	ex.unlock()
+	l.unlock()
 	return late, true
 }
 
@@ -105,8 +107,9 @@ const (
 	reported        // ... and it was logged that the handler tried to change them
 )
 
-// freeze fixes status and fields. The lock is held.
-func (ex *exchange) freeze() {
+// freeze fixes status and fields.
+func (l locked) freeze() {
+	ex := l.ex
 	if ex.frozen.Load() == open {
 		ex.frozen.Store(fixed)
 	}
@@ -126,10 +129,10 @@ func (ex *exchange) headSent(change string) bool {
 
 // refuse makes an error the response, if nothing was sent of another.
 func (ex *exchange) refuse(err error) {
-	ex.rc.Lock()
+	l := ex.lock()
 	if ex.over.Load() || ex.committed {
-		ex.rc.Unlock()
+		l.unlock()
 		return
 	}
-	ex.answerError(statusOf(err), err)
+	l.answerError(statusOf(err), err)
 }

@@ -24,9 +24,9 @@ type failure struct {
 	err     error
 }
 
-// failure describes the exchange. The lock is held.
-func (ex *exchange) failure(err error) failure {
-	r := &ex.req
+// failure describes the exchange.
+func (l locked) failure(err error) failure {
+	ex, r := l.ex, &l.ex.req
 	return failure{r.Pattern(), ex.stream.id, r.remote, ex.out.Status(), ex.sent.Bytes, err}
 }
 
@@ -46,7 +46,10 @@ func (ex *exchange) explain(w *Response, f failure, line string) {
 // that were set before stay. Handler's goroutine.
 func (w *Response) refuse(status int, err error, line string) {
 	w.status, w.body, w.plain = status, w.body[:0], true
-	w.ex.explain(w, w.ex.failure(err), line)
+	l := w.ex.lock()
+	f := l.failure(err)
+	l.unlock()
+	w.ex.explain(w, f, line)
 	w.plain = false
 }
 
@@ -54,17 +57,16 @@ func (w *Response) refuse(status int, err error, line string) {
 // was complete. Nothing is reported when it is complete, or when the client
 // disconnected. On the loop.
 func (ex *exchange) reportCut() {
-	o := ex.rc
-	o.Lock()
+	l := ex.lock()
 	cause := ex.cause
 	if cause == nil || ex.reported || ex.req.route == nil || errors.Is(cause, ErrClientGone) || errors.Is(cause, ErrNoBody) {
-		o.Unlock()
+		l.unlock()
 		return
 	}
 	ex.reported = true
-	f := ex.failure(cause)
+	f := l.failure(cause)
 	f.status = ex.sent.Status
-	o.Unlock()
+	l.unlock()
 	ex.srv.logFailure("weir: response aborted", f)
 	if ex.srv.OnError != nil {
 		ex.callOnError(&Response{ex: ex, header: Header{framed: true}, status: f.status, plain: true, final: true}, cause)

@@ -41,15 +41,15 @@ type handOver struct {
 
 func (o *handOver) Run() {
 	ex, c := o.ex, o.ex.conn
-	c.rc.Lock()
+	l := ex.lock()
 	switch s := &ex.stream; {
 	case ex.over.Load():
-		c.rc.Unlock()
+		l.unlock()
 	case ex.committed, s.pump != nil, !ex.req.route.inline():
-		c.rc.Unlock()
+		l.unlock()
 		ex.fail(errHandedLate)
 	case c.phase != phaseAnswering:
-		c.rc.Unlock()
+		l.unlock()
 		ex.fail(errHandedEarly)
 	default:
 		ex.stopBeat()
@@ -57,7 +57,7 @@ func (o *handOver) Run() {
 		s.id, s.detached, s.beat = 0, false, nil
 		from := ex.req.route
 		ex.req.route = &Route{mux: from.mux, pattern: from.pattern, handler: o}
-		c.rc.Unlock()
+		l.unlock()
 		c.dispatch(ex)
 	}
 }

@@ -18,14 +18,14 @@ func (s *Stream) Heartbeat(every time.Duration) {
 	}
 	ex := s.ex
 	if every > 0 {
-		ex.rc.Lock()
-		if s.state() == nil {
+		l := ex.lock()
+		if l.state() == nil {
 			s.promiseEvents()
-			ex.freeze()
+			l.freeze()
 		}
-		ex.rc.Unlock()
+		l.unlock()
 	}
-	ex.conn.loop().Post(&heartbeatTask{s, every})
+	ex.turn().Post(&heartbeatTask{s, every})
 }
 
 type heartbeatTask struct {
@@ -35,8 +35,8 @@ type heartbeatTask struct {
 
 func (t *heartbeatTask) Run() {
 	s := t.s
-	loop := s.ex.conn.loop()
-	s.ex.rc.Lock()
+	loop := s.ex.turn()
+	l := s.ex.lock()
 	b := s.beat
 	if b == nil {
 		b = &heartbeat{s: s}
@@ -45,8 +45,8 @@ func (t *heartbeatTask) Run() {
 	}
 	now := loop.Now()
 	b.every, b.last = t.every, now
-	over := s.state() != nil
-	s.ex.rc.Unlock()
+	over := l.state() != nil
+	l.unlock()
 	if loop.StopTimer(&b.timer); t.every > 0 && !over {
 		loop.StartTimer(&b.timer, now.Add(t.every))
 	}
@@ -63,35 +63,34 @@ type heartbeat struct {
 // stopBeat gives the timer's hold of an ended stream up. On the loop.
 func (ex *exchange) stopBeat() {
 	if b := ex.stream.beat; b != nil {
-		ex.conn.loop().StopTimer(&b.timer)
+		ex.turn().StopTimer(&b.timer)
 	}
 }
 
 // Run is what the timer runs.
 func (b *heartbeat) Run() {
-	s, rc, loop := b.s, b.s.ex.rc, b.s.ex.conn.loop()
+	ex, loop := b.s.ex, b.s.ex.turn()
 	now := loop.Now()
-	rc.Lock()
+	l := ex.lock()
 	due := b.last.Add(b.every)
 	switch {
-	case s.state() != nil:
-		rc.Unlock()
+	case l.state() != nil:
+		l.unlock()
 		return
 	case now.Before(due):
-		rc.Unlock()
+		l.unlock()
 	default:
 		due = now.Add(b.every)
 		b.last = now
-		if rc.Pending() > 0 {
-			rc.Unlock()
+		if ex.wire.Pending() > 0 {
+			l.unlock()
 			break
 		}
-		if s.ready(0) != nil {
+		if l.ready(0) != nil {
 			return
 		}
-		buf := rc.Buffer()
-		*buf = s.frame(*buf, heartbeatComment)
-		s.ex.flushLater()
+		l.append(heartbeatComment)
+		l.later()
 	}
 	loop.StartTimer(&b.timer, due)
 }

@@ -74,21 +74,20 @@ func (x *LoopExchange) Loop() *reactor.Loop { return x.ex.conn.loop() }
 // response has ended p is dropped, and Push returns false.
 func (x *LoopExchange) Push(p []byte) (room bool) {
 	ex := x.ex
-	s, rc := x.stream(), ex.rc
-	rc.Lock()
-	if s.state() != nil {
-		rc.Unlock()
+	x.stream()
+	l := ex.lock()
+	if l.state() != nil {
+		l.unlock()
 		return false
 	}
 	if len(p) > 0 {
-		if s.ready(len(p)) != nil {
+		if l.ready(len(p)) != nil {
 			return false
 		}
-		b := rc.Buffer()
-		*b = s.frame(*b, p)
+		l.append(p)
 	}
-	x.behind = rc.Backlogged()
-	ex.flushLater()
+	x.behind = ex.wire.Backlogged()
+	l.later()
 	return !x.behind
 }
 
@@ -100,7 +99,7 @@ func (x *LoopExchange) Commit() {
 // End ends the response, which is complete, at the end of the loop's turn. One
 // that was not begun has an empty body, or what was written to Response.
 func (x *LoopExchange) End() {
-	_ = x.stream().end((*exchange).finishLater) // Closed reports it
+	_ = x.stream().end(locked.finishLater) // Closed reports it
 }
 
 // Abort ends the response as failed, as Stream.Abort does.
@@ -109,10 +108,10 @@ func (x *LoopExchange) Abort(cause error) { x.stream().Abort(cause) }
 // Err returns why nothing can be pushed any more: what Closed is, or was, called
 // with, or ErrStreamEnded after End. It is nil while the response is open.
 func (x *LoopExchange) Err() error {
-	s, rc := x.stream(), x.ex.rc
-	rc.Lock()
-	defer rc.Unlock()
-	return s.state()
+	x.stream()
+	l := x.ex.lock()
+	defer l.unlock()
+	return l.state()
 }
 
 // stream returns the response's stream, and opens it.
@@ -196,10 +195,10 @@ func (h serveLoop) Serve(w *Response, _ *Request) {
 // begin is the time after ServeLoop.
 func (x *LoopExchange) begin(rcv BodyReceiver) {
 	ex := x.ex
-	ex.rc.Lock()
+	l := ex.lock()
 	x.receiver, ex.stream.detached = rcv, true
 	told := ex.told
-	ex.rc.Unlock()
+	l.unlock()
 	if told { // before there was a receiver
 		ex.postHooks(true)
 	}

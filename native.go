@@ -108,13 +108,13 @@ type nativeSink struct {
 // when its stream ends.
 func (n *nativeSink) leave() {
 	ex := n.w.ex
-	ex.rc.Lock()
+	l := ex.lock()
 	if n.s.detached && !ex.over.Load() {
 		ex.slot = n.running
-		ex.rc.Unlock()
+		l.unlock()
 		return
 	}
-	ex.rc.Unlock()
+	l.unlock()
 	n.running.Add(-1)
 }
 
@@ -147,9 +147,8 @@ func (n *nativeSink) SetHeader(name, value string) error {
 
 // headOpen changes the head under the lock under which it is committed.
 func (n *nativeSink) headOpen(change func() error) error {
-	rc := n.s.ex.rc
-	rc.Lock()
-	defer rc.Unlock()
+	l := n.s.ex.lock()
+	defer l.unlock()
 	if n.s.ex.over.Load() {
 		return ErrHeadSent
 	}

@@ -41,26 +41,29 @@ func (n *nativeSink) SendBatch(items []plugin.Item) {
 // connection is nil when the loop need not be told of it: there is nothing to
 // write, or it has not come to what an earlier batch told it.
 func (s *Stream) add(p []byte) (*conn, error) {
-	if err := s.acquire(false); err != nil {
+	l, b, err := s.acquire(false)
+	if err != nil {
 		return nil, err
 	}
-	rc := s.ex.rc
 	if len(p) == 0 {
-		rc.Unlock()
+		l.unlock()
 		return nil, nil
 	}
-	if err := s.ready(len(p)); err != nil {
+	if err := l.ready(len(p)); err != nil {
 		return nil, err
 	}
-	b := rc.Buffer()
 	*b = s.frame(*b, p)
 	c := s.ex.conn
-	if c.listed {
+	switch {
+	case c == nil: // not on a loop
+		l.flush()
+		return nil, nil
+	case c.listed:
 		c = nil
-	} else {
+	default:
 		c.listed = true
 	}
-	s.ex.unlock()
+	l.unlock()
 	return c, nil
 }
 

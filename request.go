@@ -122,7 +122,7 @@ func (r *Request) ListenAddr() net.Addr {
 	if r.ex == nil {
 		return r.listened
 	}
-	return r.ex.rc.ListenAddr()
+	return r.ex.carrier.listenAddr()
 }
 
 // LastEventID is what a reconnecting EventSource saw last.

@@ -221,9 +221,8 @@ type Sent struct {
 // Sent returns how much of the response has been made. It is safe for concurrent
 // use until the request has ended; the function given to OnClose sees the whole.
 func (w *Response) Sent() Sent {
-	rc := w.ex.rc
-	rc.Lock()
-	defer rc.Unlock()
+	l := w.ex.lock()
+	defer l.unlock()
 	return w.ex.sent
 }
 
@@ -233,13 +232,14 @@ func (w *Response) Committed() bool {
 	if w.final {
 		return true
 	}
-	w.ex.rc.Lock()
-	defer w.ex.rc.Unlock()
+	l := w.ex.lock()
+	defer l.unlock()
 	return w.ex.committed || w.ex.over.Load()
 }
 
-// count adds n bytes of body to what was sent. The lock is held.
-func (ex *exchange) count(n int) {
+// count adds n bytes of body to what was sent.
+func (l locked) count(n int) {
+	ex := l.ex
 	if n == 0 {
 		return
 	}
@@ -249,15 +249,16 @@ func (ex *exchange) count(n int) {
 	ex.sent.Bytes += int64(n)
 }
 
-// countChunk counts a chunk of n bytes. The lock is held.
-func (ex *exchange) countChunk(n int) {
+// countChunk counts a chunk of n bytes.
+func (l locked) countChunk(n int) {
+	ex := l.ex
 	if ex.sent.Bytes == 0 {
 		ex.sent.First = ex.now()
 	}
 	ex.sent.Bytes += int64(n)
 	ex.sent.Chunks++
 	if ex.trace != nil {
-		ex.traceChunk(n)
+		l.traceChunk(n)
 	}
 }
 

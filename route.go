@@ -112,9 +112,9 @@ func (m *Mux) Serve(w *Response, r *Request) {
 		ex.refuse(ErrBodyTooLarge)
 		return
 	}
-	ex.rc.Lock() // whoever reports the request's end looks at it
+	l := ex.lock() // whoever reports the request's end looks at it
 	r.inner, ex.req.inner = rt, rt
-	ex.rc.Unlock()
+	l.unlock()
 	rt.handler.Serve(w, r)
 }
 

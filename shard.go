@@ -93,11 +93,11 @@ func (sh *shard) exchange(c *conn) *exchange {
 	if n := len(sh.spare); n > 0 {
 		ex := sh.spare[n-1]
 		sh.spare = sh.spare[:n-1]
-		ex.conn, ex.rc, ex.srv = c, c.rc, c.srv
+		ex.conn, ex.carrier, ex.wire, ex.srv = c, c, c.rc, c.srv
 		ex.req.remote = c.rc.RemoteAddr()
 		return ex
 	}
-	ex := &exchange{conn: c, rc: c.rc, srv: c.srv}
+	ex := &exchange{conn: c, carrier: c, wire: c.rc, srv: c.srv}
 	ex.req.ex, ex.res.ex, ex.out = ex, ex, &ex.res
 	ex.res.header.framed, ex.res.header.ex = true, ex
 	ex.req.remote = c.rc.RemoteAddr()

@@ -94,7 +94,7 @@ func (s *Stream) Wake() {
 
 func (p *pump) post() {
 	if !p.posted.Swap(true) {
-		p.ex.conn.loop().Post(p)
+		p.ex.turn().Post(p)
 	}
 }
 
@@ -121,7 +121,7 @@ func (p *pump) pull() (again bool) {
 		if p.closed.Load() || p.held() || p.early() {
 			return false
 		}
-		scratch := p.ex.conn.shard.scratch[:0]
+		scratch := p.ex.carrier.scratch()
 		chunk, err := p.src.Next(scratch)
 		if p.closed.Load() || len(chunk) > 0 && !p.send(chunk) {
 			return false
@@ -148,10 +148,9 @@ func (p *pump) pull() (again bool) {
 // held reports whether nothing may be added now. When the client is behind,
 // Drained starts the pump again.
 func (p *pump) held() bool {
-	rc := p.ex.rc
-	rc.Lock()
-	defer rc.Unlock()
-	return p.ex.stream.state() != nil || rc.Backlogged()
+	l := p.ex.lock()
+	defer l.unlock()
+	return l.state() != nil || p.ex.wire.Backlogged()
 }
 
 // early reports whether the pace forbids a chunk now, and comes back in time.
@@ -159,7 +158,7 @@ func (p *pump) early() bool {
 	if p.min == 0 {
 		return false
 	}
-	loop := p.ex.conn.loop()
+	loop := p.ex.turn()
 	if now := loop.Now(); !now.Before(p.next) {
 		p.next = now.Add(p.min)
 		return false
@@ -170,31 +169,29 @@ func (p *pump) early() bool {
 
 // send adds a chunk to what leaves at the end of the turn.
 func (p *pump) send(chunk []byte) bool {
-	s, rc := &p.ex.stream, p.ex.rc
-	rc.Lock()
-	if s.state() != nil {
-		rc.Unlock()
+	l := p.ex.lock()
+	if l.state() != nil {
+		l.unlock()
 		return false
 	}
-	if err := s.ready(len(chunk)); err != nil {
+	if err := l.ready(len(chunk)); err != nil {
 		p.close(err)
 		return false
 	}
-	b := rc.Buffer()
-	*b = s.frame(*b, chunk)
-	p.ex.flushLater()
+	l.append(chunk)
+	l.later()
 	return true
 }
 
 // finish ends the stream of a source that has no more.
 func (p *pump) finish() {
 	p.close(nil)
-	p.ex.rc.Lock()
-	if p.ex.stream.state() != nil {
-		p.ex.rc.Unlock()
+	l := p.ex.lock()
+	if l.state() != nil {
+		l.unlock()
 		return
 	}
-	p.ex.finishStream()
+	l.finishStream()
 }
 
 // fail ends the stream of a source that has failed.
@@ -208,7 +205,7 @@ func (p *pump) close(cause error) {
 	if p.closed.Swap(true) {
 		return
 	}
-	p.ex.conn.loop().StopTimer(&p.timer)
+	p.ex.turn().StopTimer(&p.timer)
 	p.closeSource(cause)
 }
 
@@ -228,18 +225,18 @@ func (p *pump) endWith(cause error, onLoop bool) {
 	}
 	p.cause = cause
 	if onLoop {
-		p.ex.conn.loop().Later((*closeTask)(p))
+		p.ex.turn().Later((*closeTask)(p))
 	} else {
-		p.ex.conn.loop().Post((*closeTask)(p))
+		p.ex.turn().Post((*closeTask)(p))
 	}
 }
 
 // start begins to pump when the handler has returned. On the loop.
 func (p *pump) start() {
 	ex := p.ex
-	ex.rc.Lock()
-	empty := ex.stream.state() == nil && ex.bodyless()
-	ex.rc.Unlock()
+	l := ex.lock()
+	empty := l.state() == nil && ex.bodyless()
+	l.unlock()
 	if empty {
 		p.close(ErrNoBody)
 		_ = ex.stream.Commit() // ErrNoBody is what is meant

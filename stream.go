@@ -47,32 +47,33 @@ func (s *Stream) open(ex *exchange, src Source) {
 	if src != nil {
 		p = newPump(ex, src)
 	}
-	ex.rc.Lock()
+	l := ex.lock()
 	refused := s.refusal
-	cause := s.begin(ex, p)
+	cause := l.beginStream(p)
 	if s.refusal != refused {
-		ex.answerError(503, cause)
+		l.answerError(503, cause)
 	} else {
-		ex.unlock()
+		l.unlock()
 	}
 	if cause != nil && p != nil {
 		p.endWith(cause, false)
 	}
 }
 
-// begin is open with the lock held. It returns why nothing can be sent.
-func (s *Stream) begin(ex *exchange, p *pump) error {
+// beginStream is open. It returns why nothing can be sent.
+func (l locked) beginStream(p *pump) error {
+	ex, s := l.ex, &l.ex.stream
 	if s.id != 0 {
 		return errTwoBodies
 	}
 	s.ex, s.id = ex, ex.srv.stats.nextStream()
 	switch {
 	case s.refusal != nil, ex.over.Load():
-		return s.state()
+		return l.state()
 	case ex.told && ex.cause != nil && ex.srv.HalfClose != HalfCloseAllow:
 		ex.broken = true
-		ex.end(ex.cause)
-		ex.conn.loop().Post(&abortTask{ex.conn, ex, ex.cause})
+		l.end(ex.cause)
+		ex.carrier.abort(ex, ex.cause)
 		return ex.cause
 	case s.slot != nil: // handed over, it counts already
 	case !ex.srv.takeSlot(ex.req.routed()):
@@ -87,52 +88,54 @@ func (s *Stream) begin(ex *exchange, p *pump) error {
 
 var errTwoBodies = errors.New("weir: the response is a stream already")
 
-// count is called once, at the end of the exchange, with the lock held.
-func (s *Stream) count(cause error) {
-	if s.slot != nil {
-		s.ex.srv.freeSlot(s.slot)
-		s.ex.srv.stats.finished(cause)
+// leaveStream counts the stream out, once.
+func (l locked) leaveStream(cause error) {
+	if s := &l.ex.stream; s.slot != nil {
+		l.ex.srv.freeSlot(s.slot)
+		l.ex.srv.stats.finished(cause)
 		s.slot = nil
 	}
 }
 
-// leave turns a stream that has sent nothing back into a plain response.
-func (s *Stream) leave(cause error) {
-	s.refusal = cause
-	s.count(cause)
+// refuseStream turns a stream that has sent nothing back into a plain response.
+func (l locked) refuseStream(cause error) {
+	l.ex.stream.refusal = cause
+	l.leaveStream(cause)
 }
 
-// state is nil while chunks may be added. The lock is held.
-func (s *Stream) state() error {
+// state is nil while chunks may be added.
+func (l locked) state() error {
+	ex := l.ex
 	switch {
-	case s.refusal != nil:
-		return s.refusal
-	case s.ex.over.Load():
-		if s.ex.cause != nil {
-			return s.ex.cause
+	case ex.stream.refusal != nil:
+		return ex.stream.refusal
+	case ex.over.Load():
+		if ex.cause != nil {
+			return ex.cause
 		}
 		return ErrStreamEnded
 	}
-	return s.ex.failed()
+	return l.failed()
 }
 
-// acquire takes the lock when a chunk may be added.
-func (s *Stream) acquire(wait bool) error {
-	rc := s.ex.rc
+// acquire takes the lock when a chunk may be added to b. With an error it is not
+// held.
+func (s *Stream) acquire(wait bool) (l locked, b *[]byte, err error) {
+	ex := s.ex
+	l = locked{ex}
 	for {
-		rc.Lock()
-		if err := s.state(); err != nil {
-			rc.Unlock()
-			return err
+		b, room, _ := ex.wire.Acquire() // the error is state's
+		if b != nil && s.refusal == nil && !ex.over.Load() {
+			return l, b, nil
 		}
-		room := rc.Room()
-		if room == nil {
-			return nil
-		}
-		wait = wait && !s.ex.onLoop && !s.ex.loop.live()
-		rc.Unlock()
-		if !wait {
-			return ErrBacklog
+		err := l.state()
+		wait = wait && !ex.onLoop && !ex.loop.live()
+		l.unlock()
+		switch {
+		case err != nil:
+			return l, nil, err
+		case !wait:
+			return l, nil, ErrBacklog
 		}
 		<-room
 	}
@@ -149,26 +152,26 @@ func (s *Stream) Send(p []byte) error { return s.send(p, true) }
 func (s *Stream) TrySend(p []byte) error { return s.send(p, false) }
 
 func (s *Stream) send(p []byte, wait bool) error {
-	if err := s.acquire(wait); err != nil {
+	l, b, err := s.acquire(wait)
+	if err != nil {
 		return err
 	}
 	if len(p) == 0 {
-		s.ex.rc.Unlock()
+		l.unlock()
 		return nil
 	}
-	if err := s.ready(len(p)); err != nil {
+	if err := l.ready(len(p)); err != nil {
 		return err
 	}
-	b := s.ex.rc.Buffer()
-	switch direct := len(p) >= 4<<10 && !s.ex.onLoop; {
+	switch direct := len(p) >= 4<<10 && !l.ex.onLoop; {
 	case direct && s.chunks:
 		*b = chunked.AppendSize(*b, len(p))
-		s.ex.flushWith(p, crlf)
+		l.flushWith(p, crlf)
 	case direct:
-		s.ex.flushWith(p, nil)
+		l.flushWith(p, nil)
 	default:
 		*b = s.frame(*b, p)
-		s.ex.flush()
+		l.flush()
 	}
 	return nil
 }
@@ -176,50 +179,48 @@ func (s *Stream) send(p []byte, wait bool) error {
 var crlf = []byte("\r\n")
 
 // ready commits the head, if that is still to be done, and checks that n bytes
-// of body may follow. The lock is held; with an error it is released.
-func (s *Stream) ready(n int) error {
-	ex := s.ex
-	if ex.length > 0 && s.pending()+int64(n) > ex.length-1 && !ex.bodyless() {
-		ex.rc.Unlock()
+// of body may follow. With an error it releases the lock.
+func (l locked) ready(n int) error {
+	ex := l.ex
+	if ex.length > 0 && l.pending()+int64(n) > ex.length-1 && !ex.bodyless() {
+		l.unlock()
 		ex.fail(errLength)
 		return errLength
 	}
 	if !ex.committed {
-		s.commitHead()
+		l.commitStream()
 		if ex.bodyless() {
-			ex.finish(ErrNoBody, nil)
+			l.finish(ErrNoBody, nil)
 			return ErrNoBody
 		}
 	}
-	if s.beat != nil && n > 0 {
-		s.beat.last = time.Now()
+	if b := ex.stream.beat; b != nil && n > 0 {
+		b.last = time.Now()
 	}
 	if n > 0 {
-		ex.countChunk(n)
+		l.countChunk(n)
 	}
 	return nil
 }
 
-// commitHead commits the head of a stream, and behind it what was written to
-// the response before it was one. The lock is held.
-func (s *Stream) commitHead() {
-	ex := s.ex
-	b := ex.rc.Buffer()
-	ex.commit(b, ex.length-1)
+// commitStream commits the head of a stream, and behind it what was written to
+// the response before it was one.
+func (l locked) commitStream() {
+	ex := l.ex
+	l.commit(ex.length-1, nil)
 	if p := ex.res.body; len(p) > 0 && !ex.bodyless() {
-		ex.countChunk(len(p))
-		*b = s.frame(*b, p)
+		l.countChunk(len(p))
+		l.append(p)
 		ex.res.body = p[:0]
 	}
 }
 
 // pending is how many bytes of body were sent, or are to be sent with the head.
-// The lock is held.
-func (s *Stream) pending() int64 {
-	if s.ex.committed {
-		return s.ex.sent.Bytes
+func (l locked) pending() int64 {
+	if l.ex.committed {
+		return l.ex.sent.Bytes
 	}
-	return int64(len(s.ex.res.body))
+	return int64(len(l.ex.res.body))
 }
 
 func (s *Stream) frame(dst, p []byte) []byte {
@@ -241,26 +242,26 @@ func (s *Stream) SendEvent(e *sse.Event) error {
 	if err != nil {
 		return err
 	}
-	if err := s.acquire(true); err != nil {
+	l, b, err := s.acquire(true)
+	if err != nil {
 		return err
 	}
 	if !s.typed && !s.promiseEvents() {
-		s.ex.rc.Unlock()
+		l.unlock()
 		return errNotEvents
 	}
-	if err := s.ready(len(event)); err != nil {
+	if err := l.ready(len(event)); err != nil {
 		return err
 	}
-	b := s.ex.rc.Buffer()
 	*b = s.frame(*b, event)
-	s.ex.flush()
+	l.flush()
 	return nil
 }
 
 var errNotEvents = errors.New("weir: SendEvent after a head without Content-Type: set text/event-stream before Commit, or use Response.EventStream")
 
 // promiseEvents sees to it that the head says what it takes for events. It
-// returns false if it is too late for that. The lock is held.
+// returns false if it is too late for that. The exchange is locked.
 func (s *Stream) promiseEvents() bool {
 	w := &s.ex.res
 	w.setEventStream()
@@ -271,36 +272,35 @@ func (s *Stream) promiseEvents() bool {
 // Write adds one chunk that may leave later: with the next Send, with Flush,
 // or when enough has gathered. It waits as Send does.
 func (s *Stream) Write(p []byte) (int, error) {
-	if err := s.acquire(true); err != nil {
+	l, b, err := s.acquire(true)
+	if err != nil {
 		return 0, err
 	}
 	if len(p) == 0 {
-		s.ex.rc.Unlock()
+		l.unlock()
 		return 0, nil
 	}
-	if err := s.ready(len(p)); err != nil {
+	if err := l.ready(len(p)); err != nil {
 		return 0, err
 	}
-	rc := s.ex.rc
-	b := rc.Buffer()
 	*b = s.frame(*b, p)
-	if rc.Pending() < writeThrough {
-		s.ex.unlock()
+	if l.ex.wire.Pending() < writeThrough {
+		l.unlock()
 	} else {
-		s.ex.flush()
+		l.flush()
 	}
 	return len(p), nil
 }
 
 // Flush sends what Write has gathered.
 func (s *Stream) Flush() error {
-	s.ex.rc.Lock()
-	err := s.state()
+	l := s.ex.lock()
+	err := l.state()
 	if err != nil {
-		s.ex.rc.Unlock()
+		l.unlock()
 		return err
 	}
-	s.ex.flush()
+	l.flush()
 	return nil
 }
 
@@ -308,14 +308,14 @@ func (s *Stream) Flush() error {
 // Status and fields are then fixed. An event stream is one already, by
 // Response.EventStream or a Content-Type.
 func (s *Stream) Commit() error {
-	s.ex.rc.Lock()
-	err := s.state()
+	l := s.ex.lock()
+	err := l.state()
 	if err == nil {
-		if err = s.ready(0); err != nil {
+		if err = l.ready(0); err != nil {
 			return err
 		}
 	}
-	s.ex.flush()
+	l.flush()
 	return err
 }
 
@@ -324,9 +324,9 @@ func (s *Stream) Commit() error {
 // the head. It is refused when the name is no token or one that must not be a
 // trailer, or the value has control characters. HTTP/1.0 clients do not get it.
 func (s *Stream) SetTrailer(name, value string) error {
-	s.ex.rc.Lock()
-	defer s.ex.rc.Unlock()
-	if err := s.state(); err != nil {
+	l := s.ex.lock()
+	defer l.unlock()
+	if err := l.state(); err != nil {
 		return err
 	}
 	f := chunked.Field{Name: name, Value: value}
@@ -343,67 +343,48 @@ func (s *Stream) SetTrailer(name, value string) error {
 	return nil
 }
 
-// announceTrailers names the trailers that are known when the head is made.
-func (s *Stream) announceTrailers(dst []byte) []byte {
-	for i, f := range s.trailers {
-		if i == 0 {
-			dst = append(dst, "Trailer: "...)
-		} else {
-			dst = append(dst, ", "...)
-		}
-		dst = append(dst, f.Name...)
-	}
-	if len(s.trailers) > 0 {
-		dst = append(dst, "\r\n"...)
-	}
-	return dst
-}
-
 // Close ends the stream in good order. It returns nil when the end is on its
 // way, also the second time, else the cause of the earlier end.
-func (s *Stream) Close() error { return s.end((*exchange).finishStream) }
+func (s *Stream) Close() error { return s.end(locked.finishStream) }
 
-// end has finish called with the lock, which it gives up, for a stream that has
-// not ended.
-func (s *Stream) end(finish func(*exchange)) error {
-	s.ex.rc.Lock()
-	if err := s.state(); err != nil {
-		s.ex.rc.Unlock()
+// end calls finish, which releases the lock, for a stream that has not ended.
+func (s *Stream) end(finish func(locked)) error {
+	l := s.ex.lock()
+	if err := l.state(); err != nil {
+		l.unlock()
 		if errors.Is(err, ErrStreamEnded) {
 			return nil
 		}
 		return err
 	}
-	finish(s.ex)
+	finish(l)
 	return nil
 }
 
-// finishStream ends a stream that is complete. The lock is held.
-func (ex *exchange) finishStream() {
-	if ex.sealStream() {
-		ex.finish(nil, nil)
+// finishStream ends a stream that is complete. It releases the lock.
+func (l locked) finishStream() {
+	if l.sealStream() {
+		l.finish(nil, nil)
 	}
 }
 
-// sealStream puts what ends a complete stream into the output. The lock is
-// held; it is given up, and false returned, when the answer has failed.
-func (ex *exchange) sealStream() bool {
-	s := &ex.stream
-	if ex.failed() != nil {
-		ex.finish(ex.cause, nil)
+// sealStream puts what ends a complete stream into the output. If the response
+// has failed, it returns false, and the lock is released.
+func (l locked) sealStream() bool {
+	ex := l.ex
+	if l.failed() != nil {
+		l.finish(ex.cause, nil)
 		return false
 	}
-	if n := s.pending(); ex.length > 0 && n != ex.length-1 && !ex.bodyless() {
-		ex.rc.Unlock()
+	if n := l.pending(); ex.length > 0 && n != ex.length-1 && !ex.bodyless() {
+		l.unlock()
 		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, n, ex.length-1))
 		return false
 	}
 	if !ex.committed {
-		s.commitHead()
+		l.commitStream()
 	}
-	if b := ex.rc.Buffer(); s.chunks && !ex.bodyless() {
-		*b, _ = chunked.AppendTrailers(*b, s.trailers...) // each was checked by SetTrailer
-	}
+	ex.carrier.tail(l)
 	return true
 }
 
@@ -422,9 +403,9 @@ func (s *Stream) Abort(cause error) {
 // Detach lets the stream live on when Serve has returned, until Close or
 // Abort.
 func (s *Stream) Detach() {
-	s.ex.rc.Lock()
+	l := s.ex.lock()
 	s.detached = true
-	s.ex.rc.Unlock()
+	l.unlock()
 }
 
 // Done is closed when the stream has ended or the client has disconnected.
@@ -435,8 +416,8 @@ func (s *Stream) Ended() bool { return s.ex.over.Load() }
 
 // Cause is why the stream ended: nil while it runs and after Close.
 func (s *Stream) Cause() error {
-	s.ex.rc.Lock()
-	defer s.ex.rc.Unlock()
+	l := s.ex.lock()
+	defer l.unlock()
 	if s.refusal != nil {
 		return s.refusal
 	}

@@ -95,26 +95,27 @@ func (ex *exchange) traceStart() {
 	}
 }
 
-func (ex *exchange) traceHead() {
-	if t := ex.trace; t != nil && t.hooks.Head != nil {
-		ex.note(station{kind: atHead, sent: ex.sent})
+func (l locked) traceHead() {
+	if ex, t := l.ex, l.ex.trace; t != nil && t.hooks.Head != nil {
+		l.note(station{kind: atHead, sent: ex.sent})
 	}
 }
 
-func (ex *exchange) traceChunk(n int) {
-	if t := ex.trace; t != nil && t.hooks.Chunk != nil {
-		ex.note(station{kind: atChunk, sent: ex.sent, bytes: n})
+func (l locked) traceChunk(n int) {
+	if ex, t := l.ex, l.ex.trace; t != nil && t.hooks.Chunk != nil {
+		l.note(station{kind: atChunk, sent: ex.sent, bytes: n})
 	}
 }
 
-func (ex *exchange) traceEnd() {
-	if t := ex.trace; t != nil && t.hooks.End != nil {
-		ex.note(station{kind: atEnd, sent: ex.sent, cause: ex.cause})
+func (l locked) traceEnd() {
+	if ex, t := l.ex, l.ex.trace; t != nil && t.hooks.End != nil {
+		l.note(station{kind: atEnd, sent: ex.sent, cause: ex.cause})
 	}
 }
 
-// note adds a station. The lock is held.
-func (ex *exchange) note(s station) {
+// note adds a station.
+func (l locked) note(s station) {
+	ex := l.ex
 	t := ex.trace
 	if !t.live {
 		return
@@ -135,14 +136,14 @@ func (ex *exchange) note(s station) {
 func (ex *exchange) runTrace() {
 	t := ex.trace
 	for {
-		ex.rc.Lock()
+		l := ex.lock()
 		todo := t.waiting
 		if t.busy = len(todo) > 0; !t.busy {
-			ex.rc.Unlock()
+			l.unlock()
 			return
 		}
 		t.waiting, t.spare = t.spare[:0], nil
-		ex.rc.Unlock()
+		l.unlock()
 		for i := range todo {
 			ex.traceStation(&todo[i])
 		}

@@ -149,6 +149,20 @@ func (c *Conn) Room() <-chan struct{} {
 	return o.room
 }
 
+// Acquire locks the output for a producer: it returns the Buffer, or else a
+// channel to wait on (see Room), or why output is over. The lock is held in each
+// case.
+func (c *Conn) Acquire() (b *[]byte, room <-chan struct{}, err error) {
+	c.out.mu.Lock()
+	if err = c.Err(); err != nil {
+		return nil, nil, err
+	}
+	if c.measure() {
+		return nil, c.Room(), nil
+	}
+	return c.Buffer(), nil, nil
+}
+
 // Backlogged reports whether a producer on the loop should stop until the loop
 // calls Handler.Drained. The caller holds the lock.
 func (c *Conn) Backlogged() bool { return c.measure() && c.out.err == nil }
