@@ -15,14 +15,14 @@ import (
 // before the response begins: net/http's figure.
 const discardLimit = 256 << 10
 
-// body is the body of a request. Read and Close are safe for concurrent use, and
-// so is the deadline.
+// body is the body of a request. Read, Close and the deadline are safe for
+// concurrent use.
 type body struct {
 	deadline deadline
 
-	mu     sync.Mutex // guards the rest; held by a Read that waits
+	mu     sync.Mutex // guards the rest; held by a waiting Read
 	r      io.Reader
-	timed  *timedReader // since a Read with a deadline
+	timed  *timedReader // set by the first Read with a deadline
 	left   int64        // -1 = not known
 	asks   bool         // the client waits for 100 Continue, which the first Read sends
 	closed bool
@@ -87,7 +87,7 @@ func (b *body) Close() error {
 	return nil
 }
 
-// discard reads what is left, unless that is much or the client has not begun to
+// discard reads the rest, unless that is much or the client has not begun to
 // send it. The server closes the connection of a body that was not read to its
 // end. The lock is held.
 func (b *body) discard() {
@@ -98,15 +98,15 @@ func (b *body) discard() {
 	for n := 0; n <= discardLimit; {
 		got, err := b.read(piece[:])
 		if err != nil {
-			return // at its end, or the connection is lost, and the server knows
+			return // at its end, or the connection is lost, which the server knows
 		}
 		n += got
 	}
 }
 
 // timedReader reads on another goroutine, so that a Read can give up waiting.
-// What that goroutine still reads then is for the next one. It ends when the
-// request does, at the latest. Safe for one Read at a time.
+// What that goroutine reads afterwards is for the next Read. It ends when the
+// request ends, at the latest. Only one Read at a time may use it.
 type timedReader struct {
 	r       io.Reader
 	results chan result

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// deadline is the deadline of reads or of writes. Once it has passed it stays
-// so, as net/http says of its own. Safe for concurrent use; the zero value has
-// no deadline.
+// deadline is the deadline of reads or of writes. Once it has passed it cannot
+// be extended, as in net/http. It is safe for concurrent use; the zero value
+// has no deadline.
 type deadline struct {
 	mu     sync.Mutex
 	late   chan struct{} // closed when the deadline has passed; nil = none was ever set
 	timer  *time.Timer
-	round  int // counts set, so that an earlier timer that has fired already means nothing
+	round  int // counts calls of set, so that an earlier timer that has already fired is ignored
 	passed bool
 }
 
@@ -56,8 +56,8 @@ func (d *deadline) pass() {
 	close(d.late)
 }
 
-// enter begins an operation, which must not wait any longer once late is closed.
-// A nil late is no deadline.
+// enter begins an operation, which must not wait any longer once late is
+// closed. A nil late is no deadline.
 func (d *deadline) enter() (late <-chan struct{}, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,8 +10,9 @@ import (
 	"weir"
 )
 
-// fix gives weir the status, and the fields as they are now in the order of their
-// names, and takes those that are for this package.
+// fix sets the status, and the fields as they are now in the order of their
+// names, on weir's response; fields that concern this package are processed
+// here.
 func (w *response) fix(code int) {
 	w.written, w.status = true, code
 	w.res.SetStatus(code)
@@ -28,7 +29,7 @@ func (w *response) fix(code int) {
 	}
 }
 
-// take notes what a field says about the framing, and reports whether that is
+// take notes what a field means for the framing, and reports whether that is
 // all it is for.
 func (w *response) take(name string, values []string) bool {
 	value := ""

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// linesPerSecond is how many mistakes of handlers are logged in a second: some
-// of them clients can bring about as often as they like.
+// linesPerSecond is how many mistakes of handlers are logged in a second:
+// clients can cause some of them as often as they like.
 const linesPerSecond = 10
 
 var logged struct {
 	second, lines atomic.Int64
 }
 
-// warn logs a mistake of a handler's with the default logger; the server's own
-// is not to be had from a request.
+// warn logs a mistake of a handler with the default logger; the server's own
+// cannot be reached from a request.
 func warn(what string, args ...any) {
 	if now := time.Now().Unix(); logged.second.Swap(now) != now {
 		logged.lines.Store(0)
@@ -28,7 +28,7 @@ func warn(what string, args ...any) {
 	}
 }
 
-// caller is the place in the handler that calls this package.
+// caller returns the place in the handler that calls this package.
 func caller() string {
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])

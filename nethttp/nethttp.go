@@ -1,31 +1,31 @@
 // Package nethttp serves net/http handlers on weir's event loops.
 //
-// FromHTTP makes a weir.Handler of any http.Handler: a router, a file server, a
-// reverse proxy, promhttp, pprof. Mount it with StreamBody, so that the handler
-// reads the request body while it arrives, or without, which calls it when the
-// whole body has arrived:
+// [FromHTTP] makes a [weir.Handler] of any [http.Handler]: a router, a file
+// server, a reverse proxy, promhttp, pprof. Mount it with StreamBody, so that
+// the handler reads the request body while it arrives, or without, so that it
+// is called when the whole body has arrived:
 //
 //	mux := new(weir.Mux)
 //	mux.Handle("/metrics/", nethttp.FromHTTP(promhttp.Handler())).StreamBody()
 //
 // It runs on a goroutine of its own and may block, as under net/http.
-// Inline is not for it.
+// Do not mount it with Inline.
 //
 // # What is the same
 //
 // A response of up to 2 KiB that is not flushed has a Content-Length, a longer
-// one is chunked, as net/http does it. Content-Type is sniffed.
-// http.Flusher, io.ReaderFrom and http.ResponseController's Flush,
-// SetReadDeadline, SetWriteDeadline and EnableFullDuplex work. Write waits for a
-// client that does not read. The request's context is cancelled when the client
-// disconnects, with weir's cause (context.Cause), and when the request ends. The
-// request has the pattern and the path values of the weir.Mux. Trailers of the
-// response may be declared or have http.TrailerPrefix. A request body that the
-// handler has not read is discarded before the response begins, up to 256 KiB,
-// unless EnableFullDuplex was called.
+// one is chunked, as net/http does it. Content-Type is sniffed. http.Flusher,
+// io.ReaderFrom and http.ResponseController's Flush, SetReadDeadline,
+// SetWriteDeadline and EnableFullDuplex work. Write waits for a client that
+// does not read. The request's context is cancelled when the client
+// disconnects, with weir's cause (context.Cause), and when the request ends.
+// The request has the pattern and the path values of the weir.Mux. Trailers of
+// the response may be declared or have http.TrailerPrefix. A request body that
+// the handler has not read is discarded before the response begins, up to 256
+// KiB, unless EnableFullDuplex was called.
 //
 // Mistakes of the handler, such as a superfluous WriteHeader, are logged with
-// slog.Default, at most ten a second.
+// [slog.Default], at most ten a second.
 //
 // # What is not
 //
@@ -33,21 +33,21 @@
 //     not sent: http.Hijacker is not implemented, a status 101 becomes 500.
 //   - Request.Proto is always HTTP/1.1, RequestURI and URL have no scheme and
 //     host, also if the request line has them, and Request.Trailer is nil.
-//   - The response's Date is always there; of Connection only close is sent, and
-//     not Keep-Alive, Upgrade, TE and Proxy-Connection. Fields with control
+//   - The response's Date is always there; of Connection only close is sent,
+//     and not Keep-Alive, Upgrade, TE and Proxy-Connection. Fields with control
 //     characters are not sent, 205 has no body, and a HEAD response of unknown
-//     length says Transfer-Encoding, as that to GET would.
+//     length has Transfer-Encoding, as that to GET would.
 //   - A response without a body, to HEAD or with 204 or 304, is complete when
 //     Flush has sent its head: the request's context ends then, with
 //     weir.ErrNoBody.
-//   - Several values of one trailer are joined. A declared trailer that is never
-//     set is empty if the response began before the handler returned.
+//   - Several values of one trailer are joined. A declared trailer that is
+//     never set is empty if the response began before the handler returned.
 //   - A panic before the response has begun is a 500, instead of nothing.
 //     http.ErrAbortHandler is not logged then; later it is one line without a
-//     stack, as for each response that is cut.
-//   - A body that breaks a limit or the chunked coding gets the server's own
-//     error response, also when the handler has written another that was not
-//     sent yet.
+//     stack, as for each response that is aborted.
+//   - A body that exceeds a limit or violates the chunked coding gets the
+//     server's own error response, also when the handler has written another
+//     that was not sent yet.
 //   - http.LocalAddrContextKey is the listener's address, and
 //     http.ServerContextKey has no value.
 package nethttp
@@ -60,7 +60,8 @@ import (
 	"weir"
 )
 
-// FromHTTP makes a weir.Handler of h, for weir.Mux.Handle, with StreamBody or without.
+// FromHTTP makes a weir.Handler of h, for weir.Mux.Handle, with StreamBody or
+// without.
 func FromHTTP(h http.Handler) weir.Handler {
 	if h == nil {
 		panic("nethttp: FromHTTP of a nil handler")
@@ -93,8 +94,8 @@ func (a adapter) Serve(w *weir.Response, r *weir.Request) {
 	returned = true
 }
 
-// crash ends the response of a handler that panicked. What else than
-// http.ErrAbortHandler it panicked with is the server's, to be logged; nil is
+// crash ends the response of a handler that panicked. Any value but
+// http.ErrAbortHandler is passed to the server, which logs it; nil is
 // runtime.Goexit, which continues.
 func (w *response) crash(value any) {
 	w.retire()
@@ -111,7 +112,7 @@ func (w *response) crash(value any) {
 	}
 }
 
-// bufferSize is how much of a response is kept back for its Content-Length to be
+// bufferSize is how much of a response is buffered until its Content-Length is
 // known, and the least size of a chunk that is not flushed: net/http's.
 const bufferSize = 2 << 10
 

@@ -13,12 +13,12 @@ import (
 	"weir"
 )
 
-// blank is what WithContext copies: there is no other way to a request with a
-// context of one's own.
+// blank is what WithContext copies: there is no other way to make a request
+// with a given context.
 var blank http.Request
 
-// newRequest makes net/http's request of weir's, and gives w its body. It is an
-// error if net/http would not take the target.
+// newRequest makes net/http's request of weir's, and sets w's body. It returns
+// an error if net/http would refuse the target.
 func newRequest(r *weir.Request, w *response) (*http.Request, error) {
 	uri := string(r.Path())
 	if query := r.RawQuery(); query != nil {
@@ -52,8 +52,8 @@ func newRequest(r *weir.Request, w *response) (*http.Request, error) {
 	return req, nil
 }
 
-// remoteAddr is the client's address as net/http writes it, also that of a unix
-// socket.
+// remoteAddr returns the client's address as net/http writes it, also that of a
+// unix socket.
 func remoteAddr(client netip.AddrPort) string {
 	if !client.IsValid() {
 		return "@"
@@ -61,8 +61,8 @@ func remoteAddr(client netip.AddrPort) string {
 	return client.String()
 }
 
-// requestHeader copies the fields. What net/http has in fields of the Request
-// instead is left out. All values are parts of one string.
+// requestHeader copies the fields, except those that net/http has in fields of
+// the Request. All values are parts of one string.
 func requestHeader(h *weir.Header) http.Header {
 	size := 0
 	for _, value := range h.Views() {
@@ -97,8 +97,8 @@ func requestHeader(h *weir.Header) http.Header {
 	return header
 }
 
-// fieldName is a field's name as net/http writes it, without a copy for the
-// usual ones.
+// fieldName returns a field's name as net/http writes it, without a copy for
+// the usual ones.
 func fieldName(name []byte) string {
 	if usual, ok := usualNames[string(name)]; ok {
 		return usual
@@ -121,12 +121,12 @@ var usualNames = func() map[string]string {
 	return names
 }()
 
-// wildcardsOf is the names of the wildcards, []string, by pattern. There are as
-// many as there are routes.
+// wildcardsOf maps patterns to the names of their wildcards, []string. It has
+// as many entries as there are routes.
 var wildcardsOf sync.Map
 
-// wildcards returns the names of a pattern's wildcards: of "GET /a/{id}/{rest...}"
-// id and rest.
+// wildcards returns the names of a pattern's wildcards: of "GET
+// /a/{id}/{rest...}" id and rest.
 func wildcards(pattern string) []string {
 	if strings.IndexByte(pattern, '{') < 0 {
 		return nil

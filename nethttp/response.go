@@ -14,15 +14,15 @@ import (
 	"weir"
 )
 
-// response is the http.ResponseWriter: three stages, each of which leaves more
-// of the response fixed.
+// response is the http.ResponseWriter. It has three stages, each of which fixes
+// more of the response.
 //
 //	building     the handler sets fields; nothing is sent
 //	written      WriteHeader has copied status and fields; up to bufferSize bytes of body wait
 //	begun        the framing is decided and the head is sent, or will be with the next bytes
 //
-// Like net/http's it is for one goroutine at a time; deadlines may be set from
-// any.
+// Like net/http's it is not safe for concurrent use, except for setting
+// deadlines.
 type response struct {
 	res    *weir.Response
 	ctx    requestContext
@@ -36,7 +36,7 @@ type response struct {
 	typed    bool // Content-Type is not to be sniffed
 	closes   bool // Connection: close was set, by the handler or by the client
 	coded    bool // Transfer-Encoding was set: the length is not computed
-	duplex   bool // the request body is left alone
+	duplex   bool // the request body is not discarded
 	status   int
 	length   int64 // declared; -1 = it was not
 	bytes    int64 // written so far
@@ -46,10 +46,10 @@ type response struct {
 
 	// Since the stage begun.
 	begun  bool
-	stream *weir.Stream // nil = the response is sent whole when the handler has returned
-	sent   bool         // of a response without a body: the head is out
+	stream *weir.Stream // nil = the response is sent in one piece when the handler has returned
+	sent   bool         // of a response without a body: the head was sent
 
-	returned atomic.Bool // the handler has: nothing is written any more
+	returned atomic.Bool // the handler has returned: nothing more is written
 }
 
 var errReturned = errors.New("nethttp: the handler has returned")
@@ -123,8 +123,8 @@ func (w *response) admit(n int) error {
 	return nil
 }
 
-// ReadFrom copies src in large pieces, of which the first one waits for src, not
-// for the buffer.
+// ReadFrom copies src in large pieces. The first one waits for src, not for a
+// full buffer.
 func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 	if w.returned.Load() {
 		return 0, errReturned
@@ -152,7 +152,7 @@ var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // writer hides ReadFrom.
 type writer struct{ io.Writer }
 
-// chunks is a response as what its buffer is emptied into.
+// chunks is the response as the writer into which its buffer is emptied.
 type chunks response
 
 func (c *chunks) Write(p []byte) (int, error) {
@@ -172,8 +172,8 @@ func (c *chunks) Write(p []byte) (int, error) {
 }
 
 // begin decides the framing; first is the first bytes of the body, and all of
-// them if the handler has returned. A response that is known whole is left to
-// weir; any other is a stream.
+// them if the handler has returned. If the whole response is known, weir sends
+// it; any other is a stream.
 func (w *response) begin(first []byte) {
 	w.begun = true
 	if w.body != nil && !w.duplex && !w.closes {
@@ -197,8 +197,8 @@ func (w *response) begin(first []byte) {
 	w.announceTrailers()
 }
 
-// send sends a chunk. One that is not large leaves with the next large one, with
-// Flush, or when enough has gathered.
+// send sends a chunk. A small one is sent with the next large one, by Flush, or
+// when enough has gathered.
 func (w *response) send(p []byte) error {
 	late, err := w.writes.enter()
 	switch {
@@ -213,8 +213,8 @@ func (w *response) send(p []byte) error {
 	return w.stream.Send(p)
 }
 
-// sendBefore is send with a deadline. What still waits then waits on, without
-// the caller, until the connection is closed.
+// sendBefore is send with a deadline. What still waits then continues to wait,
+// without the caller, until the connection is closed.
 func (w *response) sendBefore(late <-chan struct{}, p []byte) error {
 	if err := w.stream.TrySend(p); !errors.Is(err, weir.ErrBacklog) {
 		return err
@@ -229,7 +229,7 @@ func (w *response) sendBefore(late <-chan struct{}, p []byte) error {
 	}
 }
 
-// tooLate cuts the response after its deadline.
+// tooLate aborts the response after its deadline.
 func (w *response) tooLate() error {
 	w.stream.Abort(os.ErrDeadlineExceeded)
 	return os.ErrDeadlineExceeded
@@ -249,7 +249,7 @@ func (w *response) FlushError() error {
 	return w.push()
 }
 
-// push empties the buffer and sends the head, if that is still to be done.
+// push empties the buffer and sends the head, unless it was sent.
 func (w *response) push() error {
 	if !w.written {
 		return nil
@@ -271,7 +271,7 @@ func (w *response) push() error {
 	return w.stream.Commit() // and what Write has gathered
 }
 
-// sendHead sends the head of a response that is nothing but that.
+// sendHead sends the head of a response without a body.
 func (w *response) sendHead() error {
 	if w.sent {
 		return nil
@@ -305,14 +305,14 @@ func (w *response) finish() {
 		_ = w.tooLate()
 	default:
 		if w.length >= 0 && w.res.Sent().Bytes < w.length && !w.head {
-			_ = w.stream.Commit() // the client is to see that the body is short
+			_ = w.stream.Commit() // so that the client sees that the body is short
 		}
 		w.sendTrailers()
 	}
 	w.retire()
 }
 
-// retire turns the response off.
+// retire disables the response.
 func (w *response) retire() {
 	w.returned.Store(true)
 	w.writes.stop()

@@ -18,8 +18,8 @@ func (w *response) declareTrailers(lists []string) {
 	}
 }
 
-// announceTrailers has weir name the declared trailers in the head. Those that
-// must not be trailers are left out.
+// announceTrailers makes weir name the declared trailers in the head. Those
+// that must not be trailers are omitted.
 func (w *response) announceTrailers() {
 	for i, name := range w.declared {
 		if w.stream.SetTrailer(name, "") != nil {
@@ -28,7 +28,7 @@ func (w *response) announceTrailers() {
 	}
 }
 
-// sendTrailers gives weir the trailers as they are now. Those with
+// sendTrailers sets the trailers as they are now on weir's stream. Those with
 // http.TrailerPrefix come last, and are not announced.
 func (w *response) sendTrailers() {
 	for _, name := range w.declared {
@@ -51,8 +51,8 @@ func (w *response) sendTrailers() {
 	}
 }
 
-// setTrailer sets a trailer; one that cannot be written is left out, as net/http
-// does, and so are all of a response that has failed.
+// setTrailer sets a trailer; one that cannot be written is omitted, as in
+// net/http, and so are all of a response that has failed.
 func (w *response) setTrailer(name string, values []string) {
 	_ = w.stream.SetTrailer(name, lineEnds.Replace(strings.Join(values, ", ")))
 }

@@ -2,10 +2,13 @@
 // section 9.2), over bytes: except in Read it does no I/O, it starts no
 // goroutine, and it allocates per event only in Read and the constructors.
 //
-//   - [AppendEvent] and [AppendComment] write events. A client gets back exactly the data that went in, except
-//     that CR and CRLF arrive as LF: the format has no way to carry them.
-//   - [Read] reads events from an io.Reader; [Decoder] does the same for bytes that are pushed into it.
-//   - [Framer] finds the ends of events in bytes that are to be passed on unchanged.
+//   - [AppendEvent] and [AppendComment] write events. A client gets back
+//     exactly the data that went in, except that CR and CRLF arrive as LF: the
+//     format has no way to carry them.
+//   - [Read] reads events from an io.Reader; [Decoder] does the same for bytes
+//     that are pushed into it.
+//   - [Framer] finds the ends of events in bytes that are to be passed on
+//     unchanged.
 //
 // One event on the wire; the blank line dispatches it:
 //

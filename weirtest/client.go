@@ -13,25 +13,26 @@ import (
 	"weir/internal/memloop"
 )
 
-// Client is a client's end of one connection. It is a net.Conn, and as such safe
-// for concurrent use: Read and Write wait. The other methods are for the test's
-// goroutine; those that return what has arrived settle first, and do not wait.
+// A Client is a client's end of one connection. It is a [net.Conn], and as such
+// safe for concurrent use: Read and Write wait. The other methods must be
+// called on the test's goroutine; those that return what has arrived settle
+// first, and do not wait.
 //
-// A client reads only when the test has it read. What it has not read is in its
-// window, as in the receive buffer of a socket; when that is full the server has
-// to wait. The window is 256 KiB, until SetWindow makes it another.
+// A client reads only when the test reads. What it has not read is in its
+// window, as in the receive buffer of a socket; when that is full the server
+// has to wait. The window is 256 KiB unless [Client.SetWindow] changes it.
 type Client struct {
 	t    testing.TB
 	conn *memloop.Client
 
 	mu     sync.Mutex
-	buffer []byte // read for Response, and not taken
+	buffer []byte // read for Response, but not yet returned
 }
 
 var _ net.Conn = (*Client)(nil)
 
-// endless is how much a client takes at a time. A server that sends more without
-// a pause will not stop: the test's memory would.
+// endless is how much a client takes at a time. A server that sends more
+// without a pause will not stop, and would exhaust the test's memory.
 const endless = 64 << 20
 
 // Get sends a GET request for path on this connection.
@@ -46,9 +47,9 @@ func (c *Client) Post(path, body string) {
 	c.Send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body))
 }
 
-// Send sends text as it is. Where the server has closed the connection or its
-// reading side, the text is lost, as it is on a network. It waits when more than
-// 64 KiB have not been read by the server.
+// Send sends text unchanged. If the server has closed the connection or its
+// read side, the text is lost, as on a network. Send waits while the server has
+// more than 64 KiB unread.
 func (c *Client) Send(text string) {
 	c.t.Helper()
 	_, err := c.conn.Write([]byte(text))
@@ -57,9 +58,9 @@ func (c *Client) Send(text string) {
 	}
 }
 
-// Received settles, and returns byte for byte all that has arrived, without what
-// was returned before by Received, Read, or Response as a complete response. It
-// reads until the server has no more to send for now.
+// Received settles, and returns byte for byte all that has arrived, without
+// what was returned before by Received, Read, or Response as a complete
+// response. It reads until the server has no more to send for now.
 func (c *Client) Received() string {
 	c.t.Helper()
 	c.fill()
@@ -70,7 +71,8 @@ func (c *Client) Received() string {
 	return text
 }
 
-// Expect settles, and fails the test if what Received returns is not exactly want.
+// Expect settles, and fails the test if what Received returns is not exactly
+// want.
 func (c *Client) Expect(want string) {
 	c.t.Helper()
 	if got := c.Received(); got != want {
@@ -100,8 +102,8 @@ func (c *Client) fill() {
 	}
 }
 
-// Unread settles, and returns how many bytes the server has sent that the client
-// has not read: how full its window is.
+// Unread settles, and returns how many bytes the server has sent that the
+// client has not read: how full its window is.
 func (c *Client) Unread() int {
 	synctest.Wait()
 	return c.conn.Pending()
@@ -114,21 +116,21 @@ func (c *Client) Writes() int {
 	return c.conn.WriteCalls()
 }
 
-// SetWindow has the client hold up to n bytes that it has not read. With 0 it
-// takes nothing more. A larger window resumes a server that waits.
+// SetWindow lets the client hold up to n unread bytes. With 0 it takes nothing
+// more. A larger window resumes a waiting server.
 func (c *Client) SetWindow(n int) { c.conn.SetWindow(n) }
 
 // Err settles, and returns how the connection has ended: nil while the server
-// has not ended it or there is something to read before, io.EOF after its FIN,
-// syscall.ECONNRESET (for errors.Is) after its RST, and net.ErrClosed after
-// Close or Reset.
+// has not ended it or there is something left to read, [io.EOF] after its FIN,
+// [syscall.ECONNRESET] (for [errors.Is]) after its RST, and [net.ErrClosed]
+// after Close or Reset.
 func (c *Client) Err() error {
 	synctest.Wait()
 	return c.conn.End()
 }
 
-// CloseWrite sends FIN and can still read: a half-close. By default weir takes it
-// for a disconnect from streams; see weir.HalfClose.
+// CloseWrite sends FIN and can still read: a half-close. By default weir treats
+// it as a disconnect from streams; see [weir.HalfClose].
 func (c *Client) CloseWrite() error { return c.conn.CloseWrite() }
 
 // Close closes the connection: it sends FIN, or RST if there was something to
@@ -138,7 +140,7 @@ func (c *Client) Close() error { return c.conn.Close() }
 // Reset resets the connection: it sends RST, as when a client crashes.
 func (c *Client) Reset() { c.conn.Reset() }
 
-// Read reads what has arrived, and waits for the server if that is nothing.
+// Read reads what has arrived, and waits for the server if nothing has.
 func (c *Client) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	n := copy(p, c.buffer)
@@ -150,16 +152,17 @@ func (c *Client) Read(p []byte) (int, error) {
 	return c.conn.Read(p)
 }
 
-// Write sends p; it waits when more than 64 KiB have not been read by the server.
+// Write sends p; it waits while the server has more than 64 KiB unread.
 func (c *Client) Write(p []byte) (int, error) { return c.conn.Write(p) }
 
-// LocalAddr is what the server has as Request.RemoteAddr. Each client has its own.
+// LocalAddr returns the address that the server has as Request.RemoteAddr. Each
+// client has its own.
 func (c *Client) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
-// RemoteAddr is a made-up address.
+// RemoteAddr returns a made-up address.
 func (c *Client) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
-// SetDeadline, SetReadDeadline and SetWriteDeadline go by the fake clock.
+// SetDeadline, SetReadDeadline and SetWriteDeadline use the fake clock.
 func (c *Client) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
 
 // SetReadDeadline is SetDeadline for Read.

@@ -2,5 +2,5 @@
 
 package weirtest
 
-// cutStep is the distance of the places at which PlayCut cuts.
+// cutStep is the distance of the places at which [PlayCut] cuts.
 const cutStep = 1

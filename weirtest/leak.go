@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// bubble returns the goroutines of the caller's bubble, but for the caller, by
+// bubble returns the goroutines of the caller's bubble, except the caller, by
 // their identifier.
 func bubble() map[string]bool {
 	ids := map[string]bool{}
@@ -18,8 +18,8 @@ func bubble() map[string]bool {
 	return ids
 }
 
-// bubbleWithout returns the stacks of those that are not in before, in the order
-// in which they were started.
+// bubbleWithout returns the stacks of those that are not in before, in the
+// order in which they were started.
 func bubbleWithout(before map[string]bool) (left []string) {
 	all := stacks()
 	maps.DeleteFunc(all, func(id, _ string) bool { return before[id] })
@@ -35,10 +35,11 @@ func bubbleWithout(before map[string]bool) (left []string) {
 	return left
 }
 
-// stackBuffers spare the thousands of short tests of PlayCut most of their garbage.
+// stackBuffers spares the thousands of short tests of PlayCut most of their
+// garbage.
 var stackBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// stacks returns the stacks of the goroutines of the caller's bubble, but for
+// stacks returns the stacks of the goroutines of the caller's bubble, except
 // the caller's. The runtime heads each with
 //
 //	goroutine 42 [chan receive (durable), synctest bubble 7]:

@@ -18,12 +18,12 @@ import (
 	"weir/internal/scenario"
 )
 
-// updateFiles is the environment variable that has Play rewrite its files.
+// updateFiles is the environment variable that makes [Play] rewrite its files.
 const updateFiles = "WEIRTEST_UPDATE"
 
-// Play plays the scenarios of the files that match pattern (see filepath.Glob),
-// each in a subtest and a bubble of its own. server returns the server of one
-// scenario, not started; it is called in the bubble.
+// Play plays the scenarios of the files that match pattern (see
+// [filepath.Glob]), each in a subtest and a bubble of its own. server returns
+// the server of one scenario, not started; it is called in the bubble.
 //
 // A scenario is a conversation: what clients do, and what they and the handlers
 // see then.
@@ -58,18 +58,18 @@ const updateFiles = "WEIRTEST_UPDATE"
 //	tick 5s       lets time pass on the fake clock
 //	conn b        opens connection b, or turns to it; the first one is a
 //	window 100    the client takes 100 bytes from now on, and what it reads makes room; with 0, nothing
-//	halfclose     the client shuts its sending side
+//	halfclose     the client shuts down its write side
 //	close         it closes the connection
 //	reset         it resets the connection
 //	drain         the shutdown begins; its report is noted
-//	hurry         what is running is cut at once
+//	hurry         what is running is aborted at once
 //	wait          nothing; it divides what is expected, and writes
-//	whole         nothing; PlayCut leaves this scenario alone
+//	whole         nothing; PlayCut skips this scenario
 //
 // Player.Command adds more. After each step the server settles, and what has
 // happened is compared; clients read at once. Notes are in the order of their
-// text, since goroutines make them, and come last. With WEIRTEST_UPDATE=1 in the
-// environment the files are rewritten with what happens.
+// text, since goroutines make them, and come last. With WEIRTEST_UPDATE=1 in
+// the environment the files are rewritten with what happens.
 func Play(t *testing.T, pattern string, server func(p *Player) *weir.Server) {
 	t.Helper()
 	eachFile(t, pattern, func(t *testing.T, file string, all []*scenario.Scenario) {
@@ -96,8 +96,8 @@ func Play(t *testing.T, pattern string, server func(p *Player) *weir.Server) {
 
 // PlayCut is Play with the clients' bytes cut in two at every byte in turn, and
 // once into single bytes: what a server does must not depend on how its input
-// arrives. Scenarios of more than 1000 bytes are left out. Under the race detector
-// every fifth place is cut.
+// arrives. Scenarios of more than 1000 bytes are skipped. Under the race
+// detector every fifth place is cut.
 func PlayCut(t *testing.T, pattern string, server func(p *Player) *weir.Server) {
 	t.Helper()
 	eachFile(t, pattern, func(t *testing.T, _ string, all []*scenario.Scenario) {
@@ -138,11 +138,11 @@ func eachFile(t *testing.T, pattern string, f func(t *testing.T, file string, al
 	}
 }
 
-// Player plays one scenario. Note is safe for concurrent use; the other methods
-// are for the function that makes the server.
+// A Player plays one scenario. Note is safe for concurrent use; call the other
+// methods in the function that makes the server.
 type Player struct {
-	// T is the bubble's. It is where the server is shut down, and where cleanups
-	// belong.
+	// T is the bubble's. The server is shut down by its cleanup, and other
+	// cleanups belong there.
 	T *testing.T
 
 	srv      *weir.Server
@@ -166,8 +166,8 @@ func (p *Player) Note(text string) {
 }
 
 // Command makes name a command, in place of one that Play has. f is called with
-// its arguments, on the test's goroutine. The commands of this kind that a
-// scenario begins with are called before the server starts: they may change it.
+// its arguments, on the test's goroutine. Such commands at the beginning of a
+// scenario are called before the server starts: they may change it.
 func (p *Player) Command(name string, f func(args []string)) { p.commands[name] = f }
 
 // play plays a scenario in a bubble, and returns what happened after each step.
@@ -193,7 +193,7 @@ func play(t *testing.T, sc *scenario.Scenario, cut scenario.Cut, server func(p *
 	return got
 }
 
-// run performs a command of the user's.
+// run performs a command of the user.
 func (p *Player) run(s scenario.Step) bool {
 	if len(s.Command) == 0 || p.commands[s.Command[0]] == nil {
 		return false
@@ -215,10 +215,10 @@ func (p *Player) connect(name string) {
 	p.peers = append(p.peers, p.current)
 }
 
-// client is the one whose turn it is.
+// client returns the current client.
 func (p *Player) client() *Client { return p.current.Conn.(*Client) }
 
-// do performs a step of those that Play knows.
+// do performs a step that Play knows.
 func (p *Player) do(s scenario.Step) {
 	if s.Input != nil {
 		p.send(s.Input)
@@ -252,7 +252,7 @@ func (p *Player) do(s scenario.Step) {
 		}
 		p.client().SetWindow(n)
 	case "halfclose":
-		_ = p.client().CloseWrite() // fails where there is nothing to close any more
+		_ = p.client().CloseWrite() // fails if the connection has ended
 	case "close":
 		_ = p.client().Close()
 	case "reset":

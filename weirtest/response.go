@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Response is a response as far as it has arrived.
+// A Response is a response as far as it has arrived.
 type Response struct {
 	Status   int
 	Header   http.Header
@@ -19,13 +19,13 @@ type Response struct {
 }
 
 // Response settles, and returns the response that is arriving. While it is not
-// complete, the next call returns it again with what has been added. After it has
-// been returned complete, the next call is about the next response of the
-// connection. A 1xx response is one, too.
+// complete, the next call returns it again with what has been added. After it
+// has been returned complete, the next call returns the next response of the
+// connection. A 1xx response also counts.
 //
-// It fails the test at once if no head has arrived, or what has is not a
-// response. The request is taken for a GET: for what follows a HEAD there is
-// Received.
+// It fails the test at once if no head has arrived, or if what has arrived is
+// not a response. The request is assumed to be a GET: use [Client.Received]
+// after a HEAD.
 func (c *Client) Response() *Response {
 	c.t.Helper()
 	c.fill()

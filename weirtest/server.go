@@ -14,29 +14,29 @@ import (
 	"weir/internal/memloop"
 )
 
-// Server is a weir.Server that runs on a kernel in memory. Make it with Start.
+// A Server is a [weir.Server] that runs on a kernel in memory. Make it with
+// [Start].
 //
-// Dial, DialContext, Get, Post and Source are safe for concurrent use. All other methods are
-// for the test's goroutine.
+// Dial, DialContext, Get, Post and Source are safe for concurrent use. All
+// other methods must be called on the test's goroutine.
 type Server struct {
 	t       testing.TB
 	srv     *weir.Server
 	kernel  *memloop.Kernel
-	before  map[string]bool // goroutines that were there when it started
+	before  map[string]bool // goroutines that existed when it started
 	dialled atomic.Int64
 
 	mu      sync.Mutex
 	sources []*source
 }
 
-// Start starts srv in the bubble of testing/synctest that it is called in, and
-// has t's cleanup shut it down: see the package's documentation for what fails
-// the test then.
+// Start starts srv in the current bubble of testing/synctest; t's cleanup shuts
+// it down: see the package's documentation for what fails the test then.
 //
-// srv is configured like any other: handler, limits, timeouts, Trace, OnError
-// and HalfClose are what the test says. Start sets System, and where they are
-// not set, Loops to 1, so that all events have one order, and Logger to one
-// that writes to t.
+// srv is configured like any other: the test sets handler, limits, timeouts,
+// Trace, OnError and HalfClose. Start sets System, and if they are not set,
+// Loops to 1, so that all events have one order, and Logger to one that writes
+// to t.
 func Start(t testing.TB, srv *weir.Server) *Server {
 	t.Helper()
 	if !inBubble() {
@@ -66,9 +66,8 @@ func inBubble() (in bool) {
 	return true
 }
 
-// Dial connects a new client. After the server was shut down it is one that was
-// reset. With several loops, clients are given to them in
-// turn.
+// Dial connects a new client. After the server was shut down it is a client
+// that was reset. Several loops get clients in turn.
 func (s *Server) Dial() *Client {
 	loop := int(s.dialled.Add(1)-1) % s.srv.Loops
 	return &Client{t: s.t, conn: s.kernel.Dial(s.srv.Reactor(), loop)}
@@ -90,12 +89,12 @@ func (s *Server) Post(path, body string) *Client {
 	return c
 }
 
-// DialContext connects a new client whatever the address. It is for clients that
-// take such a function, for instance http.Transport.
+// DialContext connects a new client, whatever the address. Use it with clients
+// that take such a function, for instance [http.Transport].
 func (s *Server) DialContext(context.Context, string, string) (net.Conn, error) { return s.Dial(), nil }
 
 // Settle waits until nothing moves any more: everything that clients have sent
-// was read and dealt with, all that can be sent was sent, and every goroutine of
+// was read and processed, all that can be sent was sent, and every goroutine of
 // the bubble waits for a client, a timer or the test.
 func (s *Server) Settle() { synctest.Wait() }
 
@@ -108,7 +107,7 @@ func (s *Server) Tick(d time.Duration) {
 }
 
 // Drain begins a shutdown, as SIGTERM does in production, and settles. The
-// report is sent when the shutdown is complete; Tick brings that about.
+// report is sent when the shutdown is complete; use [Server.Tick] to get there.
 func (s *Server) Drain() <-chan weir.DrainReport {
 	done := make(chan weir.DrainReport, 1)
 	go func() {
@@ -126,7 +125,7 @@ func (s *Server) Drain() <-chan weir.DrainReport {
 // connections are closed.
 const patience = time.Minute
 
-// finish shuts the server down and reports what is left.
+// finish shuts the server down and reports what has leaked.
 func (s *Server) finish() {
 	s.t.Helper()
 	if err := s.cut(); err != nil {

@@ -8,9 +8,8 @@ import (
 
 // Source returns src under supervision: the test fails unless Close is called
 // exactly once before the test ends, and if Next is called after it. weir does
-// this right for what it is given; the supervision is for sources that stand on
-// other sources, and for handlers that open one and then do without it. Handlers
-// may call it.
+// this right; the supervision is for sources that wrap other sources, and for
+// handlers that open one and then do not use it. Handlers may call it.
 func (s *Server) Source(src weir.Source) weir.Source {
 	w := &source{t: s.t, Source: src}
 	s.mu.Lock()
@@ -19,7 +18,8 @@ func (s *Server) Source(src weir.Source) weir.Source {
 	return w
 }
 
-// source runs on a loop, as its Source does; finish when no loop runs any more.
+// source runs on a loop, as its Source does; finish runs when no loop runs any
+// more.
 type source struct {
 	weir.Source
 	t      testing.TB

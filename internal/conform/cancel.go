@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// cancelCases are item 130: the server must learn that a client has gone without
-// writing to it, and tell it once. They count in /stats and run alone.
+// cancelCases are item 130: the server must notice a disconnect without
+// writing, and report it once. They count in /stats and run alone.
 func cancelCases() []Case {
 	const (
 		running = "/tokens?n=1000000&interval=20ms" // something is written now and then
@@ -30,8 +30,8 @@ func cancelCases() []Case {
 	}
 }
 
-// goneFrom opens the stream on another connection, leaves it that way, and wants one
-// more cancellation and no stream left.
+// goneFrom opens the stream on another connection, disconnects with leave, and
+// wants one more cancellation and no active stream.
 func goneFrom(target string, leave Step) Step {
 	return func(p *peer) error {
 		idle := func(s stats) bool { return s.StreamsActive == 0 }
@@ -50,7 +50,8 @@ func goneFrom(target string, leave Step) Step {
 		if err := pollStats(p, "one active stream", func(s stats) bool { return s.StreamsActive == 1 }); err != nil {
 			return err
 		}
-		// Some round trips in which nothing is cancelled, and an unread stream fills up.
+		// Some round trips in which nothing is cancelled, and an unread stream
+		// fills up.
 		if err := staysAt(p, before.StreamsCancelled); err != nil {
 			return err
 		}
@@ -65,7 +66,8 @@ func goneFrom(target string, leave Step) Step {
 	}
 }
 
-// staysAt asks some more times: a cancellation that is told twice shows a little later.
+// staysAt polls some more times: a cancellation that is reported twice shows a
+// little later.
 func staysAt(p *peer, cancelled int) error {
 	for range 10 {
 		now, err := readStats(p)

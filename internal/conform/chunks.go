@@ -58,7 +58,8 @@ func trailerCases() []Case {
 	trailed := func(lines ...string) string {
 		return chunkedPost("5\r\nhello\r\n0\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n")
 	}
-	// Fields that must not be merged may also be refused: then the connection ends.
+	// Fields that must not be merged may also be refused: then the connection
+	// ends.
 	unmerged := func(lines ...string) Step {
 		return do(send(trailed(lines...)), func(p *peer) error {
 			if err := answerIn(in{200, 400})(p); err != nil || p.last.status == 400 {

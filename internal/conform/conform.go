@@ -1,19 +1,20 @@
 // Package conform is the black-box conformance suite of the server: the X rules
-// of docs/rules.md, HTTP/1.1 stimuli and the responses they must get, as tables of cases,
-// and a small runner that plays them over raw sockets.
+// of docs/rules.md, HTTP/1.1 stimuli and the responses they must get, as tables
+// of cases, and a small runner that plays them over raw sockets.
 //
 // It knows the server only by its address and by the routes of `weir tour`
-// (/plaintext, /echo, /upload, /sse …), so that the same cases run against a server
-// in this process, against the binary, and over TCP and unix sockets alike:
+// (/plaintext, /echo, /upload, /sse …), so that the same cases run against a
+// server in this process, against the binary, and over TCP and unix sockets
+// alike:
 //
 //	conform.Run(t, conform.Target{Dial: func() (net.Conn, error) { return net.Dial("tcp", addr) }})
 //
-// A case is a list of steps on one connection: bytes to send, and what must come
-// back. Answers are read by a strict reader of its own (response.go): exactly one
-// status line an answer, exact chunk framing, no byte that belongs to no answer.
+// A case is a list of steps on one connection: bytes to send, and what must
+// come back. Responses are read by a strict reader of its own (response.go):
+// exactly one status line per response, exact chunk framing, no stray byte.
 //
-// Reading order: this file, steps.go (the vocabulary), request_line.go (the first
-// table). excluded.go names the items that need more than a socket.
+// Reading order: this file, steps.go (the vocabulary), request_line.go (the
+// first table). excluded.go names the items that need more than a socket.
 package conform
 
 import (
@@ -26,32 +27,39 @@ import (
 	"weir/internal/patience"
 )
 
-// Target is a server under test.
+// A Target is a server under test.
 //
-// A time-out that is zero skips the cases that wait for it; the others should be as
-// short as the machine allows (0.5 s is good), because cases really wait for them.
+// A time-out that is zero skips the cases that wait for it; the others should
+// be as short as the machine allows (0.5 s is good), because cases really wait
+// for them.
 type Target struct {
-	// Dial opens a connection to the server. It is called from many goroutines.
+	// Dial opens a connection to the server. It is called concurrently.
 	Dial func() (net.Conn, error)
 
-	// DialTimed opens a connection to a server whose time-outs are those stated below; nil
-	// means Dial. Two servers are better than one: with short time-outs, cases that send a
-	// request byte by byte run into them on a loaded machine.
+	// DialTimed opens a connection to a server whose time-outs are those stated
+	// below; nil means Dial. Two servers are better than one: with short
+	// time-outs, cases that send a request byte by byte run into them on a
+	// loaded machine.
 	DialTimed func() (net.Conn, error)
 
-	// Patience is how long a step waits for a reaction that must come; 0 means patience.Limit.
+	// Patience is how long a step waits for a reaction that must come; 0 means
+	// patience.Limit.
 	Patience time.Duration
 
-	// HeadTimeout is the server's limit from a request's first byte to the end of its head.
+	// HeadTimeout is the server's limit from a request's first byte to the end
+	// of its head.
 	HeadTimeout time.Duration
 	// IdleTimeout is the server's limit for a connection between two requests.
 	IdleTimeout time.Duration
-	// BodyTimeout is when a body of a few bytes a second must get 408, grace included.
+	// BodyTimeout is when a body of a few bytes a second must get 408, grace
+	// included.
 	BodyTimeout time.Duration
-	// StallTimeout is the server's limit for a client that takes no byte of a stream.
+	// StallTimeout is the server's limit for a client that reads nothing of a
+	// stream.
 	StallTimeout time.Duration
 
-	// MaxBody is the limit of a buffered body (POST /echo) in bytes; 0 means 8 MiB.
+	// MaxBody is the limit of a buffered body (POST /echo) in bytes; 0 means 8
+	// MiB.
 	MaxBody int64
 }
 
@@ -65,7 +73,7 @@ func (t Target) withDefaults() Target {
 	return t
 }
 
-// Case is one of the X rules, or one variant of it.
+// A Case is one of the X rules, or one variant of it.
 type Case struct {
 	Item  int    // the number among the X rules of docs/rules.md, 1 to 138
 	Name  string // what is sent, in words
@@ -94,7 +102,7 @@ var sections = []struct {
 	{"request line", 30}, {"host", 41}, {"fields", 59}, {"framing", 91}, {"connections", 106}, {"slow", 118}, {"responses", 138},
 }
 
-// section is the place of the case's section among them.
+// section returns the index of the case's section.
 func (k Case) section() int {
 	for i, s := range sections {
 		if k.Item <= s.last {
@@ -138,8 +146,8 @@ func Cases() []Case {
 	return all
 }
 
-// Run plays every case against target, each as a subtest section/ID. It returns when
-// all of them have ended, so the caller may stop its server then.
+// Run plays every case against target, each as a subtest section/ID. It returns
+// when all of them have ended, so the caller may stop its server then.
 func Run(t *testing.T, target Target) {
 	t.Helper()
 	target = target.withDefaults()
@@ -148,8 +156,8 @@ func Run(t *testing.T, target Target) {
 		cases[k.section()] = append(cases[k.section()], k)
 	}
 	for i, s := range sections {
-		// The group's end is a barrier: cases that stand alone in the next section
-		// find no case of this one still running.
+		// The group's end is a barrier: cases that stand alone in the next
+		// section find no case of this one still running.
 		t.Run(s.name, func(t *testing.T) {
 			for _, k := range cases[i] {
 				t.Run(k.ID(), func(t *testing.T) { runCase(t, target, k) })
@@ -172,8 +180,8 @@ func runCase(t *testing.T, target Target, k Case) {
 	}
 }
 
-// play runs the case's steps. The error says what went wrong and tells the exchange
-// up to there.
+// play runs the case's steps. The error describes what went wrong and lists the
+// exchange up to there.
 func play(target *Target, k Case) error {
 	if k.needs != nil && target.DialTimed != nil {
 		timed := *target

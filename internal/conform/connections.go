@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// connectionCases are items 92 to 96, 100 and 101: several requests on a connection.
+// connectionCases are items 92 to 96, 100 and 101: several requests on a
+// connection.
 func connectionCases() []Case {
-	closeAfter := func(lines ...string) Step { // one answer, whatever follows
+	closeAfter := func(lines ...string) Step { // one response, whatever follows
 		return do(send(msg(append([]string{getLine, host}, lines...)...)+bait), answer(200, is(hello), closing), closed)
 	}
 	return []Case{
@@ -44,8 +45,8 @@ func connectionCases() []Case {
 	}
 }
 
-// pipelined sends n requests in one segment as far as the kernel allows; each asks for
-// another answer, so that their order shows.
+// pipelined sends n requests in one segment as far as the kernel allows; each
+// has a different response, so that their order shows.
 func pipelined(n int) Step {
 	length := func(i int) int { return 1 + i%9 }
 	var raw strings.Builder
@@ -78,7 +79,7 @@ func pipelinedPosts(n int) Step {
 	}, alive)
 }
 
-// noBodyCases are items 97 and 98: answers that have no body.
+// noBodyCases are items 97 and 98: responses without a body.
 func noBodyCases() []Case {
 	bare := func(status int) Step {
 		target := fmt.Sprintf("GET /slow-head?delay=1ms&status=%d HTTP/1.1", status)
@@ -98,7 +99,7 @@ func noBodyCases() []Case {
 	}
 }
 
-// sameHead wants HEAD to answer with GET's status and fields, pipelined behind it.
+// sameHead wants HEAD to have GET's status and fields, pipelined behind it.
 func sameHead(target string) Step {
 	return func(p *peer) error {
 		raw := msg("GET "+target+" HTTP/1.1", host) + msg("HEAD "+target+" HTTP/1.1", host)
@@ -110,7 +111,7 @@ func sameHead(target string) Step {
 			return err
 		}
 		for _, f := range get.fields {
-			if f.name == "Date" || f.name == "Transfer-Encoding" { // RFC 9110 9.3.2 lets the latter be left out
+			if f.name == "Date" || f.name == "Transfer-Encoding" { // RFC 9110 9.3.2 allows omitting the latter
 				continue
 			}
 			if err := has(f.name, f.value)(p.last); err != nil {
@@ -144,8 +145,8 @@ func expectCases() []Case {
 	}
 }
 
-// ifClosingClosed is for answers before the body: either the connection ends, or the
-// body is still awaited.
+// ifClosingClosed is for responses before the body: either the connection ends,
+// or the server still expects the body.
 func ifClosingClosed(p *peer) error {
 	if p.last.saysClose() {
 		return closed(p)
@@ -201,7 +202,8 @@ func dated(r *response) error {
 	return nil
 }
 
-// resetsLeakNothing aborts uploads half-way and wants connections and goroutines gone.
+// resetsLeakNothing aborts uploads half-way and wants their connections and
+// goroutines to end.
 func resetsLeakNothing(p *peer) error {
 	const aborted = 50
 	before, err := readStats(p)
@@ -221,9 +223,10 @@ func resetsLeakNothing(p *peer) error {
 		})
 }
 
-// floodUnread pipelines requests and reads no answer: the server must stop reading.
-// Without a bound it would take everything; what it and the kernel's buffers may take
-// is generous here, the exact bound is the server's own tests' matter.
+// floodUnread pipelines requests and reads no response: the server must stop
+// reading. Without a bound it would take everything; the bound for it and the
+// kernel's buffers is generous here, the server's own tests check the exact
+// one.
 func floodUnread(p *peer) error {
 	const piece, most = 64 << 10, 64 << 20
 	request := msg(postLine, host, fmt.Sprintf("Content-Length: %d", piece)) + strings.Repeat("e", piece)
@@ -236,11 +239,12 @@ func floodUnread(p *peer) error {
 		taken += n
 		if n > 0 {
 			stalls = 0
-			request = request[n:] + request[:n] // go on where the write stopped
+			request = request[n:] + request[:n] // continue where the write stopped
 			continue
 		}
-		// Twice in a row without room for one byte is no hiccup of a loaded machine: the
-		// server has stopped. Any other error means that it has hung up, which is as good.
+		// Twice in a row without room for one byte is not a hiccup of a loaded
+		// machine: the server has stopped. Any other error means that it has
+		// closed the connection, which is as good.
 		if stalls++; stalls == 2 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			p.note("> stopped after %d bytes", taken)
 			return other(send(msg(getLine, host)), answer(200, is(hello)))(p)

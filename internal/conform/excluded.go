@@ -1,7 +1,7 @@
 package conform
 
-// Excluded names the X rules, or the parts of them, that this suite leaves
-// out, with the reason: they need more than a socket and the routes of `weir tour`.
+// Excluded names the X rules, or the parts of them, that this suite omits, with
+// the reason: they need more than a socket and the routes of `weir tour`.
 var Excluded = map[int]string{
 	102: "half-close of streams is item 130 here; the Allow policy is an option of the server, tested in package weir",
 	106: "the exact 256 KiB bound is read inside the server: conn scenario tests; here only that reading stops",

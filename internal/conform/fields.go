@@ -80,13 +80,14 @@ func octetCases(with func(...string) string) []Case {
 	return cases
 }
 
-// echoesType sends a Content-Type to /echo, which must come back with those bytes: the
-// one place where the server shows a field's value unquoted.
+// echoesType sends a Content-Type to /echo, which must come back with those
+// bytes: the one place where the server shows a field's value unquoted.
 func echoesType(line, want string) Step {
 	return do(send(msg(postLine, host, line, "Content-Length: 2")+"hi"), answer(200, is("hi"), has("Content-Type", want)), alive)
 }
 
-// fieldLimitCases are items 55 to 57: limits of a field, of the block, of the count.
+// fieldLimitCases are items 55 to 57: limits of a field, of the block, of the
+// count.
 func fieldLimitCases() []Case {
 	with := func(lines ...string) string { return msg(append([]string{getLine, host}, lines...)...) }
 	long := func(n int) string { return "X-Long: " + strings.Repeat("v", n) }

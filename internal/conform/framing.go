@@ -15,7 +15,8 @@ const (
 // chunkedPost is a POST /echo whose coded body is body.
 func chunkedPost(body string) string { return msg(postLine, host, chunkedField) + body }
 
-// lengthCases are items 60 to 69: Content-Length, alone and beside Transfer-Encoding.
+// lengthCases are items 60 to 69: Content-Length, alone and beside
+// Transfer-Encoding.
 func lengthCases() []Case {
 	post := func(lines ...string) string { return msg(append([]string{postLine, host}, lines...)...) }
 	cases := []Case{
@@ -59,10 +60,11 @@ func lengthCases() []Case {
 	return cases
 }
 
-// smuggled is a body that looks like a request; its answer would not say Hello.
+// smuggled is a body that looks like a request; its response would not be
+// Hello.
 const smuggled = "GET /json HTTP/1.1\r\nHost: smuggled.example\r\n\r\n"
 
-// codingCases are items 70 to 77: which Transfer-Encodings there are.
+// codingCases are items 70 to 77: which Transfer-Encodings are known.
 func codingCases() []Case {
 	post := func(lines ...string) string { return msg(append([]string{postLine, host}, lines...)...) }
 	const body = "5\r\nhello\r\n" + lastChunk
@@ -88,7 +90,7 @@ func codingCases() []Case {
 		{72, "chunked twice", "chunked, chunked", in{400}},
 		{72, "chunked before gzip", "chunked, gzip", in{400}},
 		{72, "chunked before identity", "chunked, identity", in{400}},
-		// H12 calls any other coding unknown: 501; X72 says 400 for identity.
+		// By H12 any other coding is unknown: 501; X72 wants 400 for identity.
 		{72, "identity before chunked", "identity, chunked", in{400, 501}},
 		{73, "gzip before chunked", "gzip, chunked", in{501}},
 		{74, "xchunked", "xchunked", in{501}}, {74, "cow", "cow", in{501}}, {74, "chunkedx", "chunkedx", in{501}}, {74, "chunke", "chunke", in{501}},
@@ -103,7 +105,8 @@ func codingCases() []Case {
 	return cases
 }
 
-// bodyLimitCases are items 84 and 88 to 91: bodies that are cut, slow, huge or unwanted.
+// bodyLimitCases are items 84 and 88 to 91: bodies that are cut, slow, huge or
+// unwanted.
 func bodyLimitCases() []Case {
 	const tiny = 1_000_000
 	return []Case{
@@ -140,12 +143,12 @@ func bodyLimitCases() []Case {
 // chunk is one chunk of n bytes.
 func chunk(n int) string { return fmt.Sprintf("%x\r\n%s\r\n", n, strings.Repeat("z", n)) }
 
-// cutShort wants a message that ended early to be refused or dropped, never served.
+// cutShort wants a truncated message to be refused or dropped, never served.
 func cutShort(p *peer) error {
 	r, err := p.readResponse("POST")
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, errReset):
-		return nil // dropped without a word
+		return nil // dropped without a response
 	case err != nil:
 		return err
 	case r.status < 400 || r.status > 499:

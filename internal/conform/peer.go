@@ -12,22 +12,23 @@ import (
 	"time"
 )
 
-// peer is the client's end of one connection: raw writes, and a buffer of what has
-// arrived and was not yet taken by an answer. It dials at its first use. One
-// goroutine drives it; a large write goes on behind its back (see send).
+// peer is the client's end of one connection: raw writes, and a buffer of what
+// has arrived and was not yet read as a response. It dials at its first use.
+// One goroutine drives it; a large write continues in the background (see
+// send).
 type peer struct {
 	target *Target
 	conn   net.Conn
 	buf    []byte        // arrived, not consumed
 	end    error         // why nothing more will arrive; nil while open
 	tape   *bytes.Buffer // copy of all consumed bytes, when recording
-	last   *response     // the last answer read
+	last   *response     // the last response read
 
-	writing chan struct{} // closed when the write behind our back is done
+	writing chan struct{} // closed when the write in the background is done
 	notes   []string      // the exchange, for a failing case's report
 }
 
-// Errors that end the reading side. Callers branch on them.
+// Errors that end the reading side. Callers test for them.
 var (
 	errSilent = errors.New("no reaction in time")
 	errReset  = errors.New("connection reset")
@@ -48,7 +49,8 @@ func (p *peer) open() error {
 	return nil
 }
 
-// close resets the connection, so that thousands of cases leave no TIME_WAIT behind.
+// close resets the connection, so that thousands of cases leave no TIME_WAIT
+// behind.
 func (p *peer) close() {
 	if p.conn == nil {
 		return
@@ -64,15 +66,15 @@ func (p *peer) linger(sec int) {
 	}
 }
 
-// onUnix tells whether the connection is a unix socket, which has no RST of its own.
+// onUnix reports whether the connection is a unix socket, which has no RST.
 func onUnix(p *peer) bool {
 	_, ok := p.conn.(*net.UnixConn)
 	return ok
 }
 
-// send writes data. Its errors are dropped: a server may refuse and close while we
-// write, and what it answered is the reading side's matter. Writes that may fill the
-// socket go on in the background until the next write or close.
+// send writes data. Its errors are dropped: a server may refuse and close while
+// we write, and the reading side checks its response. Writes that may fill the
+// socket continue in the background until the next write or close.
 func (p *peer) send(data string) error {
 	if err := p.open(); err != nil {
 		return err
@@ -140,10 +142,10 @@ func (p *peer) take(n int) []byte {
 	return out
 }
 
-// until is the deadline of a reaction that must come now.
+// until returns the deadline of a reaction that must come now.
 func (p *peer) until() time.Time { return time.Now().Add(p.target.Patience) }
 
-// nothingLeft reports bytes that arrived and belong to no answer.
+// nothingLeft reports bytes that arrived and do not belong to a response.
 func (p *peer) nothingLeft() error {
 	if len(p.buf) == 0 {
 		return nil
@@ -151,7 +153,7 @@ func (p *peer) nothingLeft() error {
 	return fmt.Errorf("stray bytes after the last response: %s%s", shorten(string(p.buf)), p.story())
 }
 
-// noteMax bounds the story of long cases: the end of it is what matters.
+// noteMax bounds the report of long cases: its end is what matters.
 const noteMax = 12
 
 func (p *peer) note(format string, args ...any) {

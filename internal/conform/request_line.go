@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// requestLineCases are items 1 to 17 and 26 to 30: the line's form, version and method.
+// requestLineCases are items 1 to 17 and 26 to 30: the line's form, version and
+// method.
 func requestLineCases() []Case {
 	line := func(text string) string { return msg(text, host) }
 	cases := []Case{
@@ -67,10 +68,11 @@ func methodCases() []Case {
 		c(15, "OPTIONS of a known resource", "H24", send(msg("OPTIONS /plaintext HTTP/1.1", host)), answer(204, names("Allow", "get")), alive),
 		c(15, "OPTIONS of no resource", "H24", send(msg("OPTIONS /nowhere HTTP/1.1", host)), answer(404), alive),
 		c(15, "wrong method", "H3", send(msg("DELETE /plaintext HTTP/1.1", host)), answer(405, names("Allow", "get")), settled),
-		// X16 would take 501 or 405; H2 says 400 and stands.
+		// X16 would accept 501 or 405; H2 wants 400 and decides.
 		c(16, "lower-case get", "H2", reject(msg("get /plaintext HTTP/1.1", host), 400)),
 		c(16, "mixed-case Get", "H2", reject(msg("Get /plaintext HTTP/1.1", host), 400)),
-		// Over 8 KiB it is the request line's limit that is met first: 414 (H16).
+		// Over 8 KiB it is the request line's limit that is met first: 414
+		// (H16).
 		c(17, "method of 9 KiB", "H16", reject(msg(strings.Repeat("A", 9<<10)+" / HTTP/1.1", host), 400, 414, 501)),
 
 		c(26, "binary garbage", "", reject("\x00\x01\x02\xff\xfe\xfd\x80\x7f\r\n\r\n", 400)),
@@ -133,7 +135,8 @@ func targetCases() []Case {
 	return cases
 }
 
-// keepAlive is what an HTTP/1.0 client must be told to reuse the connection.
+// keepAlive wants the field without which an HTTP/1.0 client does not reuse the
+// connection.
 func keepAlive(r *response) error {
 	if !r.connection("keep-alive") {
 		v, _ := r.value("Connection")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// response is one answer, read to its end.
+// response is one response, read to its end.
 type response struct {
 	version  string // "HTTP/1.1"
 	status   int
@@ -46,7 +46,7 @@ func (r *response) value(name string) (string, bool) {
 	return strings.Join(all, ", "), len(all) > 0
 }
 
-// saysClose tells whether the answer announces the end of the connection.
+// saysClose reports whether the response announces the end of the connection.
 func (r *response) saysClose() bool { return r.connection("close") }
 
 func (r *response) connection(option string) bool {
@@ -59,8 +59,8 @@ func (r *response) connection(option string) bool {
 	return false
 }
 
-// readResponse reads one whole answer to a request of that method, interim ones
-// included: an unexpected 100 is an answer too.
+// readResponse reads one whole response to a request of that method, interim or
+// final: an unexpected 100 is also a response.
 func (p *peer) readResponse(method string) (*response, error) {
 	r, err := p.readHead(method)
 	if err != nil {
@@ -100,8 +100,8 @@ func (p *peer) readHead(method string) (*response, error) {
 	return r, err
 }
 
-// parseStatusLine takes "HTTP/1.1 200 OK" apart (RFC 9112 4). A server of this suite
-// answers HTTP/1.1 always, to HTTP/1.0 clients too.
+// parseStatusLine splits "HTTP/1.1 200 OK" (RFC 9112 4). A server of this suite
+// always responds with HTTP/1.1, also to HTTP/1.0 clients.
 func parseStatusLine(line string) (version string, status int, err error) {
 	bad := fmt.Errorf("got status line %s, want HTTP/1.1 SP 3DIGIT SP reason", shorten(line))
 	version, rest, ok := strings.Cut(line, " ")
@@ -162,8 +162,8 @@ func (r *response) decideFraming(method string) (framing, error) {
 	return byClose, nil
 }
 
-// readPiece reads the next part of r's body: a chunk, or what there is. io.EOF is the
-// proper end; errTruncated an end that must not be taken for one.
+// readPiece reads the next part of r's body: a chunk, or what there is. io.EOF
+// is the proper end; errTruncated an end that must not look like one.
 func (p *peer) readPiece(r *response) ([]byte, error) {
 	switch r.framing {
 	case byChunks:
@@ -187,7 +187,8 @@ func (p *peer) readPiece(r *response) ([]byte, error) {
 
 var errTruncated = errors.New("truncated")
 
-// readChunk reads one chunk, or the last one with its trailer section (RFC 9112 7.1).
+// readChunk reads one chunk, or the last one with its trailer section (RFC 9112
+// 7.1).
 func (p *peer) readChunk(r *response) ([]byte, error) {
 	deadline := p.until()
 	line, err := p.readLine(deadline)
@@ -215,8 +216,8 @@ func (p *peer) readChunk(r *response) ([]byte, error) {
 	return data[:size], nil
 }
 
-// cut turns an end inside a message into errTruncated, and hides io.EOF and errReset:
-// those mean an end between messages.
+// cut turns an end inside a message into errTruncated, and hides io.EOF and
+// errReset: those mean an end between messages.
 func cut(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, errReset) {
 		return fmt.Errorf("%w by %v", errTruncated, err)
@@ -244,7 +245,7 @@ func (p *peer) readLine(deadline time.Time) (string, error) {
 	}
 }
 
-// inLine tells an end between answers from one inside a line.
+// inLine distinguishes an end between responses from one inside a line.
 func (p *peer) inLine(err error) error {
 	if len(p.buf) == 0 {
 		return err
@@ -277,7 +278,7 @@ func isTchar(b byte) bool {
 		strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
 }
 
-// hasCTL tells whether s holds a control character that no field value may (RFC 9110 5.5).
+// hasCTL reports whether s holds a control character that no field value may (RFC 9110 5.5).
 func hasCTL(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) >= 0
 }

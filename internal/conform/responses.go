@@ -23,7 +23,8 @@ func responseCases() []Case {
 	}
 }
 
-// anyStatus is every final status: for items that only say what must not be in the answer.
+// anyStatus returns every final status: for items that only restrict what the
+// response contains.
 func anyStatus() in {
 	var all in
 	for status := 200; status < 600; status++ {
@@ -32,8 +33,8 @@ func anyStatus() in {
 	return all
 }
 
-// localLocation wants no redirect to another host. That no field value holds CR or LF
-// is the reader's demand on every answer.
+// localLocation wants no redirect to another host. The reader checks in every
+// response that no field value holds CR or LF.
 func localLocation(r *response) error {
 	to, ok := r.value("Location")
 	if ok && (strings.HasPrefix(to, "//") || strings.Contains(to, `\`) || !strings.HasPrefix(to, "/")) {

@@ -36,15 +36,15 @@ func slowCases() []Case {
 	}
 }
 
-// patient plays a step whose answer may take the target's time-out, and more on a
-// loaded machine.
+// patient plays a step whose response may take the target's time-out, and more
+// on a loaded machine.
 func patient(of func(*Target) time.Duration, step Step) Step {
 	return func(p *peer) error {
 		return p.waiting(p.target.Patience+3*of(p.target), step)
 	}
 }
 
-// unhurried plays a step whose answer is much work.
+// unhurried plays a step whose response is much work.
 func unhurried(step Step) Step {
 	return func(p *peer) error { return p.waiting(6*p.target.Patience, step) }
 }
@@ -57,8 +57,8 @@ func (p *peer) waiting(patience time.Duration, step Step) error {
 	return step(p)
 }
 
-// late waits for the server's first reaction, which must come about at the time-out:
-// not clearly before it, and at most at three times of it.
+// late waits for the server's first reaction, which must come about at the
+// time-out: not clearly before it, and at most at three times it.
 func late(of func(*Target) time.Duration) Step {
 	return func(p *peer) error {
 		start := time.Now()
@@ -70,8 +70,8 @@ func late(of func(*Target) time.Duration) Step {
 }
 
 // drip sends text and then x bytes one by one, ten per time-out, and wants the
-// server's reaction about one time-out after the first byte: a clock that starts anew
-// with each read would never run out.
+// server's reaction about one time-out after the first byte: a clock that
+// starts anew with each read would never run out.
 func drip(text string, of func(*Target) time.Duration) Step {
 	return func(p *peer) error {
 		limit := of(p.target)
@@ -92,7 +92,7 @@ func drip(text string, of func(*Target) time.Duration) Step {
 	}
 }
 
-// react waits until bytes, FIN or RST arrive; what it was is left to the next step.
+// react waits until bytes, FIN or RST arrive; the next step checks which.
 func (p *peer) react(deadline time.Time) error {
 	if err := p.fill(deadline); errors.Is(err, errSilent) {
 		return err
@@ -107,8 +107,9 @@ func onTime(took, limit time.Duration) error {
 	return nil
 }
 
-// stalled opens an endless stream and reads none of it. The stream must be cut at the
-// stall time-out, visibly, and a client beside it must not notice (items 110 and 136).
+// stalled opens an endless stream and reads none of it. The stream must be cut
+// at the stall time-out, visibly, and a client beside it must not notice (items
+// 110 and 136).
 func stalled(p *peer) error {
 	const buffered = 32 << 20 // more than all kernel buffers on the way hold
 	if err := do(smallWindow, send(msg("GET /burst?n=1000000&size=1024 HTTP/1.1", host)))(p); err != nil {
@@ -129,11 +130,11 @@ func stalled(p *peer) error {
 	if !errors.Is(err, errTruncated) {
 		return fmt.Errorf("got end %v, want the stream cut at the stall time-out", err)
 	}
-	p.buf = nil // a piece of a chunk may be left
+	p.buf = nil // a piece of a chunk may remain
 	return nil
 }
 
-// keepsAnswering asks again and again for that long; each answer must come quickly.
+// keepsAnswering sends requests for that long; each response must come quickly.
 func keepsAnswering(d time.Duration) Step {
 	return func(p *peer) error {
 		tick := time.NewTicker(10 * time.Millisecond)
@@ -179,12 +180,12 @@ func truncated(p *peer) error {
 	if !errors.Is(err, errTruncated) {
 		return fmt.Errorf("got end %v, want a truncated stream", err)
 	}
-	p.buf = nil // a piece of a chunk may be left
+	p.buf = nil // a piece of a chunk may remain
 	return nil
 }
 
-// answerUnended wants an answer without chunks that ends by RST: a FIN would look like
-// its proper end (C3).
+// answerUnended wants a response without chunks that ends by RST: a FIN would
+// look like its proper end (C3).
 func answerUnended(p *peer) error {
 	r, err := p.readHead("GET")
 	if err != nil {

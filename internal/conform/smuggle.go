@@ -8,17 +8,19 @@ import (
 	"sync/atomic"
 )
 
-// smuggleCases are item 78: requests whose framing two servers could read in two
-// ways, as the tool "smuggler" makes them. A gadget is a header line, or what may pass
-// for one, that is placed beside a proper framing field of the other kind:
+// smuggleCases are item 78: requests whose framing two servers could read in
+// two ways, as the tool "smuggler" makes them. A gadget is a header line, or
+// what may pass for one, that is placed beside a proper framing field of the
+// other kind:
 //
 //	Content-Length: 81                    Transfer-Encoding: chunked
 //	<gadget of Transfer-Encoding>         <gadget of Content-Length>
 //
 //	0 CRLF CRLF, and a whole request      chunks, whose text is the stated length
 //
-// Where the gadget is another header's text the proper field alone counts: one answer,
-// which shows the body. Everything else is refused, and nothing after it is answered.
+// If the gadget is another header's text only the proper field counts: one
+// response, which shows the body. Everything else is refused, and nothing after
+// it gets a response.
 func smuggleCases() []Case {
 	return []Case{
 		c(78, "Transfer-Encoding beside Content-Length", "H10 H12", mutate(codingGadgets(), smuggleByCoding)),
@@ -29,8 +31,8 @@ func smuggleCases() []Case {
 // lastRequest follows the stimulus, so that a served connection ends by itself.
 var lastRequest = msg(getLine, host, "Connection: close")
 
-// smuggleByCoding returns the stimulus and the body that /echo must show: all of it,
-// because Content-Length is the proper field.
+// smuggleByCoding returns the stimulus and the body that /echo must show: all
+// of it, because Content-Length is the proper field.
 func smuggleByCoding(gadget string) (raw, body string) {
 	body = lastChunk + smuggled
 	return msg(postLine, host, fmt.Sprintf("Content-Length: %d", len(body)), gadget) + body, body
@@ -93,20 +95,20 @@ func lengthGadgets() []string {
 	)...)
 }
 
-// plainField is the oracle: whether the gadget is one well-formed line of a field that
-// does not frame.
+// plainField is the oracle: whether the gadget is one well-formed line of a
+// field that does not frame.
 func plainField(gadget string) bool {
 	name, value, ok := strings.Cut(gadget, ":")
 	return ok && isToken(name) && !hasCTL(value) &&
 		!strings.EqualFold(name, "Transfer-Encoding") && !strings.EqualFold(name, "Content-Length") && !strings.EqualFold(name, "Host")
 }
 
-// enough failures say what is wrong; the other mutations are then left out, because a
-// server that hangs on each would take minutes.
+// enough failures show what is wrong; the other mutations are then skipped,
+// because a server that hangs on each would take minutes.
 const enough = 16
 
-// mutate plays every gadget on a connection of its own and reports the first few that
-// went wrong.
+// mutate plays every gadget on a connection of its own and reports the first
+// few that went wrong.
 func mutate(gadgets []string, build func(string) (raw, body string)) Step {
 	return func(p *peer) error {
 		errs := make([]error, len(gadgets))

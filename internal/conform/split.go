@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// sameUnderSplits sends raw whole, byte by byte, and cut in two at every byte, each
-// time on a new connection, and wants the same bytes back (Date aside).
+// sameUnderSplits sends raw whole, byte by byte, and cut in two at every byte,
+// each time on a new connection, and wants the same bytes back (Date aside).
 func sameUnderSplits(raw string, status int) Step {
 	return func(p *peer) error {
 		want, err := transcript(p.target, status, raw)
@@ -43,7 +43,8 @@ func same(target *Target, status int, want []byte, parts ...string) error {
 
 var dateLine = regexp.MustCompile(`(?m)^Date: [^\r]*`)
 
-// transcript returns all bytes that answer the parts, with the date masked.
+// transcript returns all bytes of the response to the parts, with the date
+// masked.
 func transcript(target *Target, status int, parts ...string) ([]byte, error) {
 	p := &peer{target: target, tape: new(bytes.Buffer)}
 	defer p.close()
@@ -61,8 +62,8 @@ func transcript(target *Target, status int, parts ...string) ([]byte, error) {
 	return dateLine.ReplaceAll(p.tape.Bytes(), []byte("Date: -")), nil
 }
 
-// answerParts sends the parts apart. A request that will be served must be met with
-// silence before its last byte; one that is refused may be refused early.
+// answerParts sends the parts apart. A request that will be served must be met
+// with silence before its last byte; one that is refused may be refused early.
 func answerParts(p *peer, status int, parts []string) error {
 	if status < 400 {
 		return do(pieces(parts...), answer(status))(p)
@@ -78,8 +79,8 @@ func answerParts(p *peer, status int, parts []string) error {
 	return answer(status)(p)
 }
 
-// pause gives the server time to see the last piece alone, and tells whether it has
-// ended the connection.
+// pause gives the server time to see the last piece alone, and reports whether
+// it has ended the connection.
 func (p *peer) pause() error {
 	err := p.fill(time.Now().Add(pace))
 	if errors.Is(err, errSilent) {

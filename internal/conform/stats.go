@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// stats is what the cases read of GET /stats.
+// stats is what the cases read from GET /stats.
 type stats struct {
 	Connections      int `json:"connections"`
 	StreamsActive    int `json:"streams_active"`
@@ -28,7 +28,8 @@ func readStats(p *peer) (stats, error) {
 	return now, nil
 }
 
-// pollStats asks until the condition holds, at most as long as the target's patience.
+// pollStats polls until the condition holds, at most as long as the target's
+// patience.
 func pollStats(p *peer, want string, holds func(stats) bool) error {
 	deadline := p.until()
 	for {

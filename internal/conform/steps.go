@@ -11,24 +11,24 @@ import (
 	"time"
 )
 
-// Step is one move of a case: something sent, or something that must happen.
+// A Step is one step of a case: something sent, or something that must happen.
 type Step func(*peer) error
 
-// check is a demand on one answer.
+// check is a requirement on one response.
 type check func(*response) error
 
 // in is the set of statuses that an item permits.
 type in []int
 
-// What most cases are made of.
+// The parts of most cases.
 const (
 	getLine  = "GET /plaintext HTTP/1.1"
 	postLine = "POST /echo HTTP/1.1"
 	host     = "Host: weir.example"
 	hello    = "Hello, World!"
 
-	// bait follows every stimulus that must be refused: were it answered, the server
-	// would have gone on with bytes it cannot place.
+	// bait follows every stimulus that must be refused: a response to it would
+	// mean that the server continued with bytes it cannot place.
 	bait = "GET /plaintext HTTP/1.1\r\nHost: bait.example\r\n\r\n"
 )
 
@@ -58,7 +58,7 @@ func sent(p *peer) error {
 	return nil
 }
 
-// shutdown ends our sending side (FIN) and leaves the other open.
+// shutdown shuts down our write side (FIN) and keeps the other open.
 func shutdown(p *peer) error {
 	p.settleWrite()
 	half, ok := p.conn.(interface{ CloseWrite() error })
@@ -77,8 +77,8 @@ func reset(p *peer) error {
 	return p.conn.Close()
 }
 
-// pace is how long a split message waits between two pieces for a reaction that must
-// not come; it makes the server see the pieces apart.
+// pace is how long a split message waits between two pieces for a reaction that
+// must not come; it makes the server see the pieces apart.
 const pace = time.Millisecond
 
 // pieces sends parts one by one; the server must stay silent before the last.
@@ -101,7 +101,7 @@ func pieces(parts ...string) Step {
 
 // ---- expecting
 
-// quiet demands that nothing arrives for that long.
+// quiet wants nothing to arrive for that long.
 func quiet(d time.Duration) Step {
 	return func(p *peer) error {
 		err := p.fill(time.Now().Add(d))
@@ -112,13 +112,13 @@ func quiet(d time.Duration) Step {
 	}
 }
 
-// answer reads one answer of that status to a request other than HEAD.
+// answer reads one response with that status to a request other than HEAD.
 func answer(status int, checks ...check) Step { return answerTo("GET", in{status}, checks...) }
 
-// answerIn reads one answer with one of the statuses.
+// answerIn reads one response with one of the statuses.
 func answerIn(statuses in, checks ...check) Step { return answerTo("GET", statuses, checks...) }
 
-// answerTo reads one answer to a request of that method.
+// answerTo reads one response to a request of that method.
 func answerTo(method string, statuses in, checks ...check) Step {
 	return func(p *peer) error {
 		r, err := p.readResponse(method)
@@ -148,13 +148,13 @@ func reject(raw string, statuses ...int) Step {
 	return do(send(raw+bait), refuse(statuses...))
 }
 
-// rejectFlood is reject for more input than a server need discard before it closes:
-// the answer must arrive, a reset after it is permitted.
+// rejectFlood is reject for more input than a server need discard before it
+// closes: the response must arrive, a reset after it is permitted.
 func rejectFlood(raw string, statuses ...int) Step {
 	return do(send(raw+bait), answerIn(statuses, closing), dropped)
 }
 
-// serve sends raw and wants 200 with that body; the connection goes on.
+// serve sends raw and wants 200 with that body; the connection stays open.
 func serve(raw, body string) Step { return do(send(raw), answer(200, is(body)), alive) }
 
 // closed wants FIN and not one byte before it; a reset is a failure.
@@ -165,7 +165,8 @@ func closed(p *peer) error {
 	return nil
 }
 
-// dropped wants the end of the connection, by FIN or RST, and not one byte before it.
+// dropped wants the end of the connection, by FIN or RST, and not one byte
+// before it.
 func dropped(p *peer) error {
 	if err := ended(p); err != io.EOF && !errors.Is(err, errReset) {
 		return fmt.Errorf("got %w, want the connection ended", err)
@@ -173,7 +174,7 @@ func dropped(p *peer) error {
 	return nil
 }
 
-// ended waits for the end and tells how it came.
+// ended waits for the end and returns how it came.
 func ended(p *peer) error {
 	deadline := p.until()
 	for len(p.buf) == 0 {
@@ -184,8 +185,8 @@ func ended(p *peer) error {
 	return fmt.Errorf("bytes %s", shorten(string(p.buf)))
 }
 
-// alive proves that the connection goes on: another request gets its exact answer, so
-// no stray byte was in between.
+// alive proves that the connection is still open: another request gets its
+// exact response, so no stray byte was in between.
 func alive(p *peer) error {
 	if p.last != nil && p.last.saysClose() {
 		return errors.New("got Connection: close, want the connection kept")
@@ -199,8 +200,8 @@ func alive(p *peer) error {
 	return nil
 }
 
-// settled wants what the last answer announced: Connection: close and FIN, or a
-// connection that goes on.
+// settled wants what the last response announced: Connection: close and FIN, or
+// a connection that stays open.
 func settled(p *peer) error {
 	if p.last.saysClose() {
 		return closed(p)
@@ -231,7 +232,8 @@ func either(sequences ...in) Step {
 	}
 }
 
-// other plays steps on a connection of its own: the control client beside a bad one.
+// other plays steps on a connection of its own: the control client beside a bad
+// one.
 func other(steps ...Step) Step {
 	return func(p *peer) error {
 		q := &peer{target: p.target}
@@ -243,7 +245,7 @@ func other(steps ...Step) Step {
 	}
 }
 
-// ---- demands on an answer
+// ---- requirements on a response
 
 func closing(r *response) error {
 	if !r.saysClose() {
@@ -313,8 +315,8 @@ func without(name string) check {
 	}
 }
 
-// smallWindow makes our receive buffer small, so that a reader that does not read is
-// felt by the server soon.
+// smallWindow makes our receive buffer small, so that the server soon notices a
+// client that does not read.
 func smallWindow(p *peer) error {
 	if err := p.open(); err != nil {
 		return err

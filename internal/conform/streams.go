@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// streamCases are items 125 to 129, 131 to 133, 136 and 138: streams on the wire.
+// streamCases are items 125 to 129, 131 to 133, 136 and 138: streams on the
+// wire.
 func streamCases() []Case {
 	get := func(target string, lines ...string) Step {
 		return send(msg(append([]string{"GET " + target + " HTTP/1.1", host}, lines...)...))
@@ -122,7 +123,8 @@ func firstID(id string) check {
 	}
 }
 
-// blocks reads a stream's events one at a time: what stands before each empty line.
+// blocks reads a stream's events one at a time: what stands before each empty
+// line.
 type blocks struct {
 	p    *peer
 	r    *response
@@ -158,9 +160,9 @@ func (b *blocks) next() (string, error) {
 	}
 }
 
-// apart reads the rest of a stream of n or more events and wants them to arrive one by
-// one, at least gap apart. On a loaded machine some may be late and meet the next;
-// most must not.
+// apart reads the rest of a stream of n or more events and wants them to arrive
+// one by one, at least gap apart. On a loaded machine some may be late and meet
+// the next; most must not.
 func apart(n int, gap time.Duration) Step {
 	return func(p *peer) error {
 		stream, err := openBlocks(p)
@@ -188,7 +190,7 @@ func apart(n int, gap time.Duration) Step {
 	}
 }
 
-// comments wants n comment blocks and leaves the stream.
+// comments wants n comment blocks and disconnects.
 func comments(n int) Step {
 	return func(p *peer) error {
 		stream, err := openBlocks(p)
@@ -211,7 +213,7 @@ func comments(n int) Step {
 	}
 }
 
-// noComments reads n blocks, none of which may hold a comment, and leaves the stream.
+// noComments reads n blocks, none of which may hold a comment, and disconnects.
 func noComments(n int) Step {
 	return func(p *peer) error {
 		stream, err := openBlocks(p)
@@ -232,7 +234,7 @@ func noComments(n int) Step {
 	}
 }
 
-// besideUnread plays a step while n endless streams are open that nobody reads.
+// besideUnread plays a step while n endless streams are open and not read.
 func besideUnread(n int, step Step) Step {
 	return func(p *peer) error {
 		for range n {

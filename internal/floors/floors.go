@@ -1,6 +1,6 @@
-// Package floors holds the rules of what may import what in weir, and a test
-// that keeps them. It needs no tool but the Go toolchain; .golangci.yml says
-// the same to editors.
+// Package floors holds the rules of what may import what in weir, and a test of
+// them. It needs no tool but the Go toolchain; .golangci.yml has the same rules
+// for editors.
 //
 //	cmd/weir ──> weir (root) ──> reactor ──> gnet/v2/pkg/netpoll, pkg/socket
 //	   │            │  └───────> plugin               nethttp, ws, static, hub ──> weir
@@ -20,19 +20,19 @@ import (
 
 const module = "weir"
 
-// A floor is what one package, or a tree of packages, may import besides the
-// standard library and internal packages.
+// A floor is what one package, or a tree of packages, may import in addition to
+// the standard library and internal packages.
 type floor struct {
 	on      []string // packages of weir it stands on, paths below the module
 	outside []string // modules, or packages of modules, from outside weir
 	bytes   bool     // bytes only: no sockets, not even by way of another package
-	anyone  bool     // may import whatever it likes from outside weir
+	anyone  bool     // may import anything from outside weir
 	unsafe  bool
 }
 
 // floors has every package of weir by its path below the module, "." being the
-// root. A name that ends in /... stands for all packages below it too; the
-// longest that fits counts.
+// root. A name that ends in /... also stands for all packages below it; the
+// longest match counts.
 var floors = map[string]floor{
 	"http1":   {bytes: true},
 	"chunked": {bytes: true, on: []string{"http1"}},
@@ -71,8 +71,8 @@ var floors = map[string]floor{
 	"internal/memloop": {on: []string{"reactor"}},
 }
 
-// faults says which imports of a package, given by its path below the module,
-// its floor forbids.
+// faults returns which imports of a package, given by its path below the
+// module, its floor forbids.
 func faults(pkg string, imports []string) []string {
 	f, name, ok := floorOf(pkg)
 	if !ok {
@@ -87,8 +87,8 @@ func faults(pkg string, imports []string) []string {
 	return found
 }
 
-// forbids says why a package of floor f, called name, may not import path; ""
-// is that it may.
+// forbids returns why a package of floor f, called name, may not import path,
+// or "" if it may.
 func (f floor) forbids(path, name string) string {
 	switch {
 	case path == "unsafe" && !f.unsafe:
@@ -126,7 +126,7 @@ func (f floor) forbidsOurs(target, name string) string {
 	return "no arrow of the floors leads there"
 }
 
-// climbs says that an internal package stands on one that is not.
+// climbs reports whether an internal package stands on one that is not.
 func (f floor) climbs() bool { return len(f.on) > 0 }
 
 // reach returns the names of all floors below name.
@@ -165,20 +165,20 @@ func below(path string) string {
 	return strings.TrimPrefix(path, module+"/")
 }
 
-// isIn says that path is of or below it.
+// isIn reports whether path is of or below it.
 func isIn(path, of string) bool {
 	return path == of || strings.HasPrefix(path, of+"/")
 }
 
-// isStandard says that path is in the standard library: what comes from
-// elsewhere has a dot in its first part.
+// isStandard reports whether path is in the standard library: other paths have
+// a dot in their first part.
 func isStandard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	return !strings.Contains(first, ".") && !isOurs(path)
 }
 
-// isSocket says that a package opens or serves sockets. net/url and net/netip
-// only spell addresses.
+// isSocket reports whether a package opens or serves sockets. net/url and
+// net/netip only parse addresses.
 func isSocket(path string) bool {
 	return path == "net" || isIn(path, "net/http")
 }

@@ -1,12 +1,12 @@
 // Package invariant checks, in builds with -tags invariants, what must always
 // hold. Without the tag every check is compiled away, and its types are empty.
 //
-// A check that fails panics with a [Broken]. Whoever recovers panics of others
-// must let it pass (see [Pass]): a fault of weir's own, or a broken promise of
-// its user, ends the process of such a build.
+// A check that fails panics with a [Broken]. Code that recovers panics of user
+// functions must let it pass (see [Pass]): a fault of weir's own, or a broken
+// promise of its user, ends the process of such a build.
 package invariant
 
-// Broken is what a check that fails panics with.
+// Broken is the value with which a failed check panics.
 type Broken string
 
 func (b Broken) Error() string { return "invariant broken: " + string(b) }
@@ -25,8 +25,8 @@ func Pass(recovered any) {
 	}
 }
 
-// poison is what memory is filled with that nobody may read any more: it is
-// valid nowhere in HTTP, JSON or UTF-8.
+// poison fills memory that must not be read any more: it is not valid anywhere
+// in HTTP, JSON or UTF-8.
 const poison = 0xfb
 
 // Poison overwrites memory whose lifetime has ended.

@@ -2,27 +2,27 @@
 
 package invariant
 
-// Enabled says that the build has the tag invariants.
+// Enabled reports whether the build has the tag invariants.
 const Enabled = false
 
-// Owner is a goroutine that alone may do something.
+// Owner is the only goroutine that may do something.
 type Owner struct{}
 
 // Take makes the current goroutine the owner.
 func (*Owner) Take() {}
 
-// Check panics when the current goroutine is not the owner, if there is one.
+// Check panics if there is an owner and the current goroutine is not it.
 func (*Owner) Check(string) {}
 
-// Lock notes who holds a lock.
+// Lock records which goroutine holds a lock.
 type Lock struct{}
 
-// Took is called by who has taken the lock, Gives by who gives it up.
+// Took is called after the lock was taken, Gives before it is released.
 func (*Lock) Took()  {}
 func (*Lock) Gives() {}
 
-// Check panics when the current goroutine does not hold the lock; Free, when
-// it does.
+// Check panics if the current goroutine does not hold the lock; Free, if it
+// does.
 func (*Lock) Check(string) {}
 func (*Lock) Free(string)  {}
 

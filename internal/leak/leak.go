@@ -4,8 +4,8 @@
 //	func TestMain(m *testing.M) { os.Exit(leak.Check(m)) }
 //
 // What exists before the tests run is not counted. What a test started may end
-// a moment after the test returns, so Check looks again until all is gone or
-// its patience is.
+// a moment after the test returns, so Check looks again until all have ended or
+// its patience has.
 package leak
 
 import (
@@ -20,8 +20,8 @@ import (
 )
 
 // Check runs the tests of m, a *testing.M, and returns what TestMain gives to
-// os.Exit: m's own code when tests failed, else 1 when something was left,
-// with each goroutine's stack and each descriptor's name on standard error.
+// os.Exit: m's own code when tests failed, else 1 if something has leaked, with
+// each goroutine's stack and each descriptor's name on standard error.
 //
 // Nothing else may start goroutines or open descriptors while Check looks.
 func Check(m interface{ Run() int }) int {
@@ -33,7 +33,7 @@ func check(m interface{ Run() int }, out io.Writer, limit time.Duration) int {
 	startPoller()
 	before := now()
 	if code := m.Run(); code != 0 {
-		return code // what a failed test left behind would hide why it failed
+		return code // what a failed test leaks would hide why it failed
 	}
 	left := now().without(before)
 	for deadline := time.Now().Add(limit); !left.empty() && time.Now().Before(deadline); {
@@ -49,7 +49,7 @@ func check(m interface{ Run() int }, out io.Writer, limit time.Duration) int {
 
 func startPoller() {
 	if r, w, err := os.Pipe(); err == nil {
-		r.Close() // only read to be closed: nothing can be lost
+		r.Close() // closing loses nothing
 		w.Close()
 	}
 }
@@ -111,7 +111,7 @@ func goroutines() map[string]string {
 	found := make(map[string]string, len(stacks))
 	for _, stack := range stacks[1:] { // the caller comes first
 		if strings.Contains(stack, "os/signal.loop") {
-			continue // runs for ever from the first signal.Notify on
+			continue // runs for ever after the first signal.Notify
 		}
 		// "goroutine 42 [chan receive]:"
 		id, _, _ := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ")
@@ -121,7 +121,7 @@ func goroutines() map[string]string {
 }
 
 // descriptors returns what each open descriptor names, as far as the system
-// tells, by number.
+// reports it, by number.
 func descriptors() (map[string]string, error) {
 	dir, err := os.Open("/dev/fd")
 	if err != nil {

@@ -11,16 +11,16 @@ import (
 // handlerRecords is how many records wait for a slow handler.
 const handlerRecords = 4096
 
-// Handler is a slog.Handler in front of another one, of which nobody knows what
-// it does: it may wait for a network, or take a lock. Handle does not wait for it; it
-// is called on a goroutine of the Handler, one record after the other. Safe for
-// concurrent use.
+// Handler is a slog.Handler in front of another one that may do anything: wait
+// for a network, or take a lock. Handle does not wait for it; the other one is
+// called on a goroutine of the Handler, one record after the other. A Handler
+// is safe for concurrent use.
 type Handler struct {
 	*records
 	to slog.Handler
 }
 
-// records is what the Handlers have in common that With made of one.
+// records is what a Handler shares with those that With made from it.
 type records struct {
 	queue queue[entry]
 	lost  losses
@@ -39,20 +39,20 @@ func NewHandler(to slog.Handler) *Handler {
 	return h
 }
 
-// Lost is how many records were lost so far.
+// Lost returns how many records were lost so far.
 func (h *Handler) Lost() uint64 { return h.lost.all.Load() }
 
-// Wait returns when all records were handled, or after d.
+// Wait returns when all records have been handled, or after d.
 func (h *Handler) Wait(d time.Duration) (all bool) { return h.queue.wait(d) }
 
-// Enabled is the other handler's. It is the one method of it that is called on
-// the caller's goroutine, and only compares levels.
+// Enabled calls the other handler's Enabled. It is the only method of it that
+// is called on the caller's goroutine; it only compares levels.
 func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.to.Enabled(ctx, level)
 }
 
-// Handle queues the record, with its attributes as they are now: they may be
-// views of memory that is used again when Handle returns.
+// Handle queues the record, with its attributes as they are now: they may point
+// into memory that is reused when Handle returns.
 func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	kept := slog.NewRecord(r.Time, r.Level, strings.Clone(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
@@ -75,7 +75,7 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	return &Handler{h.records, h.to.WithGroup(name)}
 }
 
-// handle is the queue's work.
+// handle is the queue's work function.
 func (r *records) handle(all []entry) {
 	for _, e := range all {
 		if !r.give(e) {
@@ -90,13 +90,13 @@ func (r *records) handle(all []entry) {
 func (r *records) give(e entry) (ok bool) {
 	defer func() {
 		if !ok {
-			_ = recover() // there is no log to say it in
+			_ = recover() // there is no log to report it in
 		}
 	}()
 	return e.to.Handle(e.ctx, e.record) == nil
 }
 
-// report says in the log what was lost, next to a record that was not.
+// report logs what was lost, next to a record that was not.
 func (r *records) report(beside entry) {
 	n := r.lost.unsaid.Swap(0)
 	if n == 0 {
@@ -105,11 +105,11 @@ func (r *records) report(beside entry) {
 	beside.record = slog.NewRecord(time.Now(), slog.LevelWarn, said, 0)
 	beside.record.Add("lost", n)
 	if !r.give(beside) {
-		r.lost.unsaid.Add(n) // they are said the next time
+		r.lost.unsaid.Add(n) // they are reported the next time
 	}
 }
 
-// frozenAttr is an attribute that does not change any more.
+// frozenAttr returns the attribute in a form that no longer changes.
 func frozenAttr(a slog.Attr) slog.Attr {
 	v := a.Value.Resolve()
 	switch v.Kind() {

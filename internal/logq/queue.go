@@ -1,13 +1,13 @@
-// Package logq separates those who log from those who read the log. A log may
-// be a pipe that nobody reads, or a handler that waits for a network: nobody
-// who logs waits for it, and nothing that is written grows without a bound.
+// Package logq separates the code that logs from the reader of the log. A log
+// may be a pipe that is not read, or a handler that waits for a network: code
+// that logs never waits for it, and what waits to be written is bounded.
 //
 //	caller ──add──> queue, bounded ──goroutine──> Writer: a file descriptor
 //	                  │ full: lost, counted       Handler: another slog.Handler
 //
-// Whatever the reader does costs one goroutine and the queue's memory. The order
-// of what is added is kept. What was lost is counted, and reported in the log
-// itself as soon as it takes something again.
+// Whatever the reader does costs one goroutine and the queue's memory. The
+// order of what is added is kept. What was lost is counted, and reported in the
+// log itself as soon as it takes something again.
 package logq
 
 import (
@@ -16,17 +16,18 @@ import (
 	"time"
 )
 
-// A queue hands items to its work function, on a goroutine that exists only
-// while there are some: a queue needs no end. Safe for concurrent use.
+// A queue passes items to its work function, on a goroutine that exists only
+// while there are some, so that a queue need not be closed. It is safe for
+// concurrent use.
 type queue[T any] struct {
-	limit int // items that wait at most, those aside that the work function has
+	limit int // items that may wait, without those that the work function has
 	work  func([]T)
 
 	mu      sync.Mutex
 	items   []T
 	spare   []T           // memory for the next items
 	running bool          // the goroutine exists
-	idle    chan struct{} // closed when the goroutine ends; nil if nobody waits for it
+	idle    chan struct{} // closed when the goroutine ends; nil if no one waits for it
 }
 
 // spareItems is how many items the memory may have that is kept for later ones.
@@ -59,8 +60,8 @@ func (q *queue[T]) run() {
 	}
 }
 
-// next returns what waits, and nil, which ends the goroutine, when nothing
-// does. The memory of done is used again.
+// next returns the waiting items, or nil, which ends the goroutine, if there
+// are none. The memory of done is reused.
 func (q *queue[T]) next(done []T) (items []T) {
 	clear(done) // the memory must not keep what the items refer to
 	q.mu.Lock()
@@ -80,7 +81,7 @@ func (q *queue[T]) next(done []T) (items []T) {
 	return items
 }
 
-// wait returns when nothing waits any more, or after d. It reports which of the
+// wait returns when no item waits any more, or after d. It reports which of the
 // two it was.
 func (q *queue[T]) wait(d time.Duration) (empty bool) {
 	q.mu.Lock()
@@ -103,10 +104,10 @@ func (q *queue[T]) wait(d time.Duration) (empty bool) {
 	}
 }
 
-// losses counts what was lost. Safe for concurrent use.
+// losses counts what was lost. It is safe for concurrent use.
 type losses struct {
 	all    atomic.Uint64
-	unsaid atomic.Uint64 // of them, what the log does not say yet
+	unsaid atomic.Uint64 // those not yet reported in the log
 }
 
 func (l *losses) add(n int) {

@@ -10,19 +10,19 @@ import (
 
 const (
 	writerBytes = 1 << 20 // that wait for a slow reader
-	atOnce      = 4 << 10 // PIPE_BUF of Linux: what a pipe takes whole, not mixed with another writer's
+	atOnce      = 4 << 10 // PIPE_BUF of Linux: what a pipe takes in one piece, not mixed with another writer's
 )
 
 // Writer is an io.Writer for lines, in front of one that may block or fail.
 // Write never waits and never fails; the other one is called on a goroutine of
-// the Writer. Each Write is one line, or several, with their line ends. Safe for
-// concurrent use.
+// the Writer. Each Write is one line, or several, with their line ends. A
+// Writer is safe for concurrent use.
 type Writer struct {
 	out   io.Writer
 	text  atomic.Bool
 	queue queue[byte]
 	lost  losses
-	torn  bool // a part of a line is out; the queue's goroutine's
+	torn  bool // a part of a line was written; used by the queue's goroutine
 }
 
 // NewWriter returns a Writer for out. Its own lines, which report losses, are
@@ -39,7 +39,8 @@ func (w *Writer) Text() bool        { return w.text.Load() }
 func (w *Writer) SetText(text bool) { w.text.Store(text) }
 
 // Handler returns a slog.Handler that writes to w, text or JSON. It formats on
-// the caller's goroutine, so that attributes may be views.
+// the caller's goroutine, so that attributes may point into memory that is
+// reused.
 func (w *Writer) Handler(text bool) slog.Handler { return handlerFor(w, text) }
 
 func handlerFor(out io.Writer, text bool) slog.Handler {
@@ -49,7 +50,7 @@ func handlerFor(out io.Writer, text bool) slog.Handler {
 	return slog.NewJSONHandler(out, nil)
 }
 
-// Write queues p, which is copied. What the queue has no room for is lost.
+// Write queues a copy of p. If the queue has no room for it, it is lost.
 func (w *Writer) Write(p []byte) (int, error) {
 	if !w.queue.add(p...) {
 		w.lost.add(lines(p))
@@ -57,13 +58,14 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Lost is how many lines were lost so far.
+// Lost returns how many lines were lost so far.
 func (w *Writer) Lost() uint64 { return w.lost.all.Load() }
 
 // Wait returns when all lines are written, or after d.
 func (w *Writer) Wait(d time.Duration) (all bool) { return w.queue.wait(d) }
 
-// write is the queue's work: it writes whole lines, several by one system call.
+// write is the queue's work function: it writes whole lines, several by one
+// system call.
 func (w *Writer) write(p []byte) {
 	for len(p) > 0 {
 		n := portion(p)
@@ -108,7 +110,7 @@ func (w *Writer) writeOut(p []byte) (ok bool) {
 	return false
 }
 
-// report says in the log what was lost.
+// report logs what was lost.
 func (w *Writer) report() {
 	n := w.lost.unsaid.Swap(0)
 	if n == 0 {
@@ -117,7 +119,7 @@ func (w *Writer) report() {
 	var line bytes.Buffer
 	slog.New(handlerFor(&line, w.text.Load())).Warn(said, "lost", n)
 	if _, err := w.out.Write(line.Bytes()); err != nil {
-		w.lost.unsaid.Add(n) // they are said the next time
+		w.lost.unsaid.Add(n) // they are reported the next time
 	}
 }
 

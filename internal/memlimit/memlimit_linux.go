@@ -44,7 +44,7 @@ func addressSpace() int64 {
 		return int64(lim.Cur)
 	}
 	pages, _, _ := strings.Cut(string(text), " ")
-	used, _ := number(pages) // zero is no worse than not knowing
+	used, _ := number(pages) // zero is as good as not knowing
 	return max(0, int64(lim.Cur)-used*int64(os.Getpagesize()))
 }
 
@@ -76,7 +76,7 @@ func cgroups(root fs.FS) int64 {
 }
 
 // climb is the least number in the files of that name from the group upwards.
-// In a container the mount may show a part of the hierarchy only, whose root is
+// In a container the mount may show only a part of the hierarchy, whose root is
 // the container's own group.
 func climb(root fs.FS, mounts []byte, kind, option, group, file string) int64 {
 	least := int64(math.MaxInt64)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Client is the test's end of a connection, a net.Conn. Its methods may be
-// called from any goroutine; Read, NextWrite and Write wait.
+// Client is the test's end of a connection, a net.Conn. It is safe for
+// concurrent use; Read, NextWrite and Write wait.
 type Client struct {
 	conn *conn
 	addr netip.AddrPort
@@ -47,7 +47,7 @@ func (c *Client) Read(p []byte) (int, error) {
 }
 
 // NextWrite waits for bytes of the server and returns those of its oldest
-// write call, or what Read has left of them.
+// write call, or the part of them that Read has not read.
 func (c *Client) NextWrite() ([]byte, error) {
 	k := c.lock()
 	defer c.unlock()
@@ -59,22 +59,24 @@ func (c *Client) NextWrite() ([]byte, error) {
 	return p, nil
 }
 
-// Pending is the number of bytes that the server wrote and the client has not read.
+// Pending returns the number of bytes that the server wrote and the client has
+// not read.
 func (c *Client) Pending() int {
 	k := c.lock()
 	defer c.unlock()
 	return k.out.len()
 }
 
-// WriteCalls is the number of times that the server called write, whatever came of it.
+// WriteCalls returns how often the server called write, whatever the result.
 func (c *Client) WriteCalls() int {
 	k := c.lock()
 	defer c.unlock()
 	return k.calls
 }
 
-// End is how the server has ended its side of the connection: io.EOF or its
-// RST, and nil while it has not, or while there is something to read before.
+// End returns how the server has ended its side of the connection: io.EOF or
+// its RST, and nil while it has not, or while there is something to read
+// before.
 func (c *Client) End() error {
 	c.lock()
 	defer c.unlock()
@@ -117,7 +119,7 @@ func (c *Client) Write(p []byte) (n int, err error) {
 		}
 		part := p[n:min(len(p), n+inputRoom-k.in.len())]
 		n += len(part)
-		if k.closed { // nobody is there: the answer is RST
+		if k.closed { // the server has closed it: the reply is RST
 			c.reset(syscall.ECONNRESET)
 			return len(p), nil
 		}
@@ -157,8 +159,8 @@ func (c *Client) CloseWrite() error {
 	return nil
 }
 
-// Close sends FIN, or RST when the server wrote something that was not read.
-// What the server writes afterwards is answered with RST.
+// Close sends FIN, or RST if the server wrote something that was not read. If
+// the server writes afterwards, the reply is RST.
 func (c *Client) Close() error {
 	k := c.lock()
 	defer c.unlock()
@@ -189,7 +191,8 @@ func (c *Client) Reset() {
 	}
 }
 
-// reset is a RST from the server: what was not read is lost. The kernel's lock is held.
+// reset is a RST from the server: what was not read is lost. The kernel's lock
+// is held.
 func (c *Client) reset(err error) {
 	c.err = err
 	c.conn.out.clear()
@@ -204,7 +207,7 @@ func (c *Client) RemoteAddr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 80}
 }
 
-// deadline is the moment from which on an operation fails. Kernel.mu guards it.
+// deadline is the time from which an operation fails. Kernel.mu guards it.
 type deadline struct {
 	timer  *time.Timer
 	passed bool
@@ -232,7 +235,7 @@ func (c *Client) setDeadline(d *deadline, t time.Time) error {
 	timer = time.AfterFunc(time.Until(t), func() {
 		c.lock()
 		defer c.unlock()
-		if d.timer == timer { // else it was replaced while it ran out
+		if d.timer == timer { // else it was replaced while it expired
 			d.passed = true
 			c.cond.Broadcast()
 		}

@@ -8,7 +8,7 @@ import (
 	"weir/reactor"
 )
 
-// conn is a connection as the kernel has it; the server's side of it is the
+// conn is a connection as the kernel sees it; the server's side of it is the
 // descriptor, the other is the Client. Kernel.mu guards it.
 type conn struct {
 	kernel *Kernel
@@ -19,18 +19,18 @@ type conn struct {
 
 	in, out queue // from the client, to the client
 	window  int   // room of out
-	notice  int   // the room from which on the server is told
-	err     error // what SocketError tells
+	notice  int   // the room from which the server gets an event
+	err     error // what SocketError returns
 
-	connecting bool // never gets any further
+	connecting bool // connecting never completes
 	broken     bool // reset by the client, or refused
-	closed     bool // the descriptor is gone
-	gone       bool // the client is gone
-	full       bool // the server was told to wait: room is an edge
-	discard    bool // what the server writes is thrown away
+	closed     bool // the descriptor is closed
+	gone       bool // the client is closed
+	full       bool // a write had to wait: room is an edge
+	discard    bool // what the server writes is discarded
 
 	calls  int     // writes of the server so far
-	faults []fault // what is to go wrong with them
+	faults []fault // how they fail
 	again  bool    // the next one has to wait
 	hold   *hold
 }
@@ -49,8 +49,8 @@ func (c *conn) edge() {
 	}
 }
 
-// ready is what the descriptor is ready for. As in Linux, who asks and is told
-// that there is no room gets an edge when there is.
+// ready returns what the descriptor is ready for. As in Linux, a write that
+// finds no room makes an edge when there is room.
 func (c *conn) ready() (ev reactor.Event) {
 	if c.connecting {
 		return 0
@@ -74,7 +74,7 @@ func (c *conn) ready() (ev reactor.Event) {
 
 func (c *conn) room() int { return max(0, c.window-c.out.len()) }
 
-// write is the server's.
+// write writes from the server's side.
 func (c *conn) write(parts ...[]byte) (int, error) {
 	size := 0
 	for _, p := range parts {
@@ -99,7 +99,7 @@ func (c *conn) write(parts ...[]byte) (int, error) {
 		return 0, os.NewSyscallError("write", syscall.EPIPE)
 	case c.connecting:
 		return 0, os.NewSyscallError("write", syscall.ENOTCONN)
-	case c.gone: // the kernel takes it, and the peer answers with RST
+	case c.gone: // the kernel takes it, and the peer replies with RST
 		c.breakOff(syscall.EPIPE)
 		return size, nil
 	case n == 0 && size > 0:
@@ -122,7 +122,8 @@ func (c *conn) roomChanged() {
 	}
 }
 
-// breakOff is a RST from the client. The server may still read what came before.
+// breakOff processes a RST from the client. The server may still read what came
+// before.
 func (c *conn) breakOff(err error) {
 	c.broken, c.err = true, err
 	c.edge()
@@ -137,7 +138,7 @@ func (c *conn) takeError() error {
 // queue holds bytes in one direction, and where each write ended.
 type queue struct {
 	buf  []byte
-	from int   // bytes of buf that were taken
+	from int   // bytes of buf that were read
 	ends []int // in buf
 	fin  bool  // no more will come
 }
@@ -162,7 +163,7 @@ func (q *queue) take(p []byte) int {
 	return n
 }
 
-// takeWrite returns what is left of the oldest write, and an empty slice when
+// takeWrite returns what is unread of the oldest write, and an empty slice if
 // there is nothing.
 func (q *queue) takeWrite() []byte {
 	if q.len() == 0 {
@@ -185,7 +186,7 @@ func (q *queue) skip(n int) {
 	}
 }
 
-// compact gives the room of what was taken back, once it is most of the buffer.
+// compact frees the room of what was read, once it is most of the buffer.
 func (q *queue) compact() {
 	if q.from < 64<<10 || q.from < q.len() {
 		return

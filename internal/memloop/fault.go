@@ -1,7 +1,7 @@
 package memloop
 
 // SetWindow bounds what the client's side holds unread to n bytes: beyond that
-// the server's writes are short, then told to wait. With 0 the client takes
+// the server's writes are short, then have to wait. With 0 the client takes
 // nothing. More room is an edge for the server.
 func (c *Client) SetWindow(n int) {
 	k := c.lock()
@@ -10,8 +10,8 @@ func (c *Client) SetWindow(n int) {
 	k.roomChanged()
 }
 
-// SetNotice has the server told of room only when it is n bytes at least, as
-// real kernels do. What the server writes is taken all the same if there is any.
+// SetNotice makes room an event only when it is at least n bytes, as in real
+// kernels. What the server writes is taken all the same if there is any.
 func (c *Client) SetNotice(n int) {
 	k := c.lock()
 	defer c.unlock()
@@ -19,7 +19,7 @@ func (c *Client) SetNotice(n int) {
 	k.roomChanged()
 }
 
-// Discard throws away what the server writes from now on, as fast as it comes.
+// Discard discards what the server writes from now on, as fast as it comes.
 func (c *Client) Discard() {
 	k := c.lock()
 	defer c.unlock()
@@ -31,7 +31,7 @@ func (c *Client) Discard() {
 // ShortWrite makes the server's n-th write from now, counted from 1, take no
 // more than k bytes, and the write after it wait; right then there is room
 // again. With k = 0 it is the n-th itself that has to wait. Several calls must
-// be in the order of the writes that they are about.
+// be in the order of the writes that they concern.
 func (c *Client) ShortWrite(n, k int) {
 	conn := c.lock()
 	defer c.unlock()

@@ -5,12 +5,12 @@
 //	test ── Client ──in──>  conn  ──fd──> reactor.Loop ──> Handler
 //	            <──out──┘  (two queues, one lock for all)
 //
-// It behaves like Linux with edge-triggered epoll, as far as a reactor can
-// tell: each arrival, FIN, RST and end of fullness is an edge; an event carries
-// all that the descriptor is ready for when the round begins; descriptors are
-// the lowest free numbers; closing with unread input sends RST. In two things
-// it is stricter: RST takes from a client what it has not read, and a queue has
-// exactly the room that it was given.
+// It behaves like Linux with edge-triggered epoll, as far as a reactor can see:
+// each arrival, FIN, RST and end of fullness is an edge; an event carries all
+// that the descriptor is ready for when the round begins; descriptors are the
+// lowest free numbers; closing with unread input sends RST. In two ways it is
+// stricter: RST discards what a client has not read, and a queue has exactly
+// the room that it was given.
 //
 // All waiting is by channels, condition variables and time.Timer. Everything
 // of a bubble, New included, must be called inside of it.
@@ -36,8 +36,7 @@ const (
 )
 
 // Kernel is one in-memory kernel, for one reactor or several. Make it with New
-// and use it as reactor.Config.System. All methods may be called from any
-// goroutine.
+// and use it as reactor.Config.System. It is safe for concurrent use.
 type Kernel struct {
 	mu        sync.Mutex // guards all that belongs to the kernel
 	table     []*conn    // by descriptor
@@ -67,7 +66,8 @@ func (k *Kernel) Dial(r *reactor.Reactor, loop int) *Client {
 	return c
 }
 
-// Pipe makes a connection of a descriptor, to be attached to a reactor, and a client.
+// Pipe makes a connection of a descriptor, to be attached to a reactor, and a
+// client.
 func (k *Kernel) Pipe() (fd int, c *Client) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -75,8 +75,8 @@ func (k *Kernel) Pipe() (fd int, c *Client) {
 	return s.fd, s.client
 }
 
-// Listen has accept called, on a goroutine of its own, with the client's side
-// of each connection that a reactor dials to addr ("127.0.0.1:80" or
+// Listen calls accept, on a goroutine of its own, with the client's side of
+// each connection that a reactor dials to addr ("127.0.0.1:80" or
 // "unix:/path"). Without a listener dialling is refused; stop ends this one.
 func (k *Kernel) Listen(addr string, accept func(*Client)) (stop func()) {
 	k.mu.Lock()
@@ -96,7 +96,7 @@ func (k *Kernel) Hang(addr string) {
 	k.hanging[addr] = true
 }
 
-// FailDials makes dialling fail at once with err, as for want of descriptors;
+// FailDials makes dialling fail at once with err, as without free descriptors;
 // nil ends that.
 func (k *Kernel) FailDials(err error) {
 	k.mu.Lock()
@@ -104,7 +104,7 @@ func (k *Kernel) FailDials(err error) {
 	k.dialError = err
 }
 
-// Open is the number of open descriptors.
+// Open returns the number of open descriptors.
 func (k *Kernel) Open() (n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

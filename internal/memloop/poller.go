@@ -11,10 +11,10 @@ const (
 	eventsPerRound = 256 // as with epoll
 )
 
-// poller is the events of one loop. Kernel.mu guards next and rung.
+// poller has the events of one loop. Kernel.mu guards next and rung.
 type poller struct {
 	kernel *Kernel
-	next   []int // descriptors of the rounds to come, in the order of their edges
+	next   []int // descriptors of later rounds, in the order of their edges
 	rung   bool  // bell is in next
 	signal chan struct{}
 	timer  *time.Timer
@@ -90,7 +90,8 @@ func (p *poller) Arm(at time.Time) {
 }
 
 // Run implements reactor.Poller. As epoll does, it fixes the events of a round
-// when the round begins: what a handler closes meanwhile may still be told.
+// when the round begins: what a handler closes meanwhile may still get an
+// event.
 func (p *poller) Run(s reactor.Sink) error {
 	for {
 		select {

@@ -1,8 +1,8 @@
-// Package patience is how long tests wait for what has to happen.
+// Package patience defines how long tests wait for what has to happen.
 //
 // A test waits for events, not for a time; the limit only keeps one that never
-// comes from hanging the run. It is so long that a healthy run does not reach it,
-// however busy the machine is.
+// comes from hanging the run. It is so long that a healthy run does not reach
+// it, however busy the machine is.
 package patience
 
 import (
@@ -19,8 +19,8 @@ var scale = parse(os.Getenv(variable))
 // Limit is how long a test waits for an event: a minute.
 var Limit = Scaled(time.Minute)
 
-// Scaled is d, scaled as Limit is: for time limits of the tested program that
-// have to pass, and not before the test has come to the point in question.
+// Scaled returns d, scaled as Limit is: for time limits of the tested program
+// that must pass, but not before the test has reached the point in question.
 func Scaled(d time.Duration) time.Duration { return time.Duration(scale * float64(d)) }
 
 func parse(s string) float64 {

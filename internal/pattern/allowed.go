@@ -5,10 +5,12 @@ import (
 	"slices"
 )
 
-// Allowed appends the methods that some pattern serves at host and path, for the Allow of a 405: sorted, each once,
-// HEAD beside GET. As in net/http it counts the patterns that only a slash at the end keeps from matching, and those
-// without a host. Ask when Match and Redirect had no answer: a pattern for any method would have had one, so those
-// are not listed. Nothing appended means 404.
+// Allowed appends the methods that some pattern serves at host and path, for
+// the Allow of a 405: sorted, each once, HEAD beside GET. As in net/http it
+// counts the patterns that only a slash at the end keeps from matching, and
+// those without a host. Call it if Match and Redirect found nothing: they would
+// have found a pattern for any method, so those are not listed. Nothing
+// appended means 404.
 func (t *Tree[V]) Allowed(host, path []byte, dst []string) []string {
 	path, _ = Clean(path)
 	c := collect{methods: dst, from: len(dst), escaped: bytes.IndexByte(path, '%') >= 0}
@@ -23,7 +25,7 @@ func (t *Tree[V]) Allowed(host, path []byte, dst []string) []string {
 	return c.methods
 }
 
-// collect gathers methods behind those that were there before.
+// collect appends methods to those that dst had.
 type collect struct {
 	methods []string
 	from    int
@@ -36,7 +38,8 @@ func (c *collect) add(method string) {
 	}
 }
 
-// methods collects from every leaf below n that matches path, or would with a slash added.
+// methods collects from every leaf below n that matches path, or would with a
+// slash added.
 func (n *node[V]) methods(c *collect, path []byte) {
 	switch len(path) {
 	case 0:

@@ -2,7 +2,8 @@ package pattern
 
 import "bytes"
 
-// fewChildren is how many literals are cheaper to compare one by one than to look up in a map.
+// fewChildren is how many literals are cheaper to compare one by one than to
+// look up in a map.
 const fewChildren = 8
 
 // children are the literal branches of a node. The zero value is empty.
@@ -32,7 +33,7 @@ func (c *children[V]) add(text string) *node[V] {
 	return n
 }
 
-// find returns the child that seg names once decoded, nil if there is none.
+// find returns the child that seg names once decoded, or nil.
 func (c *children[V]) find(seg []byte, escaped bool) *node[V] {
 	if escaped && bytes.IndexByte(seg, '%') >= 0 {
 		var buf [64]byte

@@ -5,10 +5,12 @@ import (
 	"path"
 )
 
-// Clean returns the canonical form of a request's path, as net/http.ServeMux does before it matches: it begins with
-// a slash, holds no empty, "." or ".." segment, and keeps its trailing slash. The path is the escaped one: "%2e%2e"
-// and "%2F" are text here, not dots and slashes. A clean path is returned as it is, without allocating, and changed
-// is false; otherwise cleaned is new memory. Clean does not look at "*" or at authority-form targets: answer those
+// Clean returns the canonical form of a request's path, as net/http.ServeMux
+// does before it matches: it begins with a slash, holds no empty, "." or ".."
+// segment, and keeps its trailing slash. The path is the escaped one: "%2e%2e"
+// and "%2F" are text here, not dots and slashes. A clean path is returned as it
+// is, without allocating, and changed is false; otherwise cleaned is new
+// memory. Clean does not look at "*" or at authority-form targets: handle those
 // before.
 func Clean(p []byte) (cleaned []byte, changed bool) {
 	if isClean(p) {
@@ -21,8 +23,9 @@ func Clean(p []byte) (cleaned []byte, changed bool) {
 	return []byte(c), true
 }
 
-// isClean reports whether Clean would leave p alone. Only what follows a slash can be unclean: another slash, or one
-// or two dots and then a slash or the end.
+// isClean reports whether Clean would leave p alone. Only what follows a slash
+// can be unclean: another slash, or one or two dots and then a slash or the
+// end.
 func isClean[T string | []byte](p T) bool {
 	if len(p) == 0 || p[0] != '/' {
 		return false
@@ -38,7 +41,8 @@ func isClean[T string | []byte](p T) bool {
 	return true
 }
 
-// isDots reports whether the first segment of p, which begins with a dot, is "." or "..".
+// isDots reports whether the first segment of p, which begins with a dot, is
+// "." or "..".
 func isDots[T string | []byte](p T) bool {
 	n := 1
 	if n < len(p) && p[n] == '.' {
@@ -47,9 +51,10 @@ func isDots[T string | []byte](p T) bool {
 	return n == len(p) || p[n] == '/'
 }
 
-// HidesNUL reports whether the path encodes a NUL (%00). Such a path is well formed and Match treats it like any other;
-// nobody sends one in good faith, and to C code behind a router it is another, shorter path. A router that answers 400
-// to it (X23) keeps it out of every handler.
+// HidesNUL reports whether the path encodes a NUL (%00). Such a path is well
+// formed and Match treats it like any other; it is never sent in good faith,
+// and to C code behind a router it is another, shorter path. A router that
+// responds to it with 400 (X23) keeps it out of every handler.
 func HidesNUL(p []byte) bool {
 	for {
 		i := bytes.IndexByte(p, '%')

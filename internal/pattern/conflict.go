@@ -5,9 +5,11 @@ import (
 	"strings"
 )
 
-// A relation compares what two patterns, left and right, match. It is a set, so that the relations of the parts
-// (method, each segment) add up to that of the whole with a plain "or": whatever sets one part apart sets the whole
-// apart, and a request can be chosen freely in each part. The empty set means: the same requests.
+// A relation compares what two patterns, left and right, match. It is a set, so
+// that the relations of the parts (method, each segment) add up to that of the
+// whole with a plain "or": whatever sets one part apart sets the whole apart,
+// and a request can be chosen freely in each part. The empty set means: the
+// same requests.
 type relation uint8
 
 const (
@@ -18,7 +20,8 @@ const (
 
 const overlap = leftMore | rightMore
 
-// conflicts reports whether some request is matched by both patterns and neither is more specific.
+// conflicts reports whether some request is matched by both patterns and
+// neither is more specific.
 func conflicts(p, q *Pattern) bool {
 	if p.host != q.host {
 		return false // the one with a host wins, or no request has both
@@ -46,7 +49,8 @@ func comparePaths(p, q []segment) relation {
 	for i := range min(len(p), len(q)) {
 		r |= compareSegments(p[i], q[i])
 	}
-	// A shorter pattern matches longer paths only through a rest, which then was the wider of the last pair.
+	// A shorter pattern matches longer paths only through a rest, which then
+	// was the wider of the last pair.
 	if len(p) < len(q) && p[len(p)-1].kind != rest || len(q) < len(p) && q[len(q)-1].kind != rest {
 		r |= apart
 	}
@@ -56,8 +60,9 @@ func comparePaths(p, q []segment) relation {
 	return r
 }
 
-// compareSegments relates two segments. From wide to narrow: a rest matches anything, a single any segment but not
-// the slash at the end, an end only that, a literal only itself.
+// compareSegments relates two segments. From wide to narrow: a rest matches
+// anything, a single any segment but not the slash at the end, an end only
+// that, a literal only itself.
 func compareSegments(p, q segment) relation {
 	switch {
 	case p.kind == rest && q.kind == rest, p.kind == single && q.kind == single:
@@ -72,7 +77,7 @@ func compareSegments(p, q segment) relation {
 	return apart
 }
 
-// conflictError says why p cannot be added beside q.
+// conflictError returns why p cannot be added beside q.
 func conflictError(p, q *Pattern) error {
 	return fmt.Errorf("pattern: %q (registered at %s) conflicts with %q (registered at %s):\n%s",
 		p, p.loc, q, q.loc, explain(p, q))
@@ -94,8 +99,8 @@ func explain(p, q *Pattern) string {
 	return fmt.Sprintf("%s matches fewer methods than %s, but has a more general path pattern", p, q)
 }
 
-// bothMatch returns a path that both patterns match, given that there is one: at each place what the narrower of the
-// two asks for.
+// bothMatch returns a path that both patterns match, given that there is one:
+// at each place what the narrower of the two requires.
 func bothMatch(p, q *Pattern) string {
 	long, short := p.segments, q.segments
 	if len(long) < len(short) {
@@ -112,8 +117,8 @@ func bothMatch(p, q *Pattern) string {
 	return b.String()
 }
 
-// onlyFirst returns a path that p matches and q does not, given that they overlap: wherever p leaves a choice, it
-// takes what q does not have.
+// onlyFirst returns a path that p matches and q does not, given that they
+// overlap: wherever p leaves a choice, it takes what q does not have.
 func onlyFirst(p, q *Pattern) string {
 	var b strings.Builder
 	for i, s := range p.segments {
@@ -135,8 +140,8 @@ func onlyFirst(p, q *Pattern) string {
 	return b.String()
 }
 
-// sample returns a text that the segment matches: for a wildcard its name, for the end and the rest of a path
-// nothing.
+// sample returns a text that the segment matches: for a wildcard its name, for
+// the end and the rest of a path nothing.
 func (s segment) sample() string {
 	switch s.kind {
 	case literal:

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// lookupHost returns the patterns of host, nil if it has none of its own. Case and port do not count.
+// lookupHost returns the patterns of host, nil if it has none of its own. It
+// ignores case and port.
 func (t *Tree[V]) lookupHost(host []byte) *site[V] {
 	var buf [64]byte
 	return t.hosts[string(appendLower(buf[:0], stripPort(host)))]
@@ -22,7 +23,8 @@ func appendLower(dst, host []byte) []byte {
 	return dst
 }
 
-// lowerHost is appendLower for the host of a pattern: the same letters and no others, so that both meet.
+// lowerHost is appendLower for the host of a pattern: the same letters and no
+// others, so that both meet.
 func lowerHost(host string) string {
 	if strings.IndexFunc(host, func(c rune) bool { return 'A' <= c && c <= 'Z' }) < 0 {
 		return host
@@ -30,8 +32,9 @@ func lowerHost(host string) string {
 	return string(appendLower(nil, []byte(host)))
 }
 
-// stripPort returns host without its ":port", and a bracketed address with a port without its brackets. What cannot
-// be split that way is returned as it is; the rules are those of net.SplitHostPort, which net/http uses.
+// stripPort returns host without its ":port", and a bracketed address with a
+// port without its brackets. What cannot be split that way is returned
+// unchanged; the rules are those of net.SplitHostPort, which net/http uses.
 func stripPort(host []byte) []byte {
 	colon := bytes.LastIndexByte(host, ':')
 	if colon < 0 {

@@ -5,15 +5,19 @@ import "bytes"
 // inline is how many values Params holds without allocating.
 const inline = 8
 
-// Params holds what the wildcards of the matched pattern took from the path. The zero value is empty and ready;
-// using one again for the next request keeps its memory.
+// Params holds what the wildcards of the matched pattern took from the path.
+// The zero value is empty and ready to use; reusing one for the next request
+// keeps its memory.
 //
-// Values are views: of the path given to Match or Rebase, or of the Params itself where a percent escape was decoded.
-// They are valid until the path's memory changes or the next Match with these Params, whichever comes first. A Params
-// belongs to one goroutine at a time; reading it from several is fine between two calls of Match or Rebase.
+// Values point into the path given to Match or Rebase, or into the Params
+// itself where a percent escape was decoded. They are valid until the path's
+// memory changes or the next Match with these Params, whichever comes first. A
+// Params is not safe for concurrent use; several goroutines may read it between
+// two calls of Match or Rebase.
 //
-// Values are decoded as they are: "%00", "%0d%0a", "%2e%2e" and "%2F" come out as those bytes. Check a value before
-// it becomes a file name, a header or a log line; see [HidesNUL].
+// Values are decoded as they are: "%00", "%0d%0a", "%2e%2e" and "%2F" come out
+// as those bytes. Check a value before it becomes a file name, a header or a
+// log line; see [HidesNUL].
 type Params struct {
 	p       *Pattern
 	n       int
@@ -49,7 +53,8 @@ func (ps *Params) Value(i int) []byte {
 	return ps.path[s.from:s.to:s.to]
 }
 
-// Get returns the value of the wildcard with that name; ok says that the pattern has one.
+// Get returns the value of the wildcard with that name; ok reports whether the
+// pattern has one.
 func (ps *Params) Get(name string) (value []byte, ok bool) {
 	for i := range ps.n {
 		if ps.p.names[i] == name {
@@ -59,7 +64,8 @@ func (ps *Params) Get(name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-// Rebase makes the values views of path, which is a copy of the path given to Match.
+// Rebase makes the values views of path, which is a copy of the path given to
+// Match.
 func (ps *Params) Rebase(path []byte) {
 	if ps.n > 0 {
 		ps.path = path
@@ -97,7 +103,8 @@ func (ps *Params) capture(p *Pattern, path []byte, escaped bool) {
 	}
 }
 
-// add adds the value at path[from:to], decoded where escaped says that the path has an escape somewhere.
+// add adds the value at path[from:to], decoded where escaped says that the path
+// has an escape somewhere.
 func (ps *Params) add(from, to int, escaped bool) {
 	v := span{uint32(from), uint32(to), false}
 	if escaped && bytes.IndexByte(ps.path[from:to], '%') >= 0 {

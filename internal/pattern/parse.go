@@ -7,8 +7,9 @@ import (
 	"unicode"
 )
 
-// Parse reads a pattern. Grammar and verdicts are those of net/http.ServeMux, except that an unclean path is always
-// an error. The error names the pattern, the byte offset and the reason.
+// Parse reads a pattern. Grammar and errors are those of net/http.ServeMux,
+// except that an unclean path is always an error. The error names the pattern,
+// the byte offset and the reason.
 func Parse(s string) (*Pattern, error) {
 	if s == "" {
 		return nil, errors.New("pattern: empty pattern")
@@ -20,7 +21,7 @@ func Parse(s string) (*Pattern, error) {
 	return p, nil
 }
 
-// parse fills in p from s. With an error comes the offset in s that it is about.
+// parse fills in p from s. An error comes with its offset in s.
 func (p *Pattern) parse(s string) (off int, err error) {
 	target := s
 	if i := strings.IndexAny(s, " \t"); i >= 0 {
@@ -65,7 +66,8 @@ func cutSegment(path string) (text, after string) {
 	return path, ""
 }
 
-// addSegment appends the segment written as text; last says that the pattern ends with it.
+// addSegment appends the segment written as text; last reports whether the
+// pattern ends with it.
 func (p *Pattern) addSegment(text string, last bool) error {
 	if !strings.Contains(text, "{") {
 		seg := segment{kind: literal, text: decode(text), raw: text}

@@ -2,12 +2,13 @@ package pattern
 
 import "bytes"
 
-// Tree maps patterns to values of type V. The zero value is empty and ready. [Tree.Add] needs the tree to itself;
-// once the last pattern is in, any number of goroutines may look up at the same time.
+// A Tree maps patterns to values of type V. The zero value is empty and ready
+// to use. [Tree.Add] must not run concurrently with other methods; after the
+// last Add, look-ups are safe for concurrent use.
 //
 // For a request, in the order of net/http.ServeMux:
 //
-//	Match                the value to serve; ok is false wherever net/http would not call a handler
+//	Match                the value to serve; ok is false if net/http would not call a handler
 //	Redirect             307 with that location and the request's query behind it
 //	Allowed, not empty   405 with that Allow
 //	otherwise            404
@@ -22,7 +23,8 @@ type site[V any] struct {
 	patterns []*Pattern // in order of registration, to look for conflicts
 }
 
-// A node stands for a place in the path, after some segments and before the next slash.
+// A node stands for a place in the path, after some segments and before the
+// next slash.
 type node[V any] struct {
 	literals children[V]
 	single   *node[V]
@@ -39,9 +41,11 @@ type route[V any] struct {
 	v V
 }
 
-// Add registers v under p. loc is the place in the source ("file:line") for the message of a later conflict. A
-// pattern that conflicts with an earlier one is an error that names both, their places, and paths that show why;
-// the tree is then unchanged. The tree keeps its own copy of p. Each Add compares p with every pattern of its host.
+// Add registers v under p. loc is the place in the source ("file:line") for the
+// message of a later conflict. If a pattern conflicts with an earlier one, the
+// error names both, their places, and paths that show why; the tree is then
+// unchanged. The tree keeps its own copy of p. Each Add compares p with every
+// pattern of its host.
 func (t *Tree[V]) Add(p *Pattern, loc string, v V) error {
 	own := *p
 	own.loc = loc
@@ -96,13 +100,16 @@ func (n *node[V]) leafFor(segs []segment) *leaf[V] {
 	return &n.here
 }
 
-// Match returns the value of the most specific pattern that matches the request, and the pattern. path is the
-// escaped path of the request target, without the query; host may carry a port, which does not count. It is ok
-// exactly when net/http would call the handler: never for an unclean path, and not where a trailing-slash redirect
-// goes before a less specific pattern ([Tree.Redirect]).
+// Match returns the value of the most specific pattern that matches the
+// request, and the pattern. path is the escaped path of the request target,
+// without the query; host may have a port, which is ignored. ok is true exactly
+// when net/http would call the handler: never for an unclean path, and not if a
+// trailing-slash redirect takes precedence over a less specific pattern
+// ([Tree.Redirect]).
 //
-// The wildcards' values go to ps, which may be nil; without a match, ps is as it was. Nothing is allocated unless a
-// value has a percent escape or there are more than eight. A path that encodes control bytes is matched like any
+// The wildcards' values go to ps, which may be nil; without a match, ps is
+// unchanged. Nothing is allocated unless a value has a percent escape or there
+// are more than eight. A path that encodes control bytes is matched like any
 // other: see [Params] and [HidesNUL].
 func (t *Tree[V]) Match(method, host, path []byte, ps *Params) (v V, p *Pattern, ok bool) {
 	if !isClean(path) {
@@ -119,10 +126,12 @@ func (t *Tree[V]) Match(method, host, path []byte, ps *Params) (v V, p *Pattern,
 	return w.found.v, w.found.p, true
 }
 
-// Redirect reports whether net/http.ServeMux would answer the request with a redirect (307 since Go 1.26, 301
-// before) instead of a handler, and to which path: the cleaned one, with a slash added where only that matches
-// exactly. The request's query is the caller's to append. The location begins with exactly one slash, so it cannot
-// name another host; its bytes are those of the path, escapes and all.
+// Redirect reports whether net/http.ServeMux would respond with a redirect (307
+// since Go 1.26, 301 before) instead of calling a handler, and to which path:
+// the cleaned one, with a slash added if only that matches exactly. The caller
+// appends the request's query. The location begins with exactly one slash, so
+// it cannot name another host; its bytes are those of the path, including
+// escapes.
 func (t *Tree[V]) Redirect(method, host, path []byte) (location string, ok bool) {
 	cleaned, changed := Clean(path)
 	w := walk[V]{method: method, escaped: bytes.IndexByte(cleaned, '%') >= 0}
@@ -136,7 +145,8 @@ func (t *Tree[V]) Redirect(method, host, path []byte) (location string, ok bool)
 	return "", false
 }
 
-// find walks the patterns of the host, and those without a host where none of the host's matches.
+// find walks the patterns of the host, and those without a host if none of the
+// host's matches.
 func (t *Tree[V]) find(w *walk[V], host, path []byte) {
 	if len(t.hosts) > 0 {
 		if s := t.lookupHost(host); s != nil && s.root.find(w, path) {
@@ -148,7 +158,7 @@ func (t *Tree[V]) find(w *walk[V], host, path []byte) {
 	}
 }
 
-// A walk is one lookup: what is asked for, and what was seen on the way.
+// A walk is one lookup: what is looked for, and what was seen on the way.
 type walk[V any] struct {
 	method  []byte
 	escaped bool // the path has a percent escape somewhere
@@ -161,13 +171,14 @@ type walk[V any] struct {
 // redirects reports whether the trailing-slash redirect applies.
 func (w *walk[V]) redirects() bool { return w.slash && (w.found == nil || w.short) }
 
-// find looks for path below n and reports whether it set w.found. The path is clean, and empty once every segment
-// is used up.
+// find looks for path below n and reports whether it set w.found. The path is
+// clean, and empty once every segment is used up.
 func (n *node[V]) find(w *walk[V], path []byte) bool {
 	if len(path) == 0 {
 		w.found = n.here.pick(w.method)
-		// Whatever comes first in this order, with or without the slash, is the more specific. So a slash noted
-		// here beats any rest that the walk may still come to, and nothing it came by.
+		// Whatever comes first in this order, with or without the slash, is the
+		// more specific. So a slash noted here beats any rest that the walk may
+		// still come to, and nothing it came by.
 		w.slash = w.slash || n.end.pick(w.method) != nil || n.rest.pick(w.method) != nil
 		return w.found != nil
 	}
@@ -189,7 +200,8 @@ func (n *node[V]) find(w *walk[V], path []byte) bool {
 	return w.short
 }
 
-// pick returns the route for method: its own, else GET's for a HEAD, else the one for any method, else nil.
+// pick returns the route for method: its own, else GET's for a HEAD, else the
+// one for any method, else nil.
 func (l leaf[V]) pick(method []byte) *route[V] {
 	var other *route[V]
 	for i := range l {

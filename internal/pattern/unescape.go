@@ -2,7 +2,8 @@ package pattern
 
 import "bytes"
 
-// decode percent-decodes a literal of a pattern. Like net/http, it leaves a text with a malformed escape alone.
+// decode percent-decodes a literal of a pattern. Like net/http, it returns a
+// text with a malformed escape unchanged.
 func decode(s string) string {
 	if b, ok := unescape(nil, []byte(s)); ok {
 		return string(b)
@@ -10,8 +11,9 @@ func decode(s string) string {
 	return s
 }
 
-// unescape appends src to dst with its percent escapes decoded; "+" stays a plus. With a malformed escape ok is
-// false and what was appended means nothing.
+// unescape appends src to dst with its percent escapes decoded; "+" stays a
+// plus. If an escape is malformed, ok is false and what was appended is
+// meaningless.
 func unescape(dst, src []byte) (out []byte, ok bool) {
 	for {
 		i := bytes.IndexByte(src, '%')

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// Peer reads what comes to a client, on a goroutine of its own that ends with
+// A Peer reads what a client receives, on a goroutine of its own that ends with
 // the connection.
 type Peer struct {
 	net.Conn
@@ -23,7 +23,7 @@ type Peer struct {
 	closed chan struct{}
 }
 
-// NewPeer begins to read from c. stir is called when something has come.
+// NewPeer begins to read from c. It calls stir when something has arrived.
 func NewPeer(name string, c net.Conn, stir func()) *Peer {
 	p := &Peer{Conn: c, name: name, stir: stir, closed: make(chan struct{})}
 	go p.read()
@@ -54,10 +54,10 @@ func (p *Peer) read() {
 	}
 }
 
-// Name is what the scenario calls the connection.
+// Name returns the connection's name in the scenario.
 func (p *Peer) Name() string { return p.name }
 
-// Closed is closed when nothing more is read.
+// Closed returns a channel that is closed when nothing more is read.
 func (p *Peer) Closed() <-chan struct{} { return p.closed }
 
 func (p *Peer) seen(take bool) []string {
@@ -73,8 +73,8 @@ func (p *Peer) seen(take bool) []string {
 	return lines
 }
 
-// Seen returns what has come to all of them, as scenarios have it. With take it
-// is forgotten then.
+// Seen returns what all of them have received, as scenarios show it. If take is
+// true, that is then removed.
 func Seen(all []*Peer, take bool) (lines []string) {
 	for _, p := range all {
 		got := p.seen(take)
@@ -87,7 +87,7 @@ func Seen(all []*Peer, take bool) (lines []string) {
 }
 
 func render(b []byte) (lines []string) {
-	text := strings.ReplaceAll(string(b), "HTTP/1.1 ", "\x00HTTP/1.1 ") // a response is to begin a line
+	text := strings.ReplaceAll(string(b), "HTTP/1.1 ", "\x00HTTP/1.1 ") // so that a response begins a line
 	text = strings.ReplaceAll(text, "\r\n", "\r\n\x00")
 	for line := range strings.SplitSeq(text, "\x00") {
 		text, whole := strings.CutSuffix(line, "\r\n")

@@ -1,5 +1,5 @@
 // Package scenario reads files of conversations between clients and a server,
-// and compares what happened with what they say.
+// and compares what happened with what they expect.
 //
 // A file has scenarios, each begun by "=== name". Then come, line by line,
 //
@@ -23,24 +23,25 @@ import (
 	"strings"
 )
 
-// Scenario is one of a file.
+// A Scenario is one scenario of a file.
 type Scenario struct {
 	Name   string
 	Steps  []Step
 	source []string // lines above the first step
 }
 
-// Step is something that is done. It is a command or, if that is empty, input.
+// A Step is a command or, if that is empty, input.
 type Step struct {
 	Command []string // a word and its arguments
 	Input   []byte   // what a client sends
-	Want    []string // what is expected then
+	Want    []string // what is expected after it
 
 	source []string // its lines in the file, remarks included
 	place  string   // of the first, "file:line"
 }
 
-// Parse returns the scenarios of a file. Errors begin with its name and the line.
+// Parse returns the scenarios of a file. Errors begin with its name and the
+// line.
 func Parse(file, text string) (all []*Scenario, err error) {
 	var margin []string // remarks and empty lines
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
@@ -65,7 +66,7 @@ func Parse(file, text string) (all []*Scenario, err error) {
 	return all, nil
 }
 
-// add takes one line of the file.
+// add processes one line of the file.
 func (sc *Scenario) add(margin []string, line, place string) error {
 	last := len(sc.Steps) - 1
 	switch line[0] {
@@ -123,7 +124,7 @@ func (sc *Scenario) Has(commands ...string) bool {
 	})
 }
 
-// Length is the number of bytes that clients send.
+// Length returns the number of bytes that clients send.
 func (sc *Scenario) Length() (n int) {
 	for _, s := range sc.Steps {
 		n += len(s.Input)
@@ -161,7 +162,7 @@ func (sc *Scenario) Compare(got [][]string) error {
 	return nil
 }
 
-// A Cut says where a scenario's input is divided.
+// A Cut is where a scenario's input is divided.
 type Cut int
 
 const (

@@ -3,10 +3,10 @@
 //
 // Five levels of 64 slots hold every timer in an intrusive list: level 0 has a
 // slot a tick, level 1 a slot for 64 ticks, and so on. A timer sits in the
-// level of the highest bit in which its deadline differs from the present, and
-// falls one or more levels when the present reaches its slot:
+// level of the highest bit in which its deadline differs from the current time,
+// and falls one or more levels when the current time reaches its slot:
 //
-//	present    deadline     level  slot
+//	now        deadline     level  slot
 //	0          5            0      5
 //	0          70           1      1        (falls to level 0, slot 6, at 64)
 //	60         70           1      1
@@ -34,8 +34,8 @@ const (
 type Task interface{ Run() }
 
 // A Timer is one deadline. It is embedded in what it belongs to, may be
-// started again at any time and must not be copied while it is running. The
-// zero value is a stopped timer.
+// restarted at any time and must not be copied while it is running. The zero
+// value is a stopped timer.
 type Timer struct {
 	Task Task // set once, before Start
 
@@ -44,11 +44,11 @@ type Timer struct {
 	level, slot uint8
 }
 
-// Running reports whether t has been started and has not yet run out.
+// Running reports whether t has been started and has not yet expired.
 func (t *Timer) Running() bool { return t.next != nil }
 
-// A Wheel holds the timers of one loop and is used on that loop only. Make one
-// with New.
+// A Wheel holds the timers of one loop. It must be used only on that loop. Make
+// one with [New].
 type Wheel struct {
 	epoch time.Time
 	now   int64 // in ticks since epoch
@@ -60,11 +60,11 @@ type Wheel struct {
 // New returns an empty wheel whose time starts at now.
 func New(now time.Time) *Wheel { return &Wheel{epoch: now} }
 
-// Len is the number of running timers.
+// Len returns the number of running timers.
 func (w *Wheel) Len() int { return w.count }
 
-// Start lets t run out once at the deadline, never before it and within a tick
-// after it, when Advance gets there. A running timer is moved.
+// Start makes t expire once at the deadline, never before it and within a tick
+// after it, when [Wheel.Advance] reaches it. A running timer is moved.
 func (w *Wheel) Start(t *Timer, deadline time.Time) {
 	w.Stop(t)
 	t.when = max(w.ticks(deadline.Add(tick-1)), w.now+1)
@@ -72,7 +72,7 @@ func (w *Wheel) Start(t *Timer, deadline time.Time) {
 	w.count++
 }
 
-// Stop takes t out; a stopped timer may be stopped again.
+// Stop stops t; a stopped timer may be stopped again.
 func (w *Wheel) Stop(t *Timer) {
 	if !t.Running() {
 		return
@@ -82,8 +82,8 @@ func (w *Wheel) Stop(t *Timer) {
 }
 
 // Next returns the moment at which Advance next has work to do. It may be
-// earlier than the earliest deadline, never later. ok is false when no timer
-// runs.
+// earlier than the earliest deadline, never later. ok is false if no timer is
+// running.
 func (w *Wheel) Next() (at time.Time, ok bool) {
 	when, _, _, ok := w.next()
 	return w.epoch.Add(time.Duration(when) * tick), ok
@@ -115,9 +115,9 @@ func (w *Wheel) Advance(now time.Time) {
 
 func (w *Wheel) ticks(at time.Time) int64 { return int64(at.Sub(w.epoch) / tick) }
 
-// next finds the occupied slot that the present reaches first: the lowest
-// level with an occupied slot, since what lies in a higher one differs from
-// the present in a higher bit.
+// next finds the occupied slot that the current time reaches first: the lowest
+// level with an occupied slot, since what lies in a higher one differs from the
+// current time in a higher bit.
 func (w *Wheel) next() (when int64, level, slot int, ok bool) {
 	for level, used := range w.used {
 		if used == 0 {
@@ -138,7 +138,7 @@ func (w *Wheel) next() (when int64, level, slot int, ok bool) {
 }
 
 func (w *Wheel) place(t *Timer) {
-	when := min(t.when, w.now+horizon-topSlot) // so that its slot is not the present one, which is reached already
+	when := min(t.when, w.now+horizon-topSlot) // so that its slot is not the current one, which is reached already
 	level := (bits.Len64(uint64(w.now^when)|(slots-1)) - 1) / slotBits
 	if level >= levels { // crosses the top level's round: its slot is in the next one
 		level = levels - 1
