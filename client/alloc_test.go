@@ -10,6 +10,7 @@ import (
 
 	"weir/client"
 	"weir/http1"
+	"weir/reactor"
 )
 
 // counter is a Receiver that only counts.
@@ -24,6 +25,41 @@ func (c *counter) Drained()             {}
 func (c *counter) Done(error) {
 	if c.ends++; c.done != nil {
 		c.done()
+	}
+}
+
+// A chunk of a request body is framed where it is sent from.
+func TestChunkAllocations(t *testing.T) {
+	ln, addr := listen(t, "tcp")
+	go func() {
+		c, err := ln.Accept()
+		if err == nil {
+			_, _ = io.Copy(io.Discard, c) // it ends with the test
+		}
+	}()
+	d := realDesk(t, addr)
+	o := &client.Origin{Endpoint: endpoint(t, "http://"+addr)}
+	var call *client.Call
+	d.on(func() {
+		var err error
+		if call, err = o.Do(d.loop(), &client.Request{Method: "PUT", Path: []byte("/"), More: true}, new(counter)); err != nil {
+			t.Error(err)
+		}
+	})
+	for connected := false; !connected; {
+		d.on(func() { connected = call.Connected() })
+	}
+	piece := []byte("data: token\n\n")
+	write := reactor.TaskFunc(func() { call.Write(piece) })
+	wrote := make(chan struct{}, 1)
+	after := reactor.TaskFunc(func() { wrote <- struct{}{} })
+	n := testing.AllocsPerRun(1000, func() {
+		d.loop().Post(write)
+		d.loop().Post(after)
+		<-wrote
+	})
+	if n != 0 {
+		t.Errorf("got %v allocations a chunk, want none", n)
 	}
 }
 
@@ -49,21 +85,38 @@ func TestBodyAllocations(t *testing.T) {
 	}
 }
 
-// A whole call on a kept connection allocates the Call and nothing else, on
+// A whole call on a pooled connection allocates the Call and nothing else, on
 // real sockets and with all that reactor does for it.
 func TestCallAllocations(t *testing.T) {
-	const calls = 500
 	ln, addr := listen(t, "tcp")
-	go answerAll(ln)
+	go answerAll(ln, len(getHead))
 	d := realDesk(t, addr)
-	if _, err := d.fetch(get); err != nil {
-		t.Fatal(err)
-	}
+	callAllocations(t, d, func(recv client.Receiver) error {
+		_, err := d.pool.Do(get, recv)
+		return err
+	})
+}
+
+// So does one of an Origin, which renders the head.
+func TestOriginCallAllocations(t *testing.T) {
+	ln, addr := listen(t, "tcp")
+	d := realDesk(t, addr)
+	o := &client.Origin{Endpoint: endpoint(t, "http://"+addr), Header: fields("Authorization: Bearer k")}
+	req := client.Request{Method: "POST", Path: []byte("/v1/x"), Query: []byte("q=1"), Fields: fields("a: 1", "Connection: close"), Body: []byte("hello")}
+	go answerAll(ln, len("POST /v1/x?q=1 HTTP/1.1\r\nHost: \r\na: 1\r\nAuthorization: Bearer k\r\nContent-Length: 5\r\n\r\nhello"+addr))
+	callAllocations(t, d, func(recv client.Receiver) error {
+		_, err := o.Do(d.loop(), &req, recv)
+		return err
+	})
+}
+
+func callAllocations(t *testing.T, d *desk, do func(client.Receiver) error) {
+	const calls = 500
 	over := make(chan error)
 	left := 0
 	c := new(counter)
 	ask := func() {
-		if _, err := d.pool.Do(get, c); err != nil {
+		if err := do(c); err != nil {
 			over <- err
 		}
 	}
@@ -74,26 +127,28 @@ func TestCallAllocations(t *testing.T) {
 		}
 		ask()
 	}
-	n := testing.AllocsPerRun(5, func() {
+	run := func(n int) {
 		d.on(func() {
-			left = calls
+			left = n
 			ask()
 		})
 		if err := <-over; err != nil {
 			t.Fatal(err)
 		}
-	})
+	}
+	run(1) // connects
+	n := testing.AllocsPerRun(5, func() { run(calls) })
 	if n < calls || n > calls*1.05 {
 		t.Errorf("got %v allocations a call, want 1", n/calls)
 	}
-	if want := 6 * calls * 5; c.bytes != want { // AllocsPerRun runs once more, to warm up
+	if want := len("hello") * (6*calls + 1); c.bytes != want { // AllocsPerRun runs once more, to warm up
 		t.Errorf("got %d bytes of bodies, want %d", c.bytes, want)
 	}
 }
 
-// answerAll answers each request on one connection until that ends, without
-// allocating.
-func answerAll(ln net.Listener) {
+// answerAll answers each request of that many bytes on one connection until that
+// ends, without allocating.
+func answerAll(ln net.Listener, request int) {
 	c, err := ln.Accept()
 	if err != nil {
 		return
@@ -101,7 +156,7 @@ func answerAll(ln net.Listener) {
 	defer c.Close()
 	in, out := bufio.NewReader(c), []byte(answer)
 	for {
-		if _, err := in.Discard(len(getHead)); err != nil {
+		if _, err := in.Discard(request); err != nil {
 			return
 		}
 		if _, err := c.Write(out); err != nil && err != io.EOF {

@@ -9,9 +9,9 @@ import (
 	"weir/reactor"
 )
 
-// This file is the part of a connection that reads the answer.
+// This file is the part of a connection that reads the response.
 
-// maxInterim is how many 1xx answers may come before the final one.
+// maxInterim is how many interim responses (1xx) may come before the final one.
 const maxInterim = 100
 
 // Data is the reactor's. What comes during a pause is not consumed.
@@ -28,7 +28,7 @@ func (c *conn) Data(p []byte) (consumed int) {
 
 // step takes the next piece. more reports whether to go on behind it now.
 func (c *conn) step(p []byte) (n int, more bool) {
-	if c.call == nil { // an answer that nobody asked for
+	if c.call == nil { // a response that nobody asked for
 		c.drop(reactor.ErrClosed)
 		return 0, false
 	}
@@ -65,7 +65,7 @@ func (c *conn) readHead(p []byte) (n int, more bool) {
 	return n, c.goesOn()
 }
 
-// skipInterim goes on behind a 1xx answer (RFC 9110 15.2).
+// skipInterim continues behind an interim response (RFC 9110 15.2).
 func (c *conn) skipInterim() (more bool) {
 	c.interim++
 	switch {

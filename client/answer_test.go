@@ -142,7 +142,7 @@ func (d *desk) play(method string, pieces []string, e ending, pausing bool) (o o
 		}
 		p.onBody = func([]byte) { p.onHead() }
 	}
-	d.do(func() { p.ask(client.Request{Method: method, Head: []byte(getHead)}) })
+	d.do(func() { p.ask(client.RawRequest{Method: method, Head: []byte(getHead)}) })
 	s := d.server()
 	defer s.Close()
 	d.hears(s)

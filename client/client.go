@@ -2,72 +2,121 @@
 // loops: a gateway's connection to its upstream lives on the loop of the
 // connection to its client, so that what is relayed crosses no goroutine.
 //
-// A Pool keeps the connections of one loop to one address. Pool.Do sends a
-// request and returns a Call; a Receiver is shown the answer as it arrives.
-// Everything here is for the loop and never blocks.
+// There are two levels. An Origin is a server by its name: it looks up
+// addresses, writes request heads and frames bodies, and keeps connections on
+// each loop. A Pool, below it, keeps the connections of one loop to one address
+// and sends heads that its user has rendered. Both start a Call, whose response
+// is shown to a Receiver as it arrives. Nothing here blocks.
 //
 //	Do ──> connect or reuse ──> Receiver.Head ──> Body … ──> Done(nil)
 //	                 └───────────────┴──────────────┴──────> Done(err)
+//
+// No wait of a Call is limited but that for one address of several: limit them
+// with a timer of the loop, and Call.Cancel. What is limited:
+//
+//	response head             http1.Limits, Config.Limits       *http1.ParseError
+//	response body             no limit, Config.BodySize         ErrBodySize
+//	interim responses (1xx)   100                               the call fails
+//	idle connections          64 per loop and address, 4 s      closed
+//	request body, unsent      the reactor's high mark           Call.Write reports no room
+//	looking a name up         5 s                               ErrConnect
 package client
 
-import "weir/http1"
+import (
+	"weir/http1"
+	"weir/reactor"
+)
 
-// A Receiver is told how a call goes, on its loop. Every method may cancel the
-// call.
+// A Receiver is shown the response to a Call, on the call's loop. Every method
+// may cancel the call.
 type Receiver interface {
-	// Head shows the head of the answer; h is valid until Head returns.
-	// Interim answers (1xx) are not shown.
+	// Head is called with the head of the response; h is valid until Head
+	// returns. Interim responses (1xx) are not shown.
 	Head(h *http1.Response)
-	// Body shows a piece of the body, transfer coding removed; p is valid
-	// until Body returns.
+	// Body is called with each piece of the body, transfer coding removed; p is
+	// valid until Body returns.
 	Body(p []byte)
-	// Drained tells, once for each time that Call.Write reported no room, that
-	// the request body may go on.
+	// Drained is called once for each time that Call.Write reported no room,
+	// when the request body may continue.
 	Drained()
-	// Done is the last call and comes exactly once: with nil when the answer
-	// is complete.
+	// Done is called last and exactly once: with nil when the response is
+	// complete. It is not called if the loop stops while a call has no
+	// connection on it.
 	Done(err error)
 }
 
-// Request is what a call sends. Its slices must stay as they are until Head or
-// Done is told: the request may have to be sent again.
-type Request struct {
-	Method string // decides whether the answer has a body
+// RawRequest is what a Pool sends: a head that is rendered already. Its slices
+// must not change until Head or Done is called: the request may have to be sent
+// again.
+type RawRequest struct {
+	Method string // decides whether the response has a body
 	Head   []byte // the whole head, with its empty line
 	Body   []byte // the body, framed as Head says; or its beginning, when More
 	More   bool   // the rest follows by Call.Write and Call.EndBody
 }
 
-// Call is one request and its answer. Once Done was told its methods do
-// nothing.
+// framing is how a call puts a body that follows in pieces on the wire.
+type framing uint8
+
+const (
+	raw    framing = iota // as it is: the Pool's user has framed it
+	sized                 // Content-Length: owed bytes are still to come
+	coded                 // in chunks
+	broken                // it was not as long as announced: the call is about to fail
+)
+
+// A Call is one request and its response. Its methods must be called on its
+// loop; once Done was called they do nothing.
 type Call struct {
-	conn *conn
+	conn *conn // nil while addresses are looked up, and for a call that is net/http's
 	recv Receiver
 
-	more   bool // the request body is not complete
-	full   bool // the Receiver waits for Drained
-	paused bool
-	reused bool // runs on a connection that was kept
-	heard  bool // a byte of the answer has arrived
-	over   bool
+	more    bool // the request body is not complete
+	full    bool // the Receiver waits for Drained
+	paused  bool
+	reused  bool // runs on a connection that was pooled
+	heard   bool // a byte of the response has arrived
+	over    bool
+	framing framing
 
 	pool *Pool
-	req  Request
+	req  RawRequest
 	rest []byte // of the body, written before there was a connection
+	owed int64  // see sized
+
+	search search  // for an address of the Origin that can be connected to
+	remote *remote // of a call that is net/http's
 }
 
-// Write sends a further piece of the request body, as it has to be on the
-// wire: who said chunked in the head writes chunks, the last one included. It
-// reports whether more is welcome; if not, the Receiver is told Drained. What
-// is written after EndBody, or to a Request without More, is not sent.
+// Write sends a further piece of the request body. It reports whether there is
+// room for more; if not, Receiver.Drained will be called. p is copied. What is
+// written after EndBody, or to a request without More, is not sent.
+//
+// An Origin's calls frame the body. If it becomes longer than Request.Length, or
+// ends before, the call fails with ErrLength. A Pool's calls send p as it is: if
+// the head says chunked, the caller writes chunks, the last one included.
 func (c *Call) Write(p []byte) (room bool) {
-	if c.over || !c.more {
+	switch {
+	case c.over || !c.more || c.framing == broken || len(p) == 0:
 		return true
+	case c.framing == sized:
+		if c.owed -= int64(len(p)); c.owed < 0 {
+			c.breach()
+			return true
+		}
 	}
-	if c.conn.ready {
-		room = c.conn.send(p, nil, nil)
-	} else {
-		c.rest = append(c.rest, p...) // Connected tells Drained
+	return c.write(p, false)
+}
+
+// write sends p, and behind it the end of a body in chunks.
+func (c *Call) write(p []byte, end bool) (room bool) {
+	switch {
+	case c.remote != nil:
+		room = c.remote.write(p)
+	case c.Connected():
+		room = c.conn.send(p, c.framing == coded, end)
+	default:
+		c.rest = appendBody(c.rest, p, c.framing == coded, end) // Connected calls Drained
 	}
 	c.full = !room
 	return room
@@ -78,7 +127,9 @@ func (c *Call) Pending() int {
 	switch {
 	case c.over:
 		return 0
-	case !c.conn.ready:
+	case c.remote != nil:
+		return c.remote.pending()
+	case !c.Connected():
 		return len(c.req.Head) + len(c.req.Body) + len(c.rest)
 	}
 	rc := c.conn.rc
@@ -87,53 +138,102 @@ func (c *Call) Pending() int {
 	return rc.Pending()
 }
 
-// EndBody says that the request body is complete. It sends nothing.
-func (c *Call) EndBody() { c.more = false }
+// EndBody says that the request body is complete.
+func (c *Call) EndBody() {
+	switch {
+	case c.over || !c.more || c.framing == broken:
+		return
+	case c.framing == sized && c.owed > 0:
+		c.breach()
+		return
+	case c.remote != nil:
+		c.remote.endBody()
+	case c.framing == coded:
+		c.write(nil, true)
+		c.full = false // there is nothing to continue
+	}
+	c.more = false
+}
 
-// Pause holds the answer back: neither Head nor Body is told until Resume.
-// What is known without reading is told all the same: a failure, or the end of
-// an answer whose last byte was shown.
+// breach fails the call at the end of the loop's turn: Write and EndBody do not
+// call the Receiver.
+func (c *Call) breach() {
+	c.framing = broken
+	c.search.loop.Later(reactor.TaskFunc(func() { c.end(ErrLength) }))
+}
+
+// Pause holds the response back: neither Head nor Body is called until Resume.
+// What is known without reading is reported all the same: a failure, or the end
+// of a response whose last byte was shown.
 func (c *Call) Pause() {
-	if !c.over {
-		c.paused, c.conn.paused = true, true
+	if c.over {
+		return
+	}
+	c.paused = true
+	if c.conn != nil {
+		c.conn.paused = true
 		c.conn.rc.Pause()
 	}
 }
 
 // Resume undoes Pause, at the end of the loop's turn.
 func (c *Call) Resume() {
-	if !c.over {
-		c.paused, c.conn.paused = false, false
+	if c.over {
+		return
+	}
+	c.paused = false
+	switch {
+	case c.remote != nil:
+		c.remote.resume()
+	case c.conn != nil:
+		c.conn.paused = false
 		c.conn.rc.Resume()
 	}
 }
 
 // Connected reports whether there is, or was, a connection.
-func (c *Call) Connected() bool { return c.conn.ready }
+func (c *Call) Connected() bool {
+	if c.remote != nil {
+		return c.remote.linked.Load()
+	}
+	return c.conn != nil && c.conn.ready
+}
 
-// Reused reports whether the call runs on a connection that was kept.
+// Reused reports whether the call runs on a pooled connection. It is false for
+// calls by net/http.
 func (c *Call) Reused() bool { return c.reused }
 
-// Answered reports whether a byte of the answer has arrived.
+// Answered reports whether a byte of the response has arrived.
 func (c *Call) Answered() bool { return c.heard }
 
-// Cancel ends the call and its connection at once. Done is told ErrCancelled,
-// before Cancel returns.
-func (c *Call) Cancel() {
-	if !c.over {
-		c.finish(ErrCancelled)
-		c.conn.rc.Drop(ErrCancelled)
+// Cancel ends the call and closes its connection at once. Done is called with
+// ErrCancelled before Cancel returns.
+func (c *Call) Cancel() { c.end(ErrCancelled) }
+
+// end ends a call from this side, and its connection.
+func (c *Call) end(err error) {
+	if c.over {
+		return
+	}
+	c.finish(err)
+	switch {
+	case c.remote != nil:
+		c.remote.stop(err)
+	case c.conn != nil:
+		c.conn.rc.Drop(err)
 	}
 }
 
-// finish tells the end, once: whoever calls it has a call that is not over.
+// finish reports the end, once: whoever calls it has a call that is not over.
 func (c *Call) finish(err error) {
 	c.over = true
-	c.conn.call = nil
+	if c.conn != nil {
+		c.conn.call = nil
+	}
 	c.forget()
 	c.recv.Done(err)
 }
 
-// forget lets go of a request that will not be sent again. A long answer need
+// forget lets go of a request that will not be sent again. A long response need
 // not hold its memory.
 func (c *Call) forget() { c.req.Head, c.req.Body, c.rest = nil, nil, nil }

@@ -19,28 +19,30 @@ const (
 
 // conn is one connection to the upstream.
 type conn struct {
-	// What each piece of an answer needs comes first.
+	// What each piece of a response needs comes first.
 	call    *Call    // nil while it is kept
 	recv    Receiver // call's
 	left    int64    // of a body without chunks
 	phase   phase
 	kind    http1.BodyKind
 	ready   bool // connected
-	heard   bool // the call was answered with a byte
+	heard   bool // a byte of the response has arrived
 	paused  bool // the call is
 	decoder chunked.Decoder
 
 	pool    *Pool
 	rc      *reactor.Conn
-	interim int // answers before the final one
+	interim int // interim responses so far
 	head    http1.Response
-	timer   reactor.Timer // of idleness
+	timer   reactor.Timer // of connecting, then of idleness
 }
 
 // Connected is the reactor's. A call that was cancelled meanwhile has taken
 // the connection with it.
 func (c *conn) Connected() {
 	c.ready = true
+	c.pool.loop.StopTimer(&c.timer)
+	c.call.search.found()
 	if room := c.start(c.call); room {
 		c.Drained()
 	}
@@ -54,24 +56,49 @@ func (c *conn) start(call *Call) (room bool) {
 	c.head.Reset()
 	rest := call.rest
 	call.rest = nil
-	return c.send(call.req.Head, call.req.Body, rest)
-}
-
-// send leaves bytes to the end of the turn, and reports whether more is
-// welcome. What is sent to a connection that has failed is lost: Closed is to
-// come.
-func (c *conn) send(head, body, rest []byte) (room bool) {
 	c.rc.Lock()
 	if c.rc.Err() == nil {
 		b := c.rc.Buffer()
-		*b = append(append(append(*b, head...), body...), rest...)
+		*b = append(append(append(*b, call.req.Head...), call.req.Body...), rest...)
 	}
+	return c.sent()
+}
+
+// send leaves a piece of the request body to the end of the turn: see
+// appendBody. It reports whether there is room for more. What is sent to a
+// connection that has failed is lost: Closed is to come.
+func (c *conn) send(p []byte, coded, end bool) (room bool) {
+	c.rc.Lock()
+	if c.rc.Err() == nil {
+		b := c.rc.Buffer()
+		*b = appendBody(*b, p, coded, end)
+	}
+	return c.sent()
+}
+
+// sent gives the output's lock back, and reports whether there is room for more.
+func (c *conn) sent() (room bool) {
 	room = !c.rc.Backlogged()
 	c.rc.Defer()
 	return room
 }
 
-// complete is the end of a whole answer; rest is the number of bytes that
+// appendBody appends p, as a chunk if the body is coded; end says that it is the
+// last one.
+func appendBody(dst, p []byte, coded, end bool) []byte {
+	switch {
+	case !coded:
+		return append(dst, p...)
+	case len(p) > 0:
+		dst = chunked.AppendChunk(dst, p)
+	}
+	if end {
+		dst = chunked.AppendEnd(dst)
+	}
+	return dst
+}
+
+// complete is the end of a whole response; rest is the number of bytes that
 // follow it and that nobody asked for.
 func (c *conn) complete(rest int) {
 	call := c.call
@@ -86,7 +113,7 @@ func (c *conn) complete(rest int) {
 	call.finish(nil)
 	switch {
 	case keep: // and perhaps in use again
-	case call.more: // an answer that did not wait for the request is not going to need it
+	case call.more: // a response that did not wait for the request is not going to need it
 		c.rc.Drop(reactor.ErrClosed)
 	default:
 		c.rc.Close()
@@ -119,10 +146,19 @@ func (c *conn) drop(cause error) {
 	c.rc.Drop(cause)
 }
 
-// idleTask is a connection that has been idle for too long.
-type idleTask conn
+// lateTask is a connection that has been idle for too long, or another address
+// is to be tried in its place.
+type lateTask conn
 
-func (t *idleTask) Run() { (*conn)(t).drop(reactor.ErrClosed) }
+func (t *lateTask) Run() {
+	c := (*conn)(t)
+	if c.ready {
+		c.drop(reactor.ErrClosed)
+		return
+	}
+	c.lost(errSlow)
+	c.rc.Drop(errSlow)
+}
 
 // Drained is the reactor's. Who was not told to wait is not told to go on.
 func (c *conn) Drained() {
@@ -149,13 +185,14 @@ func (c *conn) PeerClosed() {
 // Closed is the reactor's last word.
 func (c *conn) Closed(cause error) {
 	c.pool.remove(c)
+	c.pool.loop.StopTimer(&c.timer)
 	if c.call != nil {
 		c.lost(cause)
 	}
 }
 
-// lost is a connection that ended before its answer did: the call is given up,
-// or tried again where that cannot be noticed.
+// lost is a connection that ended before its response did. The call fails, or
+// gets another connection where that cannot be noticed.
 func (c *conn) lost(cause error) {
 	call := c.call
 	c.call = nil
@@ -172,6 +209,11 @@ func (c *conn) lost(cause error) {
 			return
 		}
 		kind, cause = ErrConnect, err
+	}
+	if kind == ErrConnect && call.search.origin != nil {
+		if cause = call.search.elsewhere(call, cause); cause == nil {
+			return
+		}
 	}
 	if cause == nil {
 		call.finish(kind)

@@ -26,8 +26,8 @@ const (
 )
 
 var (
-	get  = client.Request{Method: "GET", Head: []byte(getHead)}
-	post = client.Request{Method: "POST", Head: []byte(postHead), Body: []byte("01234"), More: true}
+	get  = client.RawRequest{Method: "GET", Head: []byte(getHead)}
+	post = client.RawRequest{Method: "POST", Head: []byte(postHead), Body: []byte("01234"), More: true}
 )
 
 // desk is a pool on a loop of the kernel in memory, in a bubble with a fake
@@ -102,7 +102,7 @@ func (d *desk) do(f func()) {
 }
 
 // ask starts a call; what the upstream does is up to the test.
-func (d *desk) ask(req client.Request) *probe {
+func (d *desk) ask(req client.RawRequest) *probe {
 	d.Helper()
 	p := d.probe()
 	d.do(func() { p.ask(req) })
@@ -231,7 +231,7 @@ type probe struct {
 }
 
 // ask is for the loop.
-func (p *probe) ask(req client.Request) {
+func (p *probe) ask(req client.RawRequest) {
 	call, err := p.d.pool.Do(req, p)
 	if err != nil {
 		p.d.Errorf("Do: got %v, want a call", err)

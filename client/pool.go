@@ -13,12 +13,12 @@ type Config struct {
 	Addr     string        // "127.0.0.1:8000", "[::1]:8000" or "unix:/path"
 	Idle     time.Duration // how long an unused connection is kept: 4 s, below what servers use; negative = until its peer closes it
 	MaxIdle  int           // how many of them: 64; negative = none
-	Limits   http1.Limits  // of the answer's head
-	BodySize int64         // longest body of an answer in chunks or until close; 0 and less = no limit
+	Limits   http1.Limits  // of a response's head
+	BodySize int64         // longest body of a response in chunks or until close; 0 and less = no limit
 }
 
-// Pool keeps one loop's connections to one address. All its methods are for
-// that loop.
+// A Pool keeps one loop's connections to one address. Its methods must be called
+// on that loop.
 type Pool struct {
 	loop   *reactor.Loop
 	cfg    Config
@@ -28,45 +28,63 @@ type Pool struct {
 
 // NewPool returns an empty pool.
 func NewPool(l *reactor.Loop, cfg Config) *Pool {
-	if cfg.Idle == 0 {
-		cfg.Idle = 4 * time.Second
-	}
-	if cfg.Idle < 0 {
-		cfg.Idle = reactor.Never
-	}
-	cfg.BodySize = max(0, cfg.BodySize)
-	if cfg.MaxIdle == 0 {
-		cfg.MaxIdle = 64
-	}
+	cfg.fillIn()
 	return &Pool{loop: l, cfg: cfg}
 }
 
-// Do starts a call. What goes wrong later, connecting included, is told by
-// Done; a failure that is known at once is returned, as an *Error of kind
-// ErrConnect, and then nothing is told.
+// The defaults of Config's fields.
+const (
+	DefaultIdle    = 4 * time.Second
+	DefaultMaxIdle = 64
+)
+
+func (c *Config) fillIn() {
+	switch {
+	case c.Idle == 0:
+		c.Idle = DefaultIdle
+	case c.Idle < 0:
+		c.Idle = reactor.Never
+	}
+	c.BodySize = max(0, c.BodySize)
+	if c.MaxIdle == 0 {
+		c.MaxIdle = DefaultMaxIdle
+	}
+}
+
+// Do starts a call. What goes wrong later, connecting included, is reported by
+// Receiver.Done; a failure that is known at once is returned, as an *Error of
+// kind ErrConnect, and then recv is not called.
 //
-// A kept connection that turns out to be closed before a byte of the answer is
+// A pooled connection that turns out to be closed before a byte of the response is
 // replaced by a fresh one, once, unseen by the Receiver (RFC 9112 9.3.1). A
 // request of which more follows could not be sent again, so it gets a fresh one
 // from the start.
-func (p *Pool) Do(req Request, recv Receiver) (*Call, error) {
-	call := &Call{pool: p, req: req, recv: recv, more: req.More}
-	if !req.More {
-		if c := p.take(); c != nil {
-			call.reused = true
-			c.start(call)
-			return call, nil
-		}
-	}
-	if err := p.dial(call); err != nil {
+func (p *Pool) Do(req RawRequest, recv Receiver) (*Call, error) {
+	call := &Call{req: req, recv: recv, more: req.More}
+	if err := p.connect(call); err != nil {
 		return nil, &Error{Kind: ErrConnect, Cause: err}
 	}
 	return call, nil
 }
 
+// connect gives the call a pooled connection if it may have one, else starts
+// one.
+func (p *Pool) connect(call *Call) error {
+	if !call.req.More {
+		if c := p.take(); c != nil {
+			call.pool, call.reused = p, true
+			c.start(call)
+			return nil
+		}
+	}
+	return p.dial(call)
+}
+
+// dial starts a connection for the call.
 func (p *Pool) dial(call *Call) error {
+	call.pool = p
 	c := &conn{pool: p, call: call}
-	c.timer.Init((*idleTask)(c))
+	c.timer.Init((*lateTask)(c))
 	rc, err := p.loop.Dial(p.cfg.Addr, c)
 	if err != nil {
 		return err
@@ -75,6 +93,7 @@ func (p *Pool) dial(call *Call) error {
 	if call.paused {
 		rc.Pause()
 	}
+	call.search.limit(c)
 	return nil
 }
 

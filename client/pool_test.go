@@ -197,7 +197,7 @@ func TestKeptConnectionsGiveWay(t *testing.T) {
 			if err != nil { // it is the kernel that has none
 				d.kernel.FailDials(err)
 				if d.do(func() {
-					_, got := other.Do(client.Request{Method: "GET", Head: []byte(getHead)}, &probe{d: d})
+					_, got := other.Do(client.RawRequest{Method: "GET", Head: []byte(getHead)}, &probe{d: d})
 					err = got
 				}); !reactor.LocalShortage(err) {
 					t.Errorf("got %v, want a local shortage when none is left to give way", err)
@@ -220,7 +220,7 @@ func TestKeptConnectionsGiveWay(t *testing.T) {
 				t.Errorf("got %d kept, want both to have given way", n)
 			}
 			d.do(func() {
-				if _, err := other.Do(client.Request{Method: "GET", Head: []byte(getHead)}, &probe{d: d}); !errors.Is(err, reactor.ErrDialLimit) {
+				if _, err := other.Do(client.RawRequest{Method: "GET", Head: []byte(getHead)}, &probe{d: d}); !errors.Is(err, reactor.ErrDialLimit) {
 					t.Errorf("got %v, want ErrDialLimit", err)
 				}
 			})

@@ -40,7 +40,7 @@ func (d *desk) on(f func()) {
 }
 
 // fetch makes a call and waits for its end.
-func (d *desk) fetch(req client.Request) (p *probe, err error) {
+func (d *desk) fetch(req client.RawRequest) (p *probe, err error) {
 	p = &probe{d: d}
 	over := make(chan struct{})
 	p.onDone = func(error) { close(over) }
@@ -138,7 +138,7 @@ func TestRefusedUpload(t *testing.T) {
 				_, _ = io.WriteString(c, refusal) // then a reset
 			}()
 			d := realDesk(t, addr)
-			p, err := d.fetch(client.Request{Method: "POST", Head: []byte(postHead), Body: make([]byte, 8<<20)})
+			p, err := d.fetch(client.RawRequest{Method: "POST", Head: []byte(postHead), Body: make([]byte, 8<<20)})
 			if err != nil || p.answer() != "413 no" {
 				t.Errorf("got %q, %v, want 413 no", p.answer(), err)
 			}

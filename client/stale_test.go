@@ -105,7 +105,7 @@ func TestRetryRefused(t *testing.T) {
 func TestNoRetry(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		req  client.Request
+		req  client.RawRequest
 		do   func(d *desk, s *memloop.Client, p *probe)
 		want error
 	}{

@@ -42,7 +42,7 @@ func TestBodyInPieces(t *testing.T) {
 func TestChunkedBody(t *testing.T) {
 	const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 	atDesk(t, client.Config{}, func(d *desk) {
-		p := d.ask(client.Request{Method: "POST", Head: []byte(head), Body: chunked.AppendChunk(nil, []byte("he")), More: true})
+		p := d.ask(client.RawRequest{Method: "POST", Head: []byte(head), Body: chunked.AppendChunk(nil, []byte("he")), More: true})
 		s := d.server()
 		p.write(string(chunked.AppendChunk(nil, []byte("llo"))))
 		p.write(string(chunked.AppendEnd(nil)))
@@ -62,7 +62,7 @@ func TestBodyWhileConnecting(t *testing.T) {
 		p := d.probe()
 		body := []byte("01234-----") // what follows the body in its memory is not to be written on
 		d.do(func() {
-			p.ask(client.Request{Method: "POST", Head: []byte(postHead), Body: body[:5], More: true})
+			p.ask(client.RawRequest{Method: "POST", Head: []byte(postHead), Body: body[:5], More: true})
 			if p.call.Connected() {
 				t.Error("got a connection at once, want to be waiting for it")
 			}
@@ -211,7 +211,7 @@ func TestAnswerBeforeBody(t *testing.T) {
 	t.Run("the body has not left yet", func(t *testing.T) {
 		const size = 1 << 20
 		atDesk(t, client.Config{}, func(d *desk) {
-			p := d.ask(client.Request{Method: "POST", Head: []byte(postHead), Body: make([]byte, size)})
+			p := d.ask(client.RawRequest{Method: "POST", Head: []byte(postHead), Body: make([]byte, size)})
 			s := d.server()
 			d.says(s, refusal)
 			p.ended("413 no", nil)

@@ -68,8 +68,8 @@ var ErrFieldName = errors.New("http1: field name is not a token")
 // line without changing the message around it (RFC 9110 5.5): name must be a
 // token, and value must not have control characters, HTAB aside. Bytes beyond
 // ASCII are allowed.
-func CheckField(name, value string) error {
-	if !IsToken(name) {
+func CheckField[T string | []byte](name, value T) error {
+	if !isToken(name) {
 		return fmt.Errorf("%w: %q", ErrFieldName, name)
 	}
 	for i := range len(value) {

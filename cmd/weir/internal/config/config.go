@@ -1,6 +1,10 @@
 package config
 
-import "os"
+import (
+	"os"
+
+	"weir/client"
+)
 
 // Config is a whole configuration as [Load] returns it: checked, with the
 // defaults filled in. It is not changed after that, so any goroutine may read
@@ -37,7 +41,7 @@ func (a Admin) Token() string { return fromEnv(a.TokenEnv) }
 
 // Upstream is one server that requests are relayed to.
 type Upstream struct {
-	URL        string            `json:"url" need:"true" doc:"http://host:port, https://host or unix:/path; the request's own path is used"`
+	URL        string            `json:"url" need:"true" doc:"http://host:port, https://host or unix:/path; where the API is below a path, that path without its /v1: https://host/openai"`
 	Dialect    string            `json:"dialect" enum:"openai" later:"anthropic,ollama,tgi" doc:"the API that it speaks"`
 	KeyEnv     string            `json:"key_env" doc:"the environment variable with the key that is sent to it"`
 	Headers    map[string]string `json:"headers" doc:"fields of every request to it; they replace the client's of the same name"`
@@ -53,8 +57,8 @@ func (u Upstream) Key() string { return fromEnv(u.KeyEnv) }
 
 // Endpoint is the upstream's URL taken apart. It is the zero Endpoint if the
 // URL is wrong, which [Load] does not let pass.
-func (u Upstream) Endpoint() Endpoint {
-	e, _ := ParseEndpoint(u.URL) // Load has checked it
+func (u Upstream) Endpoint() client.Endpoint {
+	e, _ := client.ParseEndpoint(u.URL) // Load has checked it
 	return e
 }
 

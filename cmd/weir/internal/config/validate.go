@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/client"
 	"weir/http1"
 )
 
@@ -151,8 +152,11 @@ func (v *validator) upstream(here, name string, u Upstream) {
 		v.complain(here, "want 1 to 64 letters, digits or any of -._; the name is sent in the X-Weir-Upstream header")
 	}
 	if u.URL != "" {
-		if _, err := ParseEndpoint(u.URL); err != nil {
-			v.complain(join(here, "url"), "%v", err)
+		switch e, err := client.ParseEndpoint(u.URL); {
+		case err != nil:
+			v.complain(join(here, "url"), "%v", unprefixed(err))
+		case strings.HasSuffix(e.Path, apiBase):
+			v.complain(join(here, "url"), "requests have the path %s/… themselves: end the URL before %s", apiBase, apiBase)
 		}
 	}
 	v.env(join(here, "key_env"), u.KeyEnv)

@@ -4,8 +4,8 @@ import (
 	"iter"
 
 	"weir"
+	"weir/client"
 	"weir/cmd/weir/internal/front"
-	"weir/cmd/weir/internal/upstream"
 	"weir/http1"
 )
 
@@ -13,7 +13,7 @@ import (
 // gateway adds (G12): not those of the client's connection, no key, and nothing
 // about framing. The request's id takes the place of the one that the client
 // sent. They are views of the request, and of m.
-func (g *Gateway) fields(dst []upstream.View, r *weir.Request, m *made) []upstream.View {
+func (g *Gateway) fields(dst []client.Field, r *weir.Request, m *made) []client.Field {
 	not := http1.HopByHop
 	if g.Forwarding != ForwardingPass {
 		not |= http1.Forwarding
@@ -26,7 +26,7 @@ func (g *Gateway) fields(dst []upstream.View, r *weir.Request, m *made) []upstre
 			passed = true
 		case id != "" && is(name, front.RequestID):
 		default:
-			dst = append(dst, upstream.View{Name: name, Value: value})
+			dst = append(dst, client.Field{Name: name, Value: value})
 		}
 	}
 	dst = append(dst, identity)
@@ -48,9 +48,9 @@ func (g *Gateway) fields(dst []upstream.View, r *weir.Request, m *made) []upstre
 }
 
 var (
-	identity = upstream.View{Name: []byte("Accept-Encoding"), Value: []byte("identity")} // events are looked at
+	identity = client.Field{Name: []byte("Accept-Encoding"), Value: []byte("identity")} // events are looked at
 	idName   = []byte(front.RequestID)
-	via      = upstream.View{Name: viaName, Value: []byte("1.1 " + pseudonym)}
+	via      = client.Field{Name: viaName, Value: []byte("1.1 " + pseudonym)}
 )
 
 // ownFields are those that the gateway writes itself.

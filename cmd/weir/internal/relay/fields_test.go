@@ -68,7 +68,7 @@ func testDate(t *testing.T, gateway func(http.Handler) string) {
 func TestAttemptsToldWithErrors(t *testing.T) {
 	var ups []*upstream.Upstream
 	for _, name := range []string{"first", "second"} {
-		u, err := upstream.New(context.Background(), upstream.Config{Name: name, URL: "http://" + mock.Refused(t)}, 1)
+		u, err := upstream.New(context.Background(), upstream.Config{Name: name, Endpoint: at("http://" + mock.Refused(t))})
 		if err != nil {
 			t.Fatal(err)
 		}

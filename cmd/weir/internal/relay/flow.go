@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"weir"
+	"weir/client"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/target"
-	"weir/cmd/weir/internal/upstream"
 	"weir/reactor"
 	"weir/sse"
 )
@@ -28,8 +28,6 @@ const (
 // What each piece of an answer needs comes first, so that it lies close
 // together.
 type flow struct {
-	out upstream.Request // as it is sent
-
 	stage  stage
 	paused bool // the client is behind, the upstream waits
 	alive  bool // the head went out with a keep-alive comment, not with an answer
@@ -40,7 +38,7 @@ type flow struct {
 	loop    *reactor.Loop
 	x       *weir.LoopExchange
 	target  *Target
-	call    upstream.Call
+	call    *client.Call
 	answer  answer
 	limited error // what it means when the step takes too long
 	clock   clock
@@ -60,6 +58,7 @@ type flow struct {
 	peek  openai.Peek
 	upload
 	made made
+	out  client.Request // as it is sent
 }
 
 // flows are those without a request. One that served a request on one loop
@@ -87,7 +86,7 @@ const spareHead = 4 << 10
 // complete. Goroutines of an upstream that is not talked to on the loop may
 // still come back.
 func (f *flow) recycle() {
-	if f.remote || cap(f.out.Head)+cap(f.answer.held)+cap(f.made.text) > spareHead {
+	if f.remote || cap(f.out.Buffer)+cap(f.answer.held)+cap(f.made.text) > spareHead {
 		return
 	}
 	f.kept.forget()
@@ -97,7 +96,7 @@ func (f *flow) recycle() {
 		peek: f.peek, upload: upload{kept: f.kept},
 		answer: answer{held: f.answer.held[:0]},
 		route:  f.route.Spare(),
-		out:    upstream.Request{Fields: f.out.Fields[:0], Head: f.out.Head[:0]},
+		out:    client.Request{Fields: f.out.Fields[:0], Buffer: f.out.Buffer[:0]},
 		made:   made{f.made.text[:0], f.made.fields[:0]},
 	}
 	flows.Put(f)
@@ -137,10 +136,10 @@ func (f *flow) send() {
 		f.silence()
 	}
 	body, length := f.outgoing()
-	f.out = upstream.Request{
+	f.out = client.Request{
 		Method: f.r.Method(), Path: f.r.Path(), Query: f.g.carriers().withoutKeys(f.r.RawQuery()),
 		Fields: f.g.fields(f.out.Fields[:0], f.r, &f.made),
-		Length: length, Body: body, More: f.long, Head: f.out.Head,
+		Length: length, Body: body, More: f.long, Buffer: f.out.Buffer,
 	}
 	f.remote = f.remote || !f.target.Upstream.OnLoop()
 	call, err := f.target.Upstream.Do(f.loop, &f.out, f)

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"weir"
-	"weir/cmd/weir/internal/upstream"
+	"weir/client"
 	"weir/http1"
 )
 
@@ -74,10 +74,10 @@ var (
 func (m *made) field(name []byte) { m.fields = append(m.fields, madeField{name, len(m.text)}) }
 
 // appendTo appends the fields, once all are made: they are views of text.
-func (m *made) appendTo(dst []upstream.View) []upstream.View {
+func (m *made) appendTo(dst []client.Field) []client.Field {
 	from := 0
 	for _, f := range m.fields {
-		dst = append(dst, upstream.View{Name: f.name, Value: m.text[from:f.end]})
+		dst = append(dst, client.Field{Name: f.name, Value: m.text[from:f.end]})
 		from = f.end
 	}
 	return dst

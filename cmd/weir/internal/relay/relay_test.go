@@ -54,8 +54,8 @@ func gatewayOf(t *testing.T, over string, h http.Handler, cfg upstream.Config) *
 		cfg.Roots = up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	}
 	t.Cleanup(up.Close)
-	cfg.URL = up.URL
-	u, err := upstream.New(context.Background(), cfg, 2)
+	cfg.Endpoint = at(up.URL)
+	u, err := upstream.New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,20 +72,22 @@ func (s *stand) add(t *testing.T, c trial, name string) {
 	t.Helper()
 	m := mock.Start(t, mock.Config{TLS: c.over == "https", Tokens: tokens})
 	cfg := upstream.Config{
-		Name: name, URL: m.URL(), KeepIdle: farAway,
+		Name: name, KeepIdle: farAway,
 		Standing: target.NewStanding(nervous, nil),
 	}
+	url := m.URL()
 	switch c.over {
 	case "https":
 		cfg.Roots = m.Pool()
 	case "h2":
-		cfg.URL, cfg.Roots = overH2(t, m)
+		url, cfg.Roots = overH2(t, m)
 	}
 	if name == "first" && c.address != nil {
-		scheme, _, _ := strings.Cut(cfg.URL, ":")
-		cfg.URL = scheme + "://" + c.address(t)
+		scheme, _, _ := strings.Cut(url, ":")
+		url = scheme + "://" + c.address(t)
 	}
-	u, err := upstream.New(context.Background(), cfg, 1)
+	cfg.Endpoint = at(url)
+	u, err := upstream.New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,11 +28,11 @@ func (e ended) Ended(r *Record) { e.records <- *r }
 // to is an upstream that trusts the mock.
 func to(t *testing.T, name, url string, m *mock.Server) *upstream.Upstream {
 	t.Helper()
-	cfg := upstream.Config{Name: name, URL: url}
+	cfg := upstream.Config{Name: name, Endpoint: at(url)}
 	if m != nil && strings.HasPrefix(url, "https") {
 		cfg.Roots = m.Pool()
 	}
-	u, err := upstream.New(context.Background(), cfg, 1)
+	u, err := upstream.New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,11 +19,11 @@ func sameUpstream(a, b config.Upstream) bool { return reflect.DeepEqual(a, b) }
 
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func newUpstream(name string, c config.Upstream, standing *target.Standing, loops int, hold func() (func(), error)) (*upstream.Upstream, error) {
+func newUpstream(name string, c config.Upstream, standing *target.Standing, hold func() (func(), error)) (*upstream.Upstream, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	cfg := upstream.Config{
-		Name: name, URL: c.URL, Key: c.Key(), MaxStreams: c.MaxStreams, Standing: standing, Hold: hold,
+		Name: name, Endpoint: c.Endpoint(), Key: c.Key(), MaxStreams: c.MaxStreams, Standing: standing, Hold: hold,
 		Timeouts: upstream.Timeouts{
 			Connect: c.Timeouts.Connect.D(), FirstEvent: c.Timeouts.FirstEvent.D(),
 			Idle: c.Timeouts.Idle.D(), Total: c.Timeouts.Total.D(),
@@ -33,7 +33,7 @@ func newUpstream(name string, c config.Upstream, standing *target.Standing, loop
 	for _, field := range sortedNames(c.Headers) {
 		cfg.Headers = append(cfg.Headers, upstream.Field{Name: field, Value: c.Headers[field]})
 	}
-	return upstream.New(ctx, cfg, loops)
+	return upstream.New(ctx, cfg)
 }
 
 // newModels makes the models, and then ties their fallbacks.

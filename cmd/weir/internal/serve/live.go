@@ -95,7 +95,7 @@ func (l *live) use(cfg *config.Config) error {
 			ups[name] = old
 			continue
 		}
-		up, err := newUpstream(name, c, l.standings.find(name, c), l.loops, l.hold)
+		up, err := newUpstream(name, c, l.standings.find(name, c), l.hold)
 		if err != nil {
 			return err
 		}

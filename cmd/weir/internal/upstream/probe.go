@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"weir/reactor"
@@ -39,11 +37,12 @@ func (u *Upstream) Probe() {
 	go u.watch(ctx)
 }
 
-// Close ends the probes. Calls in flight go on.
+// Close ends the probes and closes idle connections. Calls go on.
 func (u *Upstream) Close() {
 	if u.end != nil {
 		u.end()
 	}
+	u.origin.Close()
 }
 
 func (u *Upstream) watch(ctx context.Context) {
@@ -79,29 +78,21 @@ func (u *Upstream) probes() *http.Client {
 // but a connection of its own each time, so that a probe shows whether new ones
 // are accepted.
 func (u *Upstream) prober() http.RoundTripper {
-	d := newDialer(u.Hold)
 	t := &http.Transport{
-		DialContext: d.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: probeHead,
+		DialContext: u.origin.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: probeHead,
 		TLSClientConfig: &tls.Config{RootCAs: u.Roots},
 	}
-	if u.transport != nil {
+	if !u.OnLoop() {
 		t.Proxy = http.ProxyFromEnvironment
-	}
-	if path, ok := strings.CutPrefix(u.URL, "unix:"); ok {
-		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", path)
-		}
 	}
 	return t
 }
 
 // probeURL is what a probe asks for.
 func (u *Upstream) probeURL() string {
-	at, err := url.Parse(u.URL)
-	if err != nil || at.Host == "" {
-		return "http://localhost" + u.Health.Path // a unix socket; else New has refused it
-	}
-	return at.Scheme + "://" + at.Host + u.Health.Path
+	at := u.Endpoint
+	at.Network, at.Path = "", u.Health.Path
+	return at.String()
 }
 
 // ask makes one probe, with the fields and the key that requests have, and
@@ -114,7 +105,9 @@ func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, kno
 	if err != nil {
 		return err.Error(), true
 	}
-	u.sign(r.Header)
+	for _, f := range u.origin.Header {
+		r.Header.Add(string(f.Name), string(f.Value))
+	}
 	res, err := c.Do(r)
 	if err != nil {
 		return u.explain(err), u.blames(err, begin)

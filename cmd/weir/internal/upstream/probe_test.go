@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/client"
 	"weir/cmd/weir/internal/target"
 	"weir/internal/patience"
 )
@@ -21,17 +22,26 @@ import (
 func probeOf(t *testing.T, url string, change func(*Config)) *Upstream {
 	t.Helper()
 	cfg := Config{
-		Name: "up", URL: url, Key: "secret", Headers: []Field{{"x-team", "infra"}, {"User-Agent", "weir-test"}},
+		Name: "up", Endpoint: at(t, url), Key: "secret", Headers: []Field{{"x-team", "infra"}, {"User-Agent", "weir-test"}},
 		Health: Health{Path: "/health?deep=1", Interval: time.Millisecond, Timeout: patience.Limit},
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	u, err := New(context.Background(), cfg, 1)
+	u, err := New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return u
+}
+
+func at(t *testing.T, url string) client.Endpoint {
+	t.Helper()
+	e, err := client.ParseEndpoint(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // once makes one probe and returns how it failed. A machine that stands still
