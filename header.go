@@ -17,7 +17,8 @@ var ErrFramingField = errors.New("weir: field is set by the server")
 var ErrDate = errors.New("weir: invalid Date: want an IMF-fixdate such as Sun, 06 Nov 1994 08:49:37 GMT")
 
 // Header is the header fields of a request or a response, in order. Names are
-// compared without regard to case. The zero value is empty.
+// compared without regard to case. The zero value is empty. That of a request or a
+// response belongs to the handler's goroutine.
 type Header struct {
 	fields []headerField  // of a request: those that were added
 	parsed *http1.Request // a request's own fields, as long as none of them is changed

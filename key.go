@@ -1,12 +1,12 @@
 package weir
 
 // A Key is a place for one value of each request: what middleware finds out,
-// such as who asks, and the handler behind it wants to know.
+// such as who asks, and the handler behind it wants to know. Like the methods of
+// Request, its own are for the handler's goroutine.
 //
 //	var principal = weir.NewKey[Principal]("principal")
 //
-// Get and Set are like methods of Request: for the handler's goroutine, and for
-// OnHeaders and Trace.Start before it. A value belongs to the request until it
+// OnHeaders and Trace.Start, which come before, may use it as well. A value belongs to the request until it
 // ends: it survives HandOver, Request.Clone copies it, and later requests do
 // not see it. Requests without values cost nothing; on an event loop one with
 // values allocates nothing either, unless T itself does.

@@ -24,7 +24,8 @@ const (
 )
 
 // Server answers HTTP/1.1. Its fields are set before it starts and not changed
-// afterwards; the zero value of each, but for Handler, is the good default.
+// afterwards; the zero value of each, but for Handler, is the good default. Its
+// methods are safe for concurrent use.
 type Server struct {
 	// Handler answers; usually a *Mux, or a *Switch. Any other runs on a
 	// goroutine for each request.

@@ -5,7 +5,7 @@ import "sync/atomic"
 // Switch is a Server.Handler that leads to a Mux, which can be replaced while
 // the server runs: for routes that come from a configuration. A request is
 // routed when its head is complete, and goes on with what it was routed to.
-// Before the first Set there are no routes. Any goroutine.
+// Before the first Set there are no routes. It is safe for concurrent use.
 type Switch struct {
 	mux atomic.Pointer[Mux]
 }

@@ -45,9 +45,9 @@ type clock struct {
 	ran   *atomic.Bool // the other goroutines have run in this step
 }
 
-// A Timer runs a task on a loop when a deadline has passed. It belongs to the
-// loop that it is started on, and must be used there. The zero value is a
-// stopped timer that needs Init; it must not be copied while it is running.
+// A Timer runs a task on a loop when a deadline has passed. It belongs to that
+// loop and must be used on it. The zero value is a stopped timer that needs Init;
+// a timer must not be copied while it is running.
 type Timer struct{ timer wheel.Timer }
 
 // Init sets what t runs, once, before t is started. The task may start and stop

@@ -20,28 +20,28 @@ var (
 	ErrStopped = errors.New("reactor: stopped")
 )
 
-// Handler is told what happens on one connection, on the connection's loop.
-// No method may block.
+// A Handler deals with the events of one connection. Its methods are called on
+// the connection's loop, one at a time, and must not block.
 type Handler interface {
 	// Data shows the bytes that arrived and were not consumed yet, and
 	// returns how many it consumes. The rest is shown again, in front of
 	// what arrives next or after Resume. p is valid until Data returns.
 	Data(p []byte) (consumed int)
-	// PeerClosed tells that the peer shut its sending side or is gone
-	// altogether. Data has shown all that it sent; if reading is paused, that
-	// comes later, and PeerClosed is called once more after it.
+	// PeerClosed reports that the peer shut its sending side or both. Data has
+	// shown all that it sent; if reading is paused, that comes later, and
+	// PeerClosed is called once more after it.
 	PeerClosed()
-	// Drained tells that output went above the high mark and is back at the low one.
+	// Drained reports that output went above the high mark and is back at the low one.
 	Drained()
 	// Closed is the last call and comes exactly once, with the cause; during
 	// Close or Abort, if those end the connection at once.
 	Closed(cause error)
 }
 
-// DialHandler is a Handler for an outgoing connection.
+// A DialHandler is the Handler of an outgoing connection, called on its loop.
 type DialHandler interface {
 	Handler
-	// Connected tells that Data may come and output may be written. If the
+	// Connected reports that Data may come and output may be written. If the
 	// connection fails instead, Closed is the only call.
 	Connected()
 }

@@ -30,7 +30,8 @@ func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
 	}
 }
 
-// Spares are connections of a loop that nobody needs for now.
+// Spares are connections of a loop that nobody needs for now. GiveUp is called on
+// that loop.
 type Spares interface {
 	// GiveUp closes one of them. It withdraws the last one.
 	GiveUp()

@@ -20,7 +20,8 @@ const (
 	slowTurn      = time.Millisecond // reported in builds with -tags invariants
 )
 
-// A Task is run on a loop by Loop.Post.
+// A Task is something to do on a loop: Run is called there, by Loop.Post,
+// Loop.Later or a Timer.
 type Task interface{ Run() }
 
 // TaskFunc is a function as a Task.
@@ -146,8 +147,8 @@ func (l *Loop) enqueue(t Task) bool {
 	return true
 }
 
-// Dropper is a Task that has something to give back when its loop has stopped
-// before it could run. Dropped is called then, on the goroutine that posted the
+// A Dropper is a Task that has something to give back when its loop has stopped
+// before it could run. Dropped is then called on the goroutine that posted the
 // task or, while the loop stops, on the loop's.
 type Dropper interface{ Dropped() }
 

@@ -111,7 +111,8 @@ func setDefault[T int | time.Duration](v *T, standard T) {
 	}
 }
 
-// Reactor is a set of running event loops.
+// A Reactor is a set of running event loops. Its methods are safe for concurrent
+// use. StopListening and Close wait for the loops, and must not be called on one.
 type Reactor struct {
 	cfg      Config
 	all      []*Loop

@@ -24,7 +24,7 @@ const (
 )
 
 // A Rester is a Handler whose connection may be closed for a new one while it
-// rests.
+// rests. GiveUp is called on the connection's loop.
 type Rester interface {
 	Handler
 	// GiveUp reports whether the connection has nothing in progress; if so, it

@@ -9,7 +9,7 @@ import (
 var ErrAgain = errors.New("reactor: operation would block")
 
 // System is the kernel as connections see it: non-blocking operations on
-// descriptors. Every method may be called from any goroutine.
+// descriptors. Its methods must be safe for concurrent use.
 type System interface {
 	// Read returns io.EOF when the peer has shut its sending side and all of it was read.
 	Read(fd int, p []byte) (int, error)
@@ -48,17 +48,17 @@ const (
 	Dead                         // reset, failed, or shut in both directions
 )
 
-// A Poller waits for events of one loop. All but Wake are used on that loop.
+// A Poller waits for events of one loop. Its methods are called on that loop,
+// except for Wake, which must be safe for concurrent use.
 type Poller interface {
 	// Add registers a connection once for all events, edge-triggered.
 	Add(fd int) error
 	// AddListener registers for Readable, level-triggered.
 	AddListener(fd int) error
 	// Remove ends the events of fd from the next round on; those of the
-	// present round may still come.
+	// current round may still come.
 	Remove(fd int) error
-	// Wake makes Run call Sink.Woken soon. Any goroutine; wakes that come
-	// before the call are one.
+	// Wake makes Run call Sink.Woken soon. Wakes that come before the call are one.
 	Wake()
 	// Arm sets the moment from which on Run calls Sink.Tick. Each call replaces
 	// the one before; the zero time disarms.
@@ -76,7 +76,7 @@ type Poller interface {
 	Close() error
 }
 
-// Sink is what a Poller delivers to.
+// Sink is what a Poller delivers to. Its methods are called on the loop, by Run.
 type Sink interface {
 	Ready(fd int, ev Event)
 	Tick() (done bool)

@@ -1,0 +1,168 @@
+package api
+
+import (
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rule says from where the methods of a type may be called. The first paragraph
+// of the type's documentation states it, in words that match.
+type rule struct{ name, words string }
+
+var (
+	anywhere = rule{"safe for concurrent use", `safe for concurrent use`}
+	onLoop   = rule{"on the loop", `must be (called|used) on`}
+	handlers = rule{"the handler's goroutine", `handler's goroutine`}
+	early    = rule{"before the server starts", `before the server starts`}
+	called   = rule{"implemented by users, who learn where it is called", `(called|run|runs|works) (on|there|where)\b|where the handler runs`}
+	data     = rule{"a value: nothing but fields, and methods that only read", ``}
+)
+
+// A thread is the rule of one type. The methods in but have a rule of their own,
+// and the documentation's first paragraph names them.
+type thread struct {
+	rule
+	but []string
+}
+
+// threads has the rule of each exported type.
+var threads = map[string]thread{
+	"weir.DrainReport":  {data, nil},
+	"weir.EventOptions": {data, nil},
+	"weir.HalfClose":    {data, nil},
+	"weir.Handler":      {called, nil},
+	"weir.HandlerFunc":  {data, nil},
+	"weir.Header":       {handlers, nil},
+	"weir.Key":          {handlers, nil},
+	"weir.Latency":      {data, nil},
+	"weir.Limits":       {data, nil},
+	"weir.LoopStats":    {data, nil},
+	"weir.Middleware":   {called, nil},
+	"weir.Mux":          {early, nil},
+	"weir.PanicError":   {data, nil},
+	"weir.Request":      {handlers, nil},
+	"weir.Response":     {handlers, nil},
+	"weir.Route":        {early, nil},
+	"weir.Sent":         {data, nil},
+	"weir.Server":       {anywhere, nil},
+	"weir.Source":       {called, nil},
+	"weir.Stats":        {data, nil},
+	"weir.Stream":       {anywhere, []string{"Push", "End", "Behind"}},
+	"weir.Switch":       {anywhere, nil},
+	"weir.Timeouts":     {data, nil},
+	"weir.Trace":        {called, nil},
+
+	"weir/reactor.Config":      {data, nil},
+	"weir/reactor.Conn":        {onLoop, connAnywhere},
+	"weir/reactor.DialHandler": {called, nil},
+	"weir/reactor.Dropper":     {called, nil},
+	"weir/reactor.Event":       {data, nil},
+	"weir/reactor.Handler":     {called, nil},
+	"weir/reactor.Loop":        {onLoop, loopAnywhere},
+	"weir/reactor.Poller":      {called, nil},
+	"weir/reactor.Reactor":     {anywhere, nil},
+	"weir/reactor.Rester":      {called, nil},
+	"weir/reactor.Sink":        {called, nil},
+	"weir/reactor.Spares":      {called, nil},
+	"weir/reactor.System":      {anywhere, nil},
+	"weir/reactor.Task":        {called, nil},
+	"weir/reactor.TaskFunc":    {data, nil},
+	"weir/reactor.Timer":       {onLoop, nil},
+}
+
+// What is safe for concurrent use although its type's other methods must be
+// called on the loop.
+var (
+	loopAnywhere = []string{"ID", "Post"}
+	connAnywhere = []string{
+		"Loop", "RemoteAddr", "ListenAddr",
+		"Lock", "Unlock", "Err", "Pending", "Buffer", "Room", "Backlogged", "Wake", "Flush", "FlushWith",
+	}
+)
+
+// ruled are the packages whose types have a rule.
+var ruled = []string{"weir", "weir/reactor"}
+
+// Each exported type has one rule, which is the first thing that its
+// documentation says.
+func TestThreadingRulesAreDocumented(t *testing.T) {
+	seen := map[string]bool{}
+	for _, pkg := range load(t, ruled) {
+		for _, of := range documented(t, pkg.Path()) {
+			name := pkg.Path() + "." + of.Name
+			if !ast.IsExported(of.Name) {
+				continue
+			}
+			seen[name] = true
+			thread, ok := threads[name]
+			if !ok {
+				t.Errorf("%s has no threading rule: state one in the first paragraph of its documentation, and here", name)
+				continue
+			}
+			first, _, _ := strings.Cut(of.Doc, "\n\n")
+			first = strings.Join(strings.Fields(first), " ")
+			if !regexp.MustCompile(thread.words).MatchString(first) {
+				t.Errorf("%s: the first paragraph of the documentation does not say %q:\n%s", name, thread.name, first)
+			}
+			for _, method := range thread.but {
+				if !regexp.MustCompile(`\b` + method + `\b`).MatchString(first) {
+					t.Errorf("%s: the first paragraph of the documentation does not name %s:\n%s", name, method, first)
+				}
+			}
+			if thread.rule == data {
+				mustBeData(t, name, pkg.Scope().Lookup(of.Name).Type())
+			}
+		}
+	}
+	for name := range threads {
+		if !seen[name] {
+			t.Errorf("%s has a threading rule, but is no exported type", name)
+		}
+	}
+}
+
+// mustBeData reports methods that could change a value.
+func mustBeData(t *testing.T, name string, of types.Type) {
+	t.Helper()
+	reads := []string{"Error", "Unwrap", "Is", "String"}
+	values := types.NewMethodSet(of)
+	for m := range types.NewMethodSet(types.NewPointer(of)).Methods() {
+		if m.Obj().Exported() && values.Lookup(nil, m.Obj().Name()) == nil && !slices.Contains(reads, m.Obj().Name()) {
+			t.Errorf("%s has the method %s, which may change it: it needs a rule", name, m.Obj().Name())
+		}
+	}
+}
+
+// documented returns the types of a package of this module.
+func documented(t *testing.T, path string) []*doc.Type {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join("../..", strings.TrimPrefix(path, "weir"), "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := token.NewFileSet()
+	var parsed []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(files, name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed = append(parsed, file)
+	}
+	pkg, err := doc.NewFromFiles(files, parsed, path, doc.AllDecls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkg.Types
+}

@@ -1,0 +1,287 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir"
+	"weir/internal/invariant"
+	"weir/internal/memloop"
+	"weir/reactor"
+	"weir/sse"
+	"weir/weirtest"
+)
+
+// What is documented as safe for concurrent use is called so, every method of it:
+// the race detector judges.
+func TestSafeForConcurrentUse(t *testing.T) {
+	p := []byte("token")
+	t.Run("weir.Stream", func(t *testing.T) {
+		for range 20 {
+			atStream(t, func(s *weir.Stream) {
+				atOnce(t, s, threads["weir.Stream"].but, map[string]func(){
+					"Abort":      func() { s.Abort(io.ErrUnexpectedEOF) },
+					"Cause":      func() { _ = s.Cause() },
+					"Close":      func() { _ = s.Close() },
+					"Commit":     func() { _ = s.Commit() },
+					"Deadline":   func() { s.Deadline() },
+					"Detach":     func() { s.Detach() },
+					"Done":       func() { s.Done() },
+					"Draining":   func() { s.Draining() },
+					"Ended":      func() { s.Ended() },
+					"Flush":      func() { _ = s.Flush() },
+					"Heartbeat":  func() { s.Heartbeat(time.Millisecond) },
+					"ID":         func() { s.ID() },
+					"OnClose":    func() { s.OnClose(func(error) {}) },
+					"Send":       func() { _ = s.Send(p) },
+					"SendEvent":  func() { _ = s.SendEvent(&sse.Event{Data: p}) },
+					"SetTrailer": func() { _ = s.SetTrailer("x", "y") },
+					"TrySend":    func() { _ = s.TrySend(p) },
+					"Wake":       func() { s.Wake() },
+					"Write":      func() { _, _ = s.Write(p) },
+				})
+			})
+		}
+	})
+	t.Run("weir.Switch", func(t *testing.T) {
+		s, m := new(weir.Switch), new(weir.Mux)
+		m.HandleFunc("GET /", func(*weir.Response, *weir.Request) {})
+		synctest.Test(t, func(t *testing.T) {
+			server := weirtest.Start(t, &weir.Server{Handler: s})
+			atOnce(t, s, nil, map[string]func(){
+				"Mux":   func() { s.Mux() },
+				"Serve": func() { server.Get("/").Close() },
+				"Set":   func() { s.Set(m) },
+			})
+		})
+	})
+	t.Run("weir.Server", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		for range 20 {
+			s := &weir.Server{Handler: new(weir.Mux), Logger: slog.New(slog.DiscardHandler)}
+			if err := s.Start("127.0.0.1:0"); err != nil {
+				t.Fatal(err)
+			}
+			atOnce(t, s, nil, map[string]func(){
+				"Addrs":    func() { s.Addrs() },
+				"Reactor":  func() { s.Reactor().Connections() },
+				"Serve":    func() { _ = s.Serve(ctx, "127.0.0.1:0") },
+				"Shutdown": func() { _, _ = s.Shutdown(ctx) },
+				"Start":    func() { _ = s.Start("127.0.0.1:0") },
+				"Stats":    func() { s.Stats() },
+			})
+		}
+	})
+	t.Run("reactor.Reactor", func(t *testing.T) {
+		for range 20 {
+			kernel := memloop.New()
+			r, err := reactor.New(reactor.Config{Loops: 2, System: kernel, Accept: func(*reactor.Conn) reactor.Handler { return deaf{} }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			atOnce(t, r, nil, map[string]func(){
+				"Addrs":         func() { r.Addrs() },
+				"Attach":        func() { kernel.Dial(r, rand.N(2)).Close() },
+				"Close":         func() { r.Close() },
+				"Connections":   func() { r.Connections() },
+				"Hold":          func() { _ = r.Hold() },
+				"Listen":        func() { _, _ = r.Listen("nowhere") },
+				"LogLost":       func() { r.LogLost() },
+				"Logger":        func() { r.Logger() },
+				"Loops":         func() { r.Loops() },
+				"Release":       func() { r.Release() },
+				"StopListening": func() { r.StopListening() },
+			})
+		}
+	})
+	t.Run("reactor.Loop and Conn", func(t *testing.T) {
+		atConn(t, func(c *reactor.Conn) {
+			l := c.Loop()
+			atOnce(t, l, except(l, loopAnywhere), map[string]func(){
+				"ID":   func() { l.ID() },
+				"Post": func() { l.Post(reactor.TaskFunc(func() { l.Now() })) },
+			})
+			locked := func(f func()) func() {
+				return func() {
+					c.Lock()
+					f()
+					c.Unlock()
+				}
+			}
+			flush := func(f func()) func() {
+				return func() {
+					c.Lock()
+					if b := c.Buffer(); c.Err() == nil {
+						*b = append(*b, p...)
+					}
+					f()
+				}
+			}
+			atOnce(t, c, except(c, connAnywhere), map[string]func(){
+				"Backlogged": locked(func() { c.Backlogged() }),
+				"Buffer":     flush(c.Unlock),
+				"Err":        locked(func() { _ = c.Err() }),
+				"Flush":      flush(c.Flush),
+				"FlushWith":  flush(func() { c.FlushWith(make([]byte, 8<<10), p) }),
+				"ListenAddr": func() { c.ListenAddr() },
+				"Lock":       locked(func() {}),
+				"Loop":       func() { c.Loop() },
+				"Pending":    locked(func() { c.Pending() }),
+				"RemoteAddr": func() { c.RemoteAddr() },
+				"Room":       locked(func() { c.Room() }),
+				"Unlock":     locked(func() {}),
+				"Wake":       locked(func() { c.Wake() }),
+			})
+		})
+	})
+}
+
+// What must be called on the loop panics elsewhere, in builds with -tags
+// invariants, and so does what needs the lock.
+func TestOnTheLoop(t *testing.T) {
+	if !invariant.Enabled {
+		t.Skip("only with -tags invariants")
+	}
+	atConn(t, func(c *reactor.Conn) {
+		for _, of := range []any{c.Loop(), c} {
+			methods := reflect.ValueOf(of)
+			for m := range methods.Type().Methods() {
+				free := connAnywhere[:3]
+				if of == any(c.Loop()) {
+					free = loopAnywhere
+				}
+				if slices.Contains(append([]string{"Lock", "Unlock"}, free...), m.Name) {
+					continue
+				}
+				got := panicked(func() { methods.MethodByName(m.Name).Call(arguments(m.Type)) })
+				if !strings.Contains(got, "off the loop") && !strings.Contains(got, "without its lock") {
+					t.Errorf("%v.%s off the loop: got %q, want a panic that says so", methods.Type(), m.Name, got)
+				}
+			}
+		}
+	})
+}
+
+// arguments are zero values for a method, whose receiver is left out.
+func arguments(method reflect.Type) (args []reflect.Value) {
+	for i := 1; i < method.NumIn(); i++ {
+		if in := method.In(i); in == reflect.TypeFor[*reactor.Timer]() {
+			args = append(args, reflect.ValueOf(new(reactor.Timer)))
+		} else {
+			args = append(args, reflect.Zero(in))
+		}
+	}
+	return args
+}
+
+func panicked(f func()) (what string) {
+	defer func() {
+		if broken, ok := recover().(invariant.Broken); ok {
+			what = broken.Error()
+		}
+	}()
+	f()
+	return ""
+}
+
+// except returns the methods of v that are not among those.
+func except(v any, those []string) (others []string) {
+	for m := range reflect.TypeOf(v).Methods() {
+		if !slices.Contains(those, m.Name) {
+			others = append(others, m.Name)
+		}
+	}
+	return others
+}
+
+// atOnce makes all calls on several goroutines at a time, each in an order of its
+// own. There must be one for each method of v, but for those that have another
+// rule.
+func atOnce(t *testing.T, v any, but []string, calls map[string]func()) {
+	t.Helper()
+	var names []string
+	for m := range reflect.TypeOf(v).Methods() {
+		if slices.Contains(but, m.Name) {
+			continue
+		}
+		if names = append(names, m.Name); calls[m.Name] == nil {
+			t.Fatalf("%T.%s is not called: its documentation says that it is safe for concurrent use", v, m.Name)
+		}
+	}
+	for name := range calls {
+		if !slices.Contains(names, name) {
+			t.Fatalf("%T has no method %s that is safe for concurrent use", v, name)
+		}
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		order := rand.Perm(len(names))
+		all.Go(func() {
+			for _, i := range order {
+				calls[names[i]]()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// atStream runs f with a stream whose client reads, on a fake clock.
+func atStream(t *testing.T, f func(s *weir.Stream)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		streams := make(chan *weir.Stream)
+		m := new(weir.Mux)
+		m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
+			s := w.Stream()
+			streams <- s
+			<-s.Done()
+		})
+		server := weirtest.Start(t, &weir.Server{Handler: m, Logger: slog.New(slog.DiscardHandler)})
+		client := server.Get("/")
+		f(<-streams)
+		client.Close()
+		server.Settle()
+	})
+}
+
+// atConn runs f, off the loop, with a connection whose client reads everything.
+func atConn(t *testing.T, f func(c *reactor.Conn)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		kernel, conns := memloop.New(), make(chan *reactor.Conn, 1)
+		r, err := reactor.New(reactor.Config{Loops: 1, System: kernel, Accept: func(c *reactor.Conn) reactor.Handler {
+			conns <- c
+			return deaf{}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := kernel.Dial(r, 0)
+		go func() {
+			if _, err := io.Copy(io.Discard, client); err != nil && !errors.Is(err, io.EOF) {
+				t.Log(err) // the connection was reset
+			}
+		}()
+		f(<-conns)
+		r.Close()
+	})
+}
+
+// deaf is a reactor.Handler that does nothing.
+type deaf struct{}
+
+func (deaf) Data(p []byte) int { return len(p) }
+func (deaf) PeerClosed()       {}
+func (deaf) Drained()          {}
+func (deaf) Closed(error)      {}
