@@ -22,6 +22,7 @@ var (
 // called, which may still use Response.Sent. Before that the handler that hands
 // over has no part in the request any more.
 func (x *LoopExchange) HandOver(h Handler, parts ...[]byte) {
+	x.check()
 	ex, s := x.ex, x.stream()
 	if s.Cause() != nil {
 		return // refused, or the client has disconnected

@@ -3,6 +3,7 @@ package weir
 import (
 	"io"
 
+	"weir/internal/invariant"
 	"weir/reactor"
 )
 
@@ -49,7 +50,7 @@ type BodyReceiver interface {
 
 // A LoopExchange is a request and its response, for use on their connection's
 // event loop only, which goes for Request and Response as well. None of its
-// methods waits.
+// methods waits. Loop is safe for concurrent use: its Post leads back there.
 type LoopExchange struct {
 	ex       *exchange
 	receiver BodyReceiver // until Closed is called; written under the output's lock
@@ -59,20 +60,34 @@ type LoopExchange struct {
 }
 
 // Request returns the request. Its Body is nil.
-func (x *LoopExchange) Request() *Request { return &x.ex.req }
+func (x *LoopExchange) Request() *Request {
+	x.check()
+	return &x.ex.req
+}
 
 // Response returns the response. Status and fields can be set until Commit, or
 // the first Push.
-func (x *LoopExchange) Response() *Response { return &x.ex.res }
+func (x *LoopExchange) Response() *Response {
+	x.check()
+	return &x.ex.res
+}
 
 // Loop returns the event loop of the connection.
 func (x *LoopExchange) Loop() *reactor.Loop { return x.ex.conn.loop() }
+
+// check panics off the loop in builds with -tags invariants.
+func (x *LoopExchange) check() {
+	if invariant.Enabled {
+		x.ex.conn.loop().Check()
+	}
+}
 
 // Push sends one chunk at the end of the loop's turn, together with what else
 // the turn brings. It takes p in any case, and reports whether there is room
 // for more: after false, stop until Drained or Closed is called. Once the
 // response has ended p is dropped, and Push returns false.
 func (x *LoopExchange) Push(p []byte) (room bool) {
+	x.check()
 	ex := x.ex
 	x.stream()
 	l := ex.lock()
@@ -93,21 +108,27 @@ func (x *LoopExchange) Push(p []byte) (room bool) {
 
 // Commit sends the head now, for a first chunk that will be long in coming.
 func (x *LoopExchange) Commit() {
+	x.check()
 	_ = x.stream().Commit() // Closed reports it
 }
 
 // End ends the response, which is complete, at the end of the loop's turn. One
 // that was not begun has an empty body, or what was written to Response.
 func (x *LoopExchange) End() {
+	x.check()
 	_ = x.stream().end(locked.finishLater) // Closed reports it
 }
 
 // Abort ends the response as failed, as Stream.Abort does.
-func (x *LoopExchange) Abort(cause error) { x.stream().Abort(cause) }
+func (x *LoopExchange) Abort(cause error) {
+	x.check()
+	x.stream().Abort(cause)
+}
 
 // Err returns why nothing can be pushed any more: what Closed is, or was, called
 // with, or ErrStreamEnded after End. It is nil while the response is open.
 func (x *LoopExchange) Err() error {
+	x.check()
 	x.stream()
 	l := x.ex.lock()
 	defer l.unlock()
@@ -126,6 +147,7 @@ func (x *LoopExchange) stream() *Stream {
 // PauseBody stops the reading of the body until ResumeBody is called. In
 // ServeLoop it also keeps back 100 Continue until then.
 func (x *LoopExchange) PauseBody() {
+	x.check()
 	c := x.ex.conn
 	if c.ex == x.ex && c.phase == phaseBody && c.pause.IsZero() {
 		c.pause = c.loop().Now()
@@ -135,6 +157,7 @@ func (x *LoopExchange) PauseBody() {
 
 // ResumeBody undoes PauseBody.
 func (x *LoopExchange) ResumeBody() {
+	x.check()
 	c := x.ex.conn
 	if c.ex != x.ex || c.phase != phaseBody {
 		return
@@ -146,13 +169,19 @@ func (x *LoopExchange) ResumeBody() {
 }
 
 // Keep notes how many bytes of the request the handler keeps: see Request.Keep.
-func (x *LoopExchange) Keep(n int64) bool { return x.ex.req.Keep(n) }
+func (x *LoopExchange) Keep(n int64) bool {
+	x.check()
+	return x.ex.req.Keep(n)
+}
 
 // Release lets the memory of the request and its response serve another request
 // after Closed, as that of inline requests does. By calling it the handler
 // promises that nothing of the exchange is used once Closed has returned.
 // Without it a method that is called too late has no effect.
-func (x *LoopExchange) Release() { x.released = true }
+func (x *LoopExchange) Release() {
+	x.check()
+	x.released = true
+}
 
 // live reports whether the receiver is to be called.
 func (x *LoopExchange) live() bool {

@@ -108,6 +108,10 @@ func (l *Loop) Turns() uint64 {
 	return l.turns
 }
 
+// Check panics in builds with -tags invariants when it is not called on the
+// loop, and is nothing in others: for methods of users that must be.
+func (l *Loop) Check() { l.check() }
+
 // Now is the time at which the current turn first asked for it.
 func (l *Loop) Now() time.Time {
 	if invariant.Enabled { // not check alone: this is to be inlined

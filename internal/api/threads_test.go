@@ -19,10 +19,10 @@ type rule struct{ name, words string }
 
 var (
 	anywhere = rule{"safe for concurrent use", `safe for concurrent use`}
-	onLoop   = rule{"on the loop", `must be (called|used) on`}
+	onLoop   = rule{"on the loop", `(must be (called|used)|for use) on`}
 	handlers = rule{"the handler's goroutine", `handler's goroutine`}
 	early    = rule{"before the server starts", `before the server starts`}
-	called   = rule{"implemented by users, who learn where it is called", `(called|run|runs|works) (on|there|where)\b|where the handler runs`}
+	called   = rule{"implemented by users, who learn where it is called", `(called|run|runs|serves requests) (on|there|where)\b|where the handler runs`}
 	data     = rule{"a value: nothing but fields, and methods that only read", ``}
 )
 
@@ -35,30 +35,34 @@ type thread struct {
 
 // threads has the rule of each exported type.
 var threads = map[string]thread{
-	"weir.DrainReport":  {data, nil},
-	"weir.EventOptions": {data, nil},
-	"weir.HalfClose":    {data, nil},
-	"weir.Handler":      {called, nil},
-	"weir.HandlerFunc":  {data, nil},
-	"weir.Header":       {handlers, nil},
-	"weir.Key":          {handlers, nil},
-	"weir.Latency":      {data, nil},
-	"weir.Limits":       {data, nil},
-	"weir.LoopStats":    {data, nil},
-	"weir.Middleware":   {called, nil},
-	"weir.Mux":          {early, nil},
-	"weir.PanicError":   {data, nil},
-	"weir.Request":      {handlers, nil},
-	"weir.Response":     {handlers, nil},
-	"weir.Route":        {early, nil},
-	"weir.Sent":         {data, nil},
-	"weir.Server":       {anywhere, nil},
-	"weir.Source":       {called, nil},
-	"weir.Stats":        {data, nil},
-	"weir.Stream":       {anywhere, []string{"Push", "End", "Behind"}},
-	"weir.Switch":       {anywhere, nil},
-	"weir.Timeouts":     {data, nil},
-	"weir.Trace":        {called, nil},
+	"weir.BodyReceiver":    {called, nil},
+	"weir.DrainReport":     {data, nil},
+	"weir.EventOptions":    {data, nil},
+	"weir.HalfClose":       {data, nil},
+	"weir.Handler":         {called, nil},
+	"weir.HandlerFunc":     {data, nil},
+	"weir.Header":          {handlers, nil},
+	"weir.Key":             {handlers, nil},
+	"weir.Latency":         {data, nil},
+	"weir.Limits":          {data, nil},
+	"weir.LoopExchange":    {onLoop, []string{"Loop"}},
+	"weir.LoopHandler":     {called, nil},
+	"weir.LoopHandlerFunc": {data, nil},
+	"weir.LoopStats":       {data, nil},
+	"weir.Middleware":      {called, nil},
+	"weir.Mux":             {early, nil},
+	"weir.PanicError":      {data, nil},
+	"weir.Request":         {handlers, nil},
+	"weir.Response":        {handlers, nil},
+	"weir.Route":           {early, nil},
+	"weir.Sent":            {data, nil},
+	"weir.Server":          {anywhere, nil},
+	"weir.Source":          {called, nil},
+	"weir.Stats":           {data, nil},
+	"weir.Stream":          {anywhere, nil},
+	"weir.Switch":          {anywhere, nil},
+	"weir.Timeouts":        {data, nil},
+	"weir.Trace":           {called, nil},
 
 	"weir/reactor.Config":      {data, nil},
 	"weir/reactor.Conn":        {onLoop, connAnywhere},

@@ -29,7 +29,7 @@ func TestSafeForConcurrentUse(t *testing.T) {
 	t.Run("weir.Stream", func(t *testing.T) {
 		for range 20 {
 			atStream(t, func(s *weir.Stream) {
-				atOnce(t, s, threads["weir.Stream"].but, map[string]func(){
+				atOnce(t, s, nil, map[string]func(){
 					"Abort":      func() { s.Abort(io.ErrUnexpectedEOF) },
 					"Cause":      func() { _ = s.Cause() },
 					"Close":      func() { _ = s.Close() },
@@ -154,24 +154,53 @@ func TestOnTheLoop(t *testing.T) {
 		t.Skip("only with -tags invariants")
 	}
 	atConn(t, func(c *reactor.Conn) {
-		for _, of := range []any{c.Loop(), c} {
-			methods := reflect.ValueOf(of)
-			for m := range methods.Type().Methods() {
-				free := connAnywhere[:3]
-				if of == any(c.Loop()) {
-					free = loopAnywhere
-				}
-				if slices.Contains(append([]string{"Lock", "Unlock"}, free...), m.Name) {
-					continue
-				}
-				got := panicked(func() { methods.MethodByName(m.Name).Call(arguments(m.Type)) })
-				if !strings.Contains(got, "off the loop") && !strings.Contains(got, "without its lock") {
-					t.Errorf("%v.%s off the loop: got %q, want a panic that says so", methods.Type(), m.Name, got)
-				}
-			}
-		}
+		offLoop(t, c.Loop(), loopAnywhere)
+		offLoop(t, c, []string{"Loop", "RemoteAddr", "ListenAddr", "Lock", "Unlock"})
+	})
+	synctest.Test(t, func(t *testing.T) {
+		exchanges := make(chan *weir.LoopExchange, 1)
+		m := new(weir.Mux)
+		m.HandleLoop("GET /", weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
+			exchanges <- x
+			return ignored{}
+		}))
+		server := weirtest.Start(t, &weir.Server{Handler: m})
+		client := server.Get("/")
+		offLoop(t, <-exchanges, []string{"Loop"})
+		client.Reset()
 	})
 }
+
+// offLoop calls all methods of v but those that may be called off the loop.
+func offLoop(t *testing.T, v any, but []string) {
+	t.Helper()
+	methods := reflect.ValueOf(v)
+	for m := range methods.Type().Methods() {
+		if slices.Contains(but, m.Name) {
+			continue
+		}
+		got := panicked(func() { call(methods.MethodByName(m.Name), arguments(m.Type)) })
+		if !strings.Contains(got, "off the loop") && !strings.Contains(got, "without its lock") {
+			t.Errorf("%v.%s off the loop: got %q, want a panic that says so", methods.Type(), m.Name, got)
+		}
+	}
+}
+
+func call(f reflect.Value, args []reflect.Value) {
+	if f.Type().IsVariadic() {
+		f.CallSlice(args)
+	} else {
+		f.Call(args)
+	}
+}
+
+// ignored is a weir.BodyReceiver that does nothing.
+type ignored struct{}
+
+func (ignored) Data([]byte)  {}
+func (ignored) End(error)    {}
+func (ignored) Drained()     {}
+func (ignored) Closed(error) {}
 
 // arguments are zero values for a method, whose receiver is left out.
 func arguments(method reflect.Type) (args []reflect.Value) {
