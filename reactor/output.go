@@ -149,8 +149,8 @@ func (c *Conn) Room() <-chan struct{} {
 	return o.room
 }
 
-// Acquire locks the output for a producer: it returns the Buffer, or else a
-// channel to wait on (see Room), or why output is over. The lock is held in each
+// Acquire is Lock for a producer: it returns the Buffer, or else a channel to
+// wait on (see Room), or why output has ended. The caller holds the lock in each
 // case.
 func (c *Conn) Acquire() (b *[]byte, room <-chan struct{}, err error) {
 	c.out.mu.Lock()

@@ -57,7 +57,7 @@ type TLS struct {
 }
 
 // A Securer is a Handler that is notified when the TLS handshake of its
-// connection is complete.
+// connection is complete. Secured is called on the connection's loop.
 type Securer interface {
 	Handler
 	// Secured is called once, before the first Data, PeerClosed or Drained.

@@ -74,9 +74,12 @@ var threads = map[string]thread{
 	"weir/reactor.Poller":      {called, nil},
 	"weir/reactor.Reactor":     {anywhere, nil},
 	"weir/reactor.Rester":      {called, nil},
+	"weir/reactor.Securer":     {called, nil},
 	"weir/reactor.Sink":        {called, nil},
 	"weir/reactor.Spares":      {called, nil},
 	"weir/reactor.System":      {anywhere, nil},
+	"weir/reactor.TLS":         {data, nil},
+	"weir/reactor.TLSError":    {data, nil},
 	"weir/reactor.Task":        {called, nil},
 	"weir/reactor.TaskFunc":    {data, nil},
 	"weir/reactor.Timer":       {onLoop, nil},
@@ -87,8 +90,8 @@ var threads = map[string]thread{
 var (
 	loopAnywhere = []string{"ID", "Post"}
 	connAnywhere = []string{
-		"Loop", "RemoteAddr", "ListenAddr",
-		"Lock", "Unlock", "Err", "Pending", "Buffer", "Room", "Backlogged", "Wake", "Flush", "FlushWith",
+		"Loop", "RemoteAddr", "ListenAddr", "TLS",
+		"Lock", "Acquire", "Unlock", "Err", "Pending", "Buffer", "Room", "Backlogged", "Wake", "Flush", "FlushWith",
 	}
 )
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -93,10 +94,12 @@ func TestSafeForConcurrentUse(t *testing.T) {
 			atOnce(t, r, nil, map[string]func(){
 				"Addrs":         func() { r.Addrs() },
 				"Attach":        func() { kernel.Dial(r, rand.N(2)).Close() },
+				"AttachTLS":     func() { _ = r.AttachTLS(r.Loops()[0], 0, netip.AddrPort{}, nil) }, // an error
 				"Close":         func() { r.Close() },
 				"Connections":   func() { r.Connections() },
 				"Hold":          func() { _ = r.Hold() },
 				"Listen":        func() { _, _ = r.Listen("nowhere") },
+				"ListenTLS":     func() { _, _ = r.ListenTLS("nowhere", nil) },
 				"LogLost":       func() { r.LogLost() },
 				"Logger":        func() { r.Logger() },
 				"Loops":         func() { r.Loops() },
@@ -129,6 +132,12 @@ func TestSafeForConcurrentUse(t *testing.T) {
 				}
 			}
 			atOnce(t, c, except(c, connAnywhere), map[string]func(){
+				"Acquire": func() {
+					if b, _, err := c.Acquire(); err == nil && b != nil {
+						*b = append(*b, p...)
+					}
+					c.Flush()
+				},
 				"Backlogged": locked(func() { c.Backlogged() }),
 				"Buffer":     flush(c.Unlock),
 				"Err":        locked(func() { _ = c.Err() }),
@@ -140,6 +149,7 @@ func TestSafeForConcurrentUse(t *testing.T) {
 				"Pending":    locked(func() { c.Pending() }),
 				"RemoteAddr": func() { c.RemoteAddr() },
 				"Room":       locked(func() { c.Room() }),
+				"TLS":        func() { c.TLS() },
 				"Unlock":     locked(func() {}),
 				"Wake":       locked(func() { c.Wake() }),
 			})
@@ -155,7 +165,7 @@ func TestOnTheLoop(t *testing.T) {
 	}
 	atConn(t, func(c *reactor.Conn) {
 		offLoop(t, c.Loop(), loopAnywhere)
-		offLoop(t, c, []string{"Loop", "RemoteAddr", "ListenAddr", "Lock", "Unlock"})
+		offLoop(t, c, []string{"Loop", "RemoteAddr", "ListenAddr", "TLS", "Lock", "Acquire", "Unlock"})
 	})
 	synctest.Test(t, func(t *testing.T) {
 		exchanges := make(chan *weir.LoopExchange, 1)
