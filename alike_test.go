@@ -41,7 +41,7 @@ func alike(w answer, r asked) {
 
 type weirAnswer struct{ w *weir.Response }
 
-func (a weirAnswer) set(name, value string)      { _ = a.w.Header().Set(name, value) }
+func (a weirAnswer) set(name, value string)      { a.w.Header().Set(name, value) }
 func (a weirAnswer) status(code int)             { a.w.SetStatus(code) }
 func (a weirAnswer) Write(p []byte) (int, error) { return a.w.Write(p) }
 

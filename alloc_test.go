@@ -31,7 +31,7 @@ func TestAllocsPerInlineRequest(t *testing.T) {
 	const pipelined = 64 // a run: what the memory kernel's queues allocate is spread over them
 	m := new(weir.Mux)
 	m.HandleFunc("GET /hello/{name}", func(w *weir.Response, r *weir.Request) {
-		_ = w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Type", "text/plain")
 		w.Write(r.Path())
 		if n, _ := count.Get(r); n != 0 {
 			t.Errorf("got %d of an earlier request", n)

@@ -19,7 +19,7 @@ import (
 func BenchmarkCostInline(b *testing.B) {
 	m := new(weir.Mux)
 	m.HandleFunc("GET /plaintext", func(w *weir.Response, _ *weir.Request) {
-		_ = w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Type", "text/plain")
 		_, _ = w.WriteString("Hello, World!")
 	}).Inline()
 	k := runTreadmill(b, &weir.Server{Handler: m, OnHeaders: func(*weir.Response, *weir.Request) bool { return true }}, "/plaintext")

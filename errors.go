@@ -54,6 +54,14 @@ var (
 	// ErrHeadSent is the error for a change of status or fields that comes too
 	// late: they were sent, or fixed by Stream.Heartbeat.
 	ErrHeadSent = errors.New("weir: response head already sent")
+	// ErrField is the error for a header field that cannot be written.
+	ErrField = errors.New("weir: header field cannot be written")
+	// ErrFramingField is the error for a response's field that the server writes
+	// itself, such as Content-Length or Transfer-Encoding. It is an ErrField.
+	ErrFramingField = fmt.Errorf("%w: it is set by the server", ErrField)
+	// ErrDate is the error for a Date that is not an IMF-fixdate (RFC 9110
+	// 5.6.7).
+	ErrDate = errors.New("weir: invalid Date: want an IMF-fixdate such as Sun, 06 Nov 1994 08:49:37 GMT")
 	// ErrBlockingOnLoop is the answer to what would block, called by a handler
 	// whose route is Inline.
 	ErrBlockingOnLoop = errors.New("weir: would block the event loop; register the handler with Handle")

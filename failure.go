@@ -37,6 +37,9 @@ func (ex *exchange) explain(w *Response, f failure, line string) {
 	if ex.srv.OnError != nil {
 		ex.callOnError(w, f.err)
 	}
+	if err := w.header.err; err != nil {
+		ex.srv.log().Error("weir: OnError: field not sent", "pattern", f.pattern, "err", err)
+	}
 	if len(w.body) == 0 && !noContent(w.Status()) {
 		w.plainText(line)
 	}

@@ -36,7 +36,7 @@ func (y *witness) onError(w *weir.Response, r *weir.Request, err error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.calls = append(y.calls, seenFailure{err, w.Status(), w.Committed(), r.Pattern()})
-	_ = w.Header().Set("X-Error", "yes")
+	w.Header().Set("X-Error", "yes")
 	_, _ = w.WriteString("shaped\n")
 }
 

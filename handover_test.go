@@ -16,7 +16,7 @@ import (
 // gather is a handler on the loop that takes the whole body and hands over.
 func gather(to weir.Handler, told *tally) weir.LoopHandler {
 	return looped(func(x *weir.LoopExchange) *receiver {
-		_ = x.Response().Header().Set("X-By", "gather")
+		x.Response().Header().Set("X-By", "gather")
 		var parts [][]byte
 		return &receiver{
 			data: func(p []byte) { parts = append(parts, bytes.Clone(p)) },

@@ -1,20 +1,12 @@
 package weir
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
 
 	"weir/http1"
 )
-
-// ErrFramingField is the answer to setting a header field that the server
-// writes itself, such as Content-Length or Transfer-Encoding.
-var ErrFramingField = errors.New("weir: field is set by the server")
-
-// ErrDate is the answer to a Date that is no IMF-fixdate (RFC 9110 5.6.7).
-var ErrDate = errors.New("weir: invalid Date: want an IMF-fixdate such as Sun, 06 Nov 1994 08:49:37 GMT")
 
 // Header is the header fields of a request or a response, in order. Names are
 // compared without regard to case. The zero value is empty. That of a request or a
@@ -23,7 +15,8 @@ type Header struct {
 	fields []headerField  // of a request: those that were added
 	parsed *http1.Request // a request's own fields, as long as none of them is changed
 	framed bool           // a response's: framing fields are refused
-	ex     *exchange      // of a handler's response, whose head may have been sent; else nil
+	ex     *exchange      // of a request that is served, and of its response; nil of others
+	err    error          // why a field of an error response, which has no ex, was refused
 	close  bool           // Connection: close was set
 	date   string         // a response's, by SetDate; "" = the time of its making
 	dated  string         // the date that SetDate took last
@@ -166,12 +159,24 @@ func (h *Header) Len() int {
 	return len(h.fields)
 }
 
-// Set replaces all values of the named field with value. A name that is no
-// token, a value with CR, LF, NUL or another control character, and, in a
-// response, a field that the server writes itself and any field once the head
-// was sent (ErrHeadSent) are refused with an error and change nothing. "Connection: close" closes the connection after the
-// answer.
-func (h *Header) Set(name, value string) error {
+// Set replaces all values of the named field with value. In a response
+// "Connection: close" closes the connection afterwards.
+//
+// A field that cannot be written fails the response with ErrField, as
+// Stream.Abort does: with 500 while nothing was sent. That is one whose name is
+// not a token, whose value has CR, LF, NUL or another control character, or, in a
+// response, one that the server writes itself (ErrFramingField). For names and
+// values from outside there is TrySet. Once the head was sent Set has no effect,
+// which is logged.
+func (h *Header) Set(name, value string) {
+	if err := h.TrySet(name, value); err != nil {
+		h.refuse("Header.Set", err)
+	}
+}
+
+// TrySet is Set that returns an error instead of failing the response: ErrField,
+// or ErrHeadSent. The header is then unchanged.
+func (h *Header) TrySet(name, value string) error {
 	if ok, err := h.check(name, value); !ok {
 		return err
 	}
@@ -189,9 +194,16 @@ func (h *Header) Set(name, value string) error {
 	return nil
 }
 
-// Add appends a field and leaves others of its name alone. It refuses what Set
-// refuses.
-func (h *Header) Add(name, value string) error {
+// Add appends a field and leaves others of its name alone. A field that cannot be
+// written fails the response, as with Set.
+func (h *Header) Add(name, value string) {
+	if err := h.TryAdd(name, value); err != nil {
+		h.refuse("Header.Add", err)
+	}
+}
+
+// TryAdd is to Add what TrySet is to Set.
+func (h *Header) TryAdd(name, value string) error {
 	if ok, err := h.check(name, value); !ok {
 		return err
 	}
@@ -199,24 +211,38 @@ func (h *Header) Add(name, value string) error {
 	return nil
 }
 
-// AddBytes is Add for bytes. It copies them, but not for a field that the last
-// answer had in the same place.
-func (h *Header) AddBytes(name, value []byte) error {
-	if h.ex.headSent("") {
-		return ErrHeadSent
-	}
-	if n := len(h.fields); n < cap(h.fields) {
+// AddBytes is Add for bytes, which are copied. Fields that are the same in
+// response after response cost no allocation.
+func (h *Header) AddBytes(name, value []byte) {
+	if n := len(h.fields); n < cap(h.fields) && !h.late("") {
 		if last := &h.fields[:n+1][n]; len(name) > 0 && last.name == string(name) && last.value == string(value) {
 			h.fields = h.fields[:n+1]
-			return nil
+			return
 		}
 	}
-	return h.Add(string(name), string(value))
+	h.Add(string(name), string(value))
+}
+
+// late reports whether the header is of a response whose head was sent. A change
+// that has no other way to fail is logged.
+func (h *Header) late(change string) bool { return h.framed && h.ex.headSent(change) }
+
+// refuse is what becomes of a field that cannot be written and has no other way
+// to fail.
+func (h *Header) refuse(change string, err error) {
+	switch {
+	case err == ErrHeadSent:
+		h.late(change)
+	case h.ex != nil:
+		h.ex.fail(err)
+	case h.err == nil:
+		h.err = err
+	}
 }
 
 // Del removes all fields of that name.
 func (h *Header) Del(name string) {
-	if h.ex.headSent("Header.Del") {
+	if h.late("Header.Del") {
 		return
 	}
 	h.own()
@@ -225,7 +251,7 @@ func (h *Header) Del(name string) {
 
 // Clear removes all fields.
 func (h *Header) Clear() {
-	if h.ex.headSent("Header.Clear") {
+	if h.late("Header.Clear") {
 		return
 	}
 	h.own()
@@ -237,7 +263,7 @@ func (h *Header) Clear() {
 // fields of the last answer are still there, behind the end: the same field in
 // the same place was checked before.
 func (h *Header) check(name, value string) (bool, error) {
-	if h.ex.headSent("") {
+	if h.late("") {
 		return false, ErrHeadSent
 	}
 	if n := len(h.fields); n < cap(h.fields) {
@@ -253,7 +279,7 @@ func (h *Header) check(name, value string) (bool, error) {
 		return false, fmt.Errorf("%w: %s", ErrFramingField, name)
 	}
 	if err := http1.CheckField(name, value); err != nil {
-		return false, err
+		return false, fmt.Errorf("%w: %w", ErrField, err)
 	}
 	return true, nil
 }

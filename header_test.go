@@ -2,9 +2,11 @@ package weir_test
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"weir"
 	"weir/http1"
@@ -20,7 +22,7 @@ func fields(h *weir.Header) (list []string) {
 func TestHeader(t *testing.T) {
 	var h weir.Header
 	for _, f := range [][2]string{{"A", "1"}, {"b", "2"}, {"a", "3"}, {"C", "4"}} {
-		if err := h.Add(f[0], f[1]); err != nil {
+		if err := h.TryAdd(f[0], f[1]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -30,10 +32,10 @@ func TestHeader(t *testing.T) {
 	if got := h.Values("A"); !slices.Equal(got, []string{"1", "3"}) {
 		t.Errorf("Values: got %q", got)
 	}
-	if err := h.Set("A", "5"); err != nil || !slices.Equal(fields(&h), []string{"A=5", "b=2", "C=4"}) {
+	if err := h.TrySet("A", "5"); err != nil || !slices.Equal(fields(&h), []string{"A=5", "b=2", "C=4"}) {
 		t.Errorf("Set: got %q, %v, want one A in the place of the first", fields(&h), err)
 	}
-	if err := h.Set("new", ""); err != nil || !h.Has("NEW") || h.Len() != 4 {
+	if err := h.TrySet("new", ""); err != nil || !h.Has("NEW") || h.Len() != 4 {
 		t.Errorf("Set of a new one: got %q, %v", fields(&h), err)
 	}
 	h.Del("B")
@@ -51,19 +53,19 @@ func TestHeaderRefuses(t *testing.T) {
 	serve := func(w *weir.Response, r *weir.Request) {
 		before := fields(w.Header())
 		for _, f := range bad {
-			if w.Header().Set(f[0], f[1]) == nil || w.Header().Add(f[0], f[1]) == nil || r.Header().Set(f[0], f[1]) == nil {
+			if !errors.Is(w.Header().TrySet(f[0], f[1]), weir.ErrField) || w.Header().TryAdd(f[0], f[1]) == nil || r.Header().TrySet(f[0], f[1]) == nil {
 				t.Errorf("%q: %q was taken", f[0], f[1])
 			}
 		}
 		for _, name := range framing {
-			if err := w.Header().Set(name, "7"); !errors.Is(err, weir.ErrFramingField) {
+			if err := w.Header().TrySet(name, "7"); !errors.Is(err, weir.ErrFramingField) {
 				t.Errorf("%s: got %v, want ErrFramingField", name, err)
 			}
 		}
 		if got := fields(w.Header()); !slices.Equal(got, before) {
 			t.Errorf("got %q afterwards, want no change", got)
 		}
-		_ = w.Header().Set("X-Good", "tab\tand \xff")
+		w.Header().Set("X-Good", "tab\tand \xff")
 	}
 	m := mux(map[string]func(*weir.Response, *weir.Request){"GET /s": serve})
 	m.HandleFunc("GET /inline", serve).Inline()
@@ -74,6 +76,77 @@ func TestHeaderRefuses(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 			c.Close()
+		}
+	})
+}
+
+// A field that cannot be written fails the response, wherever it is set, and is
+// reported once; behind the head it is only logged.
+func TestHeaderFailsTheResponse(t *testing.T) {
+	bad := map[string]func(w *weir.Response, r *weir.Request){
+		"Set":         func(w *weir.Response, _ *weir.Request) { w.Header().Set("X", "a\r\nb") },
+		"Add":         func(w *weir.Response, _ *weir.Request) { w.Header().Add("a b", "x") },
+		"AddBytes":    func(w *weir.Response, _ *weir.Request) { w.Header().AddBytes([]byte("Content-Length"), []byte("7")) },
+		"twice":       func(w *weir.Response, _ *weir.Request) { w.Header().Set("Date", "now"); w.Header().Set("Date", "now") },
+		"the request": func(_ *weir.Response, r *weir.Request) { r.Header().Set("X", "a\x00") },
+		"a stream":    func(w *weir.Response, _ *weir.Request) { w.Stream(); w.Header().Set("", "x") },
+		"written":     func(w *weir.Response, _ *weir.Request) { w.WriteString("secret"); w.Header().Set("", "x") },
+	}
+	for name, set := range bad {
+		h := weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+			set(w, r)
+			w.WriteString("more")
+		})
+		m := new(weir.Mux)
+		m.Handle("GET /goroutine", h)
+		m.Handle("GET /inline", h).Inline()
+		m.HandleLoop("GET /loop", atOnce(h))
+		m.Handle("GET /middleware", says("x"), func(next weir.Handler) weir.Handler {
+			return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) { set(w, r); next.Serve(w, r) })
+		})
+		y := new(witness)
+		var errs []error
+		atDesk(t, m, func(s *weir.Server) {
+			s.Logger = slog.New(y)
+			s.OnError = func(_ *weir.Response, _ *weir.Request, err error) { errs = append(errs, err) }
+		}, func(d *desk) {
+			for _, path := range []string{"/goroutine", "/inline", "/loop", "/middleware"} {
+				errs = nil
+				if status, body := d.exchange("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n"); status != "500 Internal Server Error" || body != "Internal Server Error\n" {
+					t.Errorf("%s, %s: got %s %q, want 500", name, path, status, body)
+				}
+				_, lines := y.take()
+				if len(errs) != 1 || !errors.Is(errs[0], weir.ErrField) || len(lines) == 0 || !strings.HasPrefix(lines[0], "ERROR") || len(lines) > 1 && name != "twice" {
+					t.Errorf("%s, %s: got the errors %v and the lines %q, want one ErrField", name, path, errs, lines)
+				}
+				time.Sleep(time.Second) // for the budget of the log
+			}
+		})
+	}
+}
+
+// OnHeaders that sets a bad field, and OnError that does, have no way out of it.
+func TestHeaderOfHooks(t *testing.T) {
+	y := new(witness)
+	m := new(weir.Mux)
+	m.HandleFunc("GET /", func(*weir.Response, *weir.Request) {})
+	atDesk(t, m, func(s *weir.Server) {
+		s.Logger = slog.New(y)
+		s.OnHeaders = func(w *weir.Response, r *weir.Request) bool {
+			w.Header().Set("X", "\n")
+			return r.Query().Has("yes")
+		}
+		s.OnError = func(w *weir.Response, _ *weir.Request, _ error) { w.Header().Set("Y", "\n"); w.Header().Set("Z", "z") }
+	}, func(d *desk) {
+		for _, path := range []string{"/", "/?yes=1"} {
+			c := d.get(path)
+			if got := d.seen(c); strings.Count(got, "HTTP/1.1") != 1 || !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.Contains(got, "Z: z\r\n") {
+				t.Errorf("%s: got %q", path, got)
+			}
+			c.Close()
+			if _, lines := y.take(); len(lines) != 2 || !strings.Contains(lines[1], "OnError") {
+				t.Errorf("%s: got the lines %q", path, lines)
+			}
 		}
 	})
 }
@@ -93,7 +166,7 @@ func TestSetDate(t *testing.T) {
 		"/break":   {func(w *weir.Response) error { return w.SetDate(old + "\r\nX: y") }, false, weir.ErrDate},
 		"/back":    {func(w *weir.Response) error { _ = w.SetDate(old); return w.SetDate("") }, false, nil},
 		"/cleared": {func(w *weir.Response) error { err := w.SetDate(old); w.Header().Clear(); return err }, false, nil},
-		"/header":  {func(w *weir.Response) error { return w.Header().Set("Date", old) }, false, weir.ErrFramingField},
+		"/header":  {func(w *weir.Response) error { return w.Header().TrySet("Date", old) }, false, weir.ErrFramingField},
 		"/failed":  {func(w *weir.Response) error { err := w.SetDate(old); w.Stream().Abort(nil); return err }, false, nil},
 	} {
 		handler := weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
@@ -124,7 +197,7 @@ func TestRequestHeader(t *testing.T) {
 		if h.Get("x") != "1" || !h.Has("X") || h.Len() != 3 || !slices.Equal(h.Values("X"), []string{"1", "2"}) {
 			t.Errorf("got %q", fields(h))
 		}
-		if err := h.Set("X", "3"); err != nil || !slices.Equal(fields(h), []string{"Host=a", "X=3"}) {
+		if err := h.TrySet("X", "3"); err != nil || !slices.Equal(fields(h), []string{"Host=a", "X=3"}) {
 			t.Errorf("after Set: got %q, %v", fields(h), err)
 		}
 	}}), nil, func(d *desk) {
@@ -161,7 +234,7 @@ func TestHeaderViews(t *testing.T) {
 	}
 	serve := func(_ *weir.Response, r *weir.Request) {
 		check(r.Header())
-		_ = r.Header().Set("added", "1")
+		r.Header().Set("added", "1")
 		check(r.Header())
 	}
 	atDesk(t, mux(map[string]func(*weir.Response, *weir.Request){"GET /": serve}), nil, func(d *desk) {
@@ -169,28 +242,16 @@ func TestHeaderViews(t *testing.T) {
 	})
 }
 
-// AddBytes keeps a copy, refuses what Add refuses, and takes a field of the
-// answer before only when it is the same.
+// AddBytes keeps a copy, and takes a field of the response before only when it is
+// the same.
 func TestHeaderAddBytes(t *testing.T) {
 	value := []byte("one")
 	m := new(weir.Mux)
 	m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
 		h := w.Header()
-		if err := h.AddBytes([]byte("X-A"), value); err != nil {
-			t.Error(err)
-		}
+		h.AddBytes([]byte("X-A"), value)
 		value[0]++
-		if err := h.AddBytes([]byte("X-B"), []byte("same")); err != nil {
-			t.Error(err)
-		}
-		for _, f := range [][2]string{{"", ""}, {"a b", "x"}, {"a", "x\r\ny: z"}} {
-			if h.AddBytes([]byte(f[0]), []byte(f[1])) == nil {
-				t.Errorf("%q: %q was taken", f[0], f[1])
-			}
-		}
-		if err := h.AddBytes([]byte("Content-Length"), []byte("7")); !errors.Is(err, weir.ErrFramingField) {
-			t.Errorf("got %v, want ErrFramingField", err)
-		}
+		h.AddBytes([]byte("X-B"), []byte("same"))
 	}).Inline()
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.dial("")
@@ -224,7 +285,7 @@ func TestHeaderLists(t *testing.T) {
 	var own weir.Header
 	request := "GET / HTTP/1.1\r\nHost: a\r\n"
 	for i, line := range lines {
-		if err := own.Add(line[0], line[1]); err != nil {
+		if err := own.TryAdd(line[0], line[1]); err != nil {
 			t.Fatal(err)
 		}
 		if i < len(lines)-1 {
@@ -233,9 +294,7 @@ func TestHeaderLists(t *testing.T) {
 	}
 	check("fields that were set", &own)
 	atDesk(t, weir.HandlerFunc(func(_ *weir.Response, r *weir.Request) {
-		if err := r.Header().Add("Connection", "x-last"); err != nil {
-			t.Error(err)
-		}
+		r.Header().Add("Connection", "x-last")
 		check("a request's", r.Header())
 		r.Header().Del("X-A") // the fields are copied
 		check("a request's that were changed", r.Header())

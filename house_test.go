@@ -135,7 +135,7 @@ func inline(f func(w *weir.Response, r *weir.Request)) weir.Handler { return wei
 
 func (h *house) plain(m *weir.Mux) {
 	m.Handle("GET /hello", inline(func(w *weir.Response, _ *weir.Request) {
-		_ = w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Type", "text/plain")
 		w.WriteString("Hello")
 	})).Inline()
 	m.Handle("GET /empty", inline(func(*weir.Response, *weir.Request) {})).Inline()
@@ -145,7 +145,7 @@ func (h *house) plain(m *weir.Mux) {
 		w.WriteString("body")
 	})).Inline()
 	m.Handle("GET /close", inline(func(w *weir.Response, _ *weir.Request) {
-		_ = w.Header().Set("Connection", "close")
+		w.Header().Set("Connection", "close")
 		w.WriteString("last")
 	})).Inline()
 	m.Handle("GET /seen", inline(func(w *weir.Response, r *weir.Request) {
@@ -167,7 +167,7 @@ func (h *house) plain(m *weir.Mux) {
 	})).Inline()
 	m.Handle("GET /forbidden-fields", inline(func(w *weir.Response, _ *weir.Request) {
 		for _, f := range [][2]string{{"Content-Length", "7"}, {"Date", "now"}, {"Transfer-Encoding", "chunked"}, {"X", "a\r\nb"}, {"X\x00", "a"}} {
-			fmt.Fprintf(w, "%v\n", w.Header().Set(f[0], f[1]) != nil)
+			fmt.Fprintf(w, "%v\n", w.Header().TrySet(f[0], f[1]) != nil)
 		}
 	})).Inline()
 }
@@ -362,8 +362,8 @@ func (h *house) events(m *weir.Mux) {
 	m.Handle("GET /events", weir.Events(two))
 	m.Handle("GET /events-own", weir.Events(two), func(next weir.Handler) weir.Handler {
 		return inline(func(w *weir.Response, r *weir.Request) {
-			_ = w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-			_ = w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+			w.Header().Set("Cache-Control", "no-store")
 			next.Serve(w, r)
 		})
 	})
@@ -420,6 +420,6 @@ func (h *house) onHeaders(w *weir.Response, r *weir.Request) bool {
 
 func (h *house) onError(w *weir.Response, r *weir.Request, err error) {
 	h.note(fmt.Sprintf("OnError for %q: %v", r.Path(), err))
-	_ = w.Header().Set("X-Error", "yes")
+	w.Header().Set("X-Error", "yes")
 	w.Error(w.Status(), "own: "+err.Error())
 }

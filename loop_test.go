@@ -362,7 +362,7 @@ func TestRelease(t *testing.T) {
 		seen[x]++
 		x.Release()
 		word := r.PathValue("word")
-		_ = w.Header().Set("Word", word)
+		w.Header().Set("Word", word)
 		w.SetStatus(201)
 		if word == "early" {
 			x.End()

@@ -40,7 +40,7 @@ func (y *trail) passes(name string) weir.Middleware {
 	return func(next weir.Handler) weir.Handler {
 		return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 			y.add(name)
-			_ = w.Header().Set("X-"+name, "yes")
+			w.Header().Set("X-"+name, "yes")
 			next.Serve(w, r)
 			y.add("/" + name)
 		})
@@ -262,7 +262,7 @@ func TestWrappedMux(t *testing.T) {
 	m.HandleFunc("POST /endless", func(*weir.Response, *weir.Request) {}).MaxBody(-1)
 	m.NotFound(says("no"))
 	outer := weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		_ = w.Header().Set("X-Outer", "yes")
+		w.Header().Set("X-Outer", "yes")
 		m.Serve(w, r)
 	})
 	y := new(witness)

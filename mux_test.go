@@ -102,7 +102,7 @@ func TestMiddlewareOrder(t *testing.T) {
 		return func(next weir.Handler) weir.Handler {
 			return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 				trail = append(trail, name)
-				_ = w.Header().Add("X-By", name)
+				w.Header().Add("X-By", name)
 				next.Serve(w, r)
 				trail = append(trail, "/"+name)
 			})

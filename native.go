@@ -94,7 +94,7 @@ func (c *nativeCall) Query(name string) string {
 type nativeReply struct{ w *Response }
 
 func (n nativeReply) SetStatus(code int)                 { n.w.SetStatus(code) }
-func (n nativeReply) SetHeader(name, value string) error { return n.w.header.Set(name, value) }
+func (n nativeReply) SetHeader(name, value string) error { return n.w.header.TrySet(name, value) }
 func (n nativeReply) Write(p []byte) (int, error)        { return n.w.Write(p) }
 
 // nativeSink is a Stream as a plugin.Sink.
@@ -142,7 +142,7 @@ func (n *nativeSink) SetStatus(code int) {
 }
 
 func (n *nativeSink) SetHeader(name, value string) error {
-	return n.headOpen(func() error { return n.w.header.Set(name, value) })
+	return n.headOpen(func() error { return n.w.header.TrySet(name, value) })
 }
 
 // headOpen changes the head under the lock under which it is committed.

@@ -39,12 +39,12 @@ func serveRefusal(w *Response, r *Request) {
 	rt := r.routed()
 	ref := rt.refusal
 	if ref.allow != "" {
-		_ = w.Header().Set("Allow", ref.allow) // tokens
+		w.Header().Set("Allow", ref.allow)
 	}
 	w.SetStatus(ref.status)
 	switch {
 	case ref.location != "":
-		if err := w.Header().Set("Location", ref.location); err != nil {
+		if err := w.Header().TrySet("Location", ref.location); err != nil {
 			w.refuse(400, ErrBadPath, "the path cannot be redirected")
 			return
 		}

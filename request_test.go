@@ -36,7 +36,7 @@ func TestClone(t *testing.T) {
 	m := new(weir.Mux)
 	m.HandleFunc("/a/{id}", func(_ *weir.Response, r *weir.Request) {
 		if r.Method() == "POST" {
-			_ = r.Header().Set("X", "changed")
+			r.Header().Set("X", "changed")
 		}
 		clones = append(clones, r.Clone())
 	}).Inline()

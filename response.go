@@ -121,7 +121,7 @@ func (w *Response) streaming() bool { return w.ex.stream.id != 0 && !w.plain }
 
 // plainText makes the body a line of text.
 func (w *Response) plainText(line string) {
-	_ = w.header.Set("Content-Type", "text/plain; charset=utf-8") // a constant
+	w.header.Set("Content-Type", "text/plain; charset=utf-8")
 	w.body = append(append(w.body[:0], line...), '\n')
 }
 

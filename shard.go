@@ -99,7 +99,7 @@ func (sh *shard) exchange(c *conn) *exchange {
 	}
 	ex := &exchange{conn: c, carrier: c, wire: c.rc, srv: c.srv}
 	ex.req.ex, ex.res.ex, ex.out = ex, ex, &ex.res
-	ex.res.header.framed, ex.res.header.ex = true, ex
+	ex.res.header.framed, ex.res.header.ex, ex.req.header.ex = true, ex, ex
 	ex.req.remote = c.rc.RemoteAddr()
 	return ex
 }

@@ -22,7 +22,7 @@ var smallRequest = []byte("GET /small HTTP/1.1\r\nHost: a.example\r\nUser-Agent:
 // loopback and the client's system calls included.
 func BenchmarkSmall(b *testing.B) {
 	plain := weir.HandlerFunc(func(w *weir.Response, _ *weir.Request) {
-		_ = w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.WriteString("Hello, World!")
 	})
 	b.Run("FromHTTP", func(b *testing.B) { ping(b, serve(b, nethttp.FromHTTP(http.HandlerFunc(small)))) })

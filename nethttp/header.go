@@ -54,7 +54,7 @@ func (w *response) take(name string, values []string) bool {
 			}
 		}
 		if w.closes {
-			_ = w.res.Header().Set("Connection", "close") // a constant
+			w.res.Header().Set("Connection", "close")
 		}
 	case "Date":
 		if err := w.res.SetDate(value); err != nil {
@@ -91,7 +91,7 @@ func (w *response) add(name string, values []string) {
 		if strings.ContainsAny(value, "\r\n") {
 			value = lineEnds.Replace(value)
 		}
-		err := w.res.Header().Add(name, strings.Trim(value, " \t"))
+		err := w.res.Header().TryAdd(name, strings.Trim(value, " \t"))
 		if err != nil && !errors.Is(err, weir.ErrFramingField) {
 			warn("field not sent", "field", name, "err", err)
 		}

@@ -76,7 +76,7 @@ func (a adapter) Serve(w *weir.Response, r *weir.Request) {
 	x := &response{res: w, length: -1, head: r.Method() == "HEAD"}
 	req, err := newRequest(r, x)
 	if err != nil {
-		_ = w.Header().Set("Connection", "close") // a constant
+		w.Header().Set("Connection", "close")
 		w.Error(http.StatusBadRequest, "400 Bad Request")
 		return
 	}
@@ -107,7 +107,7 @@ func (w *response) crash(value any) {
 		w.stream.Abort(http.ErrAbortHandler)
 	default:
 		w.res.Header().Clear()
-		_ = w.res.Header().Set("Connection", "close") // a constant
+		w.res.Header().Set("Connection", "close")
 		w.res.Error(http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError))
 	}
 }

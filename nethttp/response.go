@@ -180,7 +180,7 @@ func (w *response) begin(first []byte) {
 		_ = w.body.Close() // reports nothing
 	}
 	if w.hasBody() && !w.typed && !w.coded && len(first) > 0 {
-		_ = w.res.Header().Set("Content-Type", http.DetectContentType(first)) // without control characters
+		w.res.Header().Set("Content-Type", http.DetectContentType(first)) // without control characters
 	}
 	n := int64(len(first))
 	whole := w.returned.Load() && !w.coded && !w.prefixed && len(w.declared) == 0 && !w.writes.over()

@@ -57,8 +57,8 @@ func (s *server) weir(stream func(plugin.Call, plugin.Sink) error) (string, erro
 	mux := new(weir.Mux)
 	mux.Handle("GET /tokens", weir.Native(name))
 	mux.HandleFunc("GET /plaintext", func(w *weir.Response, _ *weir.Request) {
-		_ = w.Header().Set("Content-Type", "text/plain; charset=utf-8") // a constant
-		_, _ = w.WriteString(tour.Hello)                                // into a buffer
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.WriteString(tour.Hello) // into a buffer
 	}).Inline()
 	mux.HandleFunc("GET /{what}", func(w *weir.Response, r *weir.Request) {
 		text := s.answer("/"+r.PathValue("what"), r.Query().Get)

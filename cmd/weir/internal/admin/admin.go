@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/guard"
 )
 
@@ -74,7 +73,7 @@ func (a *Admin) allow(w *weir.Response, r *weir.Request) bool {
 	if subtle.ConstantTimeCompare([]byte(given), []byte(a.Token)) == 1 {
 		return true
 	}
-	front.SetField(w, "WWW-Authenticate", "Bearer")
+	w.Header().Set("WWW-Authenticate", "Bearer")
 	status(w, 401, "the admin token is missing or wrong")
 	return false
 }

@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"weir"
-	"weir/cmd/weir/internal/front"
 )
 
 // Paths of the probes, on the admin address and, if the configuration says so,
@@ -49,6 +48,6 @@ func (p *Probes) Register(mux *weir.Mux) {
 }
 
 func status(w *weir.Response, code int, line string) {
-	front.SetField(w, "Cache-Control", "no-store")
+	w.Header().Set("Cache-Control", "no-store")
 	w.Error(code, line)
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"weir"
-	"weir/cmd/weir/internal/front"
 )
 
 const chatPath = "/v1/chat/completions"
@@ -20,7 +19,7 @@ func curl(base string) string {
 
 // welcome answers GET /.
 func welcome(w *weir.Response, r *weir.Request) {
-	front.SetField(w, "Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	base := "http://" + shellSafe(string(r.Host()))
 	_, _ = fmt.Fprintf(w, `This is weir demo: a server that streams like a language model's, in OpenAI's dialect.
 Its one model, %s, babbles from weir's own guide. Try it:

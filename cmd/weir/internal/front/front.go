@@ -21,7 +21,7 @@ const RequestID = "x-request-id"
 // Answer makes the response a JSON body.
 func Answer(w *weir.Response, status int, body []byte) {
 	w.SetStatus(status)
-	SetField(w, "Content-Type", "application/json")
+	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body) // buffered
 }
 
@@ -44,9 +44,6 @@ func Admit(p *guard.Policy, w *weir.Response, r *weir.Request) bool {
 	return !p.Preflight(w, r)
 }
 
-// SetField is for fields of which name and value are known to be well-formed.
-func SetField(w *weir.Response, name, value string) { _ = w.Header().Set(name, value) }
-
 // requestID has the id by which a request is known here.
 var requestID = weir.NewKey[string]("request id")
 
@@ -59,7 +56,7 @@ func ID(r *weir.Request) string {
 // Identify is an OnHeaders: it gives the request an id, the client's if that can
 // be used, and sends it back.
 func Identify(w *weir.Response, r *weir.Request) bool {
-	SetField(w, RequestID, identify(r))
+	w.Header().Set(RequestID, identify(r))
 	return true
 }
 
@@ -104,7 +101,7 @@ func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error)
 		if w.Committed() {
 			return // the client has a part of another response
 		}
-		SetField(w, RequestID, identify(r)) // Identify may not have seen it
+		w.Header().Set(RequestID, identify(r)) // Identify may not have seen it
 		Fail(w, describe(w.Status(), bodyLimit, r, err))
 	}
 }

@@ -35,7 +35,7 @@ func (m *Metrics) serve(w *weir.Response, r *weir.Request) {
 		return
 	}
 	format := expfmt.Negotiate(http.Header{"Accept": {r.Header().Get("Accept")}})
-	_ = w.Header().Set("Content-Type", string(format)) // well-formed
+	w.Header().Set("Content-Type", string(format)) // well-formed
 	to := expfmt.NewEncoder(w, format)
 	for _, f := range families {
 		if err := to.Encode(f); err != nil {

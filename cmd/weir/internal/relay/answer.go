@@ -51,11 +51,11 @@ func (f *flow) head(h *http1.Response) {
 	f.mark()
 	f.sign()
 	if retryable(h.Status()) { // what could be tried was tried
-		front.SetField(f.w, "X-Should-Retry", "false")
+		f.w.Header().Set("X-Should-Retry", "false")
 	}
 	if f.answer.events { // G13
-		front.SetField(f.w, "Cache-Control", "no-cache, no-transform")
-		front.SetField(f.w, "X-Accel-Buffering", "no")
+		f.w.Header().Set("Cache-Control", "no-cache, no-transform")
+		f.w.Header().Set("X-Accel-Buffering", "no")
 		return
 	}
 	if kind, n := h.Body("GET"); kind == http1.BodyLength { // also to HEAD, where none follows
@@ -72,11 +72,11 @@ func (f *flow) sign() {
 	if now.Before(f.asked) {
 		now = f.asked // it failed in the turn in which it was asked
 	}
-	front.SetField(f.w, "X-Weir-Upstream", f.record.Upstream)
-	front.SetField(f.w, "X-Weir-Attempts", strconv.Itoa(f.attempts))
+	f.w.Header().Set("X-Weir-Upstream", f.record.Upstream)
+	f.w.Header().Set("X-Weir-Attempts", strconv.Itoa(f.attempts))
 	timing := appendMilliseconds(append(make([]byte, 0, 64), "upstream;dur="...), now.Sub(f.asked))
 	timing = appendMilliseconds(append(timing, ", weir;dur="...), f.asked.Sub(f.since))
-	front.SetField(f.w, "Server-Timing", string(timing))
+	f.w.Header().Set("Server-Timing", string(timing))
 }
 
 func appendMilliseconds(dst []byte, d time.Duration) []byte {
@@ -306,10 +306,10 @@ func (f *flow) conclude(e *openai.Error, cause error) {
 	switch {
 	case !late:
 		f.blank(e.Status)
-		front.SetField(f.w, "Content-Type", "application/json")
+		f.w.Header().Set("Content-Type", "application/json")
 		f.sign()
 		if e.Status == 503 {
-			front.SetField(f.w, "Retry-After", strconv.Itoa(seconds(f.route.Wait(f.loop.Now()))))
+			f.w.Header().Set("Retry-After", strconv.Itoa(seconds(f.route.Wait(f.loop.Now()))))
 		}
 		f.respond(e.Append(nil))
 		return
@@ -345,7 +345,7 @@ func (f *flow) mark() {
 func (f *flow) identify() {
 	f.mark()
 	if id := front.ID(f.r); id != "" && !f.w.Header().Has(front.RequestID) {
-		front.SetField(f.w, front.RequestID, id)
+		f.w.Header().Set(front.RequestID, id)
 	}
 }
 
@@ -434,9 +434,9 @@ func (f *flow) keepAlive() {
 		if f.stage != holding { // a head that is there may be of an earlier attempt
 			f.blank(200)
 		}
-		front.SetField(f.w, "Content-Type", "text/event-stream")
-		front.SetField(f.w, "Cache-Control", "no-cache, no-transform")
-		front.SetField(f.w, "X-Accel-Buffering", "no")
+		f.w.Header().Set("Content-Type", "text/event-stream")
+		f.w.Header().Set("Cache-Control", "no-cache, no-transform")
+		f.w.Header().Set("X-Accel-Buffering", "no")
 	}
 	f.x.Push([]byte(": keep-alive\n\n"))
 	f.silence()

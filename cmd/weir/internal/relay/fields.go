@@ -64,10 +64,10 @@ func answerFields(w *weir.Response, h *http1.Response, id string) {
 	dst.Clear()
 	_ = w.SetDate(string(h.Get("Date")))
 	if id != "" && h.Get(front.RequestID) == nil {
-		front.SetField(w, front.RequestID, id)
+		w.Header().Set(front.RequestID, id)
 	}
 	for name, value := range passed(h) {
-		_ = dst.AddBytes(name, value) // parsed strictly: there is nothing to refuse
+		dst.AddBytes(name, value)
 	}
 }
 

@@ -161,7 +161,7 @@ func (g *Gateway) carriers() *Carriers {
 func (g *Gateway) ServeLoop(x *weir.LoopExchange) weir.BodyReceiver {
 	w, r := x.Response(), x.Request()
 	if loops(r) {
-		front.SetField(w, "X-Should-Retry", "false")
+		w.Header().Set("X-Should-Retry", "false")
 		front.Fail(w, openai.Loop())
 		return nil
 	}
@@ -170,7 +170,7 @@ func (g *Gateway) ServeLoop(x *weir.LoopExchange) weir.BodyReceiver {
 		return nil
 	}
 	if r.ContentLength() > gatherLimit && !(r.Keep(gatherLimit) && r.Keep(0)) { // not even the beginning would find room
-		front.SetField(w, "Retry-After", "1")
+		w.Header().Set("Retry-After", "1")
 		front.Fail(w, openai.NoRoom())
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
@@ -137,17 +136,17 @@ func (f *flow) passRefusal(r *refusal) {
 	_ = f.w.SetDate(r.date) // else it is ours
 	for _, field := range r.fields {
 		if body != nil || !describesBody(field.Name) {
-			_ = fields.Add(field.Name, field.Value) // parsed strictly: there is nothing to refuse
+			fields.Add(field.Name, field.Value)
 		}
 	}
 	if body == nil {
-		front.SetField(f.w, "Content-Type", "application/json")
+		f.w.Header().Set("Content-Type", "application/json")
 		body = openai.Refused(r.status).Append(nil)
 	}
 	f.identify()
 	f.sign()
-	front.SetField(f.w, "X-Weir-Upstream", r.upstream)
-	front.SetField(f.w, "X-Should-Retry", "false")
+	f.w.Header().Set("X-Weir-Upstream", r.upstream)
+	f.w.Header().Set("X-Should-Retry", "false")
 	f.respond(body)
 }
 

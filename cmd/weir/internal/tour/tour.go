@@ -82,7 +82,7 @@ func routes(srv *weir.Server) *weir.Mux {
 
 // setHeader is for fields that are known to be good.
 func setHeader(w *weir.Response, name, value string) {
-	if err := w.Header().Set(name, value); err != nil {
+	if err := w.Header().TrySet(name, value); err != nil {
 		panic(err)
 	}
 }
