@@ -73,7 +73,7 @@ func ExampleFramer() {
 			n, complete := f.Next(p)
 			fmt.Printf("%q complete %v", p[:n], complete)
 			if complete {
-				fmt.Printf(" data %v done %v", f.HasData(), f.DoneMarker())
+				fmt.Printf(" data %v done %v", f.HasData(), string(f.ShortData()) == "[DONE]")
 			}
 			fmt.Println()
 			p = p[n:]

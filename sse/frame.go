@@ -9,19 +9,21 @@ type Framer struct {
 	skipLF    bool // the last line ended in CR at the end of a piece: an LF belongs to it
 	complete  bool // by the last Next
 	open      bool // bytes of an unfinished event have passed
-	marked    bool // a data line of the event is [DONE]
 	dataLines int
 	longest   int
 	length    int        // of the current line so far
 	head      [keep]byte // its first bytes
+	value     int        // length of the last data line's value, if that is short; else -1
+	short     [shortData]byte
 }
 
-// marker is the data by which OpenAI's protocol and those like it end a stream.
-const marker = "[DONE]"
+// shortData is how long data may be for ShortData: the markers by which dialects
+// end their streams fit.
+const shortData = 8
 
-// keep is how much of a line decides what it is: a line of more bytes cannot be
-// the longest that matters.
-const keep = len(bom+"data: "+marker) + 1
+// keep is how much of a line is looked at: the first one may have a byte order
+// mark, and one byte more than the longest that matters tells it from that.
+const keep = len(bom+"data: ") + shortData + 1
 
 // Next looks at p, the next bytes of the stream. n is the number of bytes up to
 // and with the blank line that ends the current event, and complete is true, or
@@ -34,7 +36,7 @@ const keep = len(bom+"data: "+marker) + 1
 // holds both, else with the bytes after.
 func (f *Framer) Next(p []byte) (n int, complete bool) {
 	if f.complete {
-		f.complete, f.marked, f.dataLines, f.longest = false, false, 0, 0
+		f.complete, f.dataLines, f.longest = false, 0, 0
 	}
 	if f.skipLF && len(p) > 0 {
 		f.skipLF = false
@@ -63,13 +65,19 @@ func (f *Framer) Next(p []byte) (n int, complete bool) {
 }
 
 // HasData reports whether the event, as far as it has been seen, has a data
-// line, so that a client dispatches it. Like DoneMarker and Longest it
+// line, so that a client dispatches it. Like ShortData and Longest it
 // describes the event that Next found complete, until the next call of Next.
 func (f *Framer) HasData() bool { return f.dataLines > 0 }
 
-// DoneMarker reports whether the event's data is exactly [DONE], with or
-// without the space after the colon.
-func (f *Framer) DoneMarker() bool { return f.marked && f.dataLines == 1 }
+// ShortData returns the data of an event that has one line of data, of at most 8
+// bytes, and nil for others: to find the marker by which a protocol ends its
+// streams, such as [DONE]. It is valid until the next call of Next.
+func (f *Framer) ShortData() []byte {
+	if f.dataLines != 1 || f.value < 0 {
+		return nil
+	}
+	return f.short[:f.value:f.value]
+}
 
 // Longest is the length in bytes of the event's longest line so far, without
 // its line break.
@@ -111,9 +119,22 @@ func (f *Framer) take(end []byte) (blank bool) {
 	switch value := line[4:]; {
 	case len(value) == 0:
 		f.dataLines++
+		f.value = 0
 	case value[0] == ':':
 		f.dataLines++
-		f.marked = f.marked || string(value) == ":"+marker || string(value) == ": "+marker
+		if f.value = -1; len(value) <= len(": ")+shortData {
+			f.keepShort(value[1:])
+		}
 	}
 	return false
+}
+
+// keepShort keeps the value of a data line, if it is short.
+func (f *Framer) keepShort(value []byte) {
+	if len(value) > 0 && value[0] == ' ' {
+		value = value[1:]
+	}
+	if len(value) <= shortData {
+		f.value = copy(f.short[:], value)
+	}
 }

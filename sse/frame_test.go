@@ -34,7 +34,7 @@ func frame(t *testing.T, f *Framer, pieces ...string) string {
 			if f.HasData() {
 				kind = "d"
 			}
-			if f.DoneMarker() {
+			if string(f.ShortData()) == "[DONE]" {
 				kind += "!"
 			}
 			fmt.Fprintf(&out, "%d%s%d ", at, kind, f.Longest())
@@ -123,7 +123,7 @@ func compareFramer(t *testing.T, pieces ...string) {
 		for p := []byte(piece); len(p) > 0; {
 			n, complete := f.Next(p)
 			if complete && f.HasData() {
-				framed = append(framed, fmt.Sprint(at+len(piece)-len(p)+n, f.DoneMarker()))
+				framed = append(framed, fmt.Sprint(at+len(piece)-len(p)+n, string(f.ShortData()) == "[DONE]"))
 			}
 			p = p[n:]
 		}
@@ -150,5 +150,37 @@ func TestFramerAgreesWithDecoder(t *testing.T) {
 			compareFramer(t, tt.stream[:i], tt.stream[i:])
 		}
 		compareFramer(t, strings.Split(tt.stream, "")...)
+	}
+}
+
+// ShortData is what a client is given, if it is short, however the stream is cut.
+func TestShortData(t *testing.T) {
+	for event, want := range map[string]string{
+		"data: 12345678\n\n":                        "12345678",
+		"data:12345678\nevent: e\n\n":               "12345678",
+		"data:  [DONE]\n\n":                         " [DONE]",
+		"data:\n\n":                                 "",
+		"data\n\n":                                  "",
+		"\xef\xbb\xbfdata: 12345678\n\n":            "12345678",
+		"\xef\xbb\xbfdata: 123456789\n\n":           "nil",
+		"data: 123456789\n\n":                       "nil",
+		"data: 1\ndata: 2\n\n":                      "nil",
+		": 1\n\n":                                   "nil",
+		"data: " + strings.Repeat("x", 99) + "\n\n": "nil",
+	} {
+		for cut := range len(event) {
+			var f Framer
+			f.Next([]byte(event[:cut]))
+			if _, complete := f.Next([]byte(event[cut:])); !complete {
+				t.Fatalf("%q: it is not complete", event)
+			}
+			got := "nil"
+			if data := f.ShortData(); data != nil {
+				got = string(data)
+			}
+			if got != want {
+				t.Errorf("%q cut at %d: got %q, want %q", event, cut, got, want)
+			}
+		}
 	}
 }

@@ -90,7 +90,8 @@ func (c *Chunks) AppendUsage(dst []byte, u Usage) []byte {
 	return append(u.append(dst), "}\n\n"...)
 }
 
-// AppendDone appends the event that ends a good stream, and no other.
-func AppendDone(dst []byte) []byte {
-	return append(dst, "data: [DONE]\n\n"...)
-}
+// Done is the data of the event that ends a good stream, and no other.
+const Done = "[DONE]"
+
+// AppendDone appends the event with Done.
+func AppendDone(dst []byte) []byte { return append(dst, "data: "+Done+"\n\n"...) }

@@ -185,7 +185,7 @@ func (f *flow) look(p []byte) bool {
 		end := len(p) - len(rest)
 		if a.frames.HasData() {
 			a.count++
-			a.done = a.done || a.frames.DoneMarker()
+			a.done = a.done || string(a.frames.ShortData()) == openai.Done
 		}
 		if a.frames.HasData() && !a.first {
 			a.first = true
