@@ -45,6 +45,7 @@ type conn struct {
 	timer   reactor.Timer
 	since   time.Time // head: of its first byte, or of the beginning of idleness
 	bodyDue time.Time // body: when more of it must have come, see earn
+	ahead   int       // body: bytes of a TLS record that have earned before they were shown
 	pause   time.Time // body: since when the handler has been behind
 }
 

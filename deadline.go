@@ -20,6 +20,9 @@ func (c *conn) overdue() {
 		return
 	}
 	c.review = false
+	if c.phase == phaseBody {
+		c.earnAhead()
+	}
 	if c.phase != phaseHead {
 		c.settle()
 	}
@@ -65,6 +68,9 @@ func (c *conn) due(now time.Time) time.Time {
 // reaches further than BodyGrace: the body is refused after that long without a
 // byte, or when it falls short of the rate by as much, however much came before.
 func (c *conn) earn(n int) {
+	ahead := min(n, c.ahead)
+	c.ahead -= ahead
+	n -= ahead
 	most := c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
 	rate := int64(c.srv.Limits.BodyRate)
 	if rate < 0 {
@@ -74,5 +80,16 @@ func (c *conn) earn(n int) {
 	c.bodyDue = c.bodyDue.Add(time.Duration(int64(n) * int64(time.Second) / rate)) // n is of one read: no overflow
 	if c.bodyDue.After(most) {
 		c.bodyDue = most
+	}
+}
+
+// earnAhead is earn for what has arrived of a TLS record that is not whole: a
+// slow client must not be refused because its records are large.
+func (c *conn) earnAhead() {
+	if n := c.rc.Unshown(); n > c.ahead {
+		before := c.ahead
+		c.ahead = 0
+		c.earn(n - before)
+		c.ahead = n
 	}
 }

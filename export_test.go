@@ -17,3 +17,6 @@ func Listed(s *Server) int { return len(s.shards[0].batched.conns) }
 
 // LoopOf is the event loop of a response.
 func LoopOf(w *Response) *reactor.Loop { return w.ex.conn.loop() }
+
+// Secured is the reactor's side of a server's TLS.
+func Secured(s *Server) *reactor.TLS { return s.tls }

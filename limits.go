@@ -13,19 +13,20 @@ import (
 // default, which zero stands for, and the response when it is exceeded.
 // Negative means no limit, except where a size has none: Start refuses that.
 type Limits struct {
-	Line      int   // request line, bytes: 8 KiB; 414; not negative
-	Header    int   // all header fields, bytes: 32 KiB; 431; not negative
-	Field     int   // one header field, bytes: 16 KiB; 431; not negative
-	Fields    int   // header fields: 100; 431; not negative
-	Body      int64 // buffered request body, bytes: 8 MiB; 413
-	Bodies    int64 // bytes of requests that are kept, all together: a quarter of the memory (GOMEMLIMIT, cgroup); 503
-	Pipelined int   // bytes kept behind a running response: 64 KiB; reading pauses; not negative
-	HighMark  int   // pending output of one connection, bytes: 256 KiB; producers wait; not negative
-	LowMark   int   // where they continue: a quarter of HighMark; not negative
-	Handlers  int   // goroutine handlers at once: 10,000; 503
-	Streams   int   // streams at once: no limit; 503
-	Conns     int   // connections: what the limit on open files allows, and no more if negative; the one idle longest is closed, else 503
-	BodyRate  int   // least pace of a request body, bytes a second: 256; 408 when it is Timeouts.BodyGrace behind; negative: it may be as slow as it likes, but not silent
+	Line       int   // request line, bytes: 8 KiB; 414; not negative
+	Header     int   // all header fields, bytes: 32 KiB; 431; not negative
+	Field      int   // one header field, bytes: 16 KiB; 431; not negative
+	Fields     int   // header fields: 100; 431; not negative
+	Body       int64 // buffered request body, bytes: 8 MiB; 413
+	Bodies     int64 // bytes of requests that are kept, all together: a quarter of the memory (GOMEMLIMIT, cgroup); 503
+	Pipelined  int   // bytes kept behind a running response: 64 KiB; reading pauses; not negative
+	HighMark   int   // pending output of one connection, bytes: 256 KiB; producers wait; not negative
+	LowMark    int   // where they continue: a quarter of HighMark; not negative
+	Handlers   int   // goroutine handlers at once: 10,000; 503
+	Streams    int   // streams at once: no limit; 503
+	Handshakes int   // TLS handshakes at once on each event loop: 256; the connection is closed
+	Conns      int   // connections: what the limit on open files allows, and no more if negative; the one idle longest is closed, else 503
+	BodyRate   int   // least pace of a request body, bytes a second: 256; 408 when it is Timeouts.BodyGrace behind; negative: it may be as slow as it likes, but not silent
 }
 
 // Timeouts bound every wait. Each field says its default, which zero stands for.
@@ -34,6 +35,7 @@ type Limits struct {
 type Timeouts struct {
 	Head       time.Duration // first byte to end of head: 10 s; 408
 	BodyGrace  time.Duration // how far a body may be behind Limits.BodyRate, and without a byte: 5 s; 408
+	Handshake  time.Duration // from the connection to the end of its TLS handshake: 10 s; closed
 	Idle       time.Duration // between requests: 75 s; closed silently
 	WriteStall time.Duration // client acknowledges no byte: 30 s; cut with ErrSlowClient
 	Linger     time.Duration // for the client to read the last response: 2 s
@@ -50,14 +52,15 @@ func DefaultLimits() Limits {
 		Line: head.Line, Header: head.Header, Field: head.Field, Fields: head.Fields,
 		Body: 8 << 20, Pipelined: 64 << 10,
 		HighMark: reactor.DefaultHighMark, LowMark: reactor.DefaultHighMark / 4,
-		Handlers: 10_000, BodyRate: 256,
+		Handlers: 10_000, BodyRate: 256, Handshakes: reactor.DefaultHandshakes,
 	}
 }
 
 // DefaultTimeouts returns what the zero value of each field stands for.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
-		Head: 10 * time.Second, BodyGrace: 5 * time.Second, Idle: 75 * time.Second,
+		Handshake: reactor.DefaultHandshakeTimeout,
+		Head:      10 * time.Second, BodyGrace: 5 * time.Second, Idle: 75 * time.Second,
 		WriteStall: reactor.DefaultWriteStall, Linger: reactor.DefaultLinger,
 		Drain: 30 * time.Second, Mercy: 5 * time.Second,
 	}
@@ -90,6 +93,7 @@ func (l *Limits) fillIn() error {
 	orDefault(&l.Body, d.Body)
 	orDefault(&l.Handlers, d.Handlers)
 	orDefault(&l.BodyRate, d.BodyRate)
+	orDefault(&l.Handshakes, d.Handshakes)
 	if l.Handlers < 0 {
 		l.Handlers = math.MaxInt
 	}
@@ -103,7 +107,7 @@ func (l *Limits) head() http1.Limits {
 func (t *Timeouts) fillIn() {
 	d := DefaultTimeouts()
 	for _, f := range []struct{ value, standard *time.Duration }{
-		{&t.Head, &d.Head}, {&t.BodyGrace, &d.BodyGrace}, {&t.Idle, &d.Idle}, {&t.WriteStall, &d.WriteStall}, {&t.Drain, &d.Drain},
+		{&t.Head, &d.Head}, {&t.BodyGrace, &d.BodyGrace}, {&t.Handshake, &d.Handshake}, {&t.Idle, &d.Idle}, {&t.WriteStall, &d.WriteStall}, {&t.Drain, &d.Drain},
 	} {
 		if orDefault(f.value, *f.standard); *f.value < 0 {
 			*f.value = never

@@ -21,8 +21,8 @@ import (
 // none are the fields of which a negative value means that there is no such
 // limit, or no such time; each has a case below.
 var none = []string{
-	"Body", "Bodies", "Handlers", "Streams", "Conns", "BodyRate",
-	"Head", "BodyGrace", "Idle", "WriteStall", "Linger", "DrainGrace", "Drain", "Mercy",
+	"Body", "Bodies", "Handlers", "Streams", "Conns", "BodyRate", "Handshakes",
+	"Handshake", "Head", "BodyGrace", "Idle", "WriteStall", "Linger", "DrainGrace", "Drain", "Mercy",
 }
 
 // Zero is the default in every field of Limits and Timeouts, and the defaults

@@ -3,6 +3,7 @@ package weir
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -30,12 +31,13 @@ type Request struct {
 	route  *Route        // by which the server serves it
 	inner  *Route        // that a Mux behind it has found; nil = none; written under the output's lock
 	body   []byte
-	reader bodyStream
+	reader *bodyReader
 	remote netip.AddrPort
 
-	listened net.Addr // of a clone
-	gathers  bool     // the body is to be read from reader, by gather
-	bodyErr  error    // why that has failed
+	listened net.Addr             // of a clone
+	tls      *tls.ConnectionState // of a clone
+	gathers  bool                 // the body is to be read from reader, by gather
+	bodyErr  error                // why that has failed
 }
 
 // Method is the request's method, in the case in which it came.
@@ -207,7 +209,7 @@ func (r *Request) OnClose(f func(cause error)) {
 // Clone returns a copy that may be kept, with the values of all keys. Its
 // context is never done, its body is the buffered one.
 func (r *Request) Clone() *Request {
-	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), values: slices.Clone(r.values)}
+	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), tls: r.TLS(), body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)
 	generous := http1.Limits{Line: len(r.raw), Header: len(r.raw), Field: len(r.raw), Fields: len(r.raw)}
 	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits

@@ -63,12 +63,16 @@ type Server struct {
 	Loops     int            // event loops; GOMAXPROCS by default
 	Logger    *slog.Logger   // failed responses (see OnError) and the like; slog.Default by default; no request waits for its Handle
 	Trace     *Trace         // nil = none
+	TLS       *TLS           // nil = none
 	System    reactor.System // the kernel; for tests and tools that bring another one, as weirtest does
 
 	routes     *Switch // nil for a Handler that has none
 	fallback   *Route
 	headLimits http1.Limits
 	reactor    *reactor.Reactor
+	tls        *reactor.TLS // nil = none
+	tlsAddrs   []net.Addr   // guarded by mu
+	http2      *http2       // nil = HTTP/2 is not offered
 	shards     []*shard
 	stats      stats
 	bodies     *budget
@@ -93,10 +97,11 @@ type dateStamp struct {
 	text   []byte
 }
 
-// Serve listens on the addresses (":8080", "127.0.0.1:0",
-// "unix:/run/weir.sock?mode=0660"), serves until ctx is done and then shuts
-// down within Timeouts.Drain and Mercy. It returns nil after that, or why it
-// could not start.
+// Serve listens on the addresses, serves until ctx is done and then shuts down
+// within Timeouts.Drain and Mercy. It returns nil after that, or why it could
+// not start. Addresses are ":8080", "127.0.0.1:0" or
+// "unix:/run/weir.sock?mode=0660"; with "tls:" in front, as in
+// "tls:0.0.0.0:8443", the server speaks TLS there.
 func (s *Server) Serve(ctx context.Context, addrs ...string) error {
 	if err := s.Start(addrs...); err != nil {
 		return err
@@ -125,8 +130,9 @@ func (s *Server) Start(addrs ...string) error {
 		return err
 	}
 	for _, addr := range addrs {
-		if _, err := s.reactor.Listen(addr); err != nil {
+		if err := s.listen(addr); err != nil {
 			s.reactor.Close()
+			s.http2.end()
 			return err
 		}
 	}
@@ -152,14 +158,16 @@ func (s *Server) check(addrs []string) error {
 		return err
 	}
 	s.Timeouts.fillIn()
+	if err := s.TLS.check(addrs); err != nil {
+		return err
+	}
 	if len(addrs) == 0 && s.System == nil {
 		return errors.New(`weir: no address to listen on; want one such as ":8080" or "unix:/run/weir.sock"`)
 	}
 	return nil
 }
 
-// prepareRouting makes what the server needs with or without event loops.
-func (s *Server) prepareRouting() {
+func (s *Server) prepare() (err error) {
 	s.headLimits = s.Limits.head()
 	s.bodies = newBudget(s.Limits.Bodies)
 	s.routes = nil
@@ -172,12 +180,11 @@ func (s *Server) prepareRouting() {
 	}
 	s.fallback = &Route{handler: s.Handler}
 	s.draining, s.closed = make(chan struct{}), make(chan struct{})
-}
-
-func (s *Server) prepare() (err error) {
-	s.prepareRouting()
 	s.progress = make(chan struct{}, 1)
 	s.shards = nil
+	if s.tls, err = s.secure(); err != nil {
+		return err
+	}
 	s.reactor, err = reactor.New(reactor.Config{
 		Loops:      s.Loops,
 		HighMark:   s.Limits.HighMark,
@@ -192,6 +199,9 @@ func (s *Server) prepare() (err error) {
 		Setup:      func(l *reactor.Loop) { s.shards = append(s.shards, newShard(s, l)) },
 		Accept:     func(rc *reactor.Conn) reactor.Handler { return s.shards[rc.Loop().ID()].accept(rc) },
 	})
+	if err == nil && s.http2 != nil {
+		s.http2.start(s.log())
+	}
 	return err
 }
 
@@ -214,15 +224,7 @@ func (s *Server) Addrs() []net.Addr {
 func (s *Server) Reactor() *reactor.Reactor { return s.reactor }
 
 // log is Logger as loops may use it: nobody waits for its handler.
-func (s *Server) log() *slog.Logger {
-	switch {
-	case s.reactor != nil:
-		return s.reactor.Logger()
-	case s.Logger != nil:
-		return s.Logger
-	}
-	return slog.Default() // without loops its handler may be waited for
-}
+func (s *Server) log() *slog.Logger { return s.reactor.Logger() }
 
 // mux is what requests are routed by now; nil without one.
 func (s *Server) mux() *Mux {

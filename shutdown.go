@@ -70,6 +70,7 @@ func (s *Server) Shutdown(ctx context.Context) (DrainReport, error) {
 		cut = s.cutShards(ctx)
 	}
 	s.reactor.Close()
+	s.http2.end()
 	s.report = DrainReport{Drained: max(0, ran-cut), Cut: cut, Refused: int(s.refused.Load()), Took: time.Since(begin)}
 	close(s.closed)
 	return s.report, nil
@@ -92,6 +93,7 @@ func (s *Server) windDown(ctx context.Context) (ran int) {
 	ran = s.gather(func(sh *shard) int { return sh.running() - int(sh.requests.Load()) })
 	s.serveOn(ctx, min(s.Timeouts.DrainGrace, s.Timeouts.Drain))
 	s.reactor.StopListening()
+	s.http2.drain()
 	ran += s.gather((*shard).refuse)
 	close(s.draining) // not before they are counted: some end at once
 	return ran

@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 //
 //	             wire             carrier
 //	HTTP/1.1     *reactor.Conn    *conn
-//	net/http     *visit           *visit
+//	net/http     *guest           *guest
 //
 // The wire is what each token needs, and so the reactor's connection is one
 // itself. Its lock guards the exchange, too: see locked.
@@ -52,6 +53,7 @@ type carrier interface {
 	// scratch is memory for a Source, used within one call on the loop.
 	scratch() []byte
 	listenAddr() net.Addr
+	tls() *tls.ConnectionState // nil in the clear
 }
 
 // turn is an event loop, or what stands for one. Post is safe for concurrent
@@ -66,9 +68,6 @@ type turn interface {
 
 var (
 	_ wire    = (*reactor.Conn)(nil)
-	_ wire    = (*visit)(nil)
 	_ carrier = (*conn)(nil)
-	_ carrier = (*visit)(nil)
 	_ turn    = (*reactor.Loop)(nil)
-	_ turn    = (*guestTurn)(nil)
 )

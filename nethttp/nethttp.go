@@ -1,5 +1,4 @@
-// Package nethttp serves net/http handlers on weir's event loops, with FromHTTP,
-// and weir's handlers under net/http, with ToHTTP.
+// Package nethttp serves net/http handlers on weir's event loops.
 //
 // [FromHTTP] makes a [weir.Handler] of any [http.Handler]: a router, a file
 // server, a reverse proxy, promhttp, pprof. Mount it with StreamBody, so that

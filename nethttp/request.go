@@ -34,6 +34,7 @@ func newRequest(r *weir.Request, w *response) (*http.Request, error) {
 	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
 	req.Host = string(r.Host())
 	req.RemoteAddr = remoteAddr(r.RemoteAddr())
+	req.TLS = r.TLS()
 	req.Header = requestHeader(r.Header())
 	req.Close = r.Header().HasToken("Connection", "close")
 	w.closes = req.Close

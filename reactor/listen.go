@@ -184,7 +184,7 @@ func (lis *listener) accept(l *Loop) (more bool) {
 		case err == ErrAgain:
 			return false
 		case noDescriptors(err):
-			r.complain(err)
+			r.complain(noRoom, err)
 			switch err := r.spare.refuse(lis.fd, r.refusal(lis)); err {
 			case nil:
 				r.reportRefused(ends{lis: lis})
@@ -196,7 +196,7 @@ func (lis *listener) accept(l *Loop) (more bool) {
 			}
 		case aborted(err):
 		default:
-			r.complain(err)
+			r.complain(noRoom, err)
 			lis.rest()
 			return false
 		}
@@ -341,11 +341,13 @@ func (refused) PeerClosed()       {}
 func (refused) Drained()          {}
 func (refused) Closed(error)      {}
 
+const noRoom = "cannot accept connections; raise the limit on open files (ulimit -n) or lower MaxConns"
+
 // complain logs once a second at most.
-func (r *Reactor) complain(err error) {
+func (r *Reactor) complain(what string, err error) {
 	now := time.Now().Unix()
 	if last := r.logged.Load(); last != now && r.logged.CompareAndSwap(last, now) {
-		r.log("cannot accept connections; raise the limit on open files (ulimit -n) or lower MaxConns", err)
+		r.log(what, err)
 	}
 }
 

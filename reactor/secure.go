@@ -288,6 +288,7 @@ func (t *shaken) settle() {
 // refuse ends a connection whose handshake has failed.
 func (s *secure) refuse(err error) {
 	c := s.c
+	c.loop.reactor.Logger().Debug("reactor: TLS handshake failed", "remote", c.remote, "err", err)
 	var header tls.RecordHeaderError
 	if f := c.lis.tls.Misdirected; f != nil && errors.As(err, &header) && header.Conn != nil {
 		p := f(header.RecordHeader)

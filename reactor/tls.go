@@ -108,6 +108,16 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	return s.agreed()
 }
 
+// Unshown is the number of bytes that have arrived and that Data cannot be
+// called with yet: those of a TLS record that is not whole.
+func (c *Conn) Unshown() int {
+	c.loop.check()
+	if s := c.out.secure; s != nil && !s.waits() {
+		return len(s.in) - s.from
+	}
+	return 0
+}
+
 // shakingHands reports whether the connection is in a TLS handshake.
 func (c *Conn) shakingHands() bool {
 	s := c.out.secure

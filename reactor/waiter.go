@@ -57,6 +57,7 @@ func (s *secure) start() {
 	c, l := s.c, s.c.loop
 	s.wait.started = true
 	if most := c.lis.tls.Handshakes; most >= 0 && l.shakes >= most {
+		l.reactor.complain("connections closed; raise TLS.Handshakes if this is no flood", ErrHandshakes)
 		c.destroy(ErrHandshakes, false)
 		return
 	}

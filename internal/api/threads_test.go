@@ -61,6 +61,7 @@ var threads = map[string]thread{
 	"weir.Stats":           {data, nil},
 	"weir.Stream":          {anywhere, nil},
 	"weir.Switch":          {anywhere, nil},
+	"weir.TLS":             {data, nil},
 	"weir.Timeouts":        {data, nil},
 	"weir.Trace":           {called, nil},
 

@@ -76,6 +76,7 @@ func TestSafeForConcurrentUse(t *testing.T) {
 			}
 			atOnce(t, s, nil, map[string]func(){
 				"Addrs":    func() { s.Addrs() },
+				"TLSAddrs": func() { s.TLSAddrs() },
 				"Reactor":  func() { s.Reactor().Connections() },
 				"Serve":    func() { _ = s.Serve(ctx, "127.0.0.1:0") },
 				"Shutdown": func() { _, _ = s.Shutdown(ctx) },

@@ -29,7 +29,7 @@ func at(path ...any) (pointer string) {
 	return pointer
 }
 
-// steps splits a pointer.
+// steps takes a pointer apart.
 func steps(pointer string) []string {
 	if pointer == "" {
 		return nil

@@ -1,0 +1,87 @@
+package weir
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// http2 is net/http's server for the connections that have chosen HTTP/2. It
+// takes them from a listener that is a channel; the event loops carry their
+// bytes.
+type http2 struct {
+	srv   http.Server
+	conns chan net.Conn
+	over  chan struct{} // closed when no more are taken
+	close func()        // closes over
+}
+
+func newHTTP2(s *Server, h http.Handler) *http2 {
+	p := &http2{conns: make(chan net.Conn), over: make(chan struct{})}
+	p.close = sync.OnceFunc(func() { close(p.over) })
+	p.srv = http.Server{
+		Handler:           h,
+		MaxHeaderBytes:    s.Limits.Header,
+		ReadHeaderTimeout: finite(s.Timeouts.Head),
+		IdleTimeout:       finite(s.Timeouts.Idle),
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: finite(s.Timeouts.WriteStall)},
+	}
+	return p
+}
+
+// finite is a timeout as net/http has them: 0 is none.
+func finite(d time.Duration) time.Duration {
+	if d == never {
+		return 0
+	}
+	return d
+}
+
+func (p *http2) start(log *slog.Logger) {
+	p.srv.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+	go func() { _ = p.srv.Serve((*handedOver)(p)) }() // ErrServerClosed: its listener does not fail
+}
+
+// take gives the server a connection. It does not wait.
+func (p *http2) take(c *tls.Conn) {
+	go func() {
+		select {
+		case p.conns <- c:
+		case <-p.over:
+			_ = c.Close() // there is nobody to read why it failed
+		}
+	}()
+}
+
+// drain lets the requests of all connections end; no more are taken.
+func (p *http2) drain() {
+	if p != nil {
+		go func() { _ = p.srv.Shutdown(context.Background()) }()
+	}
+}
+
+// end ends what still runs.
+func (p *http2) end() {
+	if p != nil {
+		_ = p.srv.Close() // the reactor has closed its connections
+	}
+}
+
+// handedOver is the listener.
+type handedOver http2
+
+func (l *handedOver) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.over:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *handedOver) Close() error   { l.close(); return nil }
+func (l *handedOver) Addr() net.Addr { return &net.TCPAddr{} }
