@@ -6,7 +6,7 @@ import (
 	"weir/cmd/weir/internal/openai"
 )
 
-// answer is what is said to a request: one of the two is set.
+// answer is the response to a request: one of the two is set.
 type answer struct {
 	status int
 	fields []Field
@@ -20,8 +20,8 @@ const (
 	healthPath = "/health"
 )
 
-// respond reads the rest of the request and answers it. It reports whether the
-// connection can have another request.
+// respond reads the rest of the request and sends the response. It reports
+// whether the connection can have another request.
 func (c *conn) respond(in *incoming) (keep bool, f fate) {
 	p, err := c.srv.planAhead(in)
 	if err == nil && !p.early {
@@ -41,7 +41,7 @@ func (c *conn) respond(in *incoming) (keep bool, f fate) {
 	return play.keep, f
 }
 
-// brokenBody is the fate of an answer to a request that did not come whole.
+// brokenBody is the fate of a response to an incomplete request.
 func (c *conn) brokenBody() fate {
 	select {
 	case <-c.left:
@@ -52,8 +52,8 @@ func (c *conn) brokenBody() fate {
 	}
 }
 
-// planAhead is the plan as far as the head tells, which is all of it unless a
-// rule asks for the model.
+// planAhead returns the plan as far as the head determines it, which is all of
+// it unless a rule asks for the model.
 func (s *Server) planAhead(in *incoming) (plan, error) {
 	var set Set
 	if !s.rules.needsModel() {
@@ -63,7 +63,7 @@ func (s *Server) planAhead(in *incoming) (plan, error) {
 	return s.plan(set, in)
 }
 
-// planBehind is the plan when the body is there.
+// planBehind returns the plan when the body has arrived.
 func (s *Server) planBehind(in *incoming, ahead plan) (plan, error) {
 	if in.ruled {
 		ahead.body.Model, ahead.body.Usage = in.Model, in.usage
@@ -84,7 +84,8 @@ func (s *Server) plan(rule Set, in *incoming) (plan, error) {
 	return p, nil
 }
 
-// choose is what is said. wrong is what is wrong with the request's settings.
+// choose returns the response. wrong is what is wrong with the request's
+// settings.
 func (s *Server) choose(in *incoming, p *plan, wrong error) answer {
 	var a answer
 	switch {
@@ -106,7 +107,7 @@ func (s *Server) choose(in *incoming, p *plan, wrong error) answer {
 	return a
 }
 
-// endpoint is the answer of a server that has no faults.
+// endpoint returns the response of a server without faults.
 func (s *Server) endpoint(in *incoming, p *plan) answer {
 	one, isModel := strings.CutPrefix(in.path, modelsPath+"/")
 	switch {

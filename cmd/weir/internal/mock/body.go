@@ -8,8 +8,8 @@ import (
 	"weir/cmd/weir/internal/openai"
 )
 
-// Body is what an answer says, apart from how it is sent. A stream of it is
-// these events, from 1 on:
+// Body is the content of a response, apart from how it is sent. A stream of it
+// is these events, from 1 on:
 //
 //	1            the role
 //	2 … Tokens+1 the content, a token each
@@ -24,20 +24,20 @@ type Body struct {
 	CRLF     bool // lines of a stream end in CRLF
 	NoDone   bool // no [DONE] at the end of a stream
 	ErrorAt  int  // the number of the event that is an error and the last but [DONE]; 0 = none
-	LongLine int  // bytes of the first content event's line, without its end, or of a whole answer's text; 0 = as they are
-	Size     int  // bytes at least: of each token of a stream, of a whole answer's text
+	LongLine int  // bytes of the first content event's line, without its end, or of a whole response's text; 0 = as they are
+	Size     int  // bytes at least: of each token of a stream, of a whole response's text
 }
 
-// What is the same in all answers, so that they can be compared byte by byte.
+// What is the same in all responses, so that they can be compared byte by byte.
 const (
 	answerID     = "chatcmpl-mock"
 	created      = 1767225600 // the first second of 2026
 	promptTokens = 7
 	date         = "Thu, 01 Jan 2026 00:00:00 GMT"
-	pieces       = 4 // of a whole answer
+	pieces       = 4 // of a whole response
 )
 
-// StreamBody is the whole body of a stream, as a client gets it.
+// StreamBody returns the whole body of a stream, as a client gets it.
 func StreamBody(b Body) []byte {
 	s := newSpeech(b)
 	var out []byte
@@ -47,7 +47,8 @@ func StreamBody(b Body) []byte {
 	return out
 }
 
-// StreamEvents are the events of a stream; StreamBody is their concatenation.
+// StreamEvents returns the events of a stream; [StreamBody] is their
+// concatenation.
 func StreamEvents(b Body) [][]byte {
 	s := newSpeech(b)
 	events := make([][]byte, s.len())
@@ -57,7 +58,7 @@ func StreamEvents(b Body) [][]byte {
 	return events
 }
 
-// UnaryBody is the body of an answer that was not asked for as a stream.
+// UnaryBody returns the body of a response that was not requested as a stream.
 func UnaryBody(b Body) []byte {
 	if b.ErrorAt > 0 {
 		return errorEvent().Append(nil)
@@ -71,7 +72,7 @@ func UnaryBody(b Body) []byte {
 	return openai.AppendCompletion(nil, b.answer(), whole, openai.FinishStop, usage)
 }
 
-// ErrorBody is the body of an answer with that status, from 400 on.
+// ErrorBody returns the body of a response with that status, from 400 on.
 func ErrorBody(status int) []byte {
 	e := openai.Error{
 		Message: "The mock was set to respond with " + strconv.Itoa(status) + ".",
@@ -81,7 +82,7 @@ func ErrorBody(status int) []byte {
 	return e.Append(nil)
 }
 
-// Pieces cuts the body of a whole answer into what counts as its events: four
+// Pieces cuts the body of a whole response into what counts as its events: four
 // of the same length, but for the last, which has the rest.
 func Pieces(body []byte) [][]byte {
 	n := len(body) / pieces

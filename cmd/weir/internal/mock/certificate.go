@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// Certificate is the PEM of the certificate that an https server made for
-// itself, and which signs itself; nil for a plain one.
+// Certificate returns the PEM of the self-signed certificate that an https
+// server made; nil for a plain one.
 func (s *Server) Certificate() []byte { return s.pem }
 
-// Pool has the certificate for a client to trust.
+// Pool returns a pool with the certificate, for clients to trust.
 func (s *Server) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(s.pem)

@@ -19,7 +19,7 @@ const (
 	byReset = "reset"
 )
 
-// conn is one connection. Two goroutines have it: one reads, the other answers
+// conn is one connection. Two goroutines use it: one reads, the other responds
 // and is the only one that writes.
 type conn struct {
 	srv  *Server
@@ -29,12 +29,12 @@ type conn struct {
 	in   *inbox
 	left chan struct{} // closed when the client ended the connection, or Close did
 
-	keep keepKind // what becomes of it at the next request, by the last one's plan
+	keep keepKind // what happens to it at the next request, by the last one's plan
 	idle time.Duration
 
 	mu      sync.Mutex
-	current *request // being answered; nil between two
-	gone    string   // how the client left; "" = it did not
+	current *request // whose response is being sent; nil between two
+	gone    string   // how the client disconnected; "" = it did not
 }
 
 func (s *Server) newConn(tcp net.Conn) *conn {
@@ -59,13 +59,13 @@ func (c *conn) serve() {
 	case <-read:
 	case <-time.After(lingering):
 	}
-	_ = c.tcp.Close() // it is over whatever this says
+	_ = c.tcp.Close() // it has ended whatever this returns
 	<-read
 	c.srv.seen.ended(c.seen, func(*Conn) {})
 }
 
-// read reads until the client or the mock closes the connection, and makes
-// known which of them did as soon as it happens.
+// read reads until the client or the mock closes the connection, and records
+// which of them did as soon as it happens.
 func (c *conn) read() {
 	buf := make([]byte, 8<<10)
 	for {
@@ -92,7 +92,7 @@ func (c *conn) readFailed(err error) {
 	c.in.fail(err)
 }
 
-// clientLeft notes how the client left, once.
+// clientLeft notes how the client disconnected, once.
 func (c *conn) clientLeft(how string) {
 	c.mu.Lock()
 	if c.gone == "" {
@@ -106,8 +106,9 @@ func (c *conn) clientLeft(how string) {
 	}
 }
 
-// leave notes that the client left before the answer was whole. While its last
-// bytes are on their way only a write can tell, and then it insists.
+// leave notes that the client disconnected before the response was complete.
+// While its last bytes are being sent only a failed write shows that: then
+// insist is true.
 func (c *conn) leave(q *request, how string, insist bool) {
 	c.srv.seen.update(func(n *Counts) {
 		if q.Left == "" && (insist || !q.last) {
@@ -117,19 +118,19 @@ func (c *conn) leave(q *request, how string, insist bool) {
 	})
 }
 
-// begin makes q the request that is being answered.
+// begin makes q the current request.
 func (c *conn) begin(q *request) {
 	c.srv.seen.begun(c.seen, q)
 	c.mu.Lock()
 	c.current = q
 	how := c.gone
 	c.mu.Unlock()
-	if how != "" { // it did not wait for the answer
+	if how != "" { // it did not wait for the response
 		c.leave(q, how, false)
 	}
 }
 
-// end notes what became of the answer. fate is one of the results of a play.
+// end notes how the response ended. fate is one of the results of a play.
 func (c *conn) end(q *request, f fate) {
 	if f == fateLeft {
 		<-c.left
@@ -144,7 +145,7 @@ func (c *conn) end(q *request, f fate) {
 	})
 }
 
-// clear says that no request is being answered, and returns how the client left.
+// clear ends the current request, and returns how the client disconnected.
 func (c *conn) clear() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,12 +157,12 @@ func (c *conn) clear() string {
 func (c *conn) write(p []byte) bool {
 	_, err := c.rw.Write(p)
 	if errors.Is(err, syscall.ECONNRESET) {
-		c.clientLeft(byReset) // the kernel says so once, so the reader will not learn it
+		c.clientLeft(byReset) // the kernel reports it once, so the reader will not see it
 	}
 	return err == nil
 }
 
-// pause waits, and reports whether the client is still there afterwards.
+// pause waits, and reports whether the client is still connected afterwards.
 func (c *conn) pause(d time.Duration) bool {
 	if d <= 0 {
 		select {
@@ -181,7 +182,8 @@ func (c *conn) pause(d time.Duration) bool {
 	}
 }
 
-// hold waits for Release, and reports whether the client is still there then.
+// hold waits for Release, and reports whether the client is still connected
+// then.
 func (c *conn) hold() bool {
 	select {
 	case <-c.srv.released:
@@ -198,17 +200,18 @@ func (c *conn) reset() {
 		_ = tcp.SetLinger(0) // without it the end is a FIN, which the test sees
 	}
 	c.srv.seen.ended(c.seen, func(r *Conn) { r.Mock = byReset })
-	_ = c.tcp.Close() // it is over whatever this says
+	_ = c.tcp.Close() // it has ended whatever this returns
 }
 
-// finish ends the connection with FIN, for TLS behind a close_notify if what
-// was sent is to be taken for whole. The client's own end is waited for.
+// finish ends the connection with FIN, for TLS after a close_notify if the
+// client is to take what was sent for complete. It waits for the client's own
+// end.
 func (c *conn) finish(whole bool) {
 	c.srv.seen.ended(c.seen, func(r *Conn) { r.Mock = byFIN })
 	if t, ok := c.rw.(*tls.Conn); ok && whole {
-		_ = t.CloseWrite() // an error means that the client is gone
+		_ = t.CloseWrite() // an error means that the client has disconnected
 	}
 	if tcp, ok := c.tcp.(interface{ CloseWrite() error }); ok {
-		_ = tcp.CloseWrite() // likewise
+		_ = tcp.CloseWrite() // as above
 	}
 }

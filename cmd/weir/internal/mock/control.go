@@ -13,10 +13,10 @@ import (
 
 const (
 	controlPrefix = "/mock/"
-	waitTimeout   = 10 * time.Second // of /mock/wait, if it does not say
+	waitTimeout   = 10 * time.Second // of /mock/wait, by default
 )
 
-// control answers a request below /mock/ and reports whether there may be
+// control responds to a request below /mock/ and reports whether there may be
 // another.
 func (c *conn) control(in *incoming) bool {
 	if !c.readBody(in) {
@@ -44,17 +44,17 @@ func (c *conn) control(in *incoming) bool {
 	return in.keep
 }
 
-// problem is the value of an answer that refuses.
+// problem is the value of a response that refuses.
 type problem struct {
 	Error string `json:"error"`
 }
 
-// done is the value of an answer that has nothing to say.
+// done is the value of a response without a result.
 type done struct {
 	OK bool `json:"ok"`
 }
 
-// obey does what the request asks for.
+// obey performs what the request asks for.
 func (c *conn) obey(in *incoming) (status int, value any) {
 	s := c.srv
 	switch in.Method + " " + in.path {
@@ -116,8 +116,8 @@ var conditions = map[string]func(c Counts, n int) bool{
 	"events":   func(c Counts, n int) bool { return c.Events >= n },
 }
 
-// waitFor waits for what the query says, for its timeout, the client's
-// departure or the server's end.
+// waitFor waits for the condition of the query, for its timeout, the client's
+// disconnect or the server's end.
 func (c *conn) waitFor(query string) (status int, value any) {
 	wanted, timeout, err := parseWait(query)
 	if err != nil {

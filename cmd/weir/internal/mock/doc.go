@@ -1,8 +1,8 @@
 // Package mock is `weir mock`: a scripted upstream in OpenAI's dialect for
-// tests and load. It answers well by default, wrongly on demand and always the
-// same, and it records what it saw: requests, connections, and when the client
-// left. Because wrong HTTP is its trade, it writes to connections itself and
-// has no server library underneath.
+// tests and load. It responds correctly by default, wrongly on demand and
+// always the same, and it records what it saw: requests, connections, and when
+// the client disconnected. Since it has to send wrong HTTP, it writes to
+// connections itself, without a server library.
 //
 // In a test of the same process:
 //
@@ -15,69 +15,69 @@
 //
 // # Settings
 //
-// How a request is answered comes from the server's Config, then from the first
-// Rule that matches it, then from the request's own fields x-mock-NAME, which a
+// The response to a request follows the server's [Config], then the first
+// [Rule] that matches it, then the request's own fields x-mock-NAME, which a
 // gateway passes on. The names and values are the same everywhere:
 //
 //	fault          a list of faults, comma separated; see below
 //	status         the status code; from 400 on the body is ErrorBody
 //	retry-after    the value of a Retry-After field
 //	header-NAME    the value of a field NAME, any
-//	ttft           how long the first event takes, from the head on ("10ms"); a whole answer, with its head
+//	ttft           how long the first event takes, from the head on ("10ms"); a whole response, with its head
 //	pace           how long each event after it takes
-//	tokens         content events of a stream, words of a whole answer
-//	size           bytes of text at least: of each token of a stream, of a whole answer's content
+//	tokens         content events of a stream, words of a whole response
+//	size           bytes of text at least: of each token of a stream, of a whole response's content
 //	framing        auto, length, chunked or close; auto is chunked for a stream, else length
 //	split          offsets at which each event is cut into writes and chunks of their own: 3/17
 //	gap            how long to wait between two such writes
 //
 // # Faults
 //
-// K counts events of a stream, from 1. For the faults that cut it short, a whole
-// answer counts as four pieces of equal length: see Pieces. After K events means
-// one pace after them. What would come after the last event never comes.
+// K counts events of a stream, from 1. For the faults that truncate it, a whole
+// response counts as four pieces of equal length: see [Pieces]. After K events
+// means one pace after them. What would come after the last event never comes.
 //
 // While the request's body has not been read, early and slow-body hide a
-// client's departure as they do in other servers. A script that asks for models
-// cannot set them: the model is known when the body is.
+// client's disconnect as they do in other servers. A script that asks for
+// models cannot set them: the model is known only with the body.
 //
-//	reset-before-head     RST once the request is there
-//	close-before-head     FIN once the request is there
-//	garbage-head          bytes that are no HTTP, then FIN
+//	reset-before-head     RST once the request has arrived
+//	close-before-head     FIN once the request has arrived
+//	garbage-head          bytes that are not HTTP, then FIN
 //	both-framings         a head with Content-Length and Transfer-Encoding
 //	status=N              the setting of that name
 //	slow-head=D           the head takes D
 //	slow-body=D           the request's body is not read for D
-//	early                 the answer does not wait for the request's body, so it is no stream
+//	early                 the response does not wait for the request's body, so it is not a stream
 //	early-hints           a 103 ahead of the head
 //	hold-head             the head waits for Server.Release
-//	hold-event=K          event K does, and those after it
-//	slow-first-event=D    the setting ttft, for a whole answer too between its head and its body
-//	error-event-first     the first event is an error, then [DONE]; a whole answer is an error with status 200
+//	hold-event=K          so do event K and those after it
+//	slow-first-event=D    the setting ttft, also for a whole response between its head and its body
+//	error-event-first     the first event is an error, then [DONE]; a whole response is an error with status 200
 //	error-event=K         the same at event K
 //	reset-after=K         RST after K events; 0: after the head
 //	close-after=K         FIN after K events, nothing that ends the body
 //	cut-inside=K          FIN in the middle of event K, in the middle of its chunk
-//	stall-after=K         nothing more after K events until the client leaves
+//	stall-after=K         nothing more after K events until the client disconnects
 //	bad-chunk-size=K      after K events, 1 if not given, a chunk size that is none, then FIN; chunked only
-//	no-done               a clean end without [DONE]; a whole answer is as ever
+//	no-done               a clean end without [DONE]; a whole response is unchanged
 //	crlf                  events' lines end in CRLF
 //	split-utf8            texts beyond ASCII, each event cut within a character
 //	byte-per-write        each byte is a write of its own
 //	byte-per-chunk        each byte of the body is a chunk of its own
 //	close-delimited       the setting framing=close
-//	long-line=N           the first content event's line has N bytes; a whole answer's text has N
-//	close-keepalive       the connection that was kept is closed at the first byte of its next request
-//	close-keepalive=D     it is closed D after the answer
+//	long-line=N           the first content event's line has N bytes; a whole response's text has N
+//	close-keepalive       the kept-alive connection is closed at the first byte of its next request
+//	close-keepalive=D     it is closed D after the response
 //
 // Two kinds of fault need an address instead of a setting: Refused and Silent,
-// or Server.Refuse for one that comes and goes. From a shell, a port on which
-// nobody listens.
+// or Server.Refuse for one that comes and goes. From a shell, use a port
+// without a listener.
 //
 // # Control
 //
 // Below /mock/ on the same listener, on connections of its own, which the
-// records leave out:
+// records omit:
 //
 //	GET    /mock/log             what was seen, as JSON: see Log
 //	DELETE /mock/log             forget it, and count from zero
@@ -85,6 +85,6 @@
 //	GET    /mock/wait?closed=1   waits until a condition holds: see Counts for the names;
 //	                             all of them at least, open exactly; timeout=10s, then 504
 //	PUT    /mock/rules           the rules anew, as in a script; DELETE for none
-//	PUT    /mock/health?status=503   what /health answers from now on
-//	PUT    /mock/release         what is held goes on, and nothing is held from now on
+//	PUT    /mock/health?status=503   what /health responds with from now on
+//	PUT    /mock/release         what is held continues, and nothing is held from now on
 package mock

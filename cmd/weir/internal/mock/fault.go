@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// faults by name. An argument that was not given is "".
+// faults by name. An absent argument is "".
 var faults = map[string]func(p *plan, arg string) error{
 	"reset-before-head": bare(func(p *plan) { p.head = headReset }),
 	"close-before-head": bare(func(p *plan) { p.head = headClose }),
@@ -40,7 +40,7 @@ var faults = map[string]func(p *plan, arg string) error{
 	"close-keepalive":  (*plan).setCloseKeepAlive,
 }
 
-// Faults are the names of all faults, sorted.
+// Faults returns the names of all faults, sorted.
 func Faults() []string { return slices.Sorted(maps.Keys(faults)) }
 
 // setFaults takes a comma-separated list; an empty one changes nothing.

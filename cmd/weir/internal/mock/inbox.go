@@ -2,19 +2,19 @@ package mock
 
 import "sync"
 
-// inboxLimit is how much a client may send ahead, in bytes. While so much waits,
-// nothing more is read, and a client's departure is not noticed.
+// inboxLimit is how much a client may send ahead, in bytes. While so much
+// waits, nothing more is read, and a client's disconnect is not noticed.
 const inboxLimit = 256 << 10
 
 // inbox is what a connection's reading goroutine has read and its serving
-// goroutine has not yet used. The reader reads all the time, which is how a
-// departure is noticed at once whatever the server is busy with.
+// goroutine has not yet used. The reader always reads, so that a disconnect is
+// noticed at once whatever the server is busy with.
 type inbox struct {
 	mu      sync.Mutex
 	changed sync.Cond // L is mu
 	buf     []byte
 	err     error // the end of what comes
-	discard bool  // nobody uses what comes any more
+	discard bool  // what comes is no longer used
 }
 
 func newInbox() *inbox {
@@ -45,7 +45,7 @@ func (b *inbox) fail(err error) {
 	b.changed.Broadcast()
 }
 
-// drop throws away what waits and what comes.
+// drop discards what waits and what comes.
 func (b *inbox) drop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

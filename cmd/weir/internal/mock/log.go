@@ -14,7 +14,7 @@ type Log struct {
 	Connections []Conn    `json:"connections"`
 }
 
-// Request is one request that was seen and the fate of its answer.
+// Request is one request that was seen and the fate of its response.
 type Request struct {
 	ID         int       `json:"id"`         // from 1 on, never used again
 	Conn       int       `json:"connection"` // the ID of its connection
@@ -30,10 +30,10 @@ type Request struct {
 
 	Faults string    `json:"faults,omitempty"`
 	Status int       `json:"status,omitempty"` // 0 until there is a head, and when there is none that is HTTP
-	Events int64     `json:"events"`           // written whole, [DONE] too; of a whole answer, pieces
-	Ended  time.Time `json:"ended,omitzero"`   // nothing is written any more
-	Whole  bool      `json:"whole"`            // the answer was written to its end
-	Left   string    `json:"left,omitempty"`   // "fin" or "reset": how the client left before Ended
+	Events int64     `json:"events"`           // written whole, [DONE] too; of a whole response, pieces
+	Ended  time.Time `json:"ended,omitzero"`   // nothing more is written
+	Whole  bool      `json:"whole"`            // the response was written to its end
+	Left   string    `json:"left,omitempty"`   // "fin" or "reset": how the client disconnected before Ended
 	LeftAt time.Time `json:"left_at,omitzero"`
 }
 
@@ -61,18 +61,18 @@ type Conn struct {
 	Client   string    `json:"client,omitempty"` // how the client ended it: "fin" or "reset"; "" = not, or not before it was closed
 	Mock     string    `json:"mock,omitempty"`   // how the mock ended it: "fin" or "reset"; "" = it did not
 	Ended    time.Time `json:"ended,omitzero"`   // when the client ended it or the mock closed it; zero while it is open
-	Error    string    `json:"error,omitempty"`  // what came and is no HTTP request
+	Error    string    `json:"error,omitempty"`  // what came and is not an HTTP request
 }
 
-// Counts is what one can wait for.
+// Counts is what can be waited for.
 type Counts struct {
-	Open     int `json:"open"`     // connections that nobody ended, now
+	Open     int `json:"open"`     // connections that are open now
 	Opened   int `json:"opened"`   // connections
 	Closed   int `json:"closed"`   // connections that ended, by whichever side
 	Requests int `json:"requests"` // heads
-	Bodies   int `json:"bodies"`   // requests that came to their end
-	Ended    int `json:"ended"`    // requests for which nothing is written any more
-	Left     int `json:"left"`     // requests whose client left before that
+	Bodies   int `json:"bodies"`   // requests that arrived completely
+	Ended    int `json:"ended"`    // requests for which nothing more is written
+	Left     int `json:"left"`     // requests whose client disconnected before that
 	Events   int `json:"events"`   // events written
 }
 
@@ -85,8 +85,8 @@ func (s *Server) Counts() Counts { return s.seen.now() }
 // Connections returns those that are open.
 func (s *Server) Connections() []Conn { return s.seen.open() }
 
-// Forget empties the log. What is open then remains known, but what becomes of
-// it counts from zero.
+// Forget empties the log. What is open then is still known, but counts start
+// from zero.
 func (s *Server) Forget() { s.seen.forget() }
 
 // Wait returns when the condition holds, or with the context's error and what
@@ -101,7 +101,7 @@ func (s *Server) WaitClosed(ctx context.Context, n int) error {
 	return s.Wait(ctx, func(c Counts) bool { return c.Closed >= n })
 }
 
-// WaitEnded waits until the answers to n requests have ended in all.
+// WaitEnded waits until the responses to n requests have ended in all.
 func (s *Server) WaitEnded(ctx context.Context, n int) error {
 	return s.Wait(ctx, func(c Counts) bool { return c.Ended >= n })
 }

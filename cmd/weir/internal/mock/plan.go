@@ -11,7 +11,7 @@ import (
 	"weir/http1"
 )
 
-// plan is how one request is answered: what is said and how that is sent. Copies
+// plan is the response to one request, and how it is sent. Copies
 // are independent as long as fields and splits are only appended to.
 type plan struct {
 	body   Body
@@ -26,7 +26,7 @@ type plan struct {
 
 	ttft, pace, gap    time.Duration
 	slowHead, slowBody time.Duration
-	slowFirst          bool // ttft is between head and body of a whole answer too
+	slowFirst          bool // ttft is also between head and body of a whole response
 	early, hints       bool
 	holdHead           bool
 	holdEvent          int // the event that waits for Release; 0 = none
@@ -79,8 +79,8 @@ const (
 // Set is settings by name: see the package's documentation.
 type Set map[string]string
 
-// apply changes the plan as the settings say, in the order of their names but
-// for fault, which comes last and so wins over settings that mean the same.
+// apply changes the plan by the settings, in the order of their names except
+// fault, which comes last and so wins over settings that mean the same.
 func (s Set) apply(p *plan) error {
 	for _, name := range slices.Sorted(maps.Keys(s)) {
 		if name == "fault" {
@@ -93,7 +93,7 @@ func (s Set) apply(p *plan) error {
 	return p.setFaults(s["fault"])
 }
 
-// settings are those whose value is not a field of the answer.
+// settings are those whose value is not a field of the response.
 var settings = map[string]func(p *plan, value string) error{
 	"status":  (*plan).setStatus,
 	"ttft":    func(p *plan, v string) error { return parseDuration(&p.ttft, v) },

@@ -9,11 +9,11 @@ import (
 	"weir/http1"
 )
 
-// fate is what became of an answer.
+// fate is how a response ended.
 type fate uint8
 
 const (
-	fateLeft  fate = iota // the client left
+	fateLeft  fate = iota // the client disconnected
 	fateEnded             // the plan was to end it so
 	fateWhole             // it was written to its end
 )
@@ -24,7 +24,7 @@ const garbage = "\x16\x03\x01 this is not HTTP\r\n\r\n"
 // badSize is the line that bad-chunk-size sends.
 const badSize = "5g\r\n"
 
-// player sends one answer as the plan says.
+// player sends one response by the plan.
 type player struct {
 	c    *conn
 	in   *incoming
@@ -33,7 +33,7 @@ type player struct {
 	how  framing // never auto
 	keep bool    // the connection stays open
 	raw  []byte  // scratch: an event
-	out  []byte  // scratch: an event as it goes out
+	out  []byte  // scratch: an event as it is sent
 }
 
 func newPlayer(c *conn, in *incoming, p *plan, a answer) *player {
@@ -51,7 +51,7 @@ func newPlayer(c *conn, in *incoming, p *plan, a answer) *player {
 	return pl
 }
 
-// play sends the answer.
+// play sends the response.
 func (pl *player) play() fate {
 	p := pl.p
 	if p.hints && !pl.c.write([]byte("HTTP/1.1 103 Early Hints\r\nLink: </hint>; rel=preload\r\n\r\n")) {
@@ -59,7 +59,7 @@ func (pl *player) play() fate {
 	}
 	wait := p.slowHead
 	if pl.a.stream == nil && !p.slowFirst {
-		wait += p.ttft // a whole answer takes that long to be made
+		wait += p.ttft // a whole response takes that long to be made
 	}
 	if !pl.c.pause(wait) || p.holdHead && !pl.c.hold() {
 		return fateLeft
@@ -199,12 +199,13 @@ func (pl *player) firstHalf(event []byte) []byte {
 	return append(out, event[:len(event)/2]...)
 }
 
-// lastBytes notes that whoever leaves now does so after the answer.
+// lastBytes notes that a client that disconnects now does so after the
+// response.
 func (pl *player) lastBytes() {
 	pl.c.srv.seen.update(func(*Counts) { pl.in.last = true })
 }
 
-// send writes an event as the plan says, and reports whether the client took it.
+// send writes an event by the plan, and reports whether the client took it.
 func (pl *player) send(event []byte) bool {
 	for i, piece := range pl.cut(event) {
 		if i > 0 && !pl.c.pause(pl.p.gap) {

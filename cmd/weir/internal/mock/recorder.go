@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// recorder keeps the records. Its methods may be called from any goroutine. A
-// record is changed through update only; Events alone is counted aside, so that
-// an event costs no lock unless somebody waits.
+// recorder keeps the records. It is safe for concurrent use. A record is
+// changed only through update; only Events is counted separately, so that an
+// event costs no lock unless a waiter exists.
 type recorder struct {
 	keep    int // records of each list
 	events  atomic.Int64
@@ -22,14 +22,14 @@ type recorder struct {
 	requests []*request
 	conns    []*connection
 	ids      struct{ request, conn int }
-	changed  chan struct{} // closed at the next change; nil = nobody waits
+	changed  chan struct{} // closed at the next change; nil = no waiters
 }
 
 // request is a record with what belongs to it.
 type request struct {
 	Request
 	events atomic.Int64
-	last   bool // the last bytes are on their way: a client that leaves now has what it wanted
+	last   bool // the last bytes are being sent: a client that disconnects now has what it wanted
 }
 
 // connection is a record with what belongs to it.
@@ -77,7 +77,7 @@ func (r *recorder) opened() *connection {
 	return c
 }
 
-// aside takes a connection out of the records: it turned out to be for /mock/.
+// aside removes a connection from the records: it turned out to be for /mock/.
 func (r *recorder) aside(c *connection) {
 	r.update(func(n *Counts) {
 		if c.control {
@@ -173,7 +173,7 @@ func (r *recorder) now() Counts {
 // wait returns when the condition holds or the context ends, with what holds
 // then.
 func (r *recorder) wait(ctx context.Context, holds func(Counts) bool) (Counts, error) {
-	r.waiters.Add(1) // before the first look: an event from here on is told
+	r.waiters.Add(1) // before the first look: an event from here on is notified
 	defer r.waiters.Add(-1)
 	for {
 		n, changed := r.look()

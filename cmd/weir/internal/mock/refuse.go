@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Refuse has new connections refused from now on, as if the server's process
-// were gone; those that are open go on. The port stays the server's own.
+// Refuse makes new connections be refused from now on, as if the server's
+// process had ended; open ones continue. The port stays the server's own.
 func (s *Server) Refuse() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +48,8 @@ func (s *Server) release() {
 }
 
 // Refused returns an address, host:port, at which connections are refused for
-// the time of a test: it is bound, so nobody else gets it, and not listened on.
+// the time of a test: it is bound, so that no other process gets it, and not
+// listened on.
 func Refused(t TB) string {
 	t.Helper()
 	fd, err := bind(loopback)
@@ -60,7 +61,7 @@ func Refused(t TB) string {
 }
 
 // Silent returns an address, host:port, at which connections are neither
-// accepted nor refused for the time of a test: whoever dials waits. It needs
+// accepted nor refused for the time of a test: dialling waits. It needs
 // Linux's way of ignoring a SYN when a listener's queue is full.
 func Silent(t TB) string {
 	t.Helper()
@@ -102,7 +103,7 @@ func bind(at netip.AddrPort) (fd int, err error) {
 		err = syscall.Bind(fd, sa)
 	}
 	if err != nil {
-		_ = syscall.Close(fd) // the first error says what is wrong
+		_ = syscall.Close(fd) // the first error is the one to report
 		return -1, fmt.Errorf("mock: bind %v: %w", at, err)
 	}
 	return fd, nil

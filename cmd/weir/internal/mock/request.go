@@ -20,10 +20,10 @@ const (
 	readBody      = 1 << 20  // bytes of a body in which model and stream are looked for
 )
 
-// errIdle ends what comes on a connection that was idle for as long as it may be.
+// errIdle ends the input of a connection that was idle for too long.
 var errIdle = errors.New("mock: idle")
 
-// headLimits are generous: a mock is not the one to refuse.
+// headLimits are generous: a mock should not refuse.
 var headLimits = http1.Limits{Line: 1 << 20, Header: 1 << 20, Field: 1 << 20, Fields: 10_000}
 
 // incoming is a request on its way in.
@@ -43,8 +43,8 @@ type incoming struct {
 	usage   bool   // stream_options.include_usage
 }
 
-// readHead waits for a head. It returns nil if there is none, with what is wrong
-// unless the connection just ended.
+// readHead waits for a head. It returns nil if there is none, with what is
+// wrong unless the connection just ended.
 func (c *conn) readHead() (*incoming, error) {
 	var head http1.Request
 	for have := 0; ; {
@@ -152,7 +152,7 @@ func (in *incoming) add(data []byte) {
 	in.content = append(in.content, data[:min(len(data), readBody-len(in.content))]...)
 }
 
-// take puts what the body said into the record.
+// take adds the content of the body to the record.
 func (in *incoming) take(size int64) {
 	in.BodyLength = size
 	in.BodySHA256 = hex.EncodeToString(in.sum.Sum(nil))
@@ -188,7 +188,7 @@ func (in *incoming) understand() {
 	}
 }
 
-// serveOne answers the next request and reports whether there may be another.
+// serveOne serves the next request and reports whether there may be another.
 func (c *conn) serveOne() bool {
 	if !c.awaitRequest() {
 		return false
@@ -231,7 +231,7 @@ func (c *conn) awaitRequest() bool {
 	return true
 }
 
-// refuseHead notes what was no head and says so.
+// refuseHead notes what was not a head and responds with 400.
 func (c *conn) refuseHead(err error) {
 	c.srv.seen.update(func(*Counts) { c.seen.Error = err.Error() })
 	c.write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))

@@ -11,10 +11,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Rule says how the requests that it matches are answered. An empty Path or
+// A Rule sets the response to the requests that it matches. An empty Path or
 // Model matches any; requests below /mock/ never match. Rules count for
-// themselves what Path and Model match, whether or not an earlier rule was
-// taken.
+// themselves what Path and Model match, whether or not an earlier rule applied.
 type Rule struct {
 	Path  string `json:"path"`
 	Model string `json:"model"`
@@ -70,8 +69,8 @@ func checkRules(rules []Rule) error {
 	return nil
 }
 
-// ruleBook is the rules and what each has counted. Its methods may be called
-// from any goroutine.
+// ruleBook is the rules and what each has counted. It is safe for concurrent
+// use.
 type ruleBook struct {
 	mu      sync.Mutex
 	rules   []Rule

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Config is how a Server is made. The zero value is a server on 127.0.0.1 that
-// answers fast.
+// Config configures a [Server]. The zero value is a server on 127.0.0.1 that
+// responds fast.
 type Config struct {
 	Listen string        // host:port; "" = 127.0.0.1:0
 	TTFT   time.Duration // from the head of a stream to its first event; 0 = none
 	Pace   time.Duration // from one event to the next; 0 = none
-	Tokens int           // of an answer; 0 = 16
-	Models []string      // of /v1/models, though every model is answered for; nil = mock
+	Tokens int           // of a response; 0 = 16
+	Models []string      // of /v1/models, though every model is served; nil = mock
 	Rules  []Rule
 	TLS    bool     // https with a certificate made at the start: see Server.Certificate
 	Names  []string // hosts of the certificate; nil = 127.0.0.1, ::1 and localhost
@@ -30,7 +30,7 @@ const (
 	defaultKeep   = 10_000
 )
 
-// Server is a mock that runs. Its methods may be called from any goroutine.
+// A Server is a running mock. It is safe for concurrent use.
 type Server struct {
 	cfg    Config
 	base   plan // what rules and requests change
@@ -126,7 +126,7 @@ func (s *Server) SetRules(rules ...Rule) error { return s.rules.replace(rules) }
 // SetHealth sets the status of /health.
 func (s *Server) SetHealth(status int) { s.health.Store(int32(status)) }
 
-// Release lets answers go on that hold-head and hold-event keep waiting, now and
+// Release lets responses continue that hold-head and hold-event hold, now and
 // from now on.
 func (s *Server) Release() { s.freeing.Do(func() { close(s.released) }) }
 
@@ -150,7 +150,7 @@ func (s *Server) admit(tcp net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		_ = tcp.Close() // nobody is to be told
+		_ = tcp.Close() // there is nowhere to report it
 		return
 	}
 	c := s.newConn(tcp)
@@ -171,7 +171,7 @@ func (s *Server) Close() {
 	s.stopListening()
 	s.release()
 	for c := range s.conns {
-		_ = c.tcp.Close() // it is over whatever this says
+		_ = c.tcp.Close() // it has ended whatever this returns
 		c.in.drop()       // its reader may wait for room
 	}
 	s.mu.Unlock()
@@ -180,7 +180,7 @@ func (s *Server) Close() {
 
 func (s *Server) stopListening() {
 	if s.listener != nil {
-		_ = s.listener.Close() // likewise
+		_ = s.listener.Close() // as above
 		s.listener = nil
 	}
 }

@@ -8,7 +8,7 @@ const (
 	FinishLength = "length" // cut by the token limit
 )
 
-// Usage counts the tokens of a request and its answer.
+// Usage counts the tokens of a request and its response.
 type Usage struct{ Prompt, Completion int }
 
 func (u Usage) append(dst []byte) []byte {
@@ -18,24 +18,24 @@ func (u Usage) append(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// Answer is what all parts of one answer have in common.
+// Answer is what all parts of one response have in common.
 type Answer struct {
 	ID      string // NewID
 	Model   string
 	Created int64 // Unix time in seconds
 }
 
-// Chunks writes the chat.completion.chunk events of one streamed answer, each
+// Chunks writes the chat.completion.chunk events of one streamed response, each
 // as a whole event with its framing. What all of them begin and end with is
 // made once, so that a token costs two copies and no allocation. The zero value
-// is not usable. The methods do not change it, and any goroutine may call them.
+// is not usable. It is safe for concurrent use.
 type Chunks struct {
 	head string // up to the place of the choices
 	tail string // from behind the finish reason
 }
 
-// NewChunks prepares the chunks of an answer. With usage, every chunk has a
-// usage field, null until the last: the answer to stream_options.include_usage.
+// NewChunks prepares the chunks of a response. With usage, every chunk has a
+// usage field, null until the last, as stream_options.include_usage requests.
 func NewChunks(a Answer, usage bool) *Chunks {
 	c := &Chunks{
 		head: string(append(a.appendHead([]byte("data: "), "chat.completion.chunk"), `,"choices":[`...)),
@@ -47,7 +47,7 @@ func NewChunks(a Answer, usage bool) *Chunks {
 	return c
 }
 
-// appendHead appends an answer object up to and with its model.
+// appendHead appends a response object up to and with its model.
 func (a Answer) appendHead(dst []byte, object string) []byte {
 	dst = AppendString(append(dst, `{"id":`...), a.ID)
 	dst = AppendString(append(dst, `,"object":`...), object)

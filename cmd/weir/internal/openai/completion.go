@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// NewID returns a new id for an answer. It is random, not secret.
+// NewID returns a new id for a response. It is random, not secret.
 func NewID() string {
 	const (
 		prefix   = "chatcmpl-"
@@ -19,7 +19,7 @@ func NewID() string {
 	return string(id[:])
 }
 
-// AppendCompletion appends a whole answer: the body of a request that did not
+// AppendCompletion appends a whole response: its body if the request did not
 // ask for a stream.
 func AppendCompletion(dst []byte, a Answer, text, finish string, u Usage) []byte {
 	dst = a.appendHead(dst, "chat.completion")

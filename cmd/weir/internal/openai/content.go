@@ -7,15 +7,15 @@ import (
 )
 
 // Content is the content of a message: a string, or an array of parts, of which
-// a text model takes the text.
+// a text model uses the text.
 type Content struct {
 	Text    string // the string, or the texts of all parts, one after another
-	present bool   // neither left out nor null
+	present bool   // neither absent nor null
 	wrong   *Error // what is wrong with it, its Param relative to the content
 }
 
-// UnmarshalJSON takes every kind of value and remembers what is wrong with it:
-// only the message knows its own place in the request.
+// UnmarshalJSON accepts every kind of value and remembers what is wrong with
+// it: only the message knows its own place in the request.
 func (c *Content) UnmarshalJSON(data []byte) error {
 	*c = Content{present: data[0] != 'n'}
 	switch data[0] {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// decodeError says in the dialect's words why encoding/json refused a body.
+// decodeError returns, in the dialect's words, why encoding/json refused a
+// body.
 func decodeError(err error) *Error {
 	var ours *Error
 	var wrong *json.UnmarshalTypeError

@@ -1,13 +1,13 @@
-// Package openai reads and writes the OpenAI chat dialect as bytes: requests in,
-// chunks, completions, model lists and errors out. It does no I/O and knows
+// Package openai reads and writes the OpenAI chat dialect as bytes: requests
+// in, chunks, completions, model lists and errors out. It does no I/O and knows
 // nothing of HTTP but status codes.
 //
-// A streamed answer is
+// A streamed response is
 //
 //	data: {…"delta":{"role":"assistant","content":""}…}   AppendRole
 //	data: {…"delta":{"content":"Hello"}…}                 AppendContent, for each token
 //	data: {…"delta":{},…"finish_reason":"stop"}           AppendFinish
-//	data: {…"choices":[],"usage":{…}}                     AppendUsage, when asked for
+//	data: {…"choices":[],"usage":{…}}                     AppendUsage, if requested
 //	data: [DONE]                                          AppendDone
 //
 // each with an empty line behind it. Unknown request fields are ignored, as

@@ -16,7 +16,7 @@ const (
 	TypeServer         = "server_error"
 )
 
-// Error is an answer that refuses a request. The zero values of Param and Code
+// Error is a response that refuses a request. The zero values of Param and Code
 // are written as null.
 type Error struct {
 	Status  int    // HTTP status
@@ -37,14 +37,14 @@ func (e *Error) Append(dst []byte) []byte {
 	return append(dst, "}}"...)
 }
 
-// AppendEvent appends the error as an event, for a stream whose head is out.
-// No [DONE] follows it: an answer that failed must not look finished.
+// AppendEvent appends the error as an event, for a stream whose head was sent.
+// No [DONE] follows it: a response that failed must not look complete.
 func (e *Error) AppendEvent(dst []byte) []byte {
 	return append(e.Append(append(dst, "data: "...)), "\n\n"...)
 }
 
-// Event makes an error's body an event, as AppendEvent does; nil if it is none of
-// this dialect.
+// Event makes an error's body an event, as AppendEvent does; nil if it is not
+// an error of this dialect.
 func Event(body []byte) []byte {
 	event := bytes.NewBufferString("data: ")
 	if json.Compact(event, body) != nil {
@@ -79,7 +79,7 @@ func missing(param string) *Error {
 	return invalid(param, "missing_required_parameter", "Missing required parameter: '%s'.", param)
 }
 
-// BadJSON refuses a body that is no JSON object.
+// BadJSON refuses a body that is not a JSON object.
 func BadJSON() *Error {
 	return invalid("", "", "We could not parse the JSON body of your request: want one JSON object.")
 }
@@ -98,7 +98,7 @@ func ModelNotFound(model string) *Error {
 	}
 }
 
-// Loop refuses a request that has come through the gateway again and again
+// Loop refuses a request that has come through the gateway too often
 // (RFC 5842 7.2).
 func Loop() *Error {
 	return &Error{
@@ -119,8 +119,8 @@ func NotFound(method, path string) *Error {
 	}
 }
 
-// MethodNotAllowed refuses a method that the path does not have. The answer
-// needs an Allow header besides.
+// MethodNotAllowed refuses a method that the path does not have. The response
+// also needs an Allow header.
 func MethodNotAllowed(method, path string) *Error {
 	return &Error{
 		Status:  http.StatusMethodNotAllowed,
@@ -140,20 +140,20 @@ func TooLarge(limit int64) *Error {
 	}
 }
 
-// Overloaded refuses a request for which there is no slot. The answer needs a
-// Retry-After header besides.
+// Overloaded refuses a request for which there is no slot. The response also
+// needs a Retry-After header.
 func Overloaded() *Error {
 	return Unavailable("overloaded", "The server is at its limit of concurrent requests.")
 }
 
-// NoRoom refuses a request whose body finds no room among those that are kept.
-// The answer needs a Retry-After header besides.
+// NoRoom refuses a request for whose body there is no memory. The response also
+// needs a Retry-After header.
 func NoRoom() *Error {
 	return Unavailable("request_memory_exhausted", "The server has no memory left for request bodies.")
 }
 
-// Unavailable refuses a request that no upstream can be asked for now. The
-// response needs a Retry-After header besides.
+// Unavailable refuses a request for which no upstream is available. The
+// response also needs a Retry-After header.
 func Unavailable(code, message string) *Error {
 	return &Error{
 		Status:  http.StatusServiceUnavailable,
@@ -169,7 +169,7 @@ func ServerError(status int, message string) *Error {
 	return &Error{Status: status, Message: message, Type: TypeServer}
 }
 
-// Refused is said for an upstream that answered with that status and nothing
+// Refused is the error for an upstream's response with that status and no body
 // that could be passed on.
 func Refused(status int) *Error {
 	e := ServerError(status, fmt.Sprintf("The upstream responded with %d %s.", status, http.StatusText(status)))

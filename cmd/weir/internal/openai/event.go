@@ -23,7 +23,7 @@ func IsErrorEvent(head, tail []byte) bool {
 	return json.Unmarshal(data, &event) == nil && len(event.Error) > 0 && string(event.Error) != "null"
 }
 
-// dataOf is the data of an event, its lines joined.
+// dataOf returns the data of an event, its lines joined.
 func dataOf(event []byte) (data []byte) {
 	event = bytes.ReplaceAll(event, []byte("\r"), []byte("\n"))
 	for line := range bytes.SplitSeq(event, []byte("\n")) {

@@ -6,7 +6,7 @@ const hexDigits = "0123456789abcdef"
 
 // AppendString appends s as a JSON string. Control characters, U+2028 and
 // U+2029 are escaped, so that the result is one line to every reader; bytes
-// that are no UTF-8 become U+FFFD. The bytes are encoding/json's with its
+// that are not UTF-8 become U+FFFD. The bytes are encoding/json's with its
 // escaping of HTML turned off.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
@@ -49,8 +49,7 @@ func appendEscape(dst []byte, b byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&0xF])
 }
 
-// escapedRune returns how a rune beyond ASCII is escaped, or "" when it stands
-// for itself.
+// escapedRune returns how a rune beyond ASCII is escaped, or "" if it is not.
 func escapedRune(r rune, size int) string {
 	switch {
 	case r == utf8.RuneError && size == 1:

@@ -13,11 +13,13 @@ const (
 
 // Peek reads what a gateway must know of a request while its body passes: the
 // top-level model, stream and user. It looks at each byte once, keeps nothing
-// else and checks no more of the JSON than it needs. The zero value is ready.
+// else and checks no more of the JSON than it needs. The zero value is ready to
+// use.
 //
-// Of several equal keys the last one wins, as in most parsers; but see Ambiguous.
+// Of several equal keys the last one wins, as in most parsers; but see
+// Ambiguous.
 type Peek struct {
-	Model  string // "" when it is no string, or too long to be a model's name
+	Model  string // "" if it is not a string, or too long to be a model's name
 	User   string
 	Stream bool
 
@@ -31,7 +33,7 @@ type Peek struct {
 	cased  bool  // ... in another case
 	key    []byte
 	text   []byte
-	ended  bool // the string that was read is over
+	ended  bool // the string that was read has ended
 	long   bool // text is longer than what is kept
 
 	read      int // bytes looked at
@@ -69,9 +71,9 @@ var peeked = [...]string{"model", "stream", "user", "messages"}
 func (p *Peek) HasModel() bool { return p.seen }
 
 // Ambiguous returns an error if the object has one of the members that are read
-// more than once, or in another case: a server may take the other one, and those
-// written in Go compare names without regard to case. Such a request must not be
-// passed on.
+// more than once, or in another case: a server may use the other one, and those
+// written in Go compare names without regard to case. Such a request must not
+// be passed on.
 func (p *Peek) Ambiguous() *Error {
 	switch name := peeked[max(p.twice, 1)-1]; {
 	case p.twice == 0:
@@ -86,7 +88,7 @@ func (p *Peek) Ambiguous() *Error {
 // Complete reports whether the object has been seen to its end.
 func (p *Peek) Complete() bool { return p.state == peekOver }
 
-// Bad reports whether the body is no JSON object.
+// Bad reports whether the body is not a JSON object.
 func (p *Peek) Bad() bool { return p.state == peekBad }
 
 // Feed looks at the next piece of the body.
@@ -122,8 +124,9 @@ func (p *Peek) Rename(body, name []byte) []byte {
 }
 
 // Splice is Rename for a part of the body that begins at offset at: it returns
-// what is before the model, the name, if the model begins in this part, and what
-// is behind. A nil name changes nothing. All of them are views.
+// what is before the model, the name, if the model begins in this part, and
+// what is behind. A nil name changes nothing. The results point into the
+// arguments.
 func (p *Peek) Splice(at int, part, name []byte) (pieces [3][]byte) {
 	from, to := p.modelFrom-at, p.modelTo-at
 	if name == nil || p.modelTo == 0 || to <= 0 || from >= len(part) {
@@ -136,7 +139,7 @@ func (p *Peek) Splice(at int, part, name []byte) (pieces [3][]byte) {
 	return pieces
 }
 
-// Growth is how much longer the body becomes by Rename.
+// Growth returns how much longer the body becomes by Rename.
 func (p *Peek) Growth(name []byte) int {
 	if p.modelTo == 0 {
 		return 0
@@ -144,11 +147,11 @@ func (p *Peek) Growth(name []byte) int {
 	return len(name) - (p.modelTo - p.modelFrom)
 }
 
-// Messages is where in the body the value of messages begins; 0 = it has not
-// been seen.
+// Messages returns where in the body the value of messages begins; 0 = it has
+// not been seen.
 func (p *Peek) Messages() int { return p.messages }
 
-// behind allows nothing but white space after the object.
+// behind allows only white space after the object.
 func (p *Peek) behind(b []byte) {
 	if len(bytes.Trim(b, " \t\r\n")) > 0 {
 		p.state = peekBad
@@ -196,7 +199,8 @@ func (p *Peek) outside(c byte) {
 	}
 }
 
-// scalar is the end of a value that is no string: of these only stream's counts.
+// scalar processes the end of a value that is not a string: of these only
+// stream's counts.
 func (p *Peek) scalar() {
 	if p.depth != 1 || p.isKey {
 		return
@@ -271,7 +275,7 @@ func (p *Peek) endString() {
 }
 
 // sawKey notes a member that is read, and whether it was there before. A
-// spelling that encoding/json takes for its name counts as well.
+// spelling that encoding/json accepts for its name also counts.
 func (p *Peek) sawKey() {
 	if !mayBePeeked(p.key) {
 		return
@@ -288,8 +292,8 @@ func (p *Peek) sawKey() {
 	}
 }
 
-// mayBePeeked is a quick look at a key. An s may be a long one, U+017F, which is
-// a byte longer.
+// mayBePeeked is a quick look at a key. An s may be a long one, U+017F, which
+// is a byte longer.
 func mayBePeeked(key []byte) bool {
 	if len(key) < len("user") || len(key) > len("me\u017f\u017fage\u017f") {
 		return false
@@ -301,8 +305,7 @@ func mayBePeeked(key []byte) bool {
 	return false
 }
 
-// value is the string that was read, "" when it was too long to be one that
-// matters.
+// value returns the string that was read, "" if it was too long to matter.
 func (p *Peek) value() string {
 	if p.long {
 		return ""

@@ -8,8 +8,7 @@ import (
 )
 
 // ChatRequest is the body of POST /v1/chat/completions, as far as a text model
-// has a use for it. A pointer is nil where the client left the field out or
-// sent null.
+// has a use for it. A pointer is nil if the field is absent or null.
 type ChatRequest struct {
 	Model               string         `json:"model"`
 	Messages            []Message      `json:"messages"`
@@ -25,7 +24,7 @@ type ChatRequest struct {
 	IgnoreEOS           bool           `json:"ignore_eos"` // vLLM's, for load tests: no end before the token limit
 }
 
-// StreamOptions are for streamed answers only.
+// StreamOptions are only for streamed responses.
 type StreamOptions struct {
 	IncludeUsage bool `json:"include_usage"`
 }
@@ -40,7 +39,7 @@ type Message struct {
 // StopList is one stop sequence or an array of them.
 type StopList []string
 
-// UnmarshalJSON takes a string, an array of strings or null.
+// UnmarshalJSON accepts a string, an array of strings or null.
 func (l *StopList) UnmarshalJSON(data []byte) error {
 	*l = nil
 	switch data[0] {
@@ -64,9 +63,9 @@ const maxStops = 4
 
 var roles = []string{"system", "developer", "user", "assistant", "tool", "function"}
 
-// ParseChatRequest reads and checks a request. A request with an error
-// is returned as far as it could be read. The request holds copies, not views of
-// the body.
+// ParseChatRequest reads and checks a request. A request with an error is
+// returned as far as it could be read. The request holds copies and does not
+// refer to the body.
 func ParseChatRequest(body []byte) (*ChatRequest, *Error) {
 	r := new(ChatRequest)
 	if err := json.Unmarshal(body, r); err != nil {
@@ -134,7 +133,7 @@ func (m *Message) check(i int) *Error {
 	return m.Content.check(param + ".content")
 }
 
-// TokenLimit returns the limit on the answer's tokens, or 0 for none.
+// TokenLimit returns the limit on the response's tokens, or 0 for none.
 func (r *ChatRequest) TokenLimit() int {
 	switch {
 	case r.MaxCompletionTokens != nil:
@@ -145,7 +144,7 @@ func (r *ChatRequest) TokenLimit() int {
 	return 0
 }
 
-// IncludeUsage reports whether a streamed answer ends with a usage chunk.
+// IncludeUsage reports whether a streamed response ends with a usage chunk.
 func (r *ChatRequest) IncludeUsage() bool {
 	return r.StreamOptions != nil && r.StreamOptions.IncludeUsage
 }

@@ -36,7 +36,7 @@ func newUpstream(name string, c config.Upstream, standing *target.Standing, hold
 	return upstream.New(ctx, cfg)
 }
 
-// newModels makes the models, and then ties their fallbacks.
+// newModels makes the models, and then links their fallbacks.
 func newModels(cfg *config.Config, ups map[string]kept, budget *target.Budget) (map[string]*relay.Model, error) {
 	models := make(map[string]*relay.Model, len(cfg.Models))
 	for name, c := range cfg.Models {

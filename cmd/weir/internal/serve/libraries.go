@@ -12,8 +12,8 @@ import (
 )
 
 // libraries are the shared libraries that this process has loaded, for native
-// handlers. None is ever unloaded: its threads may run. One goroutine at a time
-// uses them.
+// handlers. None is ever unloaded: its threads may run. It is not safe for
+// concurrent use.
 type libraries struct {
 	flags command.Files // of --so
 	all   []library
@@ -59,7 +59,7 @@ func (l *libraries) load(path string) error {
 }
 
 // look loads what a configuration names, and checks that every native handler
-// that it names is there.
+// that it names exists.
 func (l *libraries) look(cfg *config.Config) (problems config.Problems) {
 	for i, native := range cfg.Native {
 		if err := l.load(native.SO); err != nil {
@@ -67,7 +67,7 @@ func (l *libraries) look(cfg *config.Config) (problems config.Problems) {
 		}
 	}
 	if problems != nil {
-		return problems // whose handlers would only be told as missing
+		return problems // whose handlers would only be reported as missing
 	}
 	return cfg.CheckNative(l.handlers(cfg))
 }
@@ -75,7 +75,7 @@ func (l *libraries) look(cfg *config.Config) (problems config.Problems) {
 func soPointer(i int) string { return fmt.Sprintf("/native/%d/so", i) }
 
 // handlers names the native handlers that a start with the configuration would
-// have: not those of libraries that it does not name any more.
+// have: not those of libraries that it no longer names.
 func (l *libraries) handlers(cfg *config.Config) []string {
 	var wanted []*library
 	for _, path := range l.flags {
@@ -94,8 +94,8 @@ func (l *libraries) handlers(cfg *config.Config) []string {
 	})
 }
 
-// replaced are the pointers of the libraries whose files are others than when
-// they were loaded.
+// replaced returns the pointers of the libraries whose files have been replaced
+// since they were loaded.
 func (l *libraries) replaced(cfg *config.Config) (pointers []string) {
 	for i, native := range cfg.Native {
 		lib := l.find(native.SO)

@@ -25,8 +25,8 @@ import (
 	"weir/reactor"
 )
 
-// live is the gateway that serves, and what replaces it on a reload. Requests
-// go on with the gateway that they began with.
+// live is the running gateway, and what replaces it on a reload. Requests
+// continue with the gateway that they began with.
 type live struct {
 	o        *options
 	first    *config.Config // what was started with
@@ -37,15 +37,15 @@ type live struct {
 
 	probes    admin.Probes
 	now       atomic.Pointer[generation]
-	routes    weir.Switch     // to those of the present generation
-	upstreams map[string]kept // of the current generation; the reloading goroutine's
+	routes    weir.Switch     // to those of the current generation
+	upstreams map[string]kept // of the current generation; used by the reloading goroutine
 	standings standings
 	budget    target.Budget
 	end       context.CancelFunc
 	over      chan struct{}
 }
 
-// generation is one configuration in force.
+// generation is one configuration in use.
 type generation struct {
 	cfg     *config.Config
 	gateway *relay.Gateway
@@ -54,7 +54,7 @@ type generation struct {
 	admin   *guard.Policy // of the admin endpoints
 }
 
-// kept is an upstream that lives on over reloads that do not change it.
+// kept is an upstream that outlives reloads that do not change it.
 type kept struct {
 	cfg config.Upstream
 	up  *upstream.Upstream
@@ -87,7 +87,7 @@ func (l *live) stop() {
 	l.observer.Flush()
 }
 
-// use puts a configuration in force, whole or not at all.
+// use applies a configuration, whole or not at all.
 func (l *live) use(cfg *config.Config) error {
 	ups := make(map[string]kept, len(cfg.Upstreams))
 	for name, c := range cfg.Upstreams {
@@ -139,7 +139,7 @@ func (l *live) hold() (release func(), err error) {
 	return r.Release, nil
 }
 
-// inForce are the upstreams in the order of their names.
+// inForce returns the upstreams in the order of their names.
 func inForce(ups map[string]kept) (all []*upstream.Upstream) {
 	for _, name := range slices.Sorted(maps.Keys(ups)) {
 		all = append(all, ups[name].up)
@@ -184,7 +184,7 @@ func (l *live) watch(ctx context.Context, hangup <-chan os.Signal, last string) 
 	}
 }
 
-// versions is a text that changes when one of the files does.
+// versions returns a text that changes when one of the files does.
 func (o *options) versions() (v string) {
 	for _, path := range append([]string{o.config}, o.overlays...) {
 		st, err := os.Stat(path)
@@ -197,7 +197,7 @@ func (o *options) versions() (v string) {
 	return v
 }
 
-// reload puts the files' present content in force. With mistakes in it nothing
+// reload applies the files' current content. If it has mistakes, nothing
 // changes (G16).
 func (l *live) reload(why string) {
 	cfg, err := l.o.load()
@@ -215,7 +215,7 @@ func (l *live) reload(why string) {
 	l.log.Info("configuration reloaded", "because", why)
 }
 
-// fixed names what differs and is in force from the start to the end.
+// fixed returns what differs and cannot be changed without a restart.
 func fixed(a, b *config.Config) (fields []string) {
 	for _, f := range []struct {
 		pointer string
@@ -237,14 +237,14 @@ func fixed(a, b *config.Config) (fields []string) {
 }
 
 // server returns the server in front of the gateway. Its own limits are those
-// of the first configuration, but for that of bodies.
+// of the first configuration, except that of bodies.
 func (l *live) server(log *slog.Logger) *weir.Server {
 	limits := l.now.Load().cfg.Limits
 	return &weir.Server{
 		Handler: &l.routes, OnHeaders: l.admit, OnError: l.explain, Logger: log, Trace: l.observer.Trace(),
 		Limits: weir.Limits{
 			Streams: limits.Streams, Handlers: limits.Streams, Bodies: int64(limits.Bodies),
-			Conns: reactor.DescriptorBudget() / 2, // each client counts as two: its upstream's connection is the other
+			Conns: reactor.DescriptorBudget() / 2, // each client counts as two, with its upstream's connection
 		},
 	}
 }

@@ -44,8 +44,8 @@ func (g *generation) model(w *weir.Response, r *weir.Request) {
 	front.Fail(w, openai.ModelNotFound(id))
 }
 
-// observed observes the requests that a route gives to a native handler. They
-// count under the handler's name, where others do under their model's.
+// observed observes the requests that a route passes to a native handler. They
+// count under the handler's name, others under their model's.
 func observed(o *observe.Observer, name string) weir.Middleware {
 	h, _ := plugin.Lookup(name) // weir.Native has looked
 	return func(next weir.Handler) weir.Handler {

@@ -18,7 +18,7 @@ import (
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/guard"
 
-	_ "weir/cmd/weir/internal/demo" // the native handler that there always is
+	_ "weir/cmd/weir/internal/demo" // the native handler that always exists
 )
 
 const name = "weir serve"
@@ -45,7 +45,7 @@ SIGHUP, or a change of the files, reloads it: running requests continue with
 what they started with, and a configuration with mistakes changes nothing.
 SIGTERM drains, a second one aborts what still runs.`
 
-// options are what the flags say.
+// options has the values of the flags.
 type options struct {
 	config    string
 	overlays  command.Files
@@ -119,7 +119,7 @@ func report(w io.Writer, err error) {
 }
 
 // gcPercent is how much garbage may gather, in percent of what lives. A gateway
-// makes little of it; what counts is that memory stays near the marks of its
+// makes little of it; it matters that memory stays near the marks of its
 // streams.
 const gcPercent = 50
 

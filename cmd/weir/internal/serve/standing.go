@@ -8,12 +8,12 @@ import (
 	"weir/cmd/weir/internal/target"
 )
 
-// identity is what makes an upstream the same one after a reload. Whatever else
-// changes, its requests still run there, and what is known of it is still true.
+// identity identifies an upstream across reloads. Whatever else changes, its
+// requests still run there, and what is known of it is still true.
 type identity struct{ name, url string }
 
-// standings are how upstreams stand, over all reloads (G16). They belong to the
-// goroutine that reloads.
+// standings are the standings of upstreams, across reloads (G16). Only the
+// goroutine that reloads uses them.
 type standings struct {
 	log *slog.Logger
 	of  map[identity]*target.Standing
@@ -27,9 +27,8 @@ func (s *standings) find(name string, c config.Upstream) *target.Standing {
 	return target.NewStanding(target.Config{}, func(change target.Change) { s.report(name, change) })
 }
 
-// set sets the limits of the upstreams in force. One that is not in force any
-// more is remembered while it still has requests, so that they count if it
-// comes back.
+// set sets the limits of the current upstreams. A removed one is remembered
+// while it still has requests, so that they count if it comes back.
 func (s *standings) set(ups map[string]kept) {
 	of := make(map[identity]*target.Standing, len(ups))
 	for name, k := range ups {
@@ -54,7 +53,7 @@ func limitsOf(c config.Upstream) target.Config {
 	}
 }
 
-// report logs a change. It is called on any goroutine.
+// report logs a change. It is safe for concurrent use.
 func (s *standings) report(name string, c target.Change) {
 	level, time := slog.LevelWarn, "for"
 	if c.Up || c.Breaker && c.State == target.Closed {

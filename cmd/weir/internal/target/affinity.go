@@ -4,7 +4,7 @@ import "math"
 
 const (
 	// loadFactor is how much more than its share a replica may have before its
-	// conversations go to another one.
+	// conversations spill to another one.
 	loadFactor = 1.25
 	// slack is how many requests it may have whatever its share is: so few at a
 	// time cost less than a cold cache.
@@ -13,10 +13,10 @@ const (
 
 // prefixHash is rendezvous hashing with bounded loads (Thaler and Ravishankar;
 // Mirrokni, Thorup and Zadimoghaddam). A key ranks the candidates, each key in
-// its own order, and goes to the first one that is below its bound. So a
-// replica that leaves takes only its own keys with it, they scatter over all
-// others, and what is too much for one replica spills to the same second one.
-// Without a key it is least_outstanding.
+// its own order, and goes to the first one that is below its bound. So if a
+// replica is removed only its own keys move, they scatter over all others, and
+// what is too much for one replica spills to the same second one. Without a key
+// it is least_outstanding.
 type prefixHash struct{ leastOutstanding }
 
 func (p *prefixHash) Pick(c []Candidate, k Key) int {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// State is where a breaker is.
+// State is the state of a breaker.
 type State uint8
 
 // The states.
@@ -24,14 +24,14 @@ func (s State) String() string {
 // BreakerConfig is when a breaker opens, and for how long.
 type BreakerConfig struct {
 	Share  float64       // of failures among the responses within Window that opens it; 0 = it never opens
-	Volume int           // responses and failures within Window below which the share means nothing
+	Volume int           // responses and failures within Window below which the share is ignored
 	Window time.Duration // how long they count
 	Open   time.Duration // from opening to the trial
 }
 
 // row is how many failures in a row, without a response in between, open a
-// breaker however long they took: so long is the doubt whether the upstream
-// lives.
+// breaker however long they took: until then it is doubtful whether the
+// upstream is dead.
 const row = 3
 
 // Breaker keeps requests from an upstream that fails.
@@ -42,14 +42,14 @@ const row = 3
 //	half-open ─ the trial's response ───────────────────────▶ closed
 //	half-open ─ the trial's failure ────────────────────────▶ open
 //
-// A breaker that failing responses have opened is lenient: the upstream lives,
-// and a request for which there is nobody else still passes. One that signs of
+// A breaker that failing responses have opened is lenient: the upstream is
+// alive, and a request without another target still passes. One that signs of
 // death have opened is not.
 //
 // It is safe for concurrent use; while it is closed a response takes no lock.
 // The zero value is closed and never opens.
 type Breaker struct {
-	word  atomic.Uint64 // state, whether it is lenient, and the generation, for those who only look
+	word  atomic.Uint64 // state, whether it is lenient, and the generation, for readers
 	width atomic.Int64  // the window's length; 0 = it never opens
 	row   atomic.Int32  // signs of death since the last response
 	seen  window        // responses and failures
@@ -57,13 +57,13 @@ type Breaker struct {
 	mu     sync.Mutex
 	cfg    BreakerConfig
 	until  time.Time // end of the open time
-	trial  bool      // it is half-open and the one request is under way
+	trial  bool      // it is half-open and its one request is running
 	reason string    // why it opened
 	since  time.Time // when it last left the state closed
 }
 
-// Set sets the limits. What was counted stays, and so does the state, but for
-// a breaker that is turned off.
+// Set sets the limits. Counts and the state are kept, except that a breaker
+// which is turned off closes.
 func (b *Breaker) Set(cfg BreakerConfig) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -86,8 +86,8 @@ func unpack(word uint64) (s State, generation uint64) {
 	return State(word & 3), word >> generationShift
 }
 
-// enter begins a new generation: what becomes of a request of an earlier one
-// says nothing about the upstream any more. b.mu is held.
+// enter begins a new generation: the outcome of a request of an earlier one no
+// longer counts. b.mu is held.
 func (b *Breaker) enter(s State, lenient bool) {
 	_, generation := unpack(b.word.Load())
 	b.trial = false
@@ -107,7 +107,7 @@ func (b *Breaker) enter(s State, lenient bool) {
 func (b *Breaker) lenient() bool { return b.word.Load()&lenientBit != 0 }
 
 // ready reports whether allow would let a request pass now. It changes nothing,
-// so that every target may be asked before one is chosen.
+// so that every target can be checked before one is chosen.
 func (b *Breaker) ready(now time.Time) bool {
 	if s, _ := unpack(b.word.Load()); s == Closed {
 		return true
@@ -128,9 +128,10 @@ func (b *Breaker) passes(now time.Time) bool {
 	return !b.trial
 }
 
-// allow asks to send a request; last says that there is no other target for it.
-// If ok, what becomes of it must be reported with the generation, once: by
-// works, fails or cancel. trial reports whether the request is the trial.
+// allow reports whether a request may be sent; last means that there is no
+// other target for it. If ok, its outcome must be reported with the generation,
+// once: by works, fails or cancel. trial reports whether the request is the
+// trial.
 func (b *Breaker) allow(now time.Time, last bool) (generation uint64, trial, ok bool) {
 	if s, generation := unpack(b.word.Load()); s == Closed {
 		return generation, false, true
@@ -151,9 +152,8 @@ func (b *Breaker) allow(now time.Time, last bool) (generation uint64, trial, ok 
 	return generation, true, true
 }
 
-// works reports a response. Only one that is as it should be counts for the
-// share, but each shows that the upstream lives. It returns how the state has
-// changed.
+// works reports a response. Only a good one counts for the share, but each
+// shows that the upstream is alive. It returns how the state has changed.
 func (b *Breaker) works(generation uint64, counts bool, now time.Time) (c Change) {
 	width := time.Duration(b.width.Load())
 	if width == 0 {
@@ -236,8 +236,8 @@ func (b *Breaker) open(lenient bool, reason string, now time.Time) Change {
 	return Change{Breaker: true, State: Open, Reason: reason, For: b.cfg.Open}
 }
 
-// cancel reports that nothing is known of the request. If it was the trial, the
-// next request is.
+// cancel reports that the outcome of the request is unknown. If it was the
+// trial, the next request becomes it.
 func (b *Breaker) cancel(generation uint64, trial bool) {
 	if !trial {
 		return
@@ -249,10 +249,10 @@ func (b *Breaker) cancel(generation uint64, trial bool) {
 	}
 }
 
-// look is the state, why the breaker is not closed, and how long it is until a
-// request may pass. A breaker whose open time has passed is half-open, whether
-// or not there was a request since. While a trial is under way the time is
-// not known, and it is the open time.
+// look returns the state, why the breaker is not closed, and how long it is
+// until a request may pass. A breaker whose open time has passed is half-open,
+// whether or not there was a request since. While a trial is under way the time
+// is not known, and it is the open time.
 func (b *Breaker) look(now time.Time) (s State, reason string, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

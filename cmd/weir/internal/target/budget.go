@@ -10,10 +10,10 @@ import (
 const budgetWindow = 10 * time.Second
 
 // Budget bounds the retries of all requests together, so that upstreams that
-// refuse everybody are not asked several times as often for it. Within ten
-// seconds there are no more retries than a share of the requests, or than a
-// floor if that is more. It is safe for concurrent use. A nil Budget is without
-// bound, the zero value allows no retry.
+// refuse all requests do not get several times as many. Within ten seconds
+// there are no more retries than a share of the requests, or than a floor if
+// that is more. It is safe for concurrent use. A nil Budget is without bound,
+// the zero value allows no retry.
 type Budget struct {
 	share    atomic.Uint64 // bits of a float64
 	floor    atomic.Int64
@@ -21,13 +21,13 @@ type Budget struct {
 	withheld atomic.Uint64
 }
 
-// Set sets the bounds. What was counted stays.
+// Set sets the bounds. Counts are kept.
 func (b *Budget) Set(share float64, floor int) {
 	b.share.Store(math.Float64bits(share))
 	b.floor.Store(int64(floor))
 }
 
-// Withheld is how many retries there were no means for.
+// Withheld returns how many retries the budget did not allow.
 func (b *Budget) Withheld() uint64 { return b.withheld.Load() }
 
 // request counts a request, which may be retried.
@@ -37,7 +37,7 @@ func (b *Budget) request(now time.Time) {
 	}
 }
 
-// left is how many retries are left.
+// left returns how many retries remain.
 func (b *Budget) left(turn int64) int64 {
 	requests, retries := b.counts.sum(turn)
 	share := math.Float64frombits(b.share.Load()) * float64(requests)
@@ -49,7 +49,7 @@ func (b *Budget) spare(now time.Time) bool {
 	return b == nil || b.left(turn(now, budgetWindow)) > 0
 }
 
-// take takes a retry out, if one is left.
+// take uses up a retry, if one remains.
 func (b *Budget) take(now time.Time) bool {
 	if b == nil {
 		return true
@@ -66,7 +66,7 @@ func (b *Budget) take(now time.Time) bool {
 // none reports whether there are no retries at all, by configuration.
 func (b *Budget) none() bool { return b != nil && b.share.Load() == 0 && b.floor.Load() == 0 }
 
-// withhold notes that a request was not retried for want of means.
+// withhold notes that a request was not retried because of the budget.
 func (b *Budget) withhold() {
 	if b != nil {
 		b.withheld.Add(1)

@@ -2,8 +2,8 @@ package target
 
 import "math/bits"
 
-// twoChoices compares two candidates only, and so needs no exact counts: when
-// many loops pick at once they do not all run to the same one (Mitzenmacher,
+// twoChoices compares only two candidates, and so needs no exact counts: when
+// many loops pick at once they do not all choose the same one (Mitzenmacher,
 // "The Power of Two Choices in Randomized Load Balancing").
 type twoChoices struct{ random func() uint64 }
 

@@ -2,13 +2,13 @@ package target
 
 import "time"
 
-// Why is why a request got no target. The later ones are nearer to having one.
+// Why is why a request got no target. Later reasons are nearer to having one.
 type Why uint8
 
 // The reasons.
 const (
-	NoneLeft  Why = iota // all were tried, or no attempts are left
-	Unhealthy            // those that are left fail their health probes
+	NoneLeft  Why = iota // all were tried, or no attempts remain
+	Unhealthy            // the remaining ones fail their health probes
 	Broken               // their breakers are open
 	Full                 // they are at their limits of requests
 	NoBudget             // too many requests are being retried
@@ -19,16 +19,17 @@ const (
 type Choice struct{ Leg, Target int }
 
 // Itinerary is one request on its route. Each target is tried once, the model's
-// own before those of its fallbacks; none is tried twice unless it asked for
+// own before those of its fallbacks; none is tried twice unless it requested
 // that by Retry-After. A target whose breaker is open only because too many of
 // its responses were failures comes last.
 //
-// What a failure says about the upstream is decided here, too. If it may be the
-// request's own doing, it is held back until the request has fared better with
-// another target, which convicts the upstream, or no better, which acquits all
-// of them. So no single request can take out more than one upstream.
+// What a failure means for the upstream is also decided here. If the request
+// may have caused it, it is held back until the request has succeeded with
+// another target, which convicts the upstream, or failed there, too, which
+// acquits all of them. So no single request can take out more than one
+// upstream.
 //
-// It belongs to one goroutine at a time. The zero value is ready for Begin.
+// It is not safe for concurrent use. The zero value is ready for Begin.
 type Itinerary struct {
 	route *Route
 	key   Key
@@ -40,7 +41,7 @@ type Itinerary struct {
 
 	now    pass // of the attempt under way
 	open   bool // there is one
-	told   bool // it is known how it went
+	told   bool // its outcome is known
 	failed bool // badly
 
 	held   []charge
@@ -48,7 +49,7 @@ type Itinerary struct {
 	poor   bool // a retry was withheld from it
 }
 
-// charge is a failure that is not yet held against its upstream.
+// charge is a failure that does not yet count against its upstream.
 type charge struct {
 	pass
 	reason Reason
@@ -61,8 +62,8 @@ func (it *Itinerary) Begin(r *Route, key Key) {
 	it.route, it.key, it.left = r, key, r.Retries+1
 }
 
-// Spare is an itinerary without a request that has the memory of this one,
-// which is not used any more.
+// Spare returns an itinerary without a request that has the memory of this one,
+// which must not be used any more.
 func (it *Itinerary) Spare() Itinerary {
 	it.tried.clear()
 	clear(it.held)
@@ -70,7 +71,7 @@ func (it *Itinerary) Spare() Itinerary {
 }
 
 // Next chooses the target of the next attempt and takes a place at it, which
-// Leave gives back. Without [Granted] there is none.
+// [Itinerary.Leave] frees. Without [Granted] there is none.
 func (it *Itinerary) Next(now time.Time) (Choice, Why) {
 	switch {
 	case it.left == 0:
@@ -139,7 +140,7 @@ func (it *Itinerary) pick(leg *Leg, offset int, last bool, now time.Time) (i int
 	}
 }
 
-// obstacle is why a target cannot be asked now.
+// obstacle returns why a target is not available now.
 func (it *Itinerary) obstacle(t *Target, n int, last bool, now time.Time) Why {
 	s := t.Standing
 	switch {
@@ -155,8 +156,8 @@ func (it *Itinerary) obstacle(t *Target, n int, last bool, now time.Time) Why {
 	return Granted
 }
 
-// More reports whether another target could be tried now. It does not ask the
-// policy, for which to be asked is to have chosen.
+// More reports whether another target could be tried now. It does not call the
+// policy, which would count as a choice.
 func (it *Itinerary) More(now time.Time) bool {
 	if it.left == 0 {
 		return false
@@ -177,7 +178,7 @@ func (it *Itinerary) More(now time.Time) bool {
 // later.
 func (it *Itinerary) MayRepeat(now time.Time) bool { return it.left > 0 && it.affords(now) }
 
-// affords reports whether the budget has a retry left.
+// affords reports whether the budget allows a retry.
 func (it *Itinerary) affords(now time.Time) bool {
 	b := it.route.Budget
 	if b.spare(now) {
@@ -189,7 +190,7 @@ func (it *Itinerary) affords(now time.Time) bool {
 	return false
 }
 
-// withhold notes that there is no retry left, once for a request.
+// withhold notes that the budget allows no retry, once for a request.
 func (it *Itinerary) withhold() {
 	if !it.poor {
 		it.poor = true
@@ -197,18 +198,17 @@ func (it *Itinerary) withhold() {
 	}
 }
 
-// Withheld reports whether the request was not tried again because too many
-// are.
+// Withheld reports whether the request was not retried because too many are.
 func (it *Itinerary) Withheld() bool { return it.poor }
 
 // Repeat allows the target that was tried last once more.
 func (it *Itinerary) Repeat() { it.tried.remove(it.last) }
 
-// Stop ends the attempts: Next finds no target any more.
+// Stop ends the attempts: Next no longer finds a target.
 func (it *Itinerary) Stop() { it.left = 0 }
 
-// Wait is how long it is until the first breaker of an untried target lets a
-// request pass; 0 if none is open, or before Begin.
+// Wait returns how long it is until the first breaker of an untried target lets
+// a request pass; 0 if none is open, or before Begin.
 func (it *Itinerary) Wait(now time.Time) (wait time.Duration) {
 	if it.route == nil {
 		return 0
@@ -234,8 +234,8 @@ func (it *Itinerary) Responds(status int) {
 }
 
 // Works reports that the attempt has brought a response that is not a failure.
-// One that refuses the request, with a status from 400 on, says that others had
-// reason to fail.
+// One that refuses the request, with a status from 400 on, means that others
+// had reason to fail.
 func (it *Itinerary) Works(status int, now time.Time) {
 	if !it.open || it.told {
 		return
@@ -249,8 +249,7 @@ func (it *Itinerary) Works(status int, now time.Time) {
 	}
 }
 
-// Fails reports that the attempt has come to nothing, or that its response was
-// broken off.
+// Fails reports that the attempt has failed, or that its response broke off.
 func (it *Itinerary) Fails(r Reason, now time.Time) {
 	if !it.open {
 		return
@@ -277,7 +276,7 @@ func (it *Itinerary) Fails(r Reason, now time.Time) {
 	it.told, it.failed = true, true
 }
 
-// Leave reports that the attempt has ended and gives its place back.
+// Leave reports that the attempt has ended and frees its place.
 func (it *Itinerary) Leave() {
 	if !it.open {
 		return
@@ -291,8 +290,8 @@ func (it *Itinerary) Leave() {
 }
 
 // End reports that the request has ended, with a response or without. A failure
-// that was the only one is held against its upstream now, unless another target
-// would have been asked if the budget had allowed it.
+// that was the only one now counts against its upstream, unless another target
+// would have been tried if the budget had allowed it.
 func (it *Itinerary) End(now time.Time) {
 	it.Leave()
 	if it.doubts == 1 && !it.poor {
@@ -302,8 +301,8 @@ func (it *Itinerary) End(now time.Time) {
 	}
 }
 
-// Drop reports that the request has ended by its client's doing, which says
-// nothing about anybody (G3).
+// Drop reports that the client has ended the request, which means nothing for
+// any upstream (G3).
 func (it *Itinerary) Drop() {
 	it.Leave()
 	it.acquit()

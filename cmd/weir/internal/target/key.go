@@ -1,10 +1,10 @@
 package target
 
-// Key is what requests have in common that should go to the same target. It is
-// the same in every process. 0 is no key.
+// Key is equal for requests that should go to the same target. It is the same
+// in every process. 0 means no key.
 type Key uint64
 
-// KeyOf is the key of a session's name, 0 for no name.
+// KeyOf returns the key of a session's name, 0 for no name.
 func KeyOf[T ~string | ~[]byte](name T) Key {
 	if len(name) == 0 {
 		return 0
@@ -12,7 +12,8 @@ func KeyOf[T ~string | ~[]byte](name T) Key {
 	return toKey(fnv(offset, name))
 }
 
-// ID is the hash of a target: the upstream's name and the model's name there.
+// ID returns the hash of a target: the upstream's name and the model's name
+// there.
 func ID(upstream, model string) uint64 {
 	return mix(fnv(fnv(fnv(offset, upstream), "\x00"), model))
 }

@@ -12,9 +12,9 @@ const PrefixBytes = 4096
 // document share a key.
 //
 // It is a hash that rolls over the bytes as they arrive, in pieces of any size,
-// and allocates nothing. The zero value is ready. What is fed is either an array
-// of messages or anything else, a prompt for instance, of which only the length
-// counts; broken JSON does no harm.
+// and allocates nothing. The zero value is ready. What is fed is either an
+// array of messages or anything else, a prompt for instance, of which only the
+// length counts; broken JSON does no harm.
 type Prefix struct {
 	hash  uint64
 	read  int
@@ -62,8 +62,8 @@ func (p *Prefix) Key() Key {
 	return toKey(p.hash)
 }
 
-// inMessage is the depth right in a message: in the array's brackets and its own
-// braces.
+// inMessage is the depth right in a message: in the array's brackets and its
+// own braces.
 const inMessage = 2
 
 // step takes a byte outside of strings.

@@ -8,22 +8,22 @@ import (
 )
 
 // Probe decides from the outcomes of health probes whether an upstream is up.
-// It is up until probes say otherwise, so that a gateway can serve before its
-// first probes are back. It is safe for concurrent use; the zero value is not probed,
-// and up.
+// It is up until probes fail, so that a gateway can serve before its first
+// probes have ended. It is safe for concurrent use; the zero value is not
+// probed, and up.
 type Probe struct {
 	down atomic.Bool
 
 	mu                 sync.Mutex
 	probed             bool
 	healthy, unhealthy int    // outcomes in a row that bring it up, and take it down
-	run                int    // outcomes in a row that speak against the state
+	run                int    // outcomes in a row that contradict the state
 	failure            string // of the last probe; "" = it succeeded
 	since              time.Time
 }
 
-// set sets the limits; less than 1 counts as 1. An upstream that is not probed
-// any more is up.
+// set sets the limits; less than 1 counts as 1. An upstream that is no longer
+// probed is up.
 func (p *Probe) set(probed bool, healthy, unhealthy int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +34,7 @@ func (p *Probe) set(probed bool, healthy, unhealthy int) {
 	}
 }
 
-// observe takes the next outcome, the failure or "", and returns how the state
+// observe adds the next outcome, the failure or "", and returns how the state
 // has changed.
 func (p *Probe) observe(failure string, now time.Time) (c Change) {
 	p.mu.Lock()
@@ -64,7 +64,7 @@ func (p *Probe) observe(failure string, now time.Time) (c Change) {
 	return c
 }
 
-// look is whether the upstream is up, and how the last probe failed.
+// look returns whether the upstream is up, and how the last probe failed.
 func (p *Probe) look() (up bool, failure string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,6 +1,6 @@
 package target
 
-// Reason is why an attempt came to nothing.
+// Reason is why an attempt failed.
 type Reason uint8
 
 // The reasons. Those of the first group were never the request's own doing.
@@ -12,22 +12,22 @@ const (
 	NoResponse // it closed the connection before the response
 	Truncated  // it closed the connection inside the response, before the first event
 	Invalid    // what it sent is not HTTP
-	Failed     // it answered with a 5xx status
+	Failed     // it responded with a 5xx status
 	ErrorEvent // its first event was an error
 
-	Interrupted // it broke a response off, or fell silent in it, after the first event
-	Unfinished  // it ended a stream, after the first event, without saying that it is finished
+	Interrupted // its response broke off, or stalled, after the first event
+	Unfinished  // it ended a stream, after the first event, without its end marker
 
-	Overloaded // it answered 429, or 503 with Retry-After
+	Overloaded // it responded with 429, or 503 with Retry-After
 	NoStream   // its response is not the stream that the client was promised
 	TooLong    // its response is beyond a limit of the gateway
-	TooLate    // the whole exchange took longer than it may, whoever was slow
+	TooLate    // the whole exchange took longer than allowed, whichever side was slow
 	Shortage   // the gateway had no descriptor, port or memory for the attempt
 
 	reasons // how many there are
 )
 
-// weight is what a failure says about the upstream.
+// weight is what a failure means for the upstream.
 type weight uint8
 
 const (
@@ -36,15 +36,15 @@ const (
 	strong               // it may be dead: a few in a row are enough
 )
 
-// verdicts are what each reason says. What may be the request's own doing is
-// held against the upstream only when it is known how the request fared
-// elsewhere; silence is not, because it takes too long to wait for twice.
+// verdicts are what each reason means. What the request may have caused counts
+// against the upstream only when the outcome elsewhere is known; silence counts
+// at once, because it takes too long to wait for twice.
 var verdicts = [reasons]struct {
 	name   string
 	weight weight
 	held   bool // until then
 	doubt  bool // the request may have caused it
-	alive  bool // there was a response, whatever it said
+	alive  bool // there was a response, whatever it was
 }{
 	Unreachable:    {name: "unreachable", weight: strong},
 	ConnectTimeout: {name: "connect_timeout", weight: strong},
@@ -66,10 +66,10 @@ var verdicts = [reasons]struct {
 	Shortage:   {name: "shortage"},
 }
 
-// String is the reason as a metric's label has it.
+// String returns the reason as a metric's label.
 func (r Reason) String() string { return verdicts[r].name }
 
-// Reasons are all reasons, in order.
+// Reasons returns all reasons, in order.
 func Reasons() (all []Reason) {
 	for r := range reasons {
 		all = append(all, r)

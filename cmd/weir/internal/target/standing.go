@@ -12,20 +12,20 @@ type Config struct {
 	Healthy, Unhealthy int  // probes in a row that bring it up, and take it down
 }
 
-// Change is a change in how an upstream stands. The zero value is none.
+// Change is a change of an upstream's standing. The zero value is none.
 type Change struct {
 	Breaker bool          // it is the breaker that has changed, to State
 	State   State         //
 	Probe   bool          // it is the health that has changed: the upstream is Up or not
 	Up      bool          //
 	Reason  string        // why
-	For     time.Duration // for how long it will be left alone; of an upstream that is back, how long it was away
+	For     time.Duration // how long it will be skipped; of an upstream that is back, how long it was down
 }
 
-// Standing is what is known of an upstream from its requests and its probes,
-// and what it has to do at the moment. It belongs to the upstream's name and
-// URL: it outlives reloads, which only set its limits. It is safe for
-// concurrent use. Make one with [NewStanding].
+// A Standing is what is known of an upstream from its requests and its probes,
+// and how many requests it has now. It belongs to the upstream's name and URL:
+// it outlives reloads, which only set its limits. It is safe for concurrent
+// use. Make one with [NewStanding].
 type Standing struct {
 	Breaker Breaker
 	Probe   Probe
@@ -38,21 +38,21 @@ type Standing struct {
 }
 
 // NewStanding returns the standing of an upstream of which nothing is known
-// yet. changed is called after each change on the goroutine that caused it,
-// which may be an event loop's; it must not block. It may be nil.
+// yet. changed, if not nil, is called after each change on the goroutine that
+// caused it, which may be an event loop; it must not block.
 func NewStanding(cfg Config, changed func(Change)) *Standing {
 	s := &Standing{changed: changed}
 	s.Set(cfg)
 	return s
 }
 
-// Set sets the limits. What is known stays.
+// Set sets the limits. What is known is kept.
 func (s *Standing) Set(cfg Config) {
 	s.Breaker.Set(cfg.Breaker)
 	s.Probe.set(cfg.Probed, cfg.Healthy, cfg.Unhealthy)
 }
 
-// Observe takes the outcome of a health probe: how it failed, "" if it did not.
+// Observe adds the outcome of a health probe: how it failed, "" if it did not.
 func (s *Standing) Observe(failure string, now time.Time) {
 	s.report(s.Probe.observe(failure, now))
 }
@@ -63,11 +63,11 @@ func (s *Standing) report(c Change) {
 	}
 }
 
-// Running is how many requests the upstream has now.
+// Running returns how many requests the upstream has now.
 func (s *Standing) Running() int { return int(s.running.Load()) }
 
-// Available reports whether the upstream may be asked as far as its health is
-// concerned: its probes do not fail, and its breaker lets a request pass (G20).
+// Available reports whether the upstream is healthy enough for a request: its
+// probes do not fail, and its breaker lets a request pass (G20).
 func (s *Standing) Available(now time.Time) bool {
 	return !s.Probe.down.Load() && s.Breaker.ready(now)
 }
@@ -81,7 +81,7 @@ type pass struct {
 }
 
 // enter takes a place at the upstream, if one is free and the breaker allows
-// it; last says that there is no other target.
+// it; last means that there is no other target.
 func (s *Standing) enter(limit int, last bool, now time.Time) (p pass, why Why) {
 	if !s.place(limit) {
 		return p, Full
@@ -125,8 +125,8 @@ func (p pass) fails(r Reason, now time.Time) {
 
 func (p pass) cancel() { p.of.Breaker.cancel(p.generation, p.trial) }
 
-// acquit is cancel for a failure that is not held against the upstream: it is
-// alive all the same if there was a response.
+// acquit is cancel for a failure that does not count against the upstream: it
+// is still alive if there was a response.
 func (p pass) acquit(r Reason) {
 	if verdicts[r].alive {
 		p.of.Breaker.alive()
@@ -134,16 +134,16 @@ func (p pass) acquit(r Reason) {
 	p.cancel()
 }
 
-// Snapshot is how an upstream stands at one moment, for metrics and operators.
+// Snapshot is an upstream's standing at one moment, for metrics and operators.
 type Snapshot struct {
-	Up            bool   // what the probes say
+	Up            bool   // by the probes
 	ProbeFailure  string // how the last probe failed; "" = it succeeded, or there was none
 	Breaker       State
 	BreakerReason string        // why the breaker is not closed
 	Wait          time.Duration // until the breaker lets a request pass
 	Running       int
 	Requests      [6]uint64       // responses by the first digit of their status
-	Failures      [reasons]uint64 // attempts that came to nothing, by [Reason]
+	Failures      [reasons]uint64 // attempts that failed, by [Reason]
 }
 
 // Snapshot reads the figures one after the other.

@@ -1,12 +1,12 @@
 // Package target decides which upstream a request goes to next, and what a
-// failure says about an upstream. It opens no socket and reads no clock: the
-// caller passes the time, and reports what became of each attempt.
+// failure means for an upstream. It opens no socket and reads no clock: the
+// caller passes the time, and reports the outcome of each attempt.
 //
 //	Route      a model's targets, and those of the models that it falls back to
 //	Itinerary  one request on its route: Next chooses, the other methods report
 //	Standing   what is known of one upstream, whichever models lead to it
-//	Breaker    whether the requests to an upstream say that it may be asked
-//	Probe      whether its health probes do
+//	Breaker    whether an upstream may get requests, by the outcome of earlier ones
+//	Probe      whether it may, by its health probes
 //	Budget     how many of all requests may be retries
 //	Policy     how one of several free targets is chosen
 package target
@@ -34,7 +34,7 @@ type Route struct {
 }
 
 // set is a set of small numbers. The first 64 need no memory of their own, and
-// the memory of the others is used again after clear.
+// the memory of the others is reused after clear.
 type set struct {
 	first uint64
 	rest  []uint64

@@ -5,11 +5,11 @@ import "sync/atomic"
 // turns gives candidates their turns in proportion to their weights, and each
 // one's evenly apart: weights 5, 1, 1 make a a a b c a a, not a a a a a b c.
 //
-// Each candidate has the virtual time at which it is due next, and whoever is
-// due first is taken and is due again a stride later, the longer the less its
-// weight. The first time comes after half a stride (Sainte-Laguë's rule), so that
-// not all begin at once. Virtual time itself is when the last one taken was due;
-// who was away meanwhile does not make up for it.
+// Each candidate has the virtual time at which it is due next; the first one
+// due is taken and is due again a stride later, the longer the less its weight.
+// The first time comes after half a stride (Sainte-Laguë's rule), so that not
+// all begin at once. Virtual time itself is when the last one taken was due; a
+// candidate that was not available meanwhile does not make up for it.
 //
 // Times are compared by their difference, so that they may overflow.
 type turns struct {
@@ -22,9 +22,9 @@ const stride = 1 << 24
 
 func newTurns(n int) turns { return turns{due: make([]atomic.Uint64, n)} }
 
-// take picks among the free candidates; if like is not nil, among those that
-// have as much to do as it for their weight. It tries again if another
-// goroutine took the same turn.
+// take picks among the free candidates; if like is not nil, among those with
+// the same load for their weight. It tries again if another goroutine took the
+// same turn.
 func (t *turns) take(c []Candidate, like *Candidate) int {
 	for {
 		now := t.now.Load()
@@ -35,7 +35,7 @@ func (t *turns) take(c []Candidate, like *Candidate) int {
 			}
 			due := t.dueAt(i, now, c[i].weight())
 			at := due
-			if int64(due-now) < 0 { // it was away
+			if int64(due-now) < 0 { // it was not available
 				at = now
 			}
 			if first < 0 || int64(at-when) < 0 {
@@ -61,7 +61,7 @@ func (t *turns) dueAt(i int, now uint64, weight int) uint64 {
 	return t.due[i].Load()
 }
 
-// advance moves the present to at, unless another goroutine has moved it
+// advance moves the current time to at, unless another goroutine has moved it
 // further.
 func (t *turns) advance(now, at uint64) {
 	for int64(at-now) > 0 && !t.now.CompareAndSwap(now, at) {

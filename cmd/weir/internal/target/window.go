@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// slots is how many parts a window has. What is counted leaves it a part at a
-// time, so it looks back over nine to ten tenths of its length.
+// slots is how many parts a window has. Counts expire a part at a time, so it
+// looks back over nine to ten tenths of its length.
 const slots = 10
 
-// window counts two kinds of events over the last while. It is safe for
+// window counts two kinds of events over a recent time. It is safe for
 // concurrent use and takes no lock; a count that is made while its slot passes
 // to the next turn may get lost.
 type window struct {

@@ -8,8 +8,8 @@ import (
 	"weir"
 )
 
-// slowHead is a stream whose first chunk is long in coming. Its head leaves
-// with that chunk, so the status can be set when it is known.
+// slowHead is a stream whose first chunk comes late. Its head is sent with that
+// chunk, so the status can be set when it is known.
 func slowHead(w *weir.Response, r *weir.Request) {
 	q := queryOf(r)
 	delay := q.duration("delay", 500*time.Millisecond, 0, maxInterval)
@@ -23,17 +23,17 @@ func slowHead(w *weir.Response, r *weir.Request) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-stream.Done(): // nothing was sent yet, and still the client's departure is seen
+	case <-stream.Done(): // nothing was sent yet, and still a disconnect is noticed
 		return
 	}
 	w.SetStatus(int(status))
-	_ = stream.Send([]byte("late\n")) // a 204 has no body, and a client that has left needs none
+	_ = stream.Send([]byte("late\n")) // a 204 has no body, and a client that has disconnected needs none
 }
 
 var errFailed = errors.New("tour: failed, as asked")
 
-// fail breaks off a stream. The client gets a 500 if nothing was sent, and
-// else a body that does not end as it should: never one that looks whole.
+// fail aborts a stream. The client gets a 500 if nothing was sent, or else a
+// truncated body: never one that looks complete.
 func fail(w *weir.Response, r *weir.Request) {
 	q := queryOf(r)
 	after, panics := q.number("after", 2, 0, 1000), q.flag("panic")
@@ -53,7 +53,7 @@ func fail(w *weir.Response, r *weir.Request) {
 	stream.Abort(errFailed)
 }
 
-// trailers measures itself: the figure is known only when the body is out.
+// trailers measures itself: the figure is known only when the body was sent.
 func trailers(w *weir.Response, _ *weir.Request) {
 	begin := time.Now()
 	setHeader(w, "Content-Type", "text/plain; charset=utf-8")

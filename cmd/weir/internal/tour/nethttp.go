@@ -14,7 +14,7 @@ func httpHandler() http.Handler {
 	return mux
 }
 
-// flushLines flushes each line: it leaves as a chunk of its own.
+// flushLines flushes each line: it is sent as a chunk of its own.
 func flushLines(w http.ResponseWriter, r *http.Request) {
 	q := &query{get: r.FormValue}
 	n := q.number("n", 5, 0, maxCount)

@@ -9,13 +9,13 @@ import (
 	"weir"
 )
 
-// plaintext runs on the event loop: the fastest way to answer.
+// plaintext runs on the event loop: the fastest way to respond.
 func plaintext(w *weir.Response, _ *weir.Request) {
 	setHeader(w, "Content-Type", "text/plain; charset=utf-8")
 	w.WriteString("Hello, World!")
 }
 
-// sayJSON runs on the event loop, too: encoding something this small takes a
+// sayJSON also runs on the event loop: encoding something this small takes a
 // microsecond.
 func sayJSON(w *weir.Response, _ *weir.Request) {
 	answerJSON(w, struct {
@@ -30,7 +30,7 @@ func echo(w *weir.Response, r *weir.Request) {
 	if contentType == "" {
 		contentType = "application/octet-stream"
 	}
-	setHeader(w, "Content-Type", contentType) // what was good in the request is good in the answer
+	setHeader(w, "Content-Type", contentType) // a valid field of the request is valid in the response
 	setHeader(w, "X-Content-Type-Options", "nosniff")
 	w.Write(r.Body())
 }

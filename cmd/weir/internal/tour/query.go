@@ -9,7 +9,7 @@ import (
 )
 
 // query reads a request's parameters, each within bounds. It keeps the first
-// that is wrong, so that a handler asks once, when it has read them all.
+// error, so that a handler checks once, when it has read them all.
 type query struct {
 	get func(name string) string // "" = not given
 	err error
@@ -17,7 +17,7 @@ type query struct {
 
 func queryOf(r *weir.Request) *query { return &query{get: r.Query().Get} }
 
-// number is an integer from least to most.
+// number returns an integer from least to most.
 func (q *query) number(name string, standard, least, most int64) int64 {
 	text := q.get(name)
 	if text == "" {
@@ -31,7 +31,7 @@ func (q *query) number(name string, standard, least, most int64) int64 {
 	return n
 }
 
-// duration is a duration from least to most.
+// duration returns a duration from least to most.
 func (q *query) duration(name string, standard, least, most time.Duration) time.Duration {
 	text := q.get(name)
 	if text == "" {
@@ -54,7 +54,7 @@ func (q *query) fail(name, got, want string) {
 	}
 }
 
-// refused answers 400 if a parameter was wrong, and reports that.
+// refused responds with 400 if a parameter was wrong, and reports that.
 func (q *query) refused(w *weir.Response) bool {
 	if q.err != nil {
 		w.Error(400, q.err.Error())

@@ -11,7 +11,7 @@ import (
 	"weir"
 )
 
-// figures is the answer of /stats.
+// figures is the response of /stats.
 type figures struct {
 	Connections      int     `json:"connections"`
 	Requests         uint64  `json:"requests"`
@@ -19,11 +19,11 @@ type figures struct {
 	StreamsTotal     uint64  `json:"streams_total"`
 	StreamsCancelled uint64  `json:"streams_cancelled"`
 	StreamsFailed    uint64  `json:"streams_failed"`
-	CancelLatency    latency `json:"cancel_latency_us"` // from the loop's seeing that a client left to the handler's being told
+	CancelLatency    latency `json:"cancel_latency_us"` // from when the loop saw a disconnect to when the handler was notified
 	Goroutines       int     `json:"goroutines"`
 	HeapBytes        uint64  `json:"heap_bytes"`
 	StackBytes       uint64  `json:"stack_bytes"`
-	RSSBytes         uint64  `json:"rss_bytes"`     // 0 where the system does not say
+	RSSBytes         uint64  `json:"rss_bytes"`     // 0 if the system does not report it
 	PendingBytes     int64   `json:"pending_bytes"` // output that the kernel has not taken
 }
 
@@ -34,7 +34,7 @@ type latency struct {
 	Max float64 `json:"max"`
 }
 
-// stats answers with what the server counts. gc=1 collects garbage first, for
+// stats responds with what the server counts. gc=1 collects garbage first, for
 // comparing memory.
 func stats(srv *weir.Server) func(*weir.Response, *weir.Request) {
 	return func(w *weir.Response, r *weir.Request) {
@@ -45,7 +45,7 @@ func stats(srv *weir.Server) func(*weir.Response, *weir.Request) {
 		}
 		if collect {
 			runtime.GC()
-			runtime.GC() // empties pools, too
+			runtime.GC() // also empties pools
 		}
 		setHeader(w, "Cache-Control", "no-store")
 		answerJSON(w, gather(srv))
@@ -87,7 +87,8 @@ func memory() (heap, stacks uint64) {
 	return samples[0].Value.Uint64() + samples[1].Value.Uint64(), samples[2].Value.Uint64()
 }
 
-// resident is the process's memory in RAM, from Linux's procfs (proc_pid_statm(5)).
+// resident is the process's memory in RAM, from Linux's procfs
+// (proc_pid_statm(5)).
 func resident() uint64 {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -97,6 +98,6 @@ func resident() uint64 {
 	if len(fields) < 2 {
 		return 0
 	}
-	pages, _ := strconv.ParseUint(string(fields[1]), 10, 64) // 0 if it is no number
+	pages, _ := strconv.ParseUint(string(fields[1]), 10, 64) // 0 if it is not a number
 	return pages * uint64(os.Getpagesize())
 }

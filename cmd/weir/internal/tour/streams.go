@@ -36,9 +36,9 @@ func numbers(w *weir.Response, r *weir.Request) {
 	}))
 }
 
-// ticks is a generator of server-sent events, numbered from 1 to n, that goes
-// on where a reconnecting EventSource left off. When it has them all it gets
-// 204, which tells it to stop reconnecting.
+// ticks is a generator of server-sent events, numbered from 1 to n, that
+// continues where a reconnecting EventSource stopped. When it has them all it
+// gets 204, which makes it stop reconnecting.
 func ticks(w *weir.Response, r *weir.Request) {
 	q := queryOf(r)
 	n := q.number("n", 5, 0, maxCount)
@@ -96,7 +96,7 @@ func clock(w *weir.Response, r *weir.Request) {
 	}, weir.EventOptions{Heartbeat: heartbeat}).Serve(w, r)
 }
 
-// pause waits; it reports whether the client is still there.
+// pause waits; it reports whether the client is still connected.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d == 0 {
 		return ctx.Err() == nil
@@ -111,8 +111,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// burst pushes. Send waits whenever the client is behind by more than the high
-// mark, and fails when it has left.
+// burst pushes. Send waits while the client is behind by more than the high
+// mark, and fails when it has disconnected.
 func burst(w *weir.Response, r *weir.Request) {
 	q := queryOf(r)
 	n := q.number("n", 1000, 0, maxCount)
@@ -142,7 +142,7 @@ func ndjson(w *weir.Response, r *weir.Request) {
 		N    int64  `json:"n"`
 		Text string `json:"text"`
 	}
-	_ = w.StreamSeq(func(yield func([]byte, error) bool) { // the error has been told to the client
+	_ = w.StreamSeq(func(yield func([]byte, error) bool) { // the client has got the error
 		for i := range n {
 			line, err := json.Marshal(object{i + 1, "a line\nwithin a string"})
 			if !yield(append(line, '\n'), err) {

@@ -19,8 +19,8 @@ func init() {
 	})
 }
 
-// tokens is a native stream handler: it knows nothing of the server but the
-// words of package plugin.
+// tokens is a native stream handler: it uses nothing of the server but the
+// types of package plugin.
 func tokens(c plugin.Call, s plugin.Sink) error {
 	q := &query{get: c.Query}
 	n := q.number("n", 64, 0, maxCount)
@@ -41,14 +41,14 @@ func tokens(c plugin.Call, s plugin.Sink) error {
 		}
 		select {
 		case <-beat:
-		case <-s.Done(): // the client has left while there was nothing to send
+		case <-s.Done(): // the client has disconnected while there was nothing to send
 			return s.Cause()
 		}
 	}
 	return s.Send([]byte("data: [DONE]\n\n"))
 }
 
-// eventStream sets what the head of an event stream says.
+// eventStream sets the head of an event stream.
 func eventStream(s plugin.Sink) error {
 	return errors.Join(
 		s.SetHeader("Content-Type", "text/event-stream"),

@@ -1,6 +1,6 @@
 // Package tour is `weir tour`: one server that shows every feature, a route
-// each. It is the newcomer's first page, and the black box that conformance
-// suites and load generators are pointed at.
+// each. It is the newcomer's first page, and the black box for conformance
+// suites and load generators.
 //
 // Reading order: this file, plain.go, streams.go, then the rest as wanted.
 package tour

@@ -42,7 +42,7 @@ func upload(w *weir.Response, r *weir.Request) {
 	n, err := io.Copy(sum, io.LimitReader(r.BodyReader(), limit+1))
 	switch {
 	case err != nil:
-		return // the body did not arrive whole: the client has been told why, or has left
+		return // the body is not complete: the client has got an error response, or has disconnected
 	case n > limit: // in chunks, or admitUpload would have seen it
 		tooLarge(w)
 		return
@@ -53,8 +53,8 @@ func upload(w *weir.Response, r *weir.Request) {
 	}{n, hex.EncodeToString(sum.Sum(nil))})
 }
 
-// tooLarge ends the connection too: what comes behind the head is a body that
-// nobody wants.
+// tooLarge also closes the connection: what follows the head is an unwanted
+// body.
 func tooLarge(w *weir.Response) {
 	setHeader(w, "Connection", "close")
 	w.Error(413, "the body is larger than the parameter max allows")
