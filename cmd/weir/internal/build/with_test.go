@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 		{"example.com/../h", pkg{}, `"example.com/../h" is not an import path`},
 		{"example.com/\"\n", pkg{}, `"example.com/\"\n" is not an import path`},
 		{"https://example.com/h", pkg{}, `"https://example.com/h" is not an import path`},
-		{"examples/h", pkg{}, "examples/h cannot be fetched, its first part is no host"},
+		{"examples/h", pkg{}, "examples/h cannot be fetched, its first part is not a host"},
 		{"there/h", pkg{}, "there/h is a folder, not an import path: write ./there/h"},
 	}
 	t.Chdir(t.TempDir())
