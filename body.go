@@ -8,7 +8,8 @@ const (
 )
 
 // bodyReader hands a body from the loop to the handler that reads it while it
-// arrives. The loop stops reading from the client when the handler falls behind.
+// arrives. The loop stops reading from the client when the handler falls
+// behind.
 type bodyReader struct {
 	pipe pipe.Pipe
 	ex   *exchange

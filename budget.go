@@ -7,8 +7,8 @@ import (
 )
 
 // This file counts the bytes of requests that a server keeps (Limits.Bodies).
-// One counter is for all of them, and each that takes from it is the only one to
-// give back:
+// One counter is for all of them, and each that takes from it is the only one
+// to give back:
 //
 //	head       a long one, copied          until the request has ended
 //	body       buffered for a handler      until the handler has returned
@@ -66,8 +66,8 @@ func (b *budget) give(n int64) {
 func (b *budget) fits(n int64) bool { return n <= b.limit-b.used.Load() }
 
 // grow returns p with room for n more bytes, and takes what its capacity grows
-// by. It reports false if that is too much. most is the length that p may reach;
-// negative = not known.
+// by. It reports false if that is too much. most is the length that p may
+// reach; negative = not known.
 func (b *budget) grow(p []byte, n int, most int64) ([]byte, bool) {
 	need := len(p) + n
 	if need <= cap(p) {
@@ -84,11 +84,11 @@ func (b *budget) grow(p []byte, n int, most int64) ([]byte, bool) {
 }
 
 // Keep notes that the handler keeps n bytes for this request now, in place of
-// what it noted before: what a LoopHandler has gathered of the body, for
-// instance. All requests of a server together keep at most Limits.Bodies. If n
-// would be too much, Keep changes nothing and reports false, as it does once the
-// request has ended; the handler should respond with 503 then. What is noted
-// when the request ends is given back. Safe for concurrent use.
+// what it noted before: what a [LoopHandler] has gathered of the body, for
+// instance. All requests of a server together keep at most [Limits].Bodies. If
+// n would be too much, Keep changes nothing and reports false, as it does once
+// the request has ended; the handler should respond with 503 then. The end of
+// the request frees what was noted. Keep is safe for concurrent use.
 func (r *Request) Keep(n int64) bool {
 	ex := r.ex
 	if ex == nil {
@@ -150,8 +150,8 @@ func (ex *exchange) forgetBody() {
 	}
 }
 
-// fewInput is how much of a connection's unconsumed input is not counted: a part
-// of an ordinary head.
+// fewInput is how much of a connection's unconsumed input is not counted: a
+// part of an ordinary head.
 const fewInput = 4 << 10
 
 // keepInput counts what of a connection's input is not consumed by now, and

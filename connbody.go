@@ -11,7 +11,8 @@ import (
 // for a handler that wants it whole, handed on for one that reads it while it
 // arrives, or skipped behind an answer that did not wait for it.
 
-// beginBody decides what becomes of the body of a request whose head is complete.
+// beginBody decides what becomes of the body of a request whose head is
+// complete.
 func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	r := &ex.req
 	length := r.head.ContentLength()

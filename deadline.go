@@ -66,7 +66,8 @@ func (c *conn) due(now time.Time) time.Time {
 // earn moves the moment at which more of the body must have come. Each byte
 // earns the time that it takes at Limits.BodyRate, but what is earned never
 // reaches further than BodyGrace: the body is refused after that long without a
-// byte, or when it falls short of the rate by as much, however much came before.
+// byte, or when it falls short of the rate by as much, however much came
+// before.
 func (c *conn) earn(n int) {
 	ahead := min(n, c.ahead)
 	c.ahead -= ahead

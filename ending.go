@@ -136,8 +136,8 @@ func (ex *exchange) onClose(f func(error)) {
 }
 
 // postHooks has the functions given to OnClose called by the loop, at the end
-// of its turn or as a task: never from within a call of the user's, who may hold
-// a lock that they want.
+// of its turn or as a task: never from within a call of the user's, who may
+// hold a lock that they want.
 func (ex *exchange) postHooks(onLoop bool) {
 	if onLoop {
 		ex.turn().Later((*hooksTask)(ex))

@@ -12,31 +12,33 @@ var (
 	// ErrClientGone is the cause of what ended because the client closed or
 	// reset the connection.
 	ErrClientGone = errors.New("weir: client disconnected")
-	// ErrSlowClient is the cause of a stream whose client took no byte for
-	// Timeouts.WriteStall.
+	// ErrSlowClient is the cause of a stream whose client acknowledged no byte
+	// for [Timeouts].WriteStall.
 	ErrSlowClient = errors.New("weir: client stopped reading")
-	// ErrServerClosed is the cause of what was cut when the server shut down,
-	// and of requests that were refused because they came after its grace.
+	// ErrServerClosed is the cause of requests and streams that a shutdown
+	// aborted, and of requests that were refused because they came after its
+	// grace.
 	ErrServerClosed = errors.New("weir: server closed")
-	// ErrBacklog is TrySend's answer while the client's output is above the
-	// high mark.
+	// ErrBacklog is returned by [Stream.TrySend] while the client's output is
+	// above the high mark.
 	ErrBacklog = fmt.Errorf("weir: client is behind: %w", plugin.ErrBacklog)
-	// ErrNotReady is a Source's answer when it has no chunk yet; Stream.Wake
-	// has it asked again.
+	// ErrNotReady is returned by a [Source] that has no chunk yet;
+	// [Stream.Wake] makes the loop call it again.
 	ErrNotReady = errors.New("weir: source is not ready")
-	// ErrStreamEnded is the answer of a Stream that was ended by Close or by
+	// ErrStreamEnded is returned by a [Stream] that was ended by Close or by
 	// the return of its handler.
 	ErrStreamEnded = fmt.Errorf("weir: stream has ended: %w", plugin.ErrClosed)
 	// ErrBusy is the cause of a stream or request that was refused with 503
 	// because a limit on concurrency was reached.
 	ErrBusy = errors.New("weir: concurrency limit reached")
-	// ErrNoBody is the answer of a Stream whose response has no body: to a
-	// HEAD request, or with status 204, 205 or 304. Its head is sent.
+	// ErrNoBody is returned by a [Stream] whose response has no body: to a HEAD
+	// request, or with status 204, 205 or 304. Its head is sent.
 	ErrNoBody = errors.New("weir: response has no body")
-	// ErrBodyTooLarge is the answer to a request body above its limit.
+	// ErrBodyTooLarge is the reason for a 413: the request body is above its
+	// limit.
 	ErrBodyTooLarge = errors.New("weir: request body is too large")
-	// ErrBodiesFull is the response to a request for whose body there was no room
-	// within Limits.Bodies.
+	// ErrBodiesFull is the reason for a 503: there was no room for the request
+	// body within [Limits].Bodies.
 	ErrBodiesFull = errors.New("weir: memory for request bodies exhausted")
 	// ErrTimeout is the cause of a request that did not arrive in time.
 	ErrTimeout = errors.New("weir: request took too long to arrive")
@@ -52,23 +54,24 @@ var (
 	// redirected to.
 	ErrBadPath = errors.New("weir: bad path")
 	// ErrHeadSent is the error for a change of status or fields that comes too
-	// late: they were sent, or fixed by Stream.Heartbeat.
+	// late: they were sent, or fixed by [Stream.Heartbeat].
 	ErrHeadSent = errors.New("weir: response head already sent")
 	// ErrField is the error for a header field that cannot be written.
 	ErrField = errors.New("weir: header field cannot be written")
-	// ErrFramingField is the error for a response's field that the server writes
-	// itself, such as Content-Length or Transfer-Encoding. It is an ErrField.
+	// ErrFramingField is the error for a response's field that the server
+	// writes itself, such as Content-Length or Transfer-Encoding. It is an
+	// [ErrField].
 	ErrFramingField = fmt.Errorf("%w: it is set by the server", ErrField)
 	// ErrDate is the error for a Date that is not an IMF-fixdate (RFC 9110
 	// 5.6.7).
 	ErrDate = errors.New("weir: invalid Date: want an IMF-fixdate such as Sun, 06 Nov 1994 08:49:37 GMT")
-	// ErrBlockingOnLoop is the answer to what would block, called by a handler
-	// whose route is Inline.
+	// ErrBlockingOnLoop is returned by methods that would block, when they are
+	// called by a handler whose route is [Route.Inline].
 	ErrBlockingOnLoop = errors.New("weir: would block the event loop; register the handler with Handle")
 )
 
-// PanicError is the failure of a response whose handler, or another function
-// of the user's, panicked.
+// PanicError is the failure of a response whose handler, or another function of
+// the user, panicked.
 type PanicError struct {
 	What  string // what panicked: "handler", "source", …
 	Value any    // of the panic

@@ -7,9 +7,9 @@ import (
 	"weir/sse"
 )
 
-// EventOptions change how Events sends.
+// EventOptions are options of [Events].
 type EventOptions struct {
-	// Heartbeat is after how much silence a comment is sent: 30 s by default;
+	// Heartbeat is the silence after which a comment is sent: 30 s by default;
 	// negative = never.
 	Heartbeat time.Duration
 }
@@ -19,9 +19,9 @@ type EventOptions struct {
 const defaultHeartbeat = 30 * time.Second
 
 // Events makes a handler of a generator of server-sent events. gen runs on the
-// request's goroutine and is stopped by yield returning false when the client
-// has left, so that its deferred calls free what it holds; a generator that
-// waits had better watch r.Context, too.
+// request's goroutine. When the client disconnects yield returns false, so that
+// gen's deferred calls free what it holds; a generator that blocks should also
+// watch r.Context().
 func Events(gen func(r *Request) iter.Seq2[*sse.Event, error], opts ...EventOptions) Handler {
 	h := &eventHandler{gen: gen, heartbeat: defaultHeartbeat}
 	if gen == nil {

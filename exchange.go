@@ -14,8 +14,9 @@ import (
 // gets into another.
 //
 // An exchange that an inline handler answered at once goes back to its loop's
-// pool. One that left the loop, to a goroutine or in a Stream, never does, unless
-// its handler kept both on the loop and promised so (LoopExchange.Release).
+// pool. One that left the loop, to a goroutine or in a Stream, never does,
+// unless its handler kept both on the loop and promised so
+// (LoopExchange.Release).
 type exchange struct {
 	// What each chunk of a stream needs comes first, so that it lies close
 	// together.
@@ -93,9 +94,9 @@ func (ex *exchange) crash(err error) {
 	ex.fail(err)
 }
 
-// leaveHandler counts a goroutine handler out and lets go of the request's body,
-// before its client can know that it is done: the client's next request finds
-// its place free.
+// leaveHandler counts a goroutine handler out and lets go of the request's
+// body, before its client can know that it is done: the client's next request
+// finds its place free.
 func (ex *exchange) leaveHandler() {
 	ex.forgetBody()
 	if ex.counted {

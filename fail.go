@@ -44,8 +44,8 @@ func (ex *exchange) fail(err error) {
 }
 
 // answerError sends an error response in place of the handler's, which is not
-// touched. It releases the lock, also while the log and OnError hear of it; what
-// fails meanwhile adds nothing.
+// touched. It releases the lock, also while the log and OnError hear of it;
+// what fails meanwhile adds nothing.
 func (l locked) answerError(status int, err error) {
 	ex := l.ex
 	if ex.out != &ex.res {

@@ -126,7 +126,8 @@ func (s *Server) logFailure(what string, f failure) {
 }
 
 // mayLog reports whether a line that clients can bring about as often as they
-// like is to be logged now, and how many of its level were not logged before it.
+// like is to be logged now, and how many of its level were not logged before
+// it.
 func (s *Server) mayLog(level slog.Level) (lost int, ok bool) {
 	if !s.log().Enabled(context.Background(), level) {
 		return 0, false

@@ -10,17 +10,18 @@ var (
 	errHandedLate  = errors.New("weir: handed over twice, or after the response had started")
 )
 
-// HandOver gives the request to h, which responds as if it had been registered
-// with Handle: on a goroutine of its own, of which there is a limit, with the
-// parts, one behind the other, as Request.Body. They are h's from now on. It is
-// for a handler that must see the body to know what is to respond. It is called
-// once, after BodyReceiver.End was called with io.EOF, and before anything of
-// the response was sent; at another time it is an error, and the response 500.
+// HandOver passes the request to h, which responds as if it had been registered
+// with [Mux.Handle]: on a goroutine of its own, of which there is a limited
+// number, with the parts, one after the other, as [Request.Body]. h owns the
+// parts from now on. HandOver is for a handler that must see the body to know
+// which handler responds. Call it once, after BodyReceiver.End was called with
+// io.EOF, and before anything of the response was sent; at another time it is
+// an error, and the response a 500.
 //
-// Status and fields that were set stay, and so do values of keys. The exchange
-// counts for the limits on streams until h's response has ended; then Closed is
-// called, which may still use Response.Sent. Before that the handler that hands
-// over has no part in the request any more.
+// Status and fields that were set are kept, and so are values of keys. The
+// exchange counts for the limits on streams until h's response has ended; then
+// Closed is called, which may still use [Response.Sent]. Until then the handler
+// that hands over must not use the request.
 func (x *LoopExchange) HandOver(h Handler, parts ...[]byte) {
 	x.check()
 	ex, s := x.ex, x.stream()

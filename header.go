@@ -9,8 +9,8 @@ import (
 )
 
 // Header is the header fields of a request or a response, in order. Names are
-// compared without regard to case. The zero value is empty. That of a request or a
-// response belongs to the handler's goroutine.
+// compared without regard to case. The zero value is empty. That of a request
+// or a response must be used only on the handler's goroutine.
 type Header struct {
 	fields []headerField  // of a request: those that were added
 	parsed *http1.Request // a request's own fields, as long as none of them is changed
@@ -53,7 +53,7 @@ func (h *Header) Values(name string) []string {
 	return values
 }
 
-// Has reports whether the named field is there.
+// Has reports whether the named field is present.
 func (h *Header) Has(name string) bool {
 	if h.parsed != nil && h.parsed.Get(name) != nil {
 		return true
@@ -84,9 +84,9 @@ func (h *Header) All() iter.Seq2[string, string] {
 	}
 }
 
-// Views is All without copies: the slices are valid as long as the request is,
-// and not to be changed. Of a response, and of fields that were set, they are
-// copies.
+// Views is [Header.All] without copies: the slices are valid as long as the
+// request; do not modify or retain them. Those of a response, and of fields
+// that were set, are copies.
 func (h *Header) Views() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		if h.parsed != nil {
@@ -104,8 +104,8 @@ func (h *Header) Views() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// View is Get without a copy, nil when there is no such field; like those of
-// Views.
+// View is [Header.Get] without a copy; it returns nil if there is no such
+// field. The slice is valid like those of Views.
 func (h *Header) View(name string) []byte {
 	if h.parsed != nil {
 		if value := h.parsed.Get(name); value != nil {
@@ -120,8 +120,9 @@ func (h *Header) View(name string) []byte {
 	return nil
 }
 
-// HasToken reports whether the named field, a list that may be spread over several lines, has
-// token as an element. Names and tokens are compared in any case.
+// HasToken reports whether the named field, a list that may be spread over
+// several lines, has token as an element. Names and tokens are compared without
+// regard to case.
 func (h *Header) HasToken(name, token string) bool {
 	if h.parsed != nil && h.parsed.HasToken(name, token) {
 		return true
@@ -134,8 +135,9 @@ func (h *Header) HasToken(name, token string) bool {
 	return false
 }
 
-// ClassOf returns what follows from a field's name: see http1.ClassOf. Fields that a Connection
-// field names are hop-by-hop, too: an intermediary passes neither on.
+// ClassOf returns what follows from a field's name: see [http1.ClassOf]. Fields
+// that a Connection field names are also hop-by-hop: an intermediary passes
+// neither on.
 func (h *Header) ClassOf(name []byte) http1.Class {
 	var class http1.Class
 	if h.parsed != nil {
@@ -151,7 +153,7 @@ func (h *Header) ClassOf(name []byte) http1.Class {
 	return class
 }
 
-// Len is the number of fields.
+// Len returns the number of fields.
 func (h *Header) Len() int {
 	if h.parsed != nil {
 		return h.parsed.Len() + len(h.fields)
@@ -162,20 +164,20 @@ func (h *Header) Len() int {
 // Set replaces all values of the named field with value. In a response
 // "Connection: close" closes the connection afterwards.
 //
-// A field that cannot be written fails the response with ErrField, as
-// Stream.Abort does: with 500 while nothing was sent. That is one whose name is
-// not a token, whose value has CR, LF, NUL or another control character, or, in a
-// response, one that the server writes itself (ErrFramingField). For names and
-// values from outside there is TrySet. Once the head was sent Set has no effect,
-// which is logged.
+// A field that cannot be written fails the response with [ErrField], as
+// [Stream.Abort] does: with 500 while nothing was sent. That is a field whose
+// name is not a token, whose value has CR, LF, NUL or another control
+// character, or, in a response, one that the server writes itself
+// ([ErrFramingField]). For names and values from outside use [Header.TrySet].
+// Once the head was sent Set has no effect, which is logged.
 func (h *Header) Set(name, value string) {
 	if err := h.TrySet(name, value); err != nil {
 		h.refuse("Header.Set", err)
 	}
 }
 
-// TrySet is Set that returns an error instead of failing the response: ErrField,
-// or ErrHeadSent. The header is then unchanged.
+// TrySet is [Header.Set] except that it returns an error instead of failing the
+// response: [ErrField], or [ErrHeadSent]. The header is then unchanged.
 func (h *Header) TrySet(name, value string) error {
 	if ok, err := h.check(name, value); !ok {
 		return err
@@ -194,15 +196,15 @@ func (h *Header) TrySet(name, value string) error {
 	return nil
 }
 
-// Add appends a field and leaves others of its name alone. A field that cannot be
-// written fails the response, as with Set.
+// Add appends a field and keeps others of its name. A field that cannot be
+// written fails the response, as with [Header.Set].
 func (h *Header) Add(name, value string) {
 	if err := h.TryAdd(name, value); err != nil {
 		h.refuse("Header.Add", err)
 	}
 }
 
-// TryAdd is to Add what TrySet is to Set.
+// TryAdd is to [Header.Add] what [Header.TrySet] is to [Header.Set].
 func (h *Header) TryAdd(name, value string) error {
 	if ok, err := h.check(name, value); !ok {
 		return err
@@ -211,8 +213,8 @@ func (h *Header) TryAdd(name, value string) error {
 	return nil
 }
 
-// AddBytes is Add for bytes, which are copied. Fields that are the same in
-// response after response cost no allocation.
+// AddBytes is [Header.Add] for bytes, which are copied. Fields that are the
+// same in response after response cost no allocation.
 func (h *Header) AddBytes(name, value []byte) {
 	if n := len(h.fields); n < cap(h.fields) && !h.late("") {
 		if last := &h.fields[:n+1][n]; len(name) > 0 && last.name == string(name) && last.value == string(value) {
@@ -223,8 +225,8 @@ func (h *Header) AddBytes(name, value []byte) {
 	h.Add(string(name), string(value))
 }
 
-// late reports whether the header is of a response whose head was sent. A change
-// that has no other way to fail is logged.
+// late reports whether the header is of a response whose head was sent. A
+// change that has no other way to fail is logged.
 func (h *Header) late(change string) bool { return h.framed && h.ex.headSent(change) }
 
 // refuse is what becomes of a field that cannot be written and has no other way

@@ -7,11 +7,11 @@ import (
 	"weir/sse"
 )
 
-// Heartbeat sends a comment whenever the stream was silent that long and nothing
-// waits to be sent. It is for event streams: the head gets their fields where
-// the handler has not set them. Status and fields are fixed from then on, as by
-// Commit, but sent with the first comment, if no chunk comes before. Zero is the
-// default, 30 s; negative turns it off.
+// Heartbeat sends a comment whenever the stream was silent that long and
+// nothing waits to be sent. It is for event streams: the head gets their fields
+// unless the handler has set them. Status and fields are fixed from then on, as
+// by [Stream.Commit], but sent with the first comment, if no chunk comes
+// before. Zero is the default, 30 s; negative turns it off.
 func (s *Stream) Heartbeat(every time.Duration) {
 	if every == 0 {
 		every = defaultHeartbeat

@@ -1,21 +1,22 @@
 package weir
 
 // A Key is a place for one value of each request: what middleware finds out,
-// such as who asks, and the handler behind it wants to know. Like the methods of
-// Request, its own are for the handler's goroutine.
+// such as the caller's identity, and the handler behind it needs. Like the
+// methods of [Request], its own must be called on the handler's goroutine.
 //
 //	var principal = weir.NewKey[Principal]("principal")
 //
-// OnHeaders and Trace.Start, which come before, may use it as well. A value belongs to the request until it
-// ends: it survives HandOver, Request.Clone copies it, and later requests do
-// not see it. Requests without values cost nothing; on an event loop one with
-// values allocates nothing either, unless T itself does.
+// OnHeaders and Trace.Start, which come before, may also use it. A value
+// belongs to the request until it ends: it survives HandOver, Request.Clone
+// copies it, and later requests do not see it. Requests without values cost
+// nothing; on an event loop one with values allocates nothing either, unless T
+// itself does.
 //
 // Keys are made once, usually as variables of a package. Each call of NewKey
 // makes another one, whatever its name.
 type Key[T any] struct{ name string }
 
-// NewKey returns a new key. The name is for String.
+// NewKey returns a new key. The name is for [Key.String].
 func NewKey[T any](name string) *Key[T] { return &Key[T]{name} }
 
 // String returns the key's name.

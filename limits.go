@@ -9,9 +9,9 @@ import (
 	"weir/reactor"
 )
 
-// Limits bound what one client, or all together, may take. Each field says its
-// default, which zero stands for, and the response when it is exceeded.
-// Negative means no limit, except where a size has none: Start refuses that.
+// Limits bound what one client, or all together, may use. Each field lists its
+// default, which zero means, and the response when it is exceeded. Negative
+// means no limit; Start refuses it for sizes that must be limited.
 type Limits struct {
 	Line       int   // request line, bytes: 8 KiB; 414; not negative
 	Header     int   // all header fields, bytes: 32 KiB; 431; not negative
@@ -26,10 +26,10 @@ type Limits struct {
 	Streams    int   // streams at once: no limit; 503
 	Handshakes int   // TLS handshakes at once on each event loop: 256; the connection is closed
 	Conns      int   // connections: what the limit on open files allows, and no more if negative; the one idle longest is closed, else 503
-	BodyRate   int   // least pace of a request body, bytes a second: 256; 408 when it is Timeouts.BodyGrace behind; negative: it may be as slow as it likes, but not silent
+	BodyRate   int   // least pace of a request body, bytes a second: 256; 408 when it is Timeouts.BodyGrace behind; negative: it may be slow, but not silent
 }
 
-// Timeouts bound every wait. Each field says its default, which zero stands for.
+// Timeouts bound every wait. Each field lists its default, which zero means.
 // Negative means that a wait has no limit, and that a period given to clients
 // (Linger, DrainGrace, Mercy) is not given.
 type Timeouts struct {
@@ -37,14 +37,14 @@ type Timeouts struct {
 	BodyGrace  time.Duration // how far a body may be behind Limits.BodyRate, and without a byte: 5 s; 408
 	Handshake  time.Duration // from the connection to the end of its TLS handshake: 10 s; closed
 	Idle       time.Duration // between requests: 75 s; closed silently
-	WriteStall time.Duration // client acknowledges no byte: 30 s; cut with ErrSlowClient
+	WriteStall time.Duration // client acknowledges no byte: 30 s; reset with ErrSlowClient
 	Linger     time.Duration // for the client to read the last response: 2 s
 	DrainGrace time.Duration // shutdown: how long new requests are still served, within Drain: none
-	Drain      time.Duration // shutdown: how long streams may go on: 30 s
-	Mercy      time.Duration // shutdown: over how long they are then cut: 5 s
+	Drain      time.Duration // shutdown: how long streams may continue: 30 s
+	Mercy      time.Duration // shutdown: over how long they are then aborted: 5 s
 }
 
-// DefaultLimits returns what the zero value of each field stands for. Bodies,
+// DefaultLimits returns what the zero value of each field means. Bodies,
 // Streams and Conns are 0: none, or known only when the server starts.
 func DefaultLimits() Limits {
 	head := http1.DefaultLimits()
@@ -56,7 +56,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// DefaultTimeouts returns what the zero value of each field stands for.
+// DefaultTimeouts returns what the zero value of each field means.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
 		Handshake: reactor.DefaultHandshakeTimeout,

@@ -1,12 +1,12 @@
 package weir
 
 // locked is an exchange whose output is locked. What needs the lock is a method
-// of it, or takes one. Exactly one of the methods that release the lock ends it:
-// unlock, unlockOnLoop, flush, flushWith and later below, and those elsewhere
-// whose comments say so.
+// of it, or takes one. Exactly one of the methods that release the lock ends
+// it: unlock, unlockOnLoop, flush, flushWith and later below, and those
+// elsewhere whose comments say so.
 //
-// What happens to the exchange is noted while it is locked and reported when the
-// lock is released, so that no function of the user's is called under it.
+// What happens to the exchange is noted while it is locked and reported when
+// the lock is released, so that no function of the user's is called under it.
 type locked struct{ ex *exchange }
 
 // notes say what is to be reported.

@@ -12,45 +12,47 @@ import (
 // of its client.
 
 // A LoopHandler serves requests on the event loops of their connections, where
-// nothing may block. It is registered with Mux.HandleLoop.
+// nothing may block. Register it with [Mux.HandleLoop].
 type LoopHandler interface {
 	// ServeLoop is called when the head of a request is complete. It returns
-	// what receives the body and is called until the end; the response is open
-	// until x ends it. If it returns nil, the response is what it has made of
-	// x.Response, as that of an inline handler, the body is not read, and x is
-	// not to be used any more.
+	// the receiver of the body and of what follows; the response is open until
+	// x ends it. If it returns nil, the response is what it has made of
+	// x.Response, as that of an inline handler, the body is not read, and x
+	// must not be used any more.
 	ServeLoop(x *LoopExchange) BodyReceiver
 }
 
-// LoopHandlerFunc is a function as a LoopHandler.
+// LoopHandlerFunc is a function as a [LoopHandler].
 type LoopHandlerFunc func(x *LoopExchange) BodyReceiver
 
 // ServeLoop calls f.
 func (f LoopHandlerFunc) ServeLoop(x *LoopExchange) BodyReceiver { return f(x) }
 
-// A BodyReceiver receives the request body of a LoopExchange, and what becomes
-// of the exchange. Its methods are called on the connection's loop, one at a
-// time and never within a method of the exchange, and must not block. Once the
-// exchange has been ended, aborted or handed over only Closed is called.
+// A BodyReceiver receives the request body of a [LoopExchange], and reports of
+// what happens to the exchange. Its methods are called on the connection's
+// loop, one at a time and never within a method of the exchange, and must not
+// block. Once the exchange has been ended, aborted or handed over only Closed
+// is called.
 type BodyReceiver interface {
 	// Data is called with each piece of the body, valid until it returns.
 	Data(p []byte)
-	// End is called once, behind the last piece: with io.EOF if the body is
-	// whole, else with why the rest will not come: ErrBodyTooLarge, ErrTimeout,
-	// or a *chunked.Error. The request is then refused, or cut if its response
-	// has begun. A disconnect is reported by Closed alone.
+	// End is called once, after the last piece: with io.EOF if the body is
+	// complete, else with why the rest will not come: [ErrBodyTooLarge],
+	// [ErrTimeout], or a *[chunked.Error]. The request is then refused, or its
+	// response aborted if it has begun. A disconnect is reported only by
+	// Closed.
 	End(err error)
-	// Drained is called when the client has taken its backlog down to the low
-	// mark, after a Push that returned false.
+	// Drained is called when the client's backlog is down to the low mark,
+	// after a Push that returned false.
 	Drained()
 	// Closed is called once, last, when the request has ended: with nil if the
 	// response was sent completely, else with the cause.
 	Closed(cause error)
 }
 
-// A LoopExchange is a request and its response, for use on their connection's
-// event loop only, which goes for Request and Response as well. None of its
-// methods waits. Loop is safe for concurrent use: its Post leads back there.
+// A LoopExchange is a request and its response. Its methods, and those of
+// Request and Response, must be called on the connection's event loop. None of
+// them waits. Loop is safe for concurrent use: its Post leads back to the loop.
 type LoopExchange struct {
 	ex       *exchange
 	receiver BodyReceiver // until Closed is called; written under the output's lock
@@ -82,10 +84,10 @@ func (x *LoopExchange) check() {
 	}
 }
 
-// Push sends one chunk at the end of the loop's turn, together with what else
-// the turn brings. It takes p in any case, and reports whether there is room
-// for more: after false, stop until Drained or Closed is called. Once the
-// response has ended p is dropped, and Push returns false.
+// Push sends one chunk at the end of the loop's turn, together with the turn's
+// other output. It copies p in any case, and reports whether there is room for
+// more: after false, stop until Drained or Closed is called. Once the response
+// has ended p is dropped, and Push returns false.
 func (x *LoopExchange) Push(p []byte) (room bool) {
 	x.check()
 	ex := x.ex
@@ -106,27 +108,28 @@ func (x *LoopExchange) Push(p []byte) (room bool) {
 	return !x.behind
 }
 
-// Commit sends the head now, for a first chunk that will be long in coming.
+// Commit sends the head now, for a first chunk that will come late.
 func (x *LoopExchange) Commit() {
 	x.check()
 	_ = x.stream().Commit() // Closed reports it
 }
 
-// End ends the response, which is complete, at the end of the loop's turn. One
-// that was not begun has an empty body, or what was written to Response.
+// End ends the response, which is complete, at the end of the loop's turn. If
+// nothing was pushed, the body is empty, or what was written to Response.
 func (x *LoopExchange) End() {
 	x.check()
 	_ = x.stream().end(locked.finishLater) // Closed reports it
 }
 
-// Abort ends the response as failed, as Stream.Abort does.
+// Abort ends the response as failed, as [Stream.Abort] does.
 func (x *LoopExchange) Abort(cause error) {
 	x.check()
 	x.stream().Abort(cause)
 }
 
-// Err returns why nothing can be pushed any more: what Closed is, or was, called
-// with, or ErrStreamEnded after End. It is nil while the response is open.
+// Err returns why nothing can be pushed any more: the cause with which Closed
+// is, or was, called, or [ErrStreamEnded] after End. It is nil while the
+// response is open.
 func (x *LoopExchange) Err() error {
 	x.check()
 	x.stream()
@@ -144,8 +147,8 @@ func (x *LoopExchange) stream() *Stream {
 	return s
 }
 
-// PauseBody stops the reading of the body until ResumeBody is called. In
-// ServeLoop it also keeps back 100 Continue until then.
+// PauseBody stops reading the body until ResumeBody is called. In ServeLoop it
+// also delays 100 Continue until then.
 func (x *LoopExchange) PauseBody() {
 	x.check()
 	c := x.ex.conn
@@ -168,16 +171,17 @@ func (x *LoopExchange) ResumeBody() {
 	}
 }
 
-// Keep notes how many bytes of the request the handler keeps: see Request.Keep.
+// Keep notes how many bytes of the request the handler keeps: see
+// [Request.Keep].
 func (x *LoopExchange) Keep(n int64) bool {
 	x.check()
 	return x.ex.req.Keep(n)
 }
 
-// Release lets the memory of the request and its response serve another request
-// after Closed, as that of inline requests does. By calling it the handler
-// promises that nothing of the exchange is used once Closed has returned.
-// Without it a method that is called too late has no effect.
+// Release lets the memory of the request and its response be reused after
+// Closed, as that of inline requests is. By calling it the handler promises not
+// to use anything of the exchange once Closed has returned. Without it a method
+// that is called too late has no effect.
 func (x *LoopExchange) Release() {
 	x.check()
 	x.released = true

@@ -11,16 +11,16 @@ import (
 	"weir/internal/pattern"
 )
 
-// Mux routes requests by patterns, those of net/http.ServeMux:
-// "GET /v1/models/{id}", "/static/{path...}", "GET /{$}", "example.com/". The
-// most specific pattern wins; GET serves HEAD too; a known path with another
-// method is answered 405 with Allow. The zero value is ready. All patterns are
-// registered before the server starts, or the Mux is given to a Switch.
+// A Mux routes requests by patterns, those of [net/http.ServeMux]: "GET
+// /v1/models/{id}", "/static/{path...}", "GET /{$}", "example.com/". The most
+// specific pattern wins; GET also serves HEAD; a known path with another method
+// gets 405 with Allow. The zero value is ready to use. Register all patterns
+// before the server starts, or before the Mux is passed to a [Switch].
 //
 // OPTIONS on a known path without a route of its own gets 204 with Allow.
 //
-// Give a Mux to Server.Handler or to a Switch, and its middleware to Use: a
-// handler around it would run where the Mux's routes may not.
+// Set a Mux as [Server].Handler or pass it to a [Switch], and its middleware to
+// [Mux.Use]: a handler around it would run where the Mux's routes may not.
 type Mux struct {
 	tree             pattern.Tree[*Route]
 	routes           []*Route
@@ -33,13 +33,13 @@ type Mux struct {
 
 // Use adds middleware around the handlers of all routes of m, and around m's
 // own responses: 404, 405, 501, redirects and OPTIONS. The first one is
-// outermost, and all are around those given to Handle. It panics when a route
+// outermost, and all are around those passed to Handle. It panics if a route
 // was registered before.
 //
 // Requests are routed before middleware runs. It runs where the handler does:
-// on the event loop for Route.Inline and HandleLoop, where it must not
+// on the event loop for [Route.Inline] and [Mux.HandleLoop], where it must not
 // block; otherwise, and for m's own responses, on a goroutine, from the end of
-// the request head on. See Middleware.
+// the request head on. See [Middleware].
 func (m *Mux) Use(mw ...Middleware) {
 	place := caller()
 	if len(m.routes) > 0 {
@@ -51,15 +51,15 @@ func (m *Mux) Use(mw ...Middleware) {
 	m.use = append(m.use, mw...)
 }
 
-// NotFound sets the handler of requests whose path no route has. The status is
-// 404 unless h sets another. h runs on a goroutine from the end of the head on,
-// and does not see the body. Without it the response is an error response that
-// Server.OnError can change.
+// NotFound sets the handler of requests whose path matches no route. The status
+// is 404 unless h sets another. h runs on a goroutine from the end of the head
+// on, and does not see the body. Without it the response is an error response
+// that Server.OnError can change.
 func (m *Mux) NotFound(h Handler) { m.notFound = checked(h, "Mux.NotFound", caller()) }
 
 // MethodNotAllowed sets the handler of requests whose path has routes, but none
-// for the method; except for OPTIONS. The status is 405 unless h sets another,
-// and Allow lists the methods. Otherwise it is like NotFound.
+// for the method, except for OPTIONS. The status is 405 unless h sets another,
+// and Allow lists the methods. Otherwise it is like [Mux.NotFound].
 func (m *Mux) MethodNotAllowed(h Handler) {
 	m.methodNotAllowed = checked(h, "Mux.MethodNotAllowed", caller())
 }
@@ -68,20 +68,20 @@ func (m *Mux) MethodNotAllowed(h Handler) {
 func (m *Mux) Routes() iter.Seq[*Route] { return slices.Values(m.routes) }
 
 // Handle registers a handler, which runs on a goroutine of its own and may
-// block, when the request body has arrived. Route.Inline and Route.StreamBody
-// change that. Handle panics when the pattern is malformed or conflicts with
-// another, and names both places.
+// block, when the request body has arrived. [Route.Inline] and
+// [Route.StreamBody] change that. Handle panics if the pattern is malformed or
+// conflicts with another, and names both places.
 func (m *Mux) Handle(pattern string, h Handler, mw ...Middleware) *Route {
 	return m.register(caller(), pattern, h, onGoroutine, mw)
 }
 
-// HandleFunc is Handle of a function.
+// HandleFunc is [Mux.Handle] for a function.
 func (m *Mux) HandleFunc(pattern string, f func(w *Response, r *Request), mw ...Middleware) *Route {
 	return m.register(caller(), pattern, HandlerFunc(f), onGoroutine, mw)
 }
 
 // HandleLoop registers a handler that stays on the event loop, from the end of
-// the request head to the end of the response: see LoopHandler.
+// the request head to the end of the response: see [LoopHandler].
 func (m *Mux) HandleLoop(pattern string, h LoopHandler, mw ...Middleware) *Route {
 	place := caller()
 	if f, ok := h.(LoopHandlerFunc); h == nil || ok && f == nil {
@@ -108,13 +108,13 @@ func (m *Mux) register(place, text string, h Handler, md mode, mw []Middleware) 
 	return rt
 }
 
-// caller is where the exported method that calls it was called.
+// caller returns where the exported method that calls it was called.
 func caller() string {
 	_, file, line, _ := runtime.Caller(2)
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-// checked panics for a handler that is not there.
+// checked panics if h is nil.
 func checked(h Handler, what, place string) Handler {
 	if f, ok := h.(HandlerFunc); h == nil || ok && f == nil {
 		panic(fmt.Sprintf("weir: nil handler for %s (registered at %s)", what, place))
@@ -122,7 +122,7 @@ func checked(h Handler, what, place string) Handler {
 	return h
 }
 
-// find returns the route of a request; one of the server's own when none matches.
+// find returns the route of a request; one of the server's own if none matches.
 func (m *Mux) find(r *Request) *Route {
 	method, host, path := r.head.Method(), r.head.Host(), r.head.Path()
 	if pattern.HidesNUL(path) {

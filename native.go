@@ -11,11 +11,11 @@ import (
 )
 
 // Native mounts the native handler that was registered under that name with
-// plugin.Register. It panics when there is none, so that a missing package is
+// [plugin.Register]. It panics if there is none, so that a missing package is
 // noticed when the server is built and not at the first request.
 //
-// The handler runs off the loops, at most plugin.Handler.Limit calls at once;
-// beyond them the answer is 503 with Retry-After.
+// The handler runs off the loops, at most [plugin.Handler].Limit calls at once;
+// beyond them the response is 503 with Retry-After.
 func Native(name string) Handler {
 	h, ok := plugin.Lookup(name)
 	if !ok {
@@ -62,7 +62,7 @@ func (n *native) call(w *Response, r *Request, sink *nativeSink) {
 		return
 	}
 	if w.Stream().Cause() != nil {
-		return // refused, or the client has left already
+		return // refused, or the client has already disconnected
 	}
 	if err := n.h.Stream(call, sink); err != nil && !errors.Is(err, sink.s.Cause()) {
 		w.ex.fail(err)

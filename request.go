@@ -15,9 +15,10 @@ import (
 	"weir/internal/pattern"
 )
 
-// A Request is one request, for use by its handler's goroutine until Serve
-// returns; what Context returns is safe for concurrent use. Strings are copies,
-// byte slices are views, valid until Serve returns.
+// A Request is one request. Use it only on its handler's goroutine and until
+// Serve returns; what Context returns is safe for concurrent use. Strings are
+// copies. Byte slices are valid until Serve returns; do not modify or retain
+// them.
 type Request struct {
 	ex     *exchange // nil in a clone
 	head   http1.Request
@@ -40,7 +41,7 @@ type Request struct {
 	bodyErr  error                // why that has failed
 }
 
-// Method is the request's method, in the case in which it came.
+// Method returns the request's method, in the case in which it came.
 func (r *Request) Method() string { return methodName(r.head.Method()) }
 
 // methodName avoids the copy for the usual ones.
@@ -64,23 +65,26 @@ func methodName(m []byte) string {
 	return string(m)
 }
 
-// Path is the path as it came, percent-encoding included. A view.
+// Path returns the path as it came, including percent-encoding. It is valid
+// until Serve returns.
 func (r *Request) Path() []byte { return r.head.Path() }
 
-// RawQuery is what follows "?", still encoded. A view.
+// RawQuery returns what follows "?", still encoded. It is valid until Serve
+// returns.
 func (r *Request) RawQuery() []byte { return r.head.RawQuery() }
 
-// Host is the host that the request is for: the target's own, if it has one,
-// else the Host field. A view.
+// Host returns the host that the request is for: the target's own, if it has
+// one, else the Host field. It is valid until Serve returns.
 func (r *Request) Host() []byte { return r.head.Host() }
 
-// Query is the decoded query; malformed pairs are left out.
+// Query returns the decoded query; malformed pairs are omitted.
 func (r *Request) Query() url.Values {
 	values, _ := url.ParseQuery(string(r.head.RawQuery())) // the good pairs are returned beside the error
 	return values
 }
 
-// Pattern is the pattern that the request was routed by; "" without a Mux.
+// Pattern returns the pattern that the request was routed by; "" without a
+// [Mux].
 func (r *Request) Pattern() string {
 	if rt := r.routed(); rt != nil {
 		return rt.pattern
@@ -96,9 +100,9 @@ func (r *Request) routed() *Route {
 	return r.route
 }
 
-// PathValue is the decoded value of the pattern's wildcard of that name, or "".
-// It may hold any byte but NUL: also slashes, CR and LF. Check it before it
-// becomes part of a file name or of a line of a log.
+// PathValue returns the decoded value of the pattern's wildcard of that name,
+// or "". It may hold any byte but NUL: also slashes, CR and LF. Check it before
+// it becomes part of a file name or of a line of a log.
 func (r *Request) PathValue(name string) string {
 	for _, v := range r.values { // of a clone
 		if v.name == name {
@@ -109,17 +113,17 @@ func (r *Request) PathValue(name string) string {
 	return string(value)
 }
 
-// Header is the request's header fields. Changes are seen by later handlers of
-// the chain and by nobody else.
+// Header returns the request's header fields. Only later handlers of the chain
+// see changes.
 func (r *Request) Header() *Header { return &r.header }
 
-// RemoteAddr is the client's address; the zero value on unix sockets.
+// RemoteAddr returns the client's address; the zero value on unix sockets.
 func (r *Request) RemoteAddr() netip.AddrPort { return r.remote }
 
-// ListenAddr is the address of the listener that the request came in by, a
-// *net.TCPAddr or a *net.UnixAddr, so that a server with several can tell them
-// apart. Where the server listens on all addresses of the machine it is the
-// wildcard. It is nil for a connection that no listener accepted.
+// ListenAddr returns the address of the listener that accepted the connection,
+// a *[net.TCPAddr] or a *[net.UnixAddr], so that a server with several can
+// distinguish them. If the server listens on all addresses of the machine it is
+// the wildcard. It is nil for a connection that no listener accepted.
 func (r *Request) ListenAddr() net.Addr {
 	if r.ex == nil {
 		return r.listened
@@ -127,11 +131,12 @@ func (r *Request) ListenAddr() net.Addr {
 	return r.ex.carrier.listenAddr()
 }
 
-// LastEventID is what a reconnecting EventSource saw last.
+// LastEventID returns the id of the last event that a reconnecting EventSource
+// received.
 func (r *Request) LastEventID() string { return r.header.Get("Last-Event-ID") }
 
-// ContentLength is the announced length of the body: 0 when there is none, -1
-// when it comes in chunks.
+// ContentLength returns the announced length of the body: 0 if there is none,
+// -1 if it comes in chunks.
 func (r *Request) ContentLength() int64 {
 	if r.head.Chunked() {
 		return -1
@@ -139,9 +144,10 @@ func (r *Request) ContentLength() int64 {
 	return max(0, r.head.ContentLength())
 }
 
-// Body is the whole body, valid until Serve returns. It is nil for a handler
-// whose route has StreamBody, which reads with BodyReader. In middleware it
-// waits until the body has arrived, and is nil if the body is refused.
+// Body returns the whole body, valid until Serve returns. It is nil for a
+// handler whose route has [Route.StreamBody], which reads with
+// [Request.BodyReader]. In middleware it waits until the body has arrived, and
+// is nil if the body is refused.
 func (r *Request) Body() []byte {
 	_ = r.gather() // next reports it
 	return r.body
@@ -175,9 +181,10 @@ func (r *Request) gather() error {
 	}
 }
 
-// BodyReader reads the body; for a handler whose route has StreamBody while it
-// arrives. Read returns ErrBodyTooLarge, ErrTimeout, ErrClientGone or a
-// *chunked.Error when the body does not arrive whole.
+// BodyReader returns a reader of the body; for a handler whose route has
+// [Route.StreamBody] it reads while the body arrives. Read returns
+// [ErrBodyTooLarge], [ErrTimeout], [ErrClientGone] or a *[chunked.Error] if the
+// body is not complete.
 func (r *Request) BodyReader() io.Reader {
 	if body := r.Body(); r.reader == nil || r.route.buffers() {
 		return bytes.NewReader(body)
@@ -185,8 +192,9 @@ func (r *Request) BodyReader() io.Reader {
 	return r.reader
 }
 
-// Context is done when the client leaves, the request is over or the server
-// cuts it; context.Cause tells why. It is made at the first call.
+// Context returns a context that is done when the client disconnects, the
+// request ends or the server aborts it; [context.Cause] returns why. It is made
+// at the first call.
 func (r *Request) Context() context.Context {
 	if r.ex == nil {
 		return context.Background()
@@ -194,12 +202,12 @@ func (r *Request) Context() context.Context {
 	return r.ex.context()
 }
 
-// OnClose registers f to be called once, when the request ends. The cause is nil
-// if the response was sent completely. f runs on a goroutine of its own; for a
-// handler that runs on the event loop it runs there, and must not block, but
-// never within a call of Stream's or Request's methods, whichever goroutine
-// makes that: the caller may hold a lock that f takes. If the request has ended
-// already, f is called soon, in the same place.
+// OnClose registers f to be called once, when the request ends. The cause is
+// nil if the response was sent completely. f runs on a goroutine of its own;
+// for a handler that runs on the event loop it runs there, and must not block,
+// but never within a call of the methods of [Stream] or Request, on any
+// goroutine: the caller may hold a lock that f takes. If the request has
+// already ended, f is called soon, in the same place.
 func (r *Request) OnClose(f func(cause error)) {
 	if r.ex != nil {
 		r.ex.onClose(f)
@@ -207,7 +215,7 @@ func (r *Request) OnClose(f func(cause error)) {
 }
 
 // Clone returns a copy that may be kept, with the values of all keys. Its
-// context is never done, its body is the buffered one.
+// context is never done, and its body is the buffered one.
 func (r *Request) Clone() *Request {
 	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), tls: r.TLS(), body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)

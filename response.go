@@ -9,12 +9,13 @@ import (
 	"weir/sse"
 )
 
-// A Response is the response to one request, for use by its handler's goroutine
-// until Serve returns; its Stream is safe for concurrent use, and longer.
+// A Response is the response to one request. Use it only on its handler's
+// goroutine and until Serve returns; its [Stream] is safe for concurrent use,
+// also after that.
 //
 // The head is committed with the first chunk of a stream, or with the whole
 // buffered body when Serve returns. Until then status and fields can change;
-// after it a change is an error, ErrHeadSent, or where there is none, it is
+// after it a change returns [ErrHeadSent], or if it has no error to return, is
 // logged.
 type Response struct {
 	ex     *exchange
@@ -25,7 +26,7 @@ type Response struct {
 	final  bool // it is shown to OnError, and nothing of it is sent
 }
 
-// Header is the fields of the response's head.
+// Header returns the fields of the response's head.
 func (w *Response) Header() *Header { return &w.header }
 
 // SetStatus sets the status code, 200 by default. Codes outside 200 to 999
@@ -40,7 +41,7 @@ func (w *Response) SetStatus(code int) {
 	w.status = code
 }
 
-// Status is the status code as set so far.
+// Status returns the status code as set so far.
 func (w *Response) Status() int {
 	if w.status == 0 {
 		return 200
@@ -48,9 +49,9 @@ func (w *Response) Status() int {
 	return w.status
 }
 
-// SetContentLength announces the length of a stream's body: it is then sent as
-// it is, without chunks. A stream that ends before it is cut, one that goes
-// beyond it gets an error.
+// SetContentLength announces the length of a stream's body: it is then sent
+// without chunks. A stream that ends before it fails, and one that exceeds it
+// gets an error.
 func (w *Response) SetContentLength(n int64) error {
 	if n < 0 {
 		return fmt.Errorf("weir: content length %d is negative", n)
@@ -64,11 +65,11 @@ func (w *Response) SetContentLength(n int64) error {
 	return nil
 }
 
-// SetDate makes the response say when it was made, for one that was made
-// elsewhere and is passed on (RFC 9110 6.6.1); otherwise the server writes the
-// current time. It wants an IMF-fixdate, as senders must, and refuses all else
-// with ErrDate. Header().Clear() and "" take it back. Date cannot be set with
-// Header: a response has exactly one.
+// SetDate sets the Date field, for a response that was made elsewhere and is
+// passed on (RFC 9110 6.6.1); otherwise the server writes the current time. It
+// accepts an IMF-fixdate, as senders must use, and refuses all else with
+// [ErrDate]. Header().Clear() and "" undo it. Date cannot be set with Header: a
+// response has exactly one.
 func (w *Response) SetDate(date string) error {
 	if w.header.ex.headSent("") {
 		return ErrHeadSent
@@ -108,7 +109,7 @@ func (w *Response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// WriteString is Write of a string.
+// WriteString is [Response.Write] for a string.
 func (w *Response) WriteString(p string) (int, error) {
 	if w.streaming() {
 		return w.Write([]byte(p))
@@ -126,8 +127,8 @@ func (w *Response) plainText(line string) {
 }
 
 // Error replaces the response by a plain one with that status and line of text,
-// also when it was to be a stream, as long as nothing of it was sent. After
-// that the response fails, as by Stream.Abort.
+// also if it is a stream, as long as nothing of it was sent. After that the
+// response fails, as by [Stream.Abort].
 func (w *Response) Error(status int, line string) {
 	late := false
 	if w.streaming() {
@@ -145,18 +146,18 @@ func (w *Response) Error(status int, line string) {
 }
 
 // Stream makes the response a pushed stream. It ends when Serve returns, unless
-// it is detached. Called again it returns the same stream. When a limit on
-// concurrent streams is reached, the client gets 503, and the stream that is
-// returned has ended with ErrBusy.
+// it is detached. Called again it returns the same stream. If a limit on
+// concurrent streams is reached, the client gets 503, and the returned stream
+// has ended with [ErrBusy].
 func (w *Response) Stream() *Stream {
 	w.ex.stream.open(w.ex, nil)
 	w.ex.stream.given = true
 	return &w.ex.stream
 }
 
-// EventStream is Stream for server-sent events: the head gets the fields of an
-// event stream, where the handler has not set them, so that it can be committed
-// before the first event.
+// EventStream is [Response.Stream] for server-sent events: the head gets the
+// fields of an event stream, unless the handler has set them, so that it can be
+// committed before the first event.
 func (w *Response) EventStream() *Stream {
 	w.setEventStream()
 	return w.Stream()
@@ -171,17 +172,17 @@ func (w *Response) StreamFrom(src Source) *Stream {
 	return &w.ex.stream
 }
 
-// StreamSeq makes the response a stream of what seq yields, each a chunk, on the
-// handler's goroutine. It returns when seq has ended, and what ended it: nil,
-// the error that seq yielded, or why the client could not be sent to. In that
-// case yield returns false. An error of seq fails the response, as
-// Stream.Abort does.
+// StreamSeq makes the response a stream of what seq yields, each a chunk, on
+// the handler's goroutine. It returns when seq has ended, with what ended it:
+// nil, the error that seq yielded, or why nothing could be sent to the client.
+// In that case yield returns false. An error of seq fails the response, as
+// [Stream.Abort] does.
 func (w *Response) StreamSeq(seq iter.Seq2[[]byte, error]) error {
 	return streamSeq(w, seq, (*Stream).Send)
 }
 
-// StreamEvents is StreamSeq for server-sent events. An event that cannot be
-// written (sse.ErrName, sse.ErrID) fails the response, too.
+// StreamEvents is [Response.StreamSeq] for server-sent events. An event that
+// cannot be written ([sse.ErrName], [sse.ErrID]) also fails the response.
 func (w *Response) StreamEvents(seq iter.Seq2[*sse.Event, error]) error {
 	w.setEventStream()
 	return streamSeq(w, seq, (*Stream).SendEvent)
@@ -218,8 +219,9 @@ type Sent struct {
 	First  time.Time // when the first of them was made; zero = there was none
 }
 
-// Sent returns how much of the response has been made. It is safe for concurrent
-// use until the request has ended; the function given to OnClose sees the whole.
+// Sent returns how much of the response has been made. It is safe for
+// concurrent use until the request has ended; a function that was passed to
+// OnClose sees all of it.
 func (w *Response) Sent() Sent {
 	l := w.ex.lock()
 	defer l.unlock()

@@ -6,8 +6,8 @@ import (
 )
 
 // A Route is a registered pattern. Inline and StreamBody change how its handler
-// is called, MaxBody and MaxStreams set limits of its own, all of them before the
-// server starts.
+// is called, MaxBody and MaxStreams set limits of its own, all of them before
+// the server starts.
 type Route struct {
 	mux        *Mux // nil for what is not routed by a Mux
 	pattern    string
@@ -44,10 +44,10 @@ func (rt *Route) inline() bool {
 // Pattern returns the pattern as it was registered.
 func (rt *Route) Pattern() string { return rt.pattern }
 
-// Inline makes the handler run on the event loop: the fastest way to respond, for
-// what never blocks and takes microseconds. It panics for handlers that block,
-// such as Native's and those of Events, and for routes of HandleLoop, which are
-// on the loop already.
+// Inline makes the handler run on the event loop: the fastest way to respond,
+// for handlers that never block and take microseconds. It panics for handlers
+// that block, such as those of [Native] and [Events], and for routes of
+// [Mux.HandleLoop], which are already on the loop.
 func (rt *Route) Inline() *Route {
 	if _, ok := rt.served.(blocking); ok {
 		panic(fmt.Sprintf("weir: Inline for the route %q (registered at %s): its handler, a %T, blocks", rt.pattern, rt.place, rt.served))
@@ -56,10 +56,10 @@ func (rt *Route) Inline() *Route {
 	return rt
 }
 
-// StreamBody makes the handler run as soon as the head of a request is complete:
-// it reads the body with Request.BodyReader while it arrives. It panics for
-// routes that are inline, where reading would wait: HandleLoop is for a body that
-// is received on the event loop.
+// StreamBody makes the handler run as soon as the head of a request is
+// complete: it reads the body with [Request.BodyReader] while it arrives. It
+// panics for routes that are inline, where reading would wait: use
+// [Mux.HandleLoop] to receive a body on the event loop.
 func (rt *Route) StreamBody() *Route {
 	rt.become(whileArriving)
 	return rt
@@ -97,10 +97,10 @@ func (rt *Route) bodyLimit(s *Server) int64 {
 	return max(0, s.Limits.Body)
 }
 
-// Serve routes a request that has come by way of another handler: one that
-// wraps the Mux, or a route of another Mux. Where the handler runs, and what
-// becomes of the body, is then decided already. A route that was registered for
-// something else is answered 500, with a line in the log that names it.
+// Serve routes a request that comes from another handler: one that wraps the
+// Mux, or a route of another Mux. Where the handler runs, and how the body is
+// received, is then already decided. If the route was registered for something
+// else, the response is 500, and a line of the log names the route.
 func (m *Mux) Serve(w *Response, r *Request) {
 	ex := w.ex
 	outer, rt := ex.req.route, m.find(r)

@@ -14,31 +14,31 @@ import (
 	"weir/reactor"
 )
 
-// HalfClose says what a client is taken for that has shut only its sending
-// side.
+// HalfClose controls what happens when a client shuts down its write side.
 type HalfClose uint8
 
 const (
-	HalfCloseGone  HalfClose = iota // it has left: streams end, handlers are told
-	HalfCloseAllow                  // it waits for the answer
+	HalfCloseGone  HalfClose = iota // it counts as disconnected: streams end, handlers are notified
+	HalfCloseAllow                  // it waits for the response
 )
 
-// Server answers HTTP/1.1. Its fields are set before it starts and not changed
-// afterwards; the zero value of each, but for Handler, is the good default. Its
-// methods are safe for concurrent use.
+// A Server serves HTTP/1.1. Set its fields before it starts and do not change
+// them afterwards; the zero value of each, except Handler, is a good default.
+// Its methods are safe for concurrent use.
 type Server struct {
-	// Handler answers; usually a *Mux, or a *Switch. Any other runs on a
-	// goroutine for each request.
+	// Handler responds to requests; usually a *[Mux], or a *[Switch]. Any other
+	// runs on a goroutine for each request.
 	Handler Handler
 
-	// OnHeaders is asked when a head has arrived, on the event loop, where it
-	// must not block. When it returns false, what it made of w is the answer,
-	// and the body is not read. 100 Continue is sent only after it said yes.
+	// OnHeaders is called when a head has arrived, on the event loop, where it
+	// must not block. If it returns false, what it made of w is the response,
+	// and the body is not read. 100 Continue is sent only after it returned
+	// true.
 	OnHeaders func(w *Response, r *Request) bool
 
-	// OnError is called once for each response that fails, whatever the
-	// reason, unless it is that the client disconnected. Error responses that
-	// handlers and OnHeaders make themselves are not failures.
+	// OnError is called once for each response that fails, for any reason but a
+	// disconnect of the client. Error responses that handlers and OnHeaders
+	// make themselves are not failures.
 	//
 	// It is called before the error response is sent, and may give it another
 	// status, other fields and a body. err is the reason: *http1.ParseError,
@@ -53,8 +53,8 @@ type Server struct {
 	// may also be ErrSlowClient. OnError is then called on the event loop,
 	// where a handler may still be running on its goroutine.
 	//
-	// It may run on an event loop, must not block, and is called for several
-	// requests at a time.
+	// It may run on an event loop, must not block, and is called concurrently
+	// for several requests.
 	OnError func(w *Response, r *Request, err error)
 
 	Limits    Limits
@@ -114,9 +114,10 @@ func (s *Server) Serve(ctx context.Context, addrs ...string) error {
 	return err
 }
 
-// Start is Serve that returns when the server accepts connections. Shutdown
-// ends it. Without an address there is an error, unless the server has a System
-// of its own, whose connections need none.
+// Start is [Server.Serve] except that it returns when the server accepts
+// connections. [Server.Shutdown] ends it. Without an address it returns an
+// error, unless the server has a System of its own, whose connections need
+// none.
 func (s *Server) Start(addrs ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +209,7 @@ func (s *Server) prepare() (err error) {
 const connRefusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: text/plain; charset=utf-8\r\n" +
 	"Content-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n"
 
-// Addrs are the addresses that the server listens on, with the port that it
+// Addrs returns the addresses that the server listens on, with the port that it
 // got for port 0.
 func (s *Server) Addrs() []net.Addr {
 	s.mu.Lock()
@@ -219,8 +220,8 @@ func (s *Server) Addrs() []net.Addr {
 	return s.reactor.Addrs()
 }
 
-// Reactor returns the server's event loops, nil before Start. It is for tests and
-// tools, and for clients that live on those loops.
+// Reactor returns the server's event loops, nil before Start. It is for tests
+// and tools, and for clients that live on those loops.
 func (s *Server) Reactor() *reactor.Reactor { return s.reactor }
 
 // log is Logger as loops may use it: nobody waits for its handler.

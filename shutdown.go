@@ -22,10 +22,10 @@ import (
 // Connection: close, may have a request on the wire; it gets a response.
 const moment = time.Second
 
-// DrainReport says how a shutdown went.
+// DrainReport is the result of a shutdown.
 type DrainReport struct {
-	Drained int           // requests and streams that were running, or came in the grace, and came to their end
-	Cut     int           // those that did not
+	Drained int           // requests and streams that were running, or came in the grace, and are complete
+	Cut     int           // those that were aborted
 	Refused int           // requests that came after the grace, and got 503
 	Took    time.Duration // from the call to the end
 }
@@ -36,16 +36,16 @@ type DrainReport struct {
 // long, so that load balancers can learn to send clients elsewhere. Then the
 // server stops listening, and the address is free for another. Requests that
 // still arrive, on connections that are open or that the kernel had accepted,
-// get 503, by way of OnError with ErrServerClosed. Connections on which no
-// request arrives are closed.
+// get 503, and OnError is called with [ErrServerClosed]. Connections on which
+// no request arrives are closed.
 //
 // What was running before, or came in the grace, continues for Timeouts.Drain
-// from the call; Stream.Draining reports to streams that requests are refused
-// now. What then still runs is cut with ErrServerClosed, each at a random
+// from the call; [Stream.Draining] reports to streams that requests are refused
+// now. What then still runs is aborted with [ErrServerClosed], each at a random
 // moment within Timeouts.Mercy, so that not all clients come back at once.
 //
 // Called again, Shutdown waits for the first call's end and returns its report.
-// When the ctx of any of the calls is done, everything is cut at once.
+// When the ctx of any of the calls is done, everything is aborted at once.
 func (s *Server) Shutdown(ctx context.Context) (DrainReport, error) {
 	s.mu.Lock()
 	started, first := s.started, s.hurry == nil

@@ -15,27 +15,27 @@ const (
 	scratchSize = 16 << 10
 )
 
-// Source produces a stream on the event loop. Its methods run there, from the
-// loop itself and never from within a call of the Stream's methods, and must not
-// block.
+// A Source produces a stream on the event loop. Its methods are called there,
+// by the loop itself and never from within a call of the [Stream]'s methods,
+// and must not block.
 type Source interface {
 	// Next appends one chunk to dst, which is empty and valid until Next
-	// returns, and returns it. A chunk may come together with io.EOF, which ends
-	// the stream. ErrNotReady, or no chunk and no error, parks the source until
-	// Stream.Wake; a paced one without either is asked again at its pace. Any
-	// other error fails the response.
+	// returns, and returns it. A chunk may come together with [io.EOF], which
+	// ends the stream. [ErrNotReady], or no chunk and no error, parks the
+	// source until [Stream.Wake]; a paced one without either is called again at
+	// its pace. Any other error fails the response.
 	Next(dst []byte) ([]byte, error)
 	// Close is called exactly once: with nil after io.EOF, else with why the
-	// stream ended, or did not begin. Next is not called any more.
+	// stream ended, or did not begin. Next is not called after it.
 	Close(cause error)
 }
 
-// NextChunk makes a Source of a step over a state. step appends one chunk to
+// NextChunk makes a [Source] of a step over a state. step appends one chunk to
 // dst and returns it with the errors of Source.Next: nil while there is more,
 // io.EOF with or after the last chunk, ErrNotReady if there is no chunk until
-// Stream.Wake, any other to fail the response. When the stream does not come to
-// io.EOF, step is called once more with cancelled = true, to free what it holds;
-// what it then returns is ignored.
+// Stream.Wake, any other to fail the response. If the stream ends before
+// io.EOF, step is called once more with cancelled = true, to free what it
+// holds; what it then returns is ignored.
 func NextChunk[S any](state S, step func(state *S, dst []byte, cancelled bool) (chunk []byte, err error)) Source {
 	return &nextChunk[S]{state, step}
 }
@@ -84,8 +84,8 @@ func newPump(ex *exchange, src Source) *pump {
 	return p
 }
 
-// Wake makes the loop call Next again on a Source that returned ErrNotReady. A
-// Wake that comes while Next is running is not lost.
+// Wake makes the loop call Next again on a [Source] that returned
+// [ErrNotReady]. A Wake that comes while Next is running is not lost.
 func (s *Stream) Wake() {
 	if p := s.pump; p != nil {
 		p.post()

@@ -13,9 +13,9 @@ type Stats struct {
 	Requests         uint64
 	StreamsActive    int64
 	StreamsTotal     uint64
-	StreamsCancelled uint64  // the client left, or was too slow
+	StreamsCancelled uint64  // the client disconnected, or was too slow
 	StreamsFailed    uint64  // the handler failed
-	CancelLatency    Latency // from the loop's seeing that the client left to the handler's being told
+	CancelLatency    Latency // from when the loop saw the disconnect to when the handler was notified
 	PendingBytes     int64   // output that the kernel has not taken
 	BodyBytes        int64   // of requests that are kept, within BodyLimit (Limits.Bodies)
 	BodyLimit        int64
@@ -23,14 +23,14 @@ type Stats struct {
 	Loops            []LoopStats
 }
 
-// LoopStats is how an event loop is.
+// LoopStats is the state of an event loop.
 type LoopStats struct {
 	Turns        uint64        // how often it had something to do
 	Delay        time.Duration // until it took a task, just now: how long everything on it waits
 	PendingBytes int64
 }
 
-// Latency is quantiles of a duration, each rounded up by 12 % at most.
+// Latency is quantiles of a duration, each rounded up by at most 12 %.
 type Latency struct {
 	Count         uint64
 	P50, P99, Max time.Duration
@@ -57,11 +57,11 @@ func (s *stats) finished(cause error) {
 	}
 }
 
-// told notes that a handler has learned of a departure seen at that time.
+// told notes that a handler was notified of a disconnect seen at that time.
 func (s *stats) told(at time.Time) { s.latency.add(time.Since(at)) }
 
-// Stats gathers the figures. It is safe for concurrent use, but not on a loop:
-// it waits for each loop, two seconds at most.
+// Stats gathers the figures. It is safe for concurrent use, but must not be
+// called on a loop: it waits for each loop, at most two seconds.
 func (s *Server) Stats() Stats {
 	st := Stats{
 		Connections:      int(s.conns.Load()),

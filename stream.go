@@ -16,13 +16,13 @@ const writeThrough = 16 << 10
 
 var errLength = errors.New("weir: stream does not have the length that was announced")
 
-// A Stream is a response body that is sent while it is made, safe for concurrent
-// use at any time: after its end the methods return its cause and do nothing
-// else.
+// A Stream is a response body that is sent while it is produced. It is safe for
+// concurrent use at any time: after its end the methods have no effect and
+// return its cause.
 //
-// What is sent leaves at once. Above the connection's high mark Send waits
-// until the client has taken some, or has disconnected. What was written with
-// Response.Write before the stream was opened is its first chunk.
+// Send writes to the connection immediately. Above the connection's high mark
+// it waits until the client has read some, or has disconnected. What was
+// written with Response.Write before the stream was opened is its first chunk.
 type Stream struct {
 	ex       *exchange
 	id       uint64 // 0 = the response is not a stream
@@ -37,7 +37,7 @@ type Stream struct {
 	given    bool // to a handler, by Response
 }
 
-// ID is the stream's number, unique in this process, from 1.
+// ID returns the stream's number, unique in this process, from 1.
 func (s *Stream) ID() uint64 { return s.id }
 
 // open makes the exchange's response a stream, once, which src feeds if that is
@@ -118,8 +118,8 @@ func (l locked) state() error {
 	return l.failed()
 }
 
-// acquire takes the lock when a chunk may be added to b. With an error it is not
-// held.
+// acquire takes the lock when a chunk may be added to b. With an error it is
+// not held.
 func (s *Stream) acquire(wait bool) (l locked, b *[]byte, err error) {
 	ex := s.ex
 	l = locked{ex}
@@ -141,14 +141,14 @@ func (s *Stream) acquire(wait bool) (l locked, b *[]byte, err error) {
 	}
 }
 
-// Send sends one chunk. It waits above the high mark, but on a loop, where it
-// returns ErrBacklog. An empty p sends nothing. p is the caller's again when
-// Send returns. Errors: ErrClientGone, ErrSlowClient, ErrServerClosed,
-// ErrStreamEnded, ErrNoBody.
+// Send sends one chunk. Above the high mark it waits, except on a loop, where
+// it returns [ErrBacklog]. An empty p sends nothing. The caller may reuse p
+// when Send returns. Errors: [ErrClientGone], [ErrSlowClient],
+// [ErrServerClosed], [ErrStreamEnded], [ErrNoBody].
 func (s *Stream) Send(p []byte) error { return s.send(p, true) }
 
-// TrySend is Send that never waits: above the high mark it sends nothing and
-// returns ErrBacklog.
+// TrySend is [Stream.Send] except that it never waits: above the high mark it
+// sends nothing and returns [ErrBacklog].
 func (s *Stream) TrySend(p []byte) error { return s.send(p, false) }
 
 func (s *Stream) send(p []byte, wait bool) error {
@@ -230,12 +230,13 @@ func (s *Stream) frame(dst, p []byte) []byte {
 	return append(dst, p...)
 }
 
-// SendEvent sends one server-sent event as a chunk; it waits as Send does. If
-// nothing was sent yet, the head gets the fields of an event stream, where the
-// handler has not set them. An event that cannot be written (sse.ErrName,
-// sse.ErrID) is an error and sends nothing, and so is one in a response that
-// was committed without a Content-Type, in which no browser looks for events:
-// set it before Commit, or open the stream with Response.EventStream.
+// SendEvent sends one server-sent event as a chunk; it waits as [Stream.Send]
+// does. If nothing was sent yet, the head gets the fields of an event stream,
+// unless the handler has set them. An event that cannot be written
+// ([sse.ErrName], [sse.ErrID]) is an error and sends nothing, and so is one in
+// a response that was committed without a Content-Type, in which no browser
+// looks for events: set it before Commit, or open the stream with
+// [Response.EventStream].
 func (s *Stream) SendEvent(e *sse.Event) error {
 	var store [1 << 10]byte
 	event, err := sse.AppendEvent(store[:0], e)
@@ -269,8 +270,8 @@ func (s *Stream) promiseEvents() bool {
 	return s.typed
 }
 
-// Write adds one chunk that may leave later: with the next Send, with Flush,
-// or when enough has gathered. It waits as Send does.
+// Write adds one chunk that may be sent later: with the next Send, with Flush,
+// or when enough has gathered. It waits as [Stream.Send] does.
 func (s *Stream) Write(p []byte) (int, error) {
 	l, b, err := s.acquire(true)
 	if err != nil {
@@ -292,7 +293,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush sends what Write has gathered.
+// Flush sends what [Stream.Write] has gathered.
 func (s *Stream) Flush() error {
 	l := s.ex.lock()
 	err := l.state()
@@ -304,9 +305,9 @@ func (s *Stream) Flush() error {
 	return nil
 }
 
-// Commit sends the head now, for a first chunk that will be long in coming.
-// Status and fields are then fixed. An event stream is one already, by
-// Response.EventStream or a Content-Type.
+// Commit sends the head now, for a first chunk that will come late. Status and
+// fields are then fixed. Before Commit make an event stream one, with
+// [Response.EventStream] or a Content-Type.
 func (s *Stream) Commit() error {
 	l := s.ex.lock()
 	err := l.state()
@@ -321,8 +322,9 @@ func (s *Stream) Commit() error {
 
 // SetTrailer sets a field that follows the last chunk, in place of an earlier
 // one of that name. Those that are set before the first chunk are announced in
-// the head. It is refused when the name is no token or one that must not be a
-// trailer, or the value has control characters. HTTP/1.0 clients do not get it.
+// the head. It returns an error if the name is not a token or must not be a
+// trailer, or the value has control characters. HTTP/1.0 clients do not get
+// trailers.
 func (s *Stream) SetTrailer(name, value string) error {
 	l := s.ex.lock()
 	defer l.unlock()
@@ -343,8 +345,8 @@ func (s *Stream) SetTrailer(name, value string) error {
 	return nil
 }
 
-// Close ends the stream in good order. It returns nil when the end is on its
-// way, also the second time, else the cause of the earlier end.
+// Close ends the stream cleanly. It returns nil if the stream is complete, also
+// when it is called again, else the cause of the earlier end.
 func (s *Stream) Close() error { return s.end(locked.finishStream) }
 
 // end calls finish, which releases the lock, for a stream that has not ended.
@@ -389,10 +391,10 @@ func (l locked) sealStream() bool {
 }
 
 // Abort ends the stream as failed: with an error response while nothing was
-// sent. Else the client receives what was accepted, and the end of the
-// connection without the end of the body, so that it sees that the body is not
-// whole. The connection is reset where the framing could not show that, as with
-// HTTP/1.0, and when the client does not take what is pending.
+// sent. Otherwise the client receives what was accepted, and the end of the
+// connection without the end of the body, so that it sees that the body is
+// truncated. The connection is reset if the framing could not show that, as
+// with HTTP/1.0, and if the client does not read what is pending.
 func (s *Stream) Abort(cause error) {
 	if cause == nil {
 		cause = errors.New("weir: stream aborted")
@@ -400,8 +402,8 @@ func (s *Stream) Abort(cause error) {
 	s.ex.fail(cause)
 }
 
-// Detach lets the stream live on when Serve has returned, until Close or
-// Abort.
+// Detach lets the stream continue after Serve has returned, until Close or
+// Abort is called.
 func (s *Stream) Detach() {
 	l := s.ex.lock()
 	s.detached = true
@@ -414,7 +416,7 @@ func (s *Stream) Done() <-chan struct{} { return s.ex.doneChan() }
 // Ended reports whether the stream has ended, at the cost of an atomic load.
 func (s *Stream) Ended() bool { return s.ex.over.Load() }
 
-// Cause is why the stream ended: nil while it runs and after Close.
+// Cause returns why the stream ended: nil while it runs and after Close.
 func (s *Stream) Cause() error {
 	l := s.ex.lock()
 	defer l.unlock()
@@ -425,15 +427,15 @@ func (s *Stream) Cause() error {
 }
 
 // OnClose registers f to be called once when the stream has ended, with its
-// cause. f runs as Request.OnClose says.
+// cause, as [Request.OnClose] does.
 func (s *Stream) OnClose(f func(cause error)) { s.ex.onClose(f) }
 
-// Draining is closed when the server shuts down and takes no new requests any
-// more, which is after Timeouts.DrainGrace: a client that comes back at once is
-// not to get here again. The stream may go on until Deadline, and had better
-// end before.
+// Draining returns a channel that is closed when the server shuts down and no
+// longer accepts requests, which is after [Timeouts].DrainGrace: a client that
+// comes back at once does not get here again. The stream may continue until
+// Deadline, and should end before.
 func (s *Stream) Draining() <-chan struct{} { return s.ex.srv.draining }
 
-// Deadline is when the server, shutting down, will cut the stream at the
+// Deadline returns when the server, shutting down, aborts the stream at the
 // earliest; ok is false while it is not shutting down.
 func (s *Stream) Deadline() (at time.Time, ok bool) { return s.ex.srv.drainDeadline() }

@@ -2,20 +2,20 @@ package weir
 
 import "sync/atomic"
 
-// Switch is a Server.Handler that leads to a Mux, which can be replaced while
-// the server runs: for routes that come from a configuration. A request is
-// routed when its head is complete, and goes on with what it was routed to.
-// Before the first Set there are no routes. It is safe for concurrent use.
+// A Switch is a [Handler] whose [Mux] can be replaced while the server runs,
+// for routes that come from a configuration. A request is routed by the Mux
+// that is current when its head is complete, and keeps its route. Before the
+// first Set there are no routes. It is safe for concurrent use.
 type Switch struct {
 	mux atomic.Pointer[Mux]
 }
 
 var nowhere = new(Mux)
 
-// Set has further requests routed by m, which is not changed any more.
+// Set makes later requests use m. Do not change m afterwards.
 func (s *Switch) Set(m *Mux) { s.mux.Store(m) }
 
-// Mux is the one that was set last.
+// Mux returns the Mux that was set last.
 func (s *Switch) Mux() *Mux {
 	if m := s.mux.Load(); m != nil {
 		return m
@@ -23,5 +23,5 @@ func (s *Switch) Mux() *Mux {
 	return nowhere
 }
 
-// Serve is Mux.Serve.
+// Serve calls [Mux.Serve] of the current Mux.
 func (s *Switch) Serve(w *Response, r *Request) { s.Mux().Serve(w, r) }

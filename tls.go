@@ -15,8 +15,8 @@ import (
 // TLS is how a Server speaks TLS on its addresses that begin with "tls:". Set
 // CertFile and KeyFile, or Config with a certificate of its own, or both.
 //
-// Limits, timeouts, streams, disconnects and statistics are what they are in the
-// clear: HTTP/1.1 stays on the event loops. Limits.Handshakes and
+// Limits, timeouts, streams, disconnects and statistics are what they are in
+// the clear: HTTP/1.1 stays on the event loops. Limits.Handshakes and
 // Timeouts.Handshake bound the handshakes.
 type TLS struct {
 	// CertFile and KeyFile name PEM files: the certificate, with the
@@ -25,14 +25,14 @@ type TLS struct {
 	// Files that cannot be used then are logged, and change nothing.
 	CertFile, KeyFile string
 
-	// Config has everything else: client certificates, versions, certificates by
-	// name. The server uses a copy. It sets NextProtos, and GetCertificate if
-	// there are files.
+	// Config has everything else: client certificates, versions, certificates
+	// by name. The server uses a copy. It sets NextProtos, and GetCertificate
+	// if there are files.
 	Config *tls.Config
 
 	// HTTP2, if it is set, serves connections whose clients choose HTTP/2, with
-	// net/http's server; without it the server offers HTTP/1.1 only. Connections
-	// count among Limits.Conns; requests do not count in Stats.
+	// net/http's server; without it the server offers HTTP/1.1 only.
+	// Connections count among Limits.Conns; requests do not count in Stats.
 	HTTP2 http.Handler
 }
 

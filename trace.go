@@ -5,26 +5,26 @@ import (
 	"net/netip"
 )
 
-// Trace observes requests: an access log, metrics or spans need nothing else.
+// A Trace observes requests: an access log, metrics or spans need nothing else.
 // Its functions are called in the order of the stations of a request, one at a
-// time, without any lock of the server's; a nil one is not called. They run
-// where the thing happens, on a loop, the handler's goroutine or a producer's,
-// and must not block. A panic is logged and leaves the response alone.
+// time, with no lock of the server held; a nil one is not called. They run
+// where the event happens, on a loop, the handler's goroutine or a producer's,
+// and must not block. A panic is logged and does not affect the response.
 type Trace struct {
 	// Start is called when the head of a request is complete and routed, before
-	// OnHeaders, or when a head is refused, of which r knows little more than
-	// RemoteAddr. The other functions are called with what it returns; with a
-	// Key a handler gets it, too.
+	// OnHeaders, or when a head is refused; then little more of r than
+	// RemoteAddr is set. The other functions are called with what it returns;
+	// with a [Key] a handler gets it, too.
 	Start func(r *Request) (state any)
 	// Head is called when the head of the response is committed.
 	Head func(r *Request, state any, sent Sent)
 	// Chunk is called for each chunk of a stream, of that many bytes. When a
 	// producer runs far ahead of Chunk, one call may stand for several of them.
 	Chunk func(r *Request, state any, sent Sent, bytes int)
-	// End is called once, last, and for each request that Start was called for:
-	// cause is nil when the response is complete, else why it is not, or, of
-	// an error response, what it was for. Sent.Status tells these apart: it is 0
-	// when there was no response.
+	// End is called once, last, for each request that Start was called for:
+	// cause is nil if the response is complete, else why it is not, or the
+	// reason for an error response. Sent.Status distinguishes these: it is 0 if
+	// there was no response.
 	End func(r *Request, state any, sent Sent, cause error)
 	// Refused is called for each connection that is refused with 503 because
 	// there is no place for it, before a request of it is read. remote is the

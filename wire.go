@@ -8,9 +8,10 @@ import (
 	"weir/reactor"
 )
 
-// An exchange knows two things of where its request has come from: a wire, which
-// takes the bytes of the response, and a carrier, which knows how a response is
-// framed there and what comes before and behind it. There are two of each:
+// An exchange knows two things of where its request has come from: a wire,
+// which takes the bytes of the response, and a carrier, which knows how a
+// response is framed there and what comes before and behind it. There are two
+// of each:
 //
 //	             wire             carrier
 //	HTTP/1.1     *reactor.Conn    *conn
@@ -20,8 +21,8 @@ import (
 // itself. Its lock guards the exchange, too: see locked.
 type wire interface {
 	Lock()
-	// Acquire is Lock for a producer. It returns the Buffer if bytes may be added,
-	// or else what Room returns, or what Err does.
+	// Acquire is Lock for a producer. It returns the Buffer if bytes may be
+	// added, or else what Room returns, or what Err does.
 	Acquire() (b *[]byte, room <-chan struct{}, err error)
 	Unlock()                    // what is pending is left to a later flush
 	Err() error                 // why nothing may be added any more
