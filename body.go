@@ -1,11 +1,22 @@
 package weir
 
-import "weir/internal/pipe"
+import (
+	"io"
+
+	"weir/internal/pipe"
+)
 
 const (
 	bodyHigh = 64 << 10 // bytes waiting for the handler above which reading from the client pauses
 	bodyLow  = 16 << 10
 )
+
+// bodyStream is a request body that is read while it arrives.
+type bodyStream interface {
+	io.Reader
+	end(err error) // Read returns err from now on, or when it has returned what is here
+	drop()         // nobody reads it any more
+}
 
 // bodyReader hands a body from the loop to the handler that reads it while it
 // arrives. The loop stops reading from the client when the handler falls
@@ -24,6 +35,9 @@ func newBodyReader(ex *exchange, ask bool) *bodyReader {
 
 // Read is for the handler's goroutine.
 func (b *bodyReader) Read(p []byte) (int, error) { return b.pipe.Read(p) }
+
+// end makes Read return err when what was written is read.
+func (b *bodyReader) end(err error) { b.pipe.End(err) }
 
 // drop lets go of what was not read, when nobody will read it any more.
 func (b *bodyReader) drop() { b.ex.srv.bodies.give(int64(b.pipe.Drop(ErrStreamEnded))) }
@@ -48,6 +62,6 @@ func (b *bodySource) Grow(buf []byte, n int) ([]byte, bool) { return b.ex.srv.bo
 // handler then still answers must not pass for the answer.
 func (ex *exchange) endBody(err error) {
 	if b := ex.req.reader; b != nil {
-		b.pipe.End(err)
+		b.end(err)
 	}
 }

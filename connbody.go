@@ -121,7 +121,7 @@ func bodyError(err error) error {
 // keepBody takes a piece. It reports false if there is no room for it in the
 // server's budget.
 func (c *conn) keepBody(ex *exchange, data []byte) bool {
-	if b := ex.req.reader; b != nil {
+	if b, ok := ex.req.reader.(*bodyReader); ok {
 		full, ok := b.pipe.Write(data)
 		if full && c.pause.IsZero() {
 			c.pause = c.loop().Now()
@@ -159,7 +159,7 @@ func (c *conn) bodyDone(ex *exchange) {
 		c.phase = phaseAnswering
 	case ex.req.reader != nil:
 		c.phase = phaseAnswering
-		ex.req.reader.pipe.End(io.EOF)
+		ex.req.reader.end(io.EOF)
 		if !c.pause.IsZero() { // the handler need not read the body: the next request must get through
 			c.pause = time.Time{}
 			c.rc.Resume()

@@ -53,6 +53,9 @@ var (
 	// ErrBadPath is the reason for a 400: the path encodes a NUL, or cannot be
 	// redirected to.
 	ErrBadPath = errors.New("weir: bad path")
+	// ErrNeedsLoop is the reason for a 500: a LoopHandler was reached by
+	// nethttp.ToHTTP, where there are no event loops.
+	ErrNeedsLoop = errors.New("weir: a LoopHandler needs an event loop; serve it with weir.Server")
 	// ErrHeadSent is the error for a change of status or fields that comes too
 	// late: they were sent, or fixed by [Stream.Heartbeat].
 	ErrHeadSent = errors.New("weir: response head already sent")

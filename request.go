@@ -32,7 +32,7 @@ type Request struct {
 	route  *Route        // by which the server serves it
 	inner  *Route        // that a Mux behind it has found; nil = none; written under the output's lock
 	body   []byte
-	reader *bodyReader
+	reader bodyStream
 	remote netip.AddrPort
 
 	listened net.Addr             // of a clone

@@ -168,7 +168,8 @@ func (s *Server) check(addrs []string) error {
 	return nil
 }
 
-func (s *Server) prepare() (err error) {
+// prepareRouting makes what the server needs with or without event loops.
+func (s *Server) prepareRouting() {
 	s.headLimits = s.Limits.head()
 	s.bodies = newBudget(s.Limits.Bodies)
 	s.routes = nil
@@ -181,6 +182,10 @@ func (s *Server) prepare() (err error) {
 	}
 	s.fallback = &Route{handler: s.Handler}
 	s.draining, s.closed = make(chan struct{}), make(chan struct{})
+}
+
+func (s *Server) prepare() (err error) {
+	s.prepareRouting()
 	s.progress = make(chan struct{}, 1)
 	s.shards = nil
 	if s.tls, err = s.secure(); err != nil {
@@ -225,7 +230,15 @@ func (s *Server) Addrs() []net.Addr {
 func (s *Server) Reactor() *reactor.Reactor { return s.reactor }
 
 // log is Logger as loops may use it: nobody waits for its handler.
-func (s *Server) log() *slog.Logger { return s.reactor.Logger() }
+func (s *Server) log() *slog.Logger {
+	switch {
+	case s.reactor != nil:
+		return s.reactor.Logger()
+	case s.Logger != nil:
+		return s.Logger
+	}
+	return slog.Default() // without loops its handler may be waited for
+}
 
 // mux is what requests are routed by now; nil without one.
 func (s *Server) mux() *Mux {

@@ -15,7 +15,7 @@ import (
 //
 //	             wire             carrier
 //	HTTP/1.1     *reactor.Conn    *conn
-//	net/http     *guest           *guest
+//	net/http     *visit           *visit
 //
 // The wire is what each token needs, and so the reactor's connection is one
 // itself. Its lock guards the exchange, too: see locked.
@@ -69,6 +69,9 @@ type turn interface {
 
 var (
 	_ wire    = (*reactor.Conn)(nil)
+	_ wire    = (*visit)(nil)
 	_ carrier = (*conn)(nil)
+	_ carrier = (*visit)(nil)
 	_ turn    = (*reactor.Loop)(nil)
+	_ turn    = (*guestTurn)(nil)
 )

@@ -1,4 +1,5 @@
-// Package nethttp serves net/http handlers on weir's event loops.
+// Package nethttp serves net/http handlers on weir's event loops, with FromHTTP,
+// and weir's handlers under net/http, with ToHTTP.
 //
 // [FromHTTP] makes a [weir.Handler] of any [http.Handler]: a router, a file
 // server, a reverse proxy, promhttp, pprof. Mount it with StreamBody, so that

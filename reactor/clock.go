@@ -54,6 +54,10 @@ type Timer struct{ timer wheel.Timer }
 // any timer of its loop, t included. It must not block.
 func (t *Timer) Init(task Task) { t.timer.Task = task }
 
+// Run runs t's task, as the loop does when t has expired. It is for what stands
+// for an event loop elsewhere.
+func (t *Timer) Run() { t.timer.Task.Run() }
+
 // Running reports whether t was started and has neither expired nor been stopped.
 func (t *Timer) Running() bool { return t.timer.Running() }
 

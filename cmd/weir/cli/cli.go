@@ -28,7 +28,7 @@ import (
 	"weir/cmd/weir/internal/tour"
 )
 
-// subcommand is a line of the table. run gets what stands behind the name and
+// subcommand is a line of the table. run gets the arguments after the name and
 // returns an exit code of package command.
 type subcommand struct {
 	name    string
@@ -50,10 +50,10 @@ func subcommands() []subcommand {
 	}
 }
 
-// Main runs weir with the arguments that stand behind its name, and returns the
-// exit code: 0 when it did what was asked, 1 when it failed, 2 when it was
-// called wrongly. A subcommand that serves returns after its drain; it takes
-// SIGTERM and SIGINT for itself meanwhile, so Main is called once, by main.
+// Main runs weir with the arguments after its name, and returns the exit code:
+// 0 on success, 1 on failure, 2 if it was called wrongly. A subcommand that
+// serves returns after its drain; it handles SIGTERM and SIGINT meanwhile, so
+// call Main once, from main.
 func Main(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)

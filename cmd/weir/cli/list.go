@@ -27,7 +27,7 @@ func listHandlers(args []string, stdout, stderr io.Writer) int {
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	for _, name := range plugin.Names() {
-		h, _ := plugin.Lookup(name) // it was just named, and none is ever removed
+		h, _ := plugin.Lookup(name) // the name was just listed, and none is ever removed
 		kind := "stream"
 		if h.Unary != nil {
 			kind = "unary"

@@ -9,7 +9,7 @@ import (
 	"weir/cmd/weir/internal/command"
 )
 
-// stamp is what the go tool could not know about the source.
+// stamp is what the go tool cannot know about the source.
 type stamp struct {
 	commit   string // "" = nothing is known
 	modified bool
@@ -17,9 +17,9 @@ type stamp struct {
 
 var stamped stamp
 
-// Stamp says of which commit weir's source is, and whether it was changed
-// since. For a main outside of weir's repository, before Main: the go tool
-// stamps a binary with the commit of its main alone.
+// Stamp sets the commit of weir's source, and whether it was changed since.
+// Call it before [Main] from a main outside of weir's repository: the go tool
+// stamps a binary only with the commit of its main.
 func Stamp(commit string, modified bool) { stamped = stamp{commit, modified} }
 
 // printVersion prints what the binary was built from.
@@ -40,7 +40,8 @@ func built() (number, commit string) {
 	return number, source.commit
 }
 
-// version is one line: weir v0.1.0, go1.26.0 linux/amd64, commit 0123456789ab (modified).
+// version is one line: weir v0.1.0, go1.26.0 linux/amd64, commit 0123456789ab
+// (modified).
 func version(info *debug.BuildInfo, source stamp) string {
 	number, source := origin(info, source)
 	commit, modified := "unknown", ""
@@ -53,7 +54,7 @@ func version(info *debug.BuildInfo, source stamp) string {
 	return fmt.Sprintf("weir %s, %s %s/%s, commit %s%s", number, runtime.Version(), runtime.GOOS, runtime.GOARCH, commit, modified)
 }
 
-// origin is the version, and the commit unless source says it already.
+// origin returns the version, and the commit unless source has it already.
 func origin(info *debug.BuildInfo, source stamp) (number string, _ stamp) {
 	if info == nil {
 		return "(devel)", source
@@ -64,7 +65,7 @@ func origin(info *debug.BuildInfo, source stamp) (number string, _ stamp) {
 	return release(info), source
 }
 
-// release is the version of the module weir, whose main this may not be.
+// release returns the version of the module weir, whose main this may not be.
 func release(info *debug.BuildInfo) string {
 	weir := &info.Main
 	for _, m := range info.Deps {
@@ -81,7 +82,7 @@ func release(info *debug.BuildInfo) string {
 	return weir.Version
 }
 
-// recorded is what the go tool stamped the binary with.
+// recorded returns what the go tool stamped the binary with.
 func recorded(info *debug.BuildInfo) (s stamp) {
 	for _, setting := range info.Settings {
 		switch setting.Key {

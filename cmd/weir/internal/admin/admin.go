@@ -1,5 +1,5 @@
-// Package admin is the second listener of weir's servers, for those who run
-// them: the probes, which need no token, and what a server adds.
+// Package admin is the second listener of weir's servers, for operators: the
+// probes, which need no token, and what a server adds.
 package admin
 
 import (
@@ -15,17 +15,17 @@ import (
 	"weir/cmd/weir/internal/guard"
 )
 
-// DefaultListen is where the endpoints are unless somebody says otherwise: a
-// port in the range that exporters for Prometheus use, and not its own.
+// DefaultListen is the default address of the endpoints: a port in the range
+// that exporters for Prometheus use, and not its own.
 const DefaultListen = "127.0.0.1:9464"
 
 // Admin is the admin endpoints of one server: the probes, and what Add adds.
-// Without a token all who reach it may use them, web pages aside.
+// Without a token any client that reaches them may use them, except web pages.
 type Admin struct {
 	*Probes
-	Token string               // of "Authorization: Bearer"; "" = none is asked for; the probes never do
+	Token string               // of "Authorization: Bearer"; "" = none is required; the probes never require it
 	Add   func(mux *weir.Mux)  // registers further routes; nil = none
-	Guard func() *guard.Policy // which is asked for each request; nil = no page of another origin, and no name of the server's
+	Guard func() *guard.Policy // checked for each request; nil = no page of another origin, and no names of the server
 }
 
 var closed = guard.New(guard.NoPages)
@@ -44,15 +44,15 @@ func (a *Admin) server(log *slog.Logger) *weir.Server {
 	}
 }
 
-// What the endpoints may take. Their connections come out of the reserve of
-// descriptors that reactor.DescriptorBudget leaves, which clients and upstreams
-// cannot touch: health and metrics can be read during a shortage.
+// What the endpoints may use. Their connections come from the reserve of
+// descriptors that [reactor.DescriptorBudget] keeps from clients and upstreams:
+// health and metrics can be read during a shortage.
 const (
 	maxConns  = 32
 	maxBodies = 4 << 20
 )
 
-// allow is the server's OnHeaders: it asks the guard, and for the token.
+// allow is the server's OnHeaders: it checks the guard and the token.
 func (a *Admin) allow(w *weir.Response, r *weir.Request) bool {
 	policy := closed
 	if a.Guard != nil {
@@ -78,8 +78,8 @@ func (a *Admin) allow(w *weir.Response, r *weir.Request) bool {
 	return false
 }
 
-// Start serves on addr; nothing listens for an empty one. With an error end is
-// nil.
+// Start serves on addr; with an empty one it does nothing. If it returns an
+// error, end is nil.
 func (a *Admin) Start(addr string, log *slog.Logger) (end func(), err error) {
 	if addr == "" {
 		return func() {}, nil
@@ -92,7 +92,7 @@ func (a *Admin) Start(addr string, log *slog.Logger) (end func(), err error) {
 	return func() { _, _ = srv.Shutdown(atOnce()) }, nil
 }
 
-// atOnce is a context that leaves a shutdown no time.
+// atOnce is a context that gives a shutdown no time.
 func atOnce() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -106,7 +106,7 @@ func Private(addr string) bool {
 	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil || host == "localhost" {
-		return true // what is no address is refused when it is listened on
+		return true // an invalid address is refused when it is listened on
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()

@@ -6,21 +6,20 @@ import (
 	"weir"
 )
 
-// Paths of the probes, on the admin address and, if the configuration says so,
-// on those of clients.
+// Paths of the probes, on the admin address and, if so configured, on those of
+// clients.
 const (
 	LivePath  = "/livez"  // 200 while the process is up
-	ReadyPath = "/readyz" // 200 while new requests are wanted, 503 while it drains
+	ReadyPath = "/readyz" // 200 while new requests are accepted, 503 while it drains
 
 	livePathToo = "/healthz" // its older name
 )
 
-// Probes is what a server says about itself to those who only ask for a status.
-// No answer needs a token. It is safe for concurrent use; the zero value is of
-// a server that does not drain.
+// Probes serves a server's status to health checks. None needs a token. It is
+// safe for concurrent use; the zero value is for a server that is not draining.
 type Probes struct{ draining atomic.Bool }
 
-// Drain makes Ready and Health say that no new requests are wanted.
+// Drain makes Ready and Health report that no new requests are accepted.
 func (p *Probes) Drain() { p.draining.Store(true) }
 
 // Live serves LivePath.
@@ -30,7 +29,7 @@ func (p *Probes) Live(w *weir.Response, _ *weir.Request) { status(w, 200, "ok") 
 func (p *Probes) Ready(w *weir.Response, _ *weir.Request) { p.say(w, "ready") }
 
 // Health serves /health on the addresses of clients: for load balancers, which
-// see there whether the very port that they send requests to wants them.
+// see there whether the very port that they send requests to accepts them.
 func (p *Probes) Health(w *weir.Response, _ *weir.Request) { p.say(w, "ok") }
 
 func (p *Probes) say(w *weir.Response, yes string) {

@@ -20,14 +20,14 @@ import (
 	"strings"
 )
 
-// Model is an n-gram model of order 3 (two tokens of context) with back-off.
-// It is immutable and may be used from any number of goroutines. The zero
-// value is the model of an empty corpus, which has nothing to say.
+// Model is an n-gram model of order 3 (two tokens of context) with back-off. It
+// is immutable and safe for concurrent use. The zero value is the model of an
+// empty corpus, which yields no text.
 type Model struct {
 	vocab  []string          // token texts by token number
 	ids    map[string]uint32 // the other way
 	text   []uint32          // the corpus, as token numbers
-	order  []uint32          // positions, sorted as the package comment tells
+	order  []uint32          // positions, sorted as in the package comment
 	first  []uint32          // order[first[t]:first[t+1]]: positions behind token t
 	starts []uint32          // positions that begin a sentence, ascending
 }

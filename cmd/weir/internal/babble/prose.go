@@ -3,9 +3,9 @@ package babble
 import "strings"
 
 // Prose returns the running text of a Markdown document: paragraphs and list
-// items, each on one line with an empty line between them. Code blocks,
-// tables, headings and HTML lines are left out, and so are the marks of code
-// spans, bold type and links: an n-gram model would never close them.
+// items, each on one line with an empty line between them. Code blocks, tables,
+// headings and HTML lines are omitted, and so are the marks of code spans, bold
+// type and links: an n-gram model would never close them.
 func Prose(markdown string) string {
 	var p proseWriter
 	p.out.Grow(len(markdown))

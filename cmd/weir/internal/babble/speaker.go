@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// A text that nothing cuts ends with the first sentence that ends after
+	// A text without a limit ends with the first sentence that ends after
 	// between ownLength and 3*ownLength tokens.
 	ownLength = 60
 	// window is the longest text without Options.MaxTokens.
 	window = 4096
 )
 
-// Reason says why a text ended, in the words of the OpenAI dialect.
+// Reason is why a text ended, in the words of the OpenAI dialect.
 type Reason string
 
 const (
@@ -23,19 +23,18 @@ const (
 	Length Reason = "length" // cut by the token limit
 )
 
-// Options say what to babble. The zero value is a random text that ends by
-// itself.
+// Options control a text. The zero value is a random text that ends by itself.
 type Options struct {
 	Prompt      string
 	Seed        *int64   // same model, options and seed: same text; nil: a random one
 	Temperature *float64 // 0: always the most frequent token; nil: 1
 	MaxTokens   int      // 0: no limit but the model's own, 4096
-	IgnoreEnd   bool     // go on until the token limit (vLLM's ignore_eos)
+	IgnoreEnd   bool     // continue until the token limit (vLLM's ignore_eos)
 	Stop        []string // end before the first of these; empty strings are ignored
 }
 
-// Speaker says one text, token by token. It is made by Model.Start and must
-// not be used by two goroutines at once. It needs no closing.
+// A Speaker generates one text, token by token. It is made by [Model.Start] and
+// is not safe for concurrent use. It need not be closed.
 type Speaker struct {
 	m           *Model
 	rng         rand.PCG
@@ -50,8 +49,8 @@ type Speaker struct {
 	stops       stopFilter
 }
 
-// Start begins a text. It opens with a sentence about what the prompt asks,
-// as far as the corpus has one.
+// Start begins a text. It opens with a sentence about the prompt's topic, if
+// the corpus has one.
 func (m *Model) Start(o Options) *Speaker {
 	s := &Speaker{m: m, temperature: 1, limit: o.MaxTokens, target: math.MaxInt}
 	seed := rand.Uint64()
@@ -105,7 +104,7 @@ func (s *Speaker) open(prompt string) {
 }
 
 // Next returns the next token: never empty, always whole UTF-8. ok is false
-// when the text is over. The string stays valid.
+// when the text has ended. The string stays valid.
 func (s *Speaker) Next() (token string, ok bool) {
 	for {
 		if token, ok = s.stops.pop(); ok {
@@ -128,7 +127,7 @@ func (s *Speaker) Next() (token string, ok bool) {
 	}
 }
 
-// Reason tells why the text ended. It is empty until Next has returned false.
+// Reason returns why the text ended. It is empty until Next has returned false.
 func (s *Speaker) Reason() Reason { return s.reason }
 
 // Tokens returns how many tokens Next has returned.
@@ -195,7 +194,8 @@ func (s *Speaker) choose(positions []uint32) uint32 {
 		total += s.weight(n, len(positions))
 		rest = rest[n:]
 	}
-	// Rounding may leave something of pick behind the last run, which then wins.
+	// Rounding may leave something of pick behind the last run, which then
+	// wins.
 	for pick := s.float() * total; ; {
 		n := s.run(positions)
 		pick -= s.weight(n, len(positions))

@@ -6,9 +6,9 @@ import "bytes"
 // sequence, and ends the text before the first sequence that is complete.
 type stopFilter struct {
 	sequences [][]byte
-	held      []string // tokens not handed out
+	held      []string // tokens not yet returned
 	text      []byte   // the same, joined
-	safe      int      // how much of text may be handed out
+	safe      int      // how much of text may be returned
 	hit       bool     // text[safe:] begins with a stop sequence
 }
 
@@ -20,10 +20,10 @@ func (f *stopFilter) add(sequences []string) {
 	}
 }
 
-// idle reports that there is nothing to look for.
+// idle reports whether there is nothing to look for.
 func (f *stopFilter) idle() bool { return len(f.sequences) == 0 }
 
-// push takes one more token.
+// push adds one more token.
 func (f *stopFilter) push(token string) {
 	f.held = append(f.held, token)
 	f.text = append(f.text, token...)
@@ -52,8 +52,8 @@ func overlap(text []byte, seq []byte) int {
 	return 0
 }
 
-// pop hands out the next token that is safe, or what is left of one before a
-// stop sequence.
+// pop returns the next token that is safe, or the part of one before a stop
+// sequence.
 func (f *stopFilter) pop() (token string, ok bool) {
 	if len(f.held) == 0 || f.safe == 0 {
 		return "", false
@@ -71,8 +71,8 @@ func (f *stopFilter) pop() (token string, ok bool) {
 	return token, true
 }
 
-// flush says that no token follows, which makes all that is held safe. It
-// reports whether there is any.
+// flush marks all that is held as safe, since no token follows. It reports
+// whether there is any.
 func (f *stopFilter) flush() bool {
 	if f.hit {
 		return false

@@ -1,10 +1,10 @@
 // Package build is `weir build`: it makes a weir with native handlers compiled
 // in, out of weir's source and the packages that register them.
 //
-// The work is the go tool's. Given to it is a temporary module with a main that
+// The go tool does the work. It gets a temporary module with a main that
 // imports weir and the packages, and for each package a probe: a main that
-// imports the package alone and tells what that registers. The probes are built
-// and run first, so that what is wrong with a package is said by its name, and
+// imports only the package and reports what that registers. The probes are
+// built and run first, so that an error names the package that caused it,
 // before weir is linked.
 package build
 
@@ -42,7 +42,7 @@ GOFLAGS, GOPROXY, CGO_ENABLED and the like apply as they do to go build: add
 -tags=... to GOFLAGS for instance. With GOOS or GOARCH of another machine weir
 build cannot check that a package registers something.`
 
-// options are what the flags say.
+// options has the values of the flags.
 type options struct {
 	with   packages
 	out    string
@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return command.Failure
 }
 
-// problem is what is wrong with the flags together, or "".
+// problem returns what is wrong with the flags together, or "".
 func (o *options) problem() string {
 	switch {
 	case len(o.with) == 0:
@@ -101,13 +101,13 @@ func (o *options) problem() string {
 	return ""
 }
 
-// A usageError is one that another call would not have had.
+// A usageError is an error in how weir build was called.
 type usageError struct{ problem string }
 
 func (e *usageError) Error() string { return e.problem }
 
-// build does the whole. Nothing is left behind but the binary, and with --keep
-// the temporary folder.
+// build does all of it. Only the binary remains, and with --keep the temporary
+// folder.
 func (o *options) build(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := checkOutput(o.out); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (o *options) build(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "%s: building from %s\n", name, plan.source.folder) // it may have been found, not given
+	fmt.Fprintf(stderr, "%s: building from %s\n", name, plan.source.folder) // it may have been found instead of given
 	gained, err := plan.make(ctx, tool)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (o *options) build(ctx context.Context, stdout, stderr io.Writer) error {
 	return o.report(stdout, tool, gained)
 }
 
-// report says what was made.
+// report prints what was made.
 func (o *options) report(stdout io.Writer, tool *tool, gained []string) error {
 	if tool.foreign() {
 		_, err := fmt.Fprintf(stdout, "%s: wrote %s for %s/%s; what its packages register cannot be listed here\n",

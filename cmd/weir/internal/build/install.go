@@ -27,7 +27,7 @@ func checkOutput(path string) error {
 	return discard(beside)
 }
 
-// besides makes a file beside the one at path, to take its place.
+// besides makes a file beside the one at path, to replace it.
 func besides(path string) (*os.File, error) {
 	file, err := os.CreateTemp(filepath.Dir(path), ".weir-build-*")
 	if err != nil {
@@ -40,8 +40,8 @@ func discard(file *os.File) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// install puts the binary at path in one step: whoever runs what was there
-// before goes on, and nobody ever sees a part of it.
+// install puts the binary at path in one step: a process that runs the old one
+// continues, and a part of it is never visible.
 func install(binary, path string) (err error) {
 	from, err := os.Open(binary)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 const initTime = 20 * time.Second
 
 // make builds weir with the packages, and returns the lines of `weir handlers`
-// that are new by them; none when it is built for another machine.
+// that they add; none when it is built for another machine.
 func (p *plan) make(ctx context.Context, t *tool) ([]string, error) {
 	if err := p.write(t.folder); err != nil {
 		return nil, err
@@ -45,10 +45,10 @@ func (p *plan) make(ctx context.Context, t *tool) ([]string, error) {
 	return gained(listed, names), nil
 }
 
-// binary is where the new weir lies.
+// binary returns the path of the new weir.
 func (p *plan) binary(t *tool) string { return t.binary("weir") }
 
-// probe asks each package by itself what it registers.
+// probe finds out, for each package by itself, what it registers.
 func (p *plan) probe(ctx context.Context, t *tool) (names map[string]bool, err error) {
 	probes := make([]string, len(p.pkgs))
 	for i := range p.pkgs {
@@ -122,7 +122,8 @@ func execute(ctx context.Context, path, arg string) (string, error) {
 	return "", fmt.Errorf("fails when it is initialised: %w", err)
 }
 
-// words is the line of a process's standard error that says why it failed.
+// words returns the line of a process's standard error that explains why it
+// failed.
 func words(stderr string) string {
 	last := ""
 	for line := range strings.Lines(unversioned.ReplaceAllString(stderr, "")) {
@@ -139,8 +140,8 @@ func words(stderr string) string {
 	return last
 }
 
-// gained are the lines about handlers of those names. What the packages print
-// when they are initialised may stand between them.
+// gained returns the lines about handlers of those names. Between them may be
+// what the packages print when they are initialised.
 func gained(listed string, names map[string]bool) []string {
 	var lines []string
 	for line := range strings.Lines(listed) {

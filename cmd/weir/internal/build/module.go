@@ -78,7 +78,7 @@ func rootAbove(folder string) (string, error) {
 	}
 }
 
-// holds says that the package may be the module's.
+// holds reports whether the package may be the module's.
 func (m *module) holds(path string) bool {
 	return path == m.path || strings.HasPrefix(path, m.path+"/")
 }
@@ -96,7 +96,7 @@ func (m *module) pathOf(folder string) (string, error) {
 	return path, checkPath(path)
 }
 
-// latest is the newest Go version that one of the modules asks for.
+// latest returns the newest Go version that one of the modules requires.
 func latest(modules []*module) string {
 	newest := ""
 	for _, m := range modules {
@@ -107,8 +107,8 @@ func latest(modules []*module) string {
 	return newest
 }
 
-// latestToolchain is the newest toolchain that one of the modules names; "" when
-// that adds nothing to the Go version required.
+// latestToolchain is the newest toolchain that one of the modules names; ""
+// when that adds nothing to the Go version required.
 func latestToolchain(modules []*module) string {
 	newest := latest(modules)
 	named := ""
@@ -135,7 +135,7 @@ func replaces(modules []*module) ([]replace, error) {
 		for _, r := range m.replaces {
 			first, taken := seen[key{r.old, r.oldVersion}]
 			switch {
-			case local[r.old]: // --with or --source said what it is
+			case local[r.old]: // --with or --source has set it
 			case !taken:
 				seen[key{r.old, r.oldVersion}] = r
 				all = append(all, r)

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// mostLines is how much is shown of what the go tool says.
+// mostLines is how many lines of the go tool's output are shown.
 const mostLines = 40
 
 var (
 	// generated is a place in a main that the user did not write.
 	generated = regexp.MustCompile(`^(weir|probe\d+)/main\.go:\d+:\d+: `)
-	// progress is what the go tool tells of its work.
+	// progress is what the go tool prints about its work.
 	progress = regexp.MustCompile(`^go: (downloading|finding|found|added|upgraded) |^package ` + buildPath + `/|^# ` + buildPath + `/`)
 	// placed is a line about a place in a file.
 	placed = regexp.MustCompile(`^([^:]+\.[a-zA-Z]+)(:\d+.*)$`)
@@ -23,9 +23,9 @@ var (
 	unversioned = regexp.MustCompile(`@v\d+\.0\.0-00010101000000-000000000000`)
 )
 
-// plain is what the go tool says when it fails, for somebody who does not know
-// the module it runs in: without the generated mains, each line once though it
-// holds for several of them, files named from the current folder.
+// plain returns the go tool's output of a failure, for a user who does not know
+// the module it runs in: without the generated mains, each line once even if it
+// is there for several of them, files named from the current folder.
 func plain(text, folder string) []string {
 	var lines []string
 	for line := range strings.Lines(unversioned.ReplaceAllString(text, "")) {
@@ -44,7 +44,8 @@ func plain(text, folder string) []string {
 }
 
 // relocate rewrites the file at the beginning of a line, if there is one: it is
-// absolute or relative to folder, and may be shorter from where the user is.
+// absolute or relative to folder, and may be shorter relative to the user's
+// folder.
 func relocate(line, folder string) string {
 	m := placed.FindStringSubmatch(line)
 	if m == nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// A plan is what is put together: all about the modules in folders, and the
+// A plan is what the build consists of: the modules in folders, and the
 // packages by their import paths.
 type plan struct {
 	source  *module   // weir
@@ -64,7 +64,7 @@ func (p *plan) add(ctx context.Context, t *tool, one pkg) error {
 	return p.addModule(m)
 }
 
-// append adds a package, if it is not there by another name.
+// append adds a package, unless it is there under another name.
 func (p *plan) append(one pkg) {
 	if !slices.ContainsFunc(p.pkgs, func(other pkg) bool { return other.path == one.path }) {
 		p.pkgs = append(p.pkgs, one)

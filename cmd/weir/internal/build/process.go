@@ -37,7 +37,7 @@ func newProcess(ctx context.Context, path string, args ...string) *process {
 func (p *process) finish(ctx context.Context) error {
 	err := p.Run()
 	if p.Process != nil && ctx.Err() != nil {
-		_ = p.signal(syscall.SIGKILL) // mostly nobody is left to get it
+		_ = p.signal(syscall.SIGKILL) // mostly no process is left to receive it
 	}
 	return err
 }
@@ -47,7 +47,7 @@ func (p *process) signal(sig syscall.Signal) error { return syscall.Kill(-p.Proc
 // capped keeps the beginning of what is written to it.
 type capped struct{ kept bytes.Buffer }
 
-// Write takes all of p and keeps what there is room for.
+// Write accepts all of p and keeps what there is room for.
 func (c *capped) Write(p []byte) (int, error) {
 	c.kept.Write(p[:min(len(p), mostOutput-c.kept.Len())])
 	return len(p), nil

@@ -17,8 +17,8 @@ const weirPath = "weir"
 const entrance = "cmd/weir/cli"
 
 // findSource returns the folder of weir's source: the given one, or the first
-// that is found of a checkout that holds the current folder or this binary, that
-// this binary was built from, or that is among others.
+// that is found of a checkout that holds the current folder or this binary,
+// that this binary was built from, or that is among others.
 func findSource(given string, others []string) (string, error) {
 	if given != "" {
 		return checkSource(given)
@@ -68,7 +68,7 @@ func places() []string {
 	return places
 }
 
-// replacement is the folder that a binary of weir build has weir from.
+// replacement returns the folder from which a binary of weir build has weir.
 func replacement(info *debug.BuildInfo) []string {
 	for _, m := range info.Deps {
 		if m.Path == weirPath && m.Replace != nil && filepath.IsAbs(m.Replace.Path) {
@@ -98,8 +98,9 @@ func isCheckout(folder string) bool {
 	return err == nil && info.IsDir() && modulePath(folder) == weirPath
 }
 
-// modulePath is what the folder's go.mod says in its module line; "" if there
-// is none. It sees as much of the format as it takes to recognise weir.
+// modulePath returns the path in the module line of the folder's go.mod; "" if
+// there is none. It parses as much of the format as is needed to recognise
+// weir.
 func modulePath(folder string) string {
 	file, err := os.Open(filepath.Join(folder, "go.mod"))
 	if err != nil {

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// A stamp says of which commit the source is.
+// A stamp is the commit of the source.
 type stamp struct {
 	commit   string // "" = it is not known
 	modified bool
 }
 
-// readStamp asks git. Without git, or when the folder is not the root of a
-// repository, nothing is known: the repository that an unpacked archive lies in
-// is another's.
+// readStamp runs git. Without git, or if the folder is not the root of a
+// repository, the commit is not known: the repository around an unpacked
+// archive is another one.
 func readStamp(ctx context.Context, folder string) stamp {
 	out, err := git(ctx, folder, "rev-parse", "--show-cdup", "HEAD")
 	up, commit, two := strings.Cut(out, "\n")

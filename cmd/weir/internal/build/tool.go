@@ -16,10 +16,10 @@ type tool struct {
 	path   string
 	folder string
 	env    goEnv    // as the user has it
-	vars   []string // what is set besides
+	vars   []string // what is set in addition
 }
 
-// goEnv is what `go env -json` prints of what is asked for.
+// goEnv is what `go env -json` prints of the requested variables.
 type goEnv struct{ GOFLAGS, GOOS, GOARCH, GOHOSTOS, GOHOSTARCH string }
 
 // newTool finds the go command.
@@ -42,11 +42,11 @@ func newTool(ctx context.Context, folder string) (*tool, error) {
 	if err := json.Unmarshal([]byte(out), &t.env); err != nil {
 		return nil, fmt.Errorf("%s is not a go command: its settings: %w", path, err)
 	}
-	t.vars = append(t.vars, "GOFLAGS="+strings.TrimSpace(t.env.GOFLAGS+" -mod=mod")) // go.mod is for the go tool to complete
+	t.vars = append(t.vars, "GOFLAGS="+strings.TrimSpace(t.env.GOFLAGS+" -mod=mod")) // the go tool completes go.mod
 	return t, nil
 }
 
-// foreign says that what is built cannot be run here.
+// foreign reports whether the result cannot be run here.
 func (t *tool) foreign() bool {
 	return t.env.GOOS != t.env.GOHOSTOS || t.env.GOARCH != t.env.GOHOSTARCH
 }
@@ -62,7 +62,7 @@ func (t *tool) run(ctx context.Context, args ...string) (string, error) {
 	return p.stdout.String(), nil
 }
 
-// failure is the go tool's own words, or what kept it from saying any.
+// failure returns the go tool's own words, or why there are none.
 func (t *tool) failure(err error, text string) error {
 	if _, ran := errors.AsType[*exec.ExitError](err); !ran {
 		return fmt.Errorf("%s: %w", t.path, err)
@@ -77,9 +77,9 @@ func (t *tool) failure(err error, text string) error {
 	return errors.New("the go tool fails:\n" + strings.Join(lines, "\n"))
 }
 
-// check makes sure that the Go that the go command chooses for the module in its
-// folder is one that it can be built with. Newer go commands fetch what they are
-// too old for, unless GOTOOLCHAIN keeps them from it.
+// check makes sure that the Go that the go command chooses for the module in
+// its folder is one that it can be built with. Newer go commands fetch what
+// they are too old for, unless GOTOOLCHAIN prevents it.
 func (t *tool) check(ctx context.Context, modules []*module) error {
 	need := latest(modules)
 	out, err := t.run(ctx, "env", "GOVERSION")

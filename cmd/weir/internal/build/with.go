@@ -28,7 +28,7 @@ func (p *packages) String() string {
 	return strings.Join(given, ",")
 }
 
-// Set adds a package; one that is there already is added once.
+// Set adds a package, unless it was added before.
 func (p *packages) Set(given string) error {
 	one, err := parse(given)
 	if err != nil {
@@ -71,14 +71,14 @@ func parse(given string) (pkg, error) {
 	return pkg{given, path, version, folder}, nil
 }
 
-// isFolder tells a folder from an import path as the go command does.
+// isFolder distinguishes a folder from an import path as the go command does.
 func isFolder(path string) bool {
 	return path == "." || path == ".." ||
 		strings.HasPrefix(path, "./") || strings.HasPrefix(path, "../") || strings.HasPrefix(path, "/")
 }
 
-// checkPath keeps out what would not be an import path. The go tool says what
-// else may be wrong with it.
+// checkPath refuses what is not an import path. The go tool reports what else
+// may be wrong with it.
 func checkPath(path string) error {
 	for seg := range strings.SplitSeq(path, "/") {
 		if seg == "" || seg[0] == '-' || seg[0] == '.' || strings.ContainsFunc(seg, isOdd) {
@@ -88,18 +88,18 @@ func checkPath(path string) error {
 	return nil
 }
 
-// isOdd says that an import path has no such character.
+// isOdd reports whether r is a character that an import path does not have.
 func isOdd(c rune) bool {
 	return !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.ContainsRune("-._~+", c))
 }
 
-// isVersion says that the go command may take it for a version, a branch or a
-// commit. "none" means to it that the package is to go.
+// isVersion reports whether the go command may accept it as a version, a branch
+// or a commit. With "none" it would remove the package.
 func isVersion(v string) bool {
 	return v != "" && v != "none" && v[0] != '-' && !strings.ContainsFunc(v, func(c rune) bool { return isOdd(c) && c != '/' })
 }
 
-// isHosted says that the path can be fetched, or is in weir's own module.
+// isHosted reports whether the path can be fetched, or is in weir's own module.
 func isHosted(path string) bool {
 	host, _, _ := strings.Cut(path, "/")
 	return strings.Contains(host, ".") || host == weirPath

@@ -25,7 +25,7 @@ func temporary() (string, error) {
 
 // removeAll removes the temporary folder. With GOFLAGS=-modcacherw or not, the
 // go tool puts nothing there that its owner could not remove.
-func removeAll(folder string) { _ = os.RemoveAll(folder) } // it is temporary: whoever cleans up there gets it
+func removeAll(folder string) { _ = os.RemoveAll(folder) } // it is temporary: the system cleans up there
 
 // write writes the module: go.mod, go.sum, weir's main and the probes.
 func (p *plan) write(folder string) error {
@@ -60,8 +60,8 @@ func (p *plan) write(folder string) error {
 // buildPath is the path of the temporary module.
 const buildPath = "weirbuild"
 
-// goMod replaces the modules that are in folders. What to require is the go
-// tool's to find: it looks into the replacements first, then where GOPROXY says.
+// goMod replaces the modules that are in folders. The go tool finds what to
+// require: it looks into the replacements first, then at GOPROXY.
 func (p *plan) goMod() ([]byte, error) {
 	all, err := replaces(p.modules)
 	if err != nil {
@@ -85,8 +85,8 @@ func versioned(path, version string) string {
 	return path + " " + version
 }
 
-// goSum puts together what the modules in folders vouch for, so that the go
-// tool need not ask a server about the dependencies they have already.
+// goSum joins the checksums of the modules in folders, so that the go tool need
+// not ask a server about the dependencies they already have.
 func (p *plan) goSum() ([]byte, error) {
 	var all []byte
 	for _, m := range p.modules {
@@ -121,8 +121,8 @@ func (p *plan) main() []byte {
 // probeOf is the name of the package of the i-th probe, and of its binary.
 func probeOf(i int) string { return "probe" + strconv.Itoa(i) }
 
-// probe is a main that tells what one package registers. It tells it to a file,
-// as the package may print.
+// probe is a main that reports what one package registers. It writes it to a
+// file, since the package may print.
 func probe(path string) []byte {
 	return fmt.Appendf(nil, `// A probe writes the names of the handlers that one package registers.
 package main

@@ -6,7 +6,7 @@
 //
 //	func Main(args []string, stdout, stderr io.Writer) int
 //
-// which gets what stands behind the subcommand's name and returns one of the
+// which gets the arguments after the subcommand's name and returns one of the
 // exit codes. One that serves looks like this:
 //
 //	func Main(args []string, stdout, stderr io.Writer) int {
@@ -23,13 +23,13 @@
 //	}
 package command
 
-// Build says what this binary was built from. Main sets it before it runs a
+// Build is what this binary was built from. Main sets it before it runs a
 // subcommand.
 var Build struct{ Version, Revision string }
 
-// What a subcommand returns.
+// Exit codes of a subcommand.
 const (
-	OK      = 0 // it did what was asked, and the drain was clean
+	OK      = 0 // it succeeded, and the drain was clean
 	Failure = 1 // it could not start, or it failed
-	Usage   = 2 // it was called wrongly; stderr says how to call it
+	Usage   = 2 // it was called wrongly; stderr shows how to call it
 )

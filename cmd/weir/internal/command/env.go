@@ -14,14 +14,14 @@ import (
 	"weir/internal/logq"
 )
 
-// Env is what a subcommand that serves has around it. Nothing that it writes to
-// makes it wait, and no signal ends it where it stands.
+// Env is the environment of a subcommand that serves. Nothing that it writes to
+// makes it wait, and no signal ends it abruptly.
 type Env struct {
 	Stdout, Stderr *logq.Writer
 	Log            *slog.Logger     // to Stderr: text for a person at a terminal, JSON for anything else
 	Hangup         <-chan os.Signal // has a SIGHUP, also one that came early, for a subcommand that reloads
 
-	first chan os.Signal  // has the signal that is to end it
+	first chan os.Signal  // has the signal that ends it
 	cut   context.Context // is done at the second one
 
 	mu      sync.Mutex
@@ -29,8 +29,8 @@ type Env struct {
 	gone    chan struct{} // closed when a signal came before it served
 }
 
-// flushTime is how long the end of a subcommand waits for those who read what
-// it has written.
+// flushTime is how long the end of a subcommand waits for the readers of its
+// output.
 const flushTime = time.Second
 
 // Serve runs a subcommand that serves, from its first step, and returns its
@@ -38,9 +38,10 @@ const flushTime = time.Second
 //
 // Signals are handled before anything else is done: SIGTERM and SIGINT end the
 // subcommand, at once and cleanly until it has called Begin, and after that as
-// Serving.Run says. SIGHUP is kept for Env.Hangup if the subcommand reloads, and
-// else ends it as SIGTERM does, unless it was started to ignore it (nohup). A
-// reader of stdout or stderr that disconnects does not end it (SIGPIPE).
+// [Serving.Run] describes. SIGHUP is kept for Env.Hangup if the subcommand
+// reloads, and otherwise ends it as SIGTERM does, unless it was started to
+// ignore it (nohup). A reader of stdout or stderr that disconnects does not end
+// it (SIGPIPE).
 func Serve(stdout, stderr io.Writer, reloads bool, body func(*Env) int) int {
 	e := &Env{first: make(chan os.Signal, 1), gone: make(chan struct{})}
 	defer e.take(reloads)()
@@ -58,21 +59,21 @@ func Serve(stdout, stderr io.Writer, reloads bool, body func(*Env) int) int {
 	}
 }
 
-// Begin is called before anything is listened on: from now on a signal is the
-// server's to act on.
+// Begin is called before anything is listened on: from then on the server
+// handles signals.
 func (e *Env) Begin() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.serving = true
 }
 
-// Stopped returns a channel with the first signal that is to end the subcommand.
+// Stopped returns a channel with the first signal that ends the subcommand.
 func (e *Env) Stopped() <-chan os.Signal { return e.first }
 
-// Lost is how many lines of the log and of stdout were lost.
+// Lost returns how many lines of the log and of stdout were lost.
 func (e *Env) Lost() uint64 { return e.Stdout.Lost() + e.Stderr.Lost() }
 
-// take has the process' signals delivered here, until release.
+// take receives the process' signals, until release.
 func (e *Env) take(reloads bool) (release func()) {
 	signal.Ignore(syscall.SIGPIPE) // a write to stdout or stderr then fails with EPIPE, as to any other descriptor
 	signals, hangup := make(chan os.Signal, 2), make(chan os.Signal, 1)
@@ -97,7 +98,7 @@ func (e *Env) take(reloads bool) (release func()) {
 }
 
 // adopt makes the log the default one, for packages that have no other:
-// net/http writes to package log. It returns what undoes that.
+// net/http writes to package log. It returns a function that undoes that.
 func (e *Env) adopt() (restore func()) {
 	logger, out, flags := slog.Default(), log.Writer(), log.Flags()
 	slog.SetDefault(e.Log)

@@ -14,13 +14,13 @@ import (
 // ("weir tour"), to be parsed with Parse.
 func NewFlags(name string) *flag.FlagSet {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // Parse says what is to be said
+	fs.SetOutput(io.Discard) // Parse prints errors
 	return fs
 }
 
-// Parse parses the arguments of a subcommand that takes none but flags. done
-// means that the command is over with code: help was asked for and is on
-// stdout, or the call was wrong and stderr says why.
+// Parse parses the arguments of a subcommand that takes none but flags. If done
+// is true the command ends with code: help was requested and is on stdout, or
+// the call was wrong and stderr has the reason.
 func Parse(fs *flag.FlagSet, help string, args []string, stdout, stderr io.Writer) (code int, done bool) {
 	err := fs.Parse(args)
 	switch {
@@ -35,7 +35,7 @@ func Parse(fs *flag.FlagSet, help string, args []string, stdout, stderr io.Write
 	return OK, false
 }
 
-// WrongUse tells how a subcommand was called wrongly and returns Usage.
+// WrongUse prints how a subcommand was called wrongly and returns [Usage].
 func WrongUse(name, problem string, stderr io.Writer) int {
 	fmt.Fprintf(stderr, "%s: %s\nRun '%s --help' for its usage.\n", name, problem, name)
 	return Usage
@@ -144,7 +144,7 @@ type count struct {
 }
 
 func (c count) String() string {
-	if c.p == nil { // the zero value, asked for by package flag
+	if c.p == nil { // the zero value, which package flag uses
 		return "0"
 	}
 	return strconv.Itoa(*c.p)

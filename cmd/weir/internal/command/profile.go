@@ -13,7 +13,7 @@ import (
 )
 
 // serveProfiles serves /debug/pprof/ with net/http, so that a server whose
-// loops are stuck can still be looked into.
+// loops are stuck can still be inspected.
 func serveProfiles(addr string, log *slog.Logger) (end func(), err error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -35,7 +35,7 @@ func serveProfiles(addr string, log *slog.Logger) (end func(), err error) {
 	}()
 	log.Info("profiles", "on", "http://"+ln.Addr().String()+"/debug/pprof/")
 	return func() {
-		_ = srv.Close() // nothing to be done about it at the end
+		_ = srv.Close() // nothing can be done about it at the end
 		<-over
 	}, nil
 }

@@ -13,14 +13,14 @@ import (
 	"weir"
 )
 
-// Serving is the flags of a subcommand that serves, and what they say.
+// Serving has the flags of a subcommand that serves, and their values.
 type Serving struct {
 	Listen Addresses
 	Pprof  string // where profiles are served; "" = nowhere
 
-	// Run calls these where they are set.
-	Ready    func([]net.Addr) // the server accepts connections, and the ready line is out
-	Draining func()           // the first signal has come, the server still accepts
+	// Run calls these if they are set.
+	Ready    func([]net.Addr) // the server accepts connections, and the ready line was printed
+	Draining func()           // the first signal has arrived, the server still accepts
 
 	loops, conns, high int
 	timeouts           weir.Timeouts
@@ -49,11 +49,11 @@ func GraceVar(fs *flag.FlagSet, p *time.Duration, value time.Duration) {
 	DelayVar(fs, p, "grace", value, "`DURATION` after SIGTERM in which new requests are still served, so that load balancers can switch to others; then connections are refused and requests on open ones get 503; at most half of drain")
 }
 
-// Run starts srv with what the flags say, prints the ready line under the
-// subcommand's full name, and serves until SIGTERM or SIGINT. Then it drains;
-// a second signal cuts what still runs. SIGINT is somebody at a terminal, with
-// no load balancer in front: its drain has no grace. Run returns an exit code,
-// and logs to srv.Logger.
+// Run starts srv with the flags' values, prints the ready line under the
+// subcommand's full name, and serves until SIGTERM or SIGINT. Then it drains; a
+// second signal aborts what still runs. SIGINT comes from a terminal, with no
+// load balancer in front: its drain has no grace. Run returns an exit code, and
+// logs to srv.Logger.
 func (s *Serving) Run(e *Env, srv *weir.Server, name string) int {
 	e.Begin()
 	log := srv.Logger
@@ -79,7 +79,7 @@ func (s *Serving) Run(e *Env, srv *weir.Server, name string) int {
 		s.Draining()
 	}
 	if first == os.Interrupt {
-		srv.Timeouts.DrainGrace = 0 // which is read by Shutdown alone
+		srv.Timeouts.DrainGrace = 0 // which only Shutdown reads
 	}
 	return drain(e.cut, srv, name, log)
 }
@@ -118,10 +118,10 @@ func urls(addrs []net.Addr) string {
 	return strings.Join(names, " ")
 }
 
-// Fixed is Register for a subcommand whose configuration says what is listened
-// on, and whose srv already has its limits.
+// Fixed is Register for a subcommand whose configuration has the addresses to
+// listen on, and whose srv already has its limits.
 func (s *Serving) Fixed(listen []string, t weir.Timeouts, loops int) {
 	s.Listen = Addresses{list: listen, given: true}
-	t.Drain = max(t.Drain, 1) // nothing is no time, and not the server's default
+	t.Drain = max(t.Drain, 1) // zero means no time here, not the server's default
 	s.timeouts, s.loops = t, loops
 }

@@ -48,7 +48,8 @@ func parseListen(addr string) (listen, error) {
 	return l, nil
 }
 
-// unprefixed is an error of client.ParseEndpoint without the name of the package.
+// unprefixed is an error of client.ParseEndpoint without the name of the
+// package.
 func unprefixed(err error) error {
 	if bad := (*client.EndpointError)(nil); errors.As(err, &bad) {
 		return errors.New(bad.Reason)

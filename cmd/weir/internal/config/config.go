@@ -7,8 +7,8 @@ import (
 )
 
 // Config is a whole configuration as [Load] returns it: checked, with the
-// defaults filled in. It is not changed after that, so any goroutine may read
-// it. The zero value is no valid configuration.
+// defaults filled in. It does not change after that, so it is safe for
+// concurrent use. The zero value is not a valid configuration.
 type Config struct {
 	Listen      []string            `json:"listen" doc:"addresses to serve on: host:port, :port or unix:/path?mode=0660"`
 	Open        bool                `json:"open" doc:"serve everyone who can reach an address beyond loopback, without a key"`
@@ -36,7 +36,7 @@ type Admin struct {
 	Probes   bool   `json:"probes" doc:"serve /livez and /readyz on the addresses of listen too, for probes that cannot reach the admin address"`
 }
 
-// Token is the admin token, "" if none is asked for.
+// Token returns the admin token, "" if none is required.
 func (a Admin) Token() string { return fromEnv(a.TokenEnv) }
 
 // Upstream is one server that requests are relayed to.
@@ -51,12 +51,12 @@ type Upstream struct {
 	Breaker    Breaker           `json:"breaker" doc:"when it is skipped after failures"`
 }
 
-// Key is the key that is sent to the upstream, "" for none. It is read from the
-// environment each time, so that no printed Config shows it.
+// Key returns the key that is sent to the upstream, "" for none. It is read
+// from the environment each time, so that no printed Config shows it.
 func (u Upstream) Key() string { return fromEnv(u.KeyEnv) }
 
-// Endpoint is the upstream's URL taken apart. It is the zero Endpoint if the
-// URL is wrong, which [Load] does not let pass.
+// Endpoint returns the upstream's parsed URL. It is the zero Endpoint if the
+// URL is wrong, which [Load] refuses.
 func (u Upstream) Endpoint() client.Endpoint {
 	e, _ := client.ParseEndpoint(u.URL) // Load has checked it
 	return e
@@ -79,8 +79,8 @@ type Health struct {
 	Unhealthy int      `json:"unhealthy" min:"1" max:"100" doc:"failures in a row that take it out"`
 }
 
-// Breaker is when an upstream is left alone because requests to it failed. An
-// upstream that does not respond at all is left alone after a few failures in a
+// Breaker is when an upstream is skipped because requests to it failed. An
+// upstream that does not respond at all is skipped after a few failures in a
 // row, whatever the share.
 type Breaker struct {
 	Share  float64  `json:"share" min:"0" max:"1" doc:"the share of failures among the responses within window that opens it; 0 turns it off"`
@@ -89,7 +89,7 @@ type Breaker struct {
 	Open   Duration `json:"open" min:"1ms" max:"24h" doc:"how long it stays open before one trial request is let through"`
 }
 
-// former are the fields that there were, and what is there instead.
+// former are fields of earlier versions, and what replaces them.
 func (Breaker) former() map[string]string {
 	return map[string]string{
 		"failures": `failures in a row no longer open the breaker: "share: 0.5" with "volume: 10" opens it when half of at least ten responses failed, and "share: 0" turns it off`,
@@ -102,7 +102,7 @@ type RetryBudget struct {
 	Floor int     `json:"floor" min:"0" max:"1000000" doc:"retries that are always allowed"`
 }
 
-// Model is a name that clients may ask for, and who answers.
+// Model is a name that clients may ask for, and what serves it.
 type Model struct {
 	Targets   []Target `json:"targets" doc:"the upstreams that serve it"`
 	Policy    string   `json:"policy" enum:"round_robin,least_outstanding,p2c,prefix_hash,session" doc:"how a target is chosen"`
@@ -123,8 +123,8 @@ type Target struct {
 	Weight   int    `json:"weight" min:"1" max:"1000" doc:"its share, relative to the other targets"`
 }
 
-// Session is what makes requests one session under policy session: the
-// header's value, or where that is missing or not asked for the body's user.
+// Session is what makes requests one session under policy session: the header's
+// value, or the body's user if that is missing or not configured.
 type Session struct {
 	Header string `json:"header" doc:"the name of a request header"`
 	User   bool   `json:"user" doc:"the body's user field"`
@@ -163,7 +163,7 @@ type CORS struct {
 	Origins []string `json:"origins" doc:"* for all, or origins such as https://app.example. Without it, pages and desktop applications on this machine may call loopback addresses, and no others may call anything; [] allows none at all"`
 }
 
-// Strip is further parts of a request that no upstream is sent.
+// Strip is further parts of a request that are not sent to upstreams.
 type Strip struct {
 	Headers []string `json:"headers" doc:"names of header fields"`
 	Query   []string `json:"query" doc:"names of query parameters"`

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// decoder fills a Config from a document and notes what does not fit. What
-// does not fit keeps its default, so that the rest can be checked all the same.
+// decoder fills a Config from a document and notes what does not fit. Such a
+// field keeps its default, so that the rest can still be checked.
 type decoder struct {
 	doc      any
 	problems Problems
@@ -31,7 +31,7 @@ func (d *decoder) mismatch(pointer, want string, got any) {
 }
 
 // value decodes in into out. tag is that of the field which out belongs to; it
-// applies to the elements of a list or a map too.
+// also applies to the elements of a list or a map.
 func (d *decoder) value(pointer string, in any, out reflect.Value, tag reflect.StructTag) {
 	if text, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		d.text(pointer, in, out, text, tag)
@@ -77,7 +77,7 @@ func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 			d.complain(here, "%s", former(out, name))
 		case field == nil:
 			d.unknown(here, name, shape)
-		case members[name] != nil: // nothing is as good as not given
+		case members[name] != nil: // null is the same as absent
 			d.value(here, members[name], out.FieldByIndex(field.Index), field.Tag)
 		}
 	}
@@ -88,8 +88,8 @@ func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 	}
 }
 
-// former is what to write instead of a field that v had in an earlier version,
-// "" if it had none of that name.
+// former returns what replaces a field that v had in an earlier version, "" if
+// it had none of that name.
 func former(v reflect.Value, name string) string {
 	f, ok := v.Interface().(interface{ former() map[string]string })
 	if !ok {
@@ -106,8 +106,8 @@ func (d *decoder) unknown(pointer, name string, s shape) {
 	d.complain(pointer, "unknown field; %s", among(name, s.names()))
 }
 
-// members decodes the members of a map; one whose value does not fit is there
-// all the same, because others may refer to its name.
+// members decodes the members of a map; one whose value does not fit is still
+// added, because others may refer to its name.
 func (d *decoder) members(pointer string, in any, out reflect.Value, tag reflect.StructTag) {
 	members, ok := in.(map[string]any)
 	if !ok {

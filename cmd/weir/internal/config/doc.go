@@ -5,9 +5,9 @@
 //	o.yaml ─── YAML ──┴─ merged (RFC 7396) ─ decoded ─ defaults ─ checked ─ *Config
 //
 // The structs are the only place where the shape is written down. Their tags
-// say what a field may hold, and three readers follow them: the decoder, which
-// fills the structs and notes every mistake; [Schema], the JSON schema that an
-// editor can use; and the test that compares the two.
+// define what a field may hold, and three readers follow them: the decoder,
+// which fills the structs and notes every mistake; [Schema], the JSON schema
+// that an editor can use; and the test that compares the two.
 //
 //	json:"name"       the field's name
 //	need:"true"       it must be given, and not be empty
@@ -18,10 +18,10 @@
 //	                  knows and does not support yet
 //
 // A mistake is a [Problem] with a JSON pointer into the merged document, and
-// all of them are told at once:
+// all of them are reported at once:
 //
 //	weir.yaml:12: /models/small/targets/0/upstream: no upstream named "vlm-a"; there are "vllm-a", "vllm-b"
 //
 // A pointer always names something that is in the document. What is missing is
-// told at the mapping it is missing from.
+// reported at the mapping it is missing from.
 package config

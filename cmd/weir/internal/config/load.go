@@ -10,20 +10,20 @@ import (
 
 // Source is the text of one file.
 type Source struct {
-	Name string // as problems name it
+	Name string // as it is named in problems
 	YAML []byte
 }
 
 // Load reads a configuration and the overlays that change it, in order. Its
 // error is [Problems]: all that is wrong. The environment variables that the
-// configuration names must be there.
+// configuration names must be set.
 func Load(path string, overlays ...string) (*Config, error) {
 	return LoadFor(nil, path, overlays...)
 }
 
-// LoadFor is Load for a program that has more to say about a configuration in
-// which nothing else is wrong: what it finds, too, is an error, with the files
-// and lines of its pointers. A look of nil finds nothing.
+// LoadFor is [Load] for a program with further checks of a configuration in
+// which nothing else is wrong: what look finds is also an error, with the files
+// and lines of its pointers. A nil look finds nothing.
 func LoadFor(look func(c *Config) Problems, path string, overlays ...string) (*Config, error) {
 	var sources []Source
 	var problems Problems
@@ -110,8 +110,8 @@ func place(p *Problem, docs []document) {
 	}
 }
 
-// origin is the document that what is at pointer comes from: the last one that
-// has something there; empty if none has.
+// origin returns the document from which the value at pointer comes: the last
+// one that has something there; empty if none has.
 func origin(pointer string, docs []document) document {
 	for _, d := range slices.Backward(docs) {
 		if resolves(d.value, pointer) {
@@ -121,7 +121,7 @@ func origin(pointer string, docs []document) document {
 	return document{}
 }
 
-// beside is what a file means by the name of another.
+// beside returns the path of a file that is named in another one.
 func beside(file, name string) string {
 	if name == "" || filepath.IsAbs(name) {
 		return name
@@ -129,8 +129,8 @@ func beside(file, name string) string {
 	return filepath.Join(filepath.Dir(file), name)
 }
 
-// mergePatch applies a merge patch as RFC 7396 section 2 says. It takes over
-// parts of both and changes neither.
+// mergePatch applies a merge patch by RFC 7396 section 2. The result shares
+// parts of both, and neither is changed.
 func mergePatch(target, patch any) any {
 	changes, ok := patch.(map[string]any)
 	if !ok {

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// masked stands for what is not to be seen.
+// masked replaces what must not be shown.
 const masked = "********"
 
 // secretWords are parts of the names of header fields that carry secrets.
 var secretWords = []string{"auth", "cookie", "cred", "key", "pass", "secret", "session", "sign", "token"}
 
 // Masked is a deep copy that may be shown: the values of headers that look like
-// secrets are replaced. Keys and tokens are never in a Config, only the names of
-// their environment variables.
+// secrets are replaced. Keys and tokens are never in a Config, only the names
+// of their environment variables.
 func (c *Config) Masked() *Config {
 	m := *c
 	m.Listen = slices.Clone(c.Listen)

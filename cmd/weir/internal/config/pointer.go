@@ -29,7 +29,7 @@ func at(path ...any) (pointer string) {
 	return pointer
 }
 
-// steps takes a pointer apart.
+// steps splits a pointer.
 func steps(pointer string) []string {
 	if pointer == "" {
 		return nil

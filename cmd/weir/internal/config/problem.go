@@ -16,7 +16,7 @@ type Problem struct {
 	Line    int    // the line there; 0 = not known
 }
 
-// String is the problem as an operator reads it:
+// String returns the problem as an operator reads it:
 // "weir.yaml:12: /upstreams/a/url: …".
 func (p Problem) String() string {
 	s := p.File
@@ -36,7 +36,7 @@ func (p Problem) String() string {
 // pointers. It is the error of [Load] and is never empty there.
 type Problems []Problem
 
-// Error is all problems, a line each.
+// Error returns all problems, a line each.
 func (ps Problems) Error() string {
 	lines := make([]string, len(ps), len(ps)+1)
 	for i, p := range ps {
@@ -49,7 +49,7 @@ func (ps Problems) Error() string {
 	return strings.Join(slices.Insert(lines, 0, head), "\n")
 }
 
-// sort orders problems as their pointers, list positions as numbers; those
+// sort orders problems by their pointers, list positions as numbers; those
 // without a pointer, which concern a whole file, come first.
 func (ps Problems) sort() {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
@@ -104,7 +104,7 @@ func quoted(names []string) string {
 	return b.String()
 }
 
-// nearest is the name that is close enough to be meant, or "".
+// nearest returns the name that is close enough to be meant, or "".
 func nearest(name string, names []string) string {
 	best, least := "", 1+max(1, len(name)/3)
 	for _, n := range names {
@@ -118,7 +118,7 @@ func nearest(name string, names []string) string {
 // distance is how many letters are wrong, missing, too many or swapped with
 // their neighbour.
 func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 { // no slip of the finger
+	if len(a) > 64 || len(b) > 64 { // not a typing error
 		return max(len(a), len(b))
 	}
 	var rows [3][65]int

@@ -6,25 +6,25 @@ import (
 	"weir/internal/pattern"
 )
 
-// What the gateway answers by itself; routes have other paths.
+// What the gateway serves itself; routes have other paths.
 const (
 	ModelsPath = "/v1/models"         // the list of models
 	ModelPath  = "/v1/models/{id...}" // one of them
-	HealthPath = "/health"            // whether new requests are wanted
+	HealthPath = "/health"            // whether new requests are accepted
 )
 
-// ownPaths are the paths of the requests that the gateway answers by itself, a path
+// ownPaths are the paths of the requests that the gateway serves itself, a path
 // for each of their patterns.
 var ownPaths = [...]string{ModelsPath, ModelsPath + "/x", HealthPath, "/livez", "/readyz"}
 
 // apiBase is how all paths begin that are relayed.
 const apiBase = "/v1"
 
-// Relayed are the paths of the requests that models answer.
+// Relayed are the paths of the requests that models serve.
 var Relayed = [...]string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
 
-// routes checks the patterns, alone, against each other and against what the
-// gateway answers by itself.
+// routes checks the patterns, each alone, against each other and against what
+// the gateway serves itself.
 func (v *validator) routes() {
 	tree := ownTree()
 	for i, r := range v.Routes {
@@ -72,9 +72,9 @@ func ownTree() *pattern.Tree[int] {
 	return tree
 }
 
-// takes returns a path of the gateway's that a route is for as well, whatever
-// the methods of both; "" is that there is none. One that is for whole families
-// of paths, and gets what the gateway leaves over, is in order.
+// takes returns a path of the gateway's that a route also matches, whatever the
+// methods of both, or "". A route for whole families of paths, which gets the
+// rest of them, is allowed.
 func takes(p *pattern.Pattern) string {
 	path := p.String()[strings.IndexByte(p.String(), '/'):]
 	if strings.HasPrefix(path, ModelsPath+"/") {
@@ -87,7 +87,7 @@ func takes(p *pattern.Pattern) string {
 	var alone pattern.Tree[int]
 	_ = alone.Add(bare, "", 0) // an empty tree has no conflict
 	for _, own := range append(Relayed[:], ownPaths[:]...) {
-		// A host of its own goes before everything without one.
+		// A pattern with a host precedes everything without one.
 		_, _, matches := alone.Match([]byte("POST"), nil, []byte(own), nil)
 		if matches && (p.Host() != "" || len(bare.Names()) == 0 && !strings.HasSuffix(path, "/")) {
 			return own

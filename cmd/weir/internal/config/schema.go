@@ -7,16 +7,16 @@ import (
 	"strconv"
 )
 
-// The notations of Duration and Size, for the schema. Bounds of theirs cannot
-// be told there.
+// The notations of Duration and Size, for the schema. Their bounds cannot be
+// expressed there.
 const (
 	durationPattern = `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$|^\+?0$`
 	sizePattern     = `^[0-9]+(B|KiB|MiB|GiB|kB|KB|MB|GB)?$`
 )
 
 // Schema is the JSON schema (2020-12) of a configuration, generated from the
-// structs. A document that it refuses is refused by [Load] too; what concerns
-// more than one field, Load alone can tell.
+// structs. Load also refuses a document that it refuses; only [Load] checks
+// what concerns more than one field.
 func Schema() []byte {
 	var c Config
 	v := reflect.ValueOf(&c).Elem()
@@ -83,7 +83,7 @@ func structSchema(v reflect.Value) map[string]any {
 	return s
 }
 
-// about is what a field's schema says besides what it may hold.
+// about adds to a field's schema what is not about its values.
 func about(v reflect.Value, tag reflect.StructTag) map[string]any {
 	s := map[string]any{"description": tag.Get("doc")}
 	if v.Kind() != reflect.Struct && !v.IsZero() {

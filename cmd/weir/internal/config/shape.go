@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// shape is what a struct's tags say about the mapping that it is decoded from.
+// shape is what a struct's tags define for the mapping that it is decoded from.
 type shape struct {
 	fields []reflect.StructField
 	later  []string // names that are known and not supported yet

@@ -13,7 +13,7 @@ import (
 	"weir/http1"
 )
 
-// validator checks what a single field's tag cannot say.
+// validator checks what a single field's tag cannot express.
 type validator struct {
 	*Config
 	doc      any
@@ -21,9 +21,9 @@ type validator struct {
 	problems Problems
 }
 
-// complain notes a problem. What the decoder has refused is not complained of
-// again: its value is a default or empty. A pointer to what was not given gives
-// way to the mapping that it is missing from.
+// complain notes a problem. What the decoder has refused is not reported again:
+// its value is a default or empty. A pointer to an absent value is replaced by
+// the mapping that it is missing from.
 func (v *validator) complain(pointer, format string, args ...any) {
 	if v.refused[pointer] {
 		return
@@ -61,8 +61,7 @@ func (v *validator) validate() {
 	}
 }
 
-// longestParam is how long the name of a query parameter may be that is looked
-// for.
+// longestParam is how long the name of a stripped query parameter may be.
 const longestParam = 64
 
 func (v *validator) strip() {
@@ -82,7 +81,7 @@ func (v *validator) strip() {
 }
 
 // listeners checks all addresses: that they can be listened on, that none is
-// there twice, and that none beyond this machine is open by accident.
+// given twice, and that none beyond this machine is open by accident.
 func (v *validator) listeners() {
 	if len(v.Listen) == 0 {
 		v.complain(at("listen"), "no address to serve on")
@@ -166,8 +165,8 @@ func (v *validator) upstream(here, name string, u Upstream) {
 	}
 }
 
-// own are the fields that the gateway writes itself, beside those that describe
-// the framing.
+// own are the fields that the gateway writes itself, in addition to those that
+// describe the framing.
 var own = http1.NewFieldSet("host", "expect", "http2-settings", "accept-encoding", "content-encoding", "via")
 
 func (v *validator) headers(here string, u Upstream) {
@@ -217,7 +216,8 @@ func (v *validator) model(here, name string, m Model) {
 	}
 }
 
-// session checks what policy session goes by, and says so if nothing is said.
+// session checks what identifies a session, and sets the default if nothing is
+// given.
 func (v *validator) session(here, name string, m Model) {
 	given := m.Session != Session{}
 	switch {
@@ -244,8 +244,8 @@ func (v *validator) fallbacks(here, name string, m Model) {
 	}
 }
 
-// circles finds fallbacks that lead back to where they began. Each circle is
-// told once, at the fallback that closes it.
+// circles finds fallbacks that lead back to where they began. Each cycle is
+// reported once, at the fallback that closes it.
 func (v *validator) circles() {
 	done := map[string]bool{}
 	var visit func(name string, path []string)

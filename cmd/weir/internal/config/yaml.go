@@ -64,7 +64,7 @@ var errDocuments = errors.New("yaml: more than one document; give the others as 
 
 func parseYAML(text []byte) (root *yaml.Node, err error) {
 	defer func() {
-		if p := recover(); p != nil { // the package has panics of its own for what it did not foresee
+		if p := recover(); p != nil { // the package panics on what it did not foresee
 			err = fmt.Errorf("yaml: cannot be parsed: %v", p)
 		}
 	}()
@@ -92,9 +92,9 @@ var (
 	oneLineOff   = regexp.MustCompile(`^(did not find expected (','|'-'|<|key|node)|found (duplicate|incompatible|undefined))`)
 )
 
-// syntaxProblem takes the package's error apart and finds the line. The package
-// does not tell it if it is the first, counts from 0 in errors of its parser
-// (not of its scanner), and knows none for an alias without an anchor.
+// syntaxProblem parses the package's error and finds the line. The package
+// omits it if it is the first, counts from 0 in errors of its parser (not of
+// its scanner), and has none for an alias without an anchor.
 func syntaxProblem(name string, text []byte, err error) Problem {
 	m := syntaxError.FindStringSubmatch(err.Error())
 	p := Problem{File: name, Line: 1, Message: m[2]}
@@ -114,7 +114,7 @@ func syntaxProblem(name string, text []byte, err error) Problem {
 }
 
 // checkText finds what no YAML file may have, and for which the package does
-// not tell the line.
+// not report the line.
 func checkText(text string) (line int, err error) {
 	for i, r := range text {
 		switch {

@@ -15,7 +15,7 @@ import (
 const (
 	// ModelName is the name of the one model that the demo serves.
 	ModelName = "weir-demo"
-	// HandlerName is what the handler is registered as.
+	// HandlerName is the name under which the handler is registered.
 	HandlerName = "demo/babble"
 )
 
@@ -33,22 +33,22 @@ var shared = babbler{model: sync.OnceValue(guide)}
 // guide is the model of weir's user guide. It takes about 10 ms to build.
 func guide() *babble.Model { return babble.New(babble.Prose(docs.Text())) }
 
-// babbler answers chat completions. Any goroutine may use it.
+// babbler serves chat completions. It is safe for concurrent use.
 type babbler struct {
 	model func() *babble.Model
 	pace  atomic.Pointer[Pace] // nil: defaultPace
 }
 
-// answer is a plugin.Handler's Stream, for whatever model is asked for: that is
-// decided where the handler is mounted. It ends at once when the client leaves,
-// whether it waits for the next token or for the client to take the last one.
+// answer is a plugin.Handler's Stream, for any model: the mount decides which.
+// It ends at once when the client disconnects, whether it waits for the next
+// token or for the client to read the last one.
 func (b *babbler) answer(c plugin.Call, s plugin.Sink) error {
 	if cause := s.Cause(); cause != nil {
-		return cause // over before it began: the server is at its limit of streams
+		return cause // ended before it began: the server is at its limit of streams
 	}
 	req, wrong := openai.ParseChatRequest(c.Body())
 	switch string(c.Path()) {
-	case "/v1/completions", "/v1/embeddings": // where a gateway mounts a model, too
+	case "/v1/completions", "/v1/embeddings": // a gateway also mounts models there
 		wrong = onlyChat(string(c.Path()))
 	}
 	if wrong != nil {
@@ -71,7 +71,7 @@ func onlyChat(path string) *openai.Error {
 	}
 }
 
-// refuse answers with an error in the dialect's shape.
+// refuse responds with an error in the dialect's shape.
 func refuse(s plugin.Sink, e *openai.Error) error {
 	s.SetStatus(e.Status)
 	if err := s.SetHeader("Content-Type", "application/json"); err != nil {
@@ -80,7 +80,7 @@ func refuse(s plugin.Sink, e *openai.Error) error {
 	return s.Send(append(e.Append(nil), '\n'))
 }
 
-// talk is one answer while it is made.
+// talk is one response while it is made.
 type talk struct {
 	openai.Answer
 	speaker *babble.Speaker
@@ -89,7 +89,7 @@ type talk struct {
 	usage   bool // the client wants to know how many tokens a stream had
 }
 
-// longestWhole bounds an answer that is kept until it is complete, in tokens.
+// longestWhole bounds a response that is kept until it is complete, in tokens.
 const longestWhole = 1 << 16
 
 func (b *babbler) begin(req *openai.ChatRequest) *talk {
@@ -118,7 +118,7 @@ func (b *babbler) begin(req *openai.ChatRequest) *talk {
 	}
 }
 
-// spoken is the usage so far.
+// spoken returns the usage so far.
 func (t *talk) spoken() openai.Usage {
 	return openai.Usage{Prompt: t.prompt, Completion: t.speaker.Tokens()}
 }
@@ -126,7 +126,7 @@ func (t *talk) spoken() openai.Usage {
 // finish is why the text ended; babble has the dialect's words for it.
 func (t *talk) finish() string { return string(t.speaker.Reason()) }
 
-// stream sends each token when it is due. The first takes the role along, and
+// stream sends each token when it is due. The first comes with the role, and
 // the end costs a beat of its own, as the end token of a real model does.
 func (t *talk) stream(s plugin.Sink) error {
 	if err := eventStream(s); err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Pace is how fast an answer comes.
+// Pace is how fast a response comes.
 type Pace struct {
 	First time.Duration // before the first token
 	Rate  float64       // tokens a second from there on; 0 = as fast as the client takes them
@@ -17,7 +17,7 @@ type Pace struct {
 // defaultPace is about what a small model on one GPU does.
 var defaultPace = Pace{First: 50 * time.Millisecond, Rate: 50}
 
-// register adds the flags, with defaultPace for what they leave out.
+// register adds the flags, with defaultPace as their default.
 func (p *Pace) register(fs *flag.FlagSet) {
 	*p = defaultPace
 	fs.Var((*rate)(&p.Rate), "rate", "`TOKENS` a second in each stream; 0 = as fast as the client takes them")
@@ -62,12 +62,12 @@ func (p Pace) gap() time.Duration {
 	return time.Duration(min(float64(time.Second)/p.Rate, float64(longestGap)))
 }
 
-// hurry is how far a metronome may be behind and still catch up. What the
-// scheduler was late is caught up with, a client's stall is not.
+// hurry is how far a metronome may be behind and still catch up. Delays of the
+// scheduler are made up for, a client's stall is not.
 const hurry = 100 * time.Millisecond
 
-// metronome gives one answer its beats. They are due at fixed times, not a gap
-// after each other, so that the rate holds however late the single one is.
+// metronome gives one response its beats. They are due at fixed times, not a
+// gap after each other, so that the rate holds however late the single one is.
 type metronome struct {
 	due   time.Time // of the next beat
 	gap   time.Duration

@@ -14,7 +14,7 @@ import (
 const bodyLimit = 8 << 20
 
 // newServer returns the demo's server: OpenAI's routes, and its error shape for
-// whatever else is asked.
+// all other requests.
 func newServer(probes *admin.Probes) *weir.Server {
 	mux := new(weir.Mux)
 	self := openai.Model{ID: ModelName, Created: time.Now().Unix(), OwnedBy: "weir"}
@@ -42,8 +42,8 @@ func newServer(probes *admin.Probes) *weir.Server {
 	}
 }
 
-// ownModel refuses requests for other models than the one there is. What is
-// wrong with a request otherwise, the handler says.
+// ownModel refuses requests for other models than the only one. The handler
+// checks the rest of a request.
 func ownModel(next weir.Handler) weir.Handler {
 	return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 		req, wrong := openai.ParseChatRequest(r.Body())

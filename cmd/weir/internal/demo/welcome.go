@@ -10,14 +10,14 @@ import (
 
 const chatPath = "/v1/chat/completions"
 
-// curl is a command that streams an answer from the server at base when it is
-// pasted into a shell.
+// curl returns a command that streams a response from the server at base when
+// it is pasted into a shell.
 func curl(base string) string {
 	return fmt.Sprintf(`curl -N %s%s -H 'content-type: application/json' `+
 		`-d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"How does a stream end?"}]}'`, base, chatPath, ModelName)
 }
 
-// welcome answers GET /.
+// welcome serves GET /.
 func welcome(w *weir.Response, r *weir.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	base := "http://" + shellSafe(string(r.Host()))
@@ -33,8 +33,8 @@ Or point an OpenAI client to the base URL %s/v1, with any API key.
 `, ModelName, curl(base), base, chatPath)
 }
 
-// shellSafe returns a host as it is when it may stand in a command that people
-// paste into a shell, and else the demo's own default.
+// shellSafe returns a host unchanged if it is safe in a command that people
+// paste into a shell, or else the demo's own default.
 func shellSafe(host string) string {
 	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]"
 	if host == "" || host[0] == '-' || strings.Trim(host, safe) != "" {
@@ -43,8 +43,8 @@ func shellSafe(host string) string {
 	return host
 }
 
-// reachable is an address to connect to for one that was listened on: a
-// wildcard is no destination.
+// reachable returns an address to connect to for one that is listened on: a
+// wildcard is not a destination.
 func reachable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	switch {

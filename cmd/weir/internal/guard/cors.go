@@ -7,7 +7,7 @@ import (
 	"weir/http1"
 )
 
-// What a page may send: what the SDKs do, and whatever else it asks for.
+// What a page may send: what the SDKs send, and whatever else it asks for.
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	corsFields  = "authorization, content-type, accept, user-agent, x-api-key, api-key, x-goog-api-key, x-request-id, x-requested-with, " +
@@ -19,9 +19,9 @@ const (
 	corsMaxAge = "3600" // seconds; browsers have limits of their own
 )
 
-// Mark adds to a response what lets the page that has asked read it, by the
-// rules of the WHATWG's Fetch standard, if it may. Nobody is let in with
-// cookies: who may ask is for keys to say.
+// Mark adds to a response the fields that let the requesting page read it, if
+// it may, by the rules of the WHATWG's Fetch standard. Cookies are never
+// allowed: keys are for access control.
 func (p *Policy) Mark(w *weir.Response, r *weir.Request) {
 	fields, origin := w.Header(), r.Header().View("Origin")
 	if !p.hasOrigins(r, origin) {
@@ -41,8 +41,9 @@ func (p *Policy) Mark(w *weir.Response, r *weir.Request) {
 	w.Header().Set("Access-Control-Expose-Headers", "*")
 }
 
-// hasOrigins reports whether it matters which origin asks. By default that is
-// not said to programs, which are nearly all that ask and have none.
+// hasOrigins reports whether the response depends on the origin. By default
+// that is not announced to programs, which send nearly all requests and have no
+// origin.
 func (p *Policy) hasOrigins(r *weir.Request, origin []byte) bool {
 	if p.Origins == nil {
 		return origin != nil && onLoopback(r.ListenAddr())
@@ -50,8 +51,8 @@ func (p *Policy) hasOrigins(r *weir.Request, origin []byte) bool {
 	return len(p.Origins) > 0
 }
 
-// Preflight answers a page that asks whether it may ask, and reports whether
-// the request was that. It is for requests that Check lets pass.
+// Preflight responds to a CORS preflight, and reports whether the request was
+// one. Call it for requests that Check allows.
 func (p *Policy) Preflight(w *weir.Response, r *weir.Request) bool {
 	asked := r.Header()
 	if r.Method() != "OPTIONS" || !asked.Has("Origin") || !asked.Has("Access-Control-Request-Method") || !p.allows(r.ListenAddr(), asked.View("Origin")) {
@@ -68,7 +69,7 @@ func (p *Policy) Preflight(w *weir.Response, r *weir.Request) bool {
 	return true
 }
 
-// vary tells caches that the response depends on a field of the request.
+// vary announces to caches that the response depends on a field of the request.
 func vary(fields *weir.Header, name string) {
 	if !fields.HasToken("Vary", name) && !fields.HasToken("Vary", "*") {
 		fields.Add("Vary", name)

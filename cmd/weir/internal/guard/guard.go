@@ -1,10 +1,10 @@
 // Package guard keeps web pages away from servers that are not theirs (G19).
 //
 // A browser sends a request wherever a page wants it to, also to this machine
-// and to the networks behind it, and many a request costs money or does harm
-// although the page may not read the response. Two things tell such a request
-// apart. Origin and the Sec-Fetch fields, which no page can set, say which page
-// asks. Host says by which name the browser got here: a page whose own name was
+// and to the networks behind it, and such a request can cost money or do harm
+// although the page may not read the response. Two things identify it. Origin
+// and the Sec-Fetch fields, which no page can set, name the page that sends it.
+// Host is the name by which the browser got here: a page whose own name was
 // rebound to this server's address is of the same origin as the server, but it
 // still has its own name.
 package guard
@@ -18,15 +18,17 @@ import (
 	"weir"
 )
 
-// Config is who may ask besides programs that are no browsers.
+// Config is which pages may send requests. Programs that are not browsers
+// always may.
 type Config struct {
-	// Origins are those whose pages may ask, as browsers write them; "*" is all.
-	// nil is the default: on loopback listeners the pages and desktop
-	// applications of this machine, elsewhere none. An empty list is none.
+	// Origins are those whose pages may send requests, as browsers write them;
+	// "*" is all. nil is the default: on loopback listeners the pages and
+	// desktop applications of this machine, elsewhere none. An empty list is
+	// none.
 	Origins []string
 	// Hosts are names of the server in Host, without ports; "*" is any name.
-	// Loopback listeners have loopback names besides. All others have every
-	// name as long as the list is empty, and their addresses after that.
+	// Loopback listeners also have loopback names. All others have every name
+	// while the list is empty, and otherwise also their addresses.
 	Hosts []string
 	// Links lets pages of any origin link to the server's own.
 	Links bool
@@ -35,7 +37,7 @@ type Config struct {
 // NoPages is the Config of servers that are not for web pages at all.
 var NoPages = Config{Origins: []string{}}
 
-// Policy is a Config that can be asked. It is safe for concurrent use.
+// A Policy checks requests by a Config. It is safe for concurrent use.
 type Policy struct {
 	Config
 	anyOrigin, anyHost bool
@@ -52,7 +54,7 @@ func New(c Config) *Policy {
 	return p
 }
 
-// lowered is the list in lower case, and sets star if it has one.
+// lowered returns the list in lower case, and sets star if it has one.
 func lowered(list []string, star *bool) []string {
 	var all []string
 	if list != nil {
@@ -65,7 +67,7 @@ func lowered(list []string, star *bool) []string {
 	return all
 }
 
-// Refusal is why a request is not served. It is answered with status 403.
+// Refusal is why a request is not served. The response has status 403.
 type Refusal struct{ Code, Message string }
 
 var (
@@ -113,7 +115,7 @@ func (p *Policy) check(listened net.Addr, host []byte, method string, f fields) 
 	}
 	origin, site := f.View("Origin"), f.View("Sec-Fetch-Site")
 	if origin == nil && site == nil || p.anyOrigin {
-		return nil // it is no browser that asks, or it is not asked which page does
+		return nil // not a browser, or links are allowed
 	}
 	if len(f.Values("Origin")) > 1 || len(f.Values("Sec-Fetch-Site")) > 1 {
 		return foreignOrigin // browsers send one of each
@@ -138,7 +140,7 @@ func (p *Policy) knows(listened net.Addr, host []byte) bool {
 	switch {
 	case !ok:
 		return false
-	case loopback && isLoopback(name), !loopback && isAddress(name): // an address is what it is: it cannot be rebound
+	case loopback && isLoopback(name), !loopback && isAddress(name): // an address cannot be rebound
 		return true
 	}
 	for _, h := range p.Hosts {
@@ -149,8 +151,8 @@ func (p *Policy) knows(listened net.Addr, host []byte) bool {
 	return false
 }
 
-// allows reports whether pages of that origin may ask, though they are others
-// than the server's.
+// allows reports whether pages of that origin, which is not the server's, may
+// send requests.
 func (p *Policy) allows(listened net.Addr, origin []byte) bool {
 	switch {
 	case p.anyOrigin:
@@ -169,11 +171,12 @@ func (p *Policy) allows(listened net.Addr, origin []byte) bool {
 }
 
 // ours reports whether a browser sends a request on behalf of a page of the
-// server itself, or of its user. Fetch Metadata (W3C) says which site it is; older
-// browsers, and those that got here without TLS from elsewhere, send Origin alone.
+// server itself, or of its user. Fetch Metadata (W3C) names the site; older
+// browsers, and those that got here without TLS from elsewhere, send only
+// Origin.
 //
-// same-site is not enough: sites share a domain, not their trust. It is where the
-// site is this machine, which is allowed anyhow.
+// same-site is not enough: sites share a domain, not their trust. It suffices
+// if the site is this machine, which is allowed anyway.
 func (p *Policy) ours(listened net.Addr, host, origin, site []byte) bool {
 	switch string(site) {
 	case "same-origin": // also behind a proxy that has changed Host
@@ -186,8 +189,8 @@ func (p *Policy) ours(listened net.Addr, host, origin, site []byte) bool {
 	return false
 }
 
-// isLink reports whether a browser follows a link, or something alike, so that
-// the page is shown instead of the one that has sent it.
+// isLink reports whether a browser follows a link, or something similar, so
+// that the page is shown instead of the one that has sent it.
 func isLink(method string, f fields) bool {
 	return (method == "GET" || method == "HEAD") &&
 		string(f.View("Sec-Fetch-Mode")) == "navigate" && string(f.View("Sec-Fetch-Dest")) == "document"

@@ -5,12 +5,13 @@ import (
 	"net/netip"
 )
 
-// applications are the schemes of pages that came with a program which was
-// installed here, and from nowhere else.
+// applications are the schemes of pages that come only with a program installed
+// here.
 var applications = [...]string{"app", "file", "tauri", "vscode-webview", "vscode-file"}
 
 // isLocal reports whether an origin is this machine's: a page that one of its
-// servers has sent, or a desktop application. "null" is not: it may be anybody's.
+// servers has sent, or a desktop application. "null" is not: it may be any
+// page's.
 func isLocal(origin []byte) bool {
 	scheme, rest, ok := bytes.Cut(origin, []byte("://"))
 	if !ok {
@@ -29,14 +30,14 @@ func isLocal(origin []byte) bool {
 	return false
 }
 
-// isHost reports whether an origin is the host that a request is for. The scheme
-// is not looked at: TLS may have ended at a proxy before us.
+// isHost reports whether an origin is the host that a request is for. The
+// scheme is not looked at: TLS may have ended at a proxy before us.
 func isHost(origin, host []byte) bool {
 	scheme, rest, ok := bytes.Cut(origin, []byte("://"))
 	if !ok {
 		return false
 	}
-	switch string(scheme) { // browsers leave the scheme's own port out
+	switch string(scheme) { // browsers omit the scheme's own port
 	case "http":
 		host = bytes.TrimSuffix(host, []byte(":80"))
 	case "https":
@@ -48,7 +49,7 @@ func isHost(origin, host []byte) bool {
 }
 
 // hostname is a host without its port, the brackets of an IPv6 address and the
-// dot of an absolute name. It reports false for what is none.
+// dot of an absolute name. It reports false if h is not a host.
 func hostname(host []byte) (name []byte, ok bool) {
 	if len(host) > 0 && host[0] == '[' {
 		end := bytes.IndexByte(host, ']')

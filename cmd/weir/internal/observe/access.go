@@ -19,14 +19,13 @@ import (
 )
 
 // Access writes a line for each request, in the order in which they ended.
-// Nobody waits for whoever reads them.
+// Nothing waits for the reader of the log.
 type Access struct {
 	handler slog.Handler // nil = none
 	sample  float64
 }
 
-// NewAccess returns the access log that cfg describes; e has what it is
-// written to.
+// NewAccess returns the access log that cfg describes; e has its output.
 func NewAccess(cfg config.Log, e *command.Env) *Access {
 	a := &Access{sample: cfg.Sample}
 	var out *logq.Writer
@@ -45,8 +44,8 @@ func NewAccess(cfg config.Log, e *command.Env) *Access {
 	return a
 }
 
-// add logs a request; those that failed always, of the others a share. It does
-// not wait.
+// add logs a request: failed ones always, of the others a share. It does not
+// wait.
 func (a *Access) add(r *relay.Record) {
 	failed := r.Err != nil || r.Left || r.Status >= 400
 	if a.handler == nil || !failed && a.sample < 1 && rand.Float64() >= a.sample {
@@ -67,20 +66,21 @@ func (a *Access) add(r *relay.Record) {
 	if r.Err != nil && !errors.Is(r.Err, weir.ErrClientGone) {
 		line.AddAttrs(slog.String("err", r.Err.Error()))
 	}
-	_ = a.handler.Handle(context.Background(), line) // a log has nobody to complain to
+	_ = a.handler.Handle(context.Background(), line) // there is nowhere to report a failure of the log
 }
 
-// addRefused logs a connection that was turned away before its request was read.
+// addRefused logs a connection that was turned away before its request was
+// read.
 func (a *Access) addRefused(remote netip.AddrPort, listen net.Addr) {
 	if a.handler == nil {
 		return
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
 	line.AddAttrs(slog.String("client", clientOf(remote, listen)), slog.Int("status", 503), slog.String("err", "too many connections"))
-	_ = a.handler.Handle(context.Background(), line) // likewise
+	_ = a.handler.Handle(context.Background(), line) // as above
 }
 
-// clientLeft is the status of a request whose client disconnected, as nginx has it.
+// clientLeft is the status of a request whose client disconnected, as in nginx.
 const clientLeft = 499
 
 // clientOf names a client: its address, or the unix socket that it came in by.
@@ -94,8 +94,8 @@ func clientOf(remote netip.AddrPort, listen net.Addr) string {
 	return "unknown"
 }
 
-// bounded is what a client has said, as far as a log can bear it; the log's
-// format escapes the rest.
+// bounded returns a client's text, truncated for the log; the log's format
+// escapes it.
 func bounded(said string) string {
 	const most = 128
 	if len(said) <= most {

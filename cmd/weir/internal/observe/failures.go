@@ -9,9 +9,9 @@ import (
 	"weir/cmd/weir/internal/relay"
 )
 
-// Failures logs attempts that came to nothing: the first one of an upstream at
-// once, and then one line a second, which describes the last one and says how
-// many there were since the line before.
+// Failures logs failed attempts: the first one of an upstream at once, and then
+// one line a second, which describes the last one and counts those since the
+// line before.
 type Failures struct {
 	log *slog.Logger
 
@@ -60,7 +60,7 @@ func (s *Failures) due(name string) {
 	defer s.mu.Unlock()
 	f := s.of[name]
 	switch {
-	case f == nil: // Flush was here
+	case f == nil: // Flush has logged it
 	case f.count == 0:
 		delete(s.of, name)
 	default:

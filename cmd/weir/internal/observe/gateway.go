@@ -12,8 +12,8 @@ import (
 	"weir/cmd/weir/internal/upstream"
 )
 
-// gateway is the metrics that are read where they are kept, when somebody asks
-// for them: those of the server, of its loops, and of the upstreams in force.
+// gateway is the metrics that are read at their source when they are requested:
+// those of the server, of its loops, and of the current upstreams.
 type gateway struct {
 	lost      func() uint64
 	server    atomic.Pointer[weir.Server] // once it runs
@@ -21,16 +21,16 @@ type gateway struct {
 	budget    atomic.Pointer[target.Budget]
 }
 
-// SetServer has the metrics show a server's figures, from when it was started.
+// SetServer makes the metrics show the figures of a server that was started.
 func (m *Metrics) SetServer(srv *weir.Server) { m.gateway.server.Store(srv) }
 
-// Server is that server, nil until it was started.
+// Server returns that server, nil until it was started.
 func (m *Metrics) Server() *weir.Server { return m.gateway.server.Load() }
 
-// SetUpstreams has them show those upstreams, and no others.
+// SetUpstreams makes them show those upstreams, and no others.
 func (m *Metrics) SetUpstreams(all []*upstream.Upstream) { m.gateway.upstreams.Store(&all) }
 
-// SetBudget has them show what a retry budget withholds.
+// SetBudget makes them show what a retry budget withholds.
 func (m *Metrics) SetBudget(b *target.Budget) { m.gateway.budget.Store(b) }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -60,7 +60,7 @@ var (
 // breakerLevel orders the states by how much passes.
 var breakerLevel = map[target.State]float64{target.Closed: 0, target.HalfOpen: 1, target.Open: 2}
 
-// Describe is prometheus.Collector's.
+// Describe implements prometheus.Collector.
 func (g *gateway) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		streams, pending, connections, heads, bodies, bodyLimit, lostLines, withheld,
@@ -70,7 +70,7 @@ func (g *gateway) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is prometheus.Collector's.
+// Collect implements prometheus.Collector.
 func (g *gateway) Collect(ch chan<- prometheus.Metric) {
 	s := sink(ch)
 	lost := g.lost()

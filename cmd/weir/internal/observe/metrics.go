@@ -17,7 +17,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	gateway  gateway
 
-	before  prometheus.Observer // a request held up before it leaves
+	before  prometheus.Observer // a request held up before it is sent
 	event   prometheus.Observer // a piece of a response held up
 	hungUp  prometheus.Observer
 	first   *prometheus.HistogramVec
@@ -104,7 +104,7 @@ func (m *Metrics) Reloaded(ok bool) {
 	m.reloads.WithLabelValues(result).Inc()
 }
 
-// Asked, Relayed, Responded and HungUp are the relay's Observer's.
+// Asked, Relayed, Responded and HungUp implement the relay's Observer.
 func (m *Metrics) Asked(d time.Duration)   { m.before.Observe(d.Seconds()) }
 func (m *Metrics) Relayed(d time.Duration) { m.event.Observe(d.Seconds()) }
 func (m *Metrics) HungUp(d time.Duration)  { m.hungUp.Observe(d.Seconds()) }

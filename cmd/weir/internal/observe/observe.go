@@ -3,7 +3,7 @@
 // that fail.
 //
 // What happens once a request or an event is an atomic add, or a line in a
-// queue. Everything else is gathered when somebody asks for the metrics. The
+// queue. Everything else is gathered when the metrics are requested. The
 // values of labels are names of the configuration, statuses and a few words, so
 // that no client can make the metrics grow.
 package observe
@@ -21,7 +21,7 @@ type Observer struct {
 	Access *Access
 }
 
-// Failed counts and logs an attempt that came to nothing.
+// Failed counts and logs a failed attempt.
 func (o *Observer) Failed(a relay.Attempt) { o.Failures.add(a) }
 
 // Ended counts and logs a request that has ended.

@@ -27,7 +27,7 @@ func registerProcess(to *prometheus.Registry) {
 func (m *Metrics) Routes(mux *weir.Mux) { mux.HandleFunc("GET /metrics", m.serve) }
 
 // serve writes the metrics in the format that the client prefers. What could be
-// gathered is shown, even if something could not.
+// gathered is written, even if something could not.
 func (m *Metrics) serve(w *weir.Response, r *weir.Request) {
 	families, err := m.registry.Gather()
 	if len(families) == 0 && err != nil {

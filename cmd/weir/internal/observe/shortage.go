@@ -9,8 +9,8 @@ import (
 )
 
 // Shortage counts attempts for which this machine had no descriptor, port or
-// memory, and logs them once a second at most. They say nothing about an
-// upstream. Safe for concurrent use.
+// memory, and logs them at most once a second. They are not an upstream's
+// fault. It is safe for concurrent use.
 type Shortage struct {
 	log   *slog.Logger
 	count prometheus.Counter
@@ -27,7 +27,7 @@ func NewShortage(log *slog.Logger, m *Metrics) *Shortage {
 	return s
 }
 
-// Short is the relay's Observer's.
+// Short implements the relay's Observer.
 func (s *Shortage) Short(err error) {
 	s.count.Inc()
 	now := time.Now().Unix()

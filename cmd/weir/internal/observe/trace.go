@@ -26,8 +26,8 @@ const (
 	ended     // there was an end, and it is reported
 )
 
-// Trace is the server's: every response is counted and logged by it, whoever
-// refused the request, unless the relay has claimed the request.
+// Trace is the server's: it counts and logs every response, including all
+// refusals, unless the relay has claimed the request.
 func (o *Observer) Trace() *weir.Trace {
 	return &weir.Trace{
 		Start: func(r *weir.Request) any {

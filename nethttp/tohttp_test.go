@@ -1,0 +1,378 @@
+package nethttp_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/nethttp"
+	"weir/sse"
+)
+
+// diary is what the handlers of one server note.
+type diary struct {
+	mu    sync.Mutex
+	lines []string
+	noted chan struct{}
+}
+
+func newDiary() *diary { return &diary{noted: make(chan struct{}, 100)} }
+
+func (d *diary) note(format string, args ...any) {
+	d.mu.Lock()
+	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+	d.mu.Unlock()
+	d.noted <- struct{}{}
+}
+
+// after waits for n notes and returns them, sorted, as goroutines made them.
+func (d *diary) after(t *testing.T, n int) string {
+	t.Helper()
+	for range n {
+		soon(t, "a note", d.noted)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return strings.Join(slices.Sorted(slices.Values(d.lines)), "; ")
+}
+
+// register registers a handler of the table at any path and method.
+type register func(m *weir.Mux, d *diary)
+
+func handle(f func(w *weir.Response, r *weir.Request), change ...func(*weir.Route)) register {
+	return func(m *weir.Mux, _ *diary) {
+		rt := m.HandleFunc("/x", f)
+		for _, c := range change {
+			c(rt)
+		}
+	}
+}
+
+func inline(rt *weir.Route)  { rt.Inline() }
+func arrive(rt *weir.Route)  { rt.StreamBody() }
+func limited(rt *weir.Route) { rt.MaxBody(3) }
+
+func noted(f func(w *weir.Response, r *weir.Request, d *diary), change ...func(*weir.Route)) register {
+	return func(m *weir.Mux, d *diary) {
+		handle(func(w *weir.Response, r *weir.Request) { f(w, r, d) }, change...)(m, d)
+	}
+}
+
+// numbers is a source of three numbers.
+type numbers struct {
+	d    *diary
+	at   int
+	fail error
+}
+
+func (n *numbers) Next(dst []byte) ([]byte, error) {
+	n.at++
+	if n.at > 3 && n.fail != nil {
+		return dst, n.fail
+	}
+	dst = strconv.AppendInt(dst, int64(n.at), 10)
+	if n.at == 3 && n.fail == nil {
+		return dst, io.EOF
+	}
+	return dst, nil
+}
+
+func (n *numbers) Close(cause error) { n.d.note("source closed: %v", cause) }
+
+var errLuck = errors.New("no luck")
+
+var (
+	ofHead   = []instead{{" OK\n", " OK\nTransfer-Encoding: chunked\n", "net/http does not say to HEAD what it would to GET"}, {"event-stream\n", "event-stream\nTransfer-Encoding: chunked\n", "likewise"}}
+	tooLarge = []instead{{"413 Request Entity Too Large", "413 Content Too Large", "the words of RFC 9110"}}
+)
+
+// guests are handlers that respond alike on weir's loops and under net/http.
+var guests = []struct {
+	name     string
+	register register
+	requests []string
+	notes    int // for each request
+	differs  []instead
+}{
+	{"buffered", handle(func(w *weir.Response, _ *weir.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteString("hello")
+	}), []string{get, headOf, post, chunky}, 0, nil},
+	{"inline", handle(func(w *weir.Response, _ *weir.Request) { w.WriteString("hello") }, inline), []string{get, headOf, post}, 0, nil},
+	{"nothing", handle(func(*weir.Response, *weir.Request) {}), []string{get, headOf}, 0, nil},
+	{"large", handle(func(w *weir.Response, _ *weir.Request) { w.WriteString(strings.Repeat("0123456789", 100_000)) }), []string{get}, 0, nil},
+	{"statuses", handle(func(w *weir.Response, r *weir.Request) {
+		code, _ := strconv.Atoi(string(r.Query().Get("code")))
+		w.SetStatus(code)
+		w.WriteString("body")
+	}), []string{query("code=201"), query("code=204"), query("code=205"), query("code=304"), query("code=404"), query("code=500")}, 0, []instead{
+		{"Not Modified\n", "Not Modified\nContent-Length: 4\n", "net/http does not announce the length of a 304"},
+	}},
+	{"fields", handle(func(w *weir.Response, _ *weir.Request) {
+		w.Header().Add("X-Many", "1")
+		w.Header().Add("X-Many", "2")
+		w.Header().Set("Set-Cookie", "a=b")
+	}), []string{get}, 0, nil},
+	{"connection closed", handle(func(w *weir.Response, _ *weir.Request) { w.Header().Set("Connection", "close") }), []string{get}, 0, nil},
+	{"request", handle(func(w *weir.Response, r *weir.Request) {
+		fmt.Fprintf(w, "%s %s ?%s %s %s %q %d", r.Method(), r.Path(), r.RawQuery(), r.Host(), r.Header().Get("Accept"), r.Body(), r.ContentLength())
+	}), []string{get, post, chunky, query("a=b%20c&d"), "GET /x HTTP/1.0\r\nAccept: text/html\r\n\r\n", "GET http://b.example/x HTTP/1.1\r\nHost: a\r\n\r\n"}, 0, []instead{
+		{"HTTP/1.0 200 OK\n", "HTTP/1.1 200 OK\nConnection: close\n", "net/http responds with the client's version"},
+	}},
+	{"path value", func(m *weir.Mux, _ *diary) {
+		m.HandleFunc("GET /v/{id}", func(w *weir.Response, r *weir.Request) { w.WriteString(r.PathValue("id") + " " + r.Pattern()) })
+	}, []string{"GET /v/a%2Fb HTTP/1.1\r\nHost: a\r\n\r\n", get, "POST /v/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "OPTIONS /v/1 HTTP/1.1\r\nHost: a\r\n\r\n"}, 0, nil},
+	{"pushed", noted(func(w *weir.Response, r *weir.Request, d *diary) {
+		r.OnClose(func(cause error) { d.note("closed: %v", cause) })
+		s := w.Stream()
+		_ = s.Send([]byte("one"))
+		_ = s.Send([]byte("two"))
+	}), []string{get, headOf}, 1, ofHead[:1]},
+	{"pushed, detached", noted(func(w *weir.Response, _ *weir.Request, d *diary) {
+		s := w.Stream()
+		s.Detach()
+		s.OnClose(func(cause error) { d.note("closed: %v", cause) })
+		go func() {
+			_ = s.Send([]byte("after"))
+			_ = s.Close()
+			d.note("send: %v", s.Send([]byte("too late")))
+		}()
+	}), []string{get}, 2, nil},
+	{"with a length", handle(func(w *weir.Response, _ *weir.Request) {
+		_ = w.SetContentLength(10)
+		_ = w.Stream().Send([]byte("0123456789"))
+	}), []string{get, headOf}, 0, nil},
+	{"short of its length", handle(func(w *weir.Response, _ *weir.Request) {
+		_ = w.SetContentLength(10)
+		_ = w.Stream().Send([]byte("01234"))
+	}), []string{get}, 0, nil},
+	{"trailers", handle(func(w *weir.Response, _ *weir.Request) {
+		s := w.Stream()
+		_ = s.SetTrailer("X-Sum", "?")
+		_ = s.Send([]byte("body"))
+		_ = s.SetTrailer("X-Sum", "42")
+		_ = s.SetTrailer("X-Late", "1")
+	}), []string{get}, 0, []instead{{"X-Late: 1\nX-Sum: 42", "X-Sum: 42\nX-Late: 1", "net/http sorts trailers"}}},
+	{"pumped", noted(func(w *weir.Response, _ *weir.Request, d *diary) { w.StreamFrom(&numbers{d: d}) }), []string{get, headOf}, 1, ofHead[:1]},
+	{"pumped, inline", noted(func(w *weir.Response, _ *weir.Request, d *diary) { w.StreamFrom(&numbers{d: d}) }, inline), []string{get, headOf}, 1, ofHead[:1]},
+	{"paced", noted(func(w *weir.Response, _ *weir.Request, d *diary) {
+		w.StreamFrom(weir.Paced(&numbers{d: d}, time.Millisecond))
+	}), []string{get}, 1, nil},
+	{"pump fails", noted(func(w *weir.Response, _ *weir.Request, d *diary) { w.StreamFrom(&numbers{d: d, fail: errLuck}) }), []string{get}, 1, nil},
+	{"generated", noted(func(w *weir.Response, r *weir.Request, d *diary) {
+		d.note("%v", w.StreamSeq(func(yield func([]byte, error) bool) {
+			_ = yield([]byte("a"), nil) && yield([]byte("b"), nil)
+		}))
+	}), []string{get}, 1, nil},
+	{"events", func(m *weir.Mux, _ *diary) {
+		m.Handle("GET /x", weir.Events(func(*weir.Request) iter.Seq2[*sse.Event, error] {
+			return func(yield func(*sse.Event, error) bool) {
+				_ = yield(sse.Data("one"), nil) && yield(sse.Data("two"), nil)
+			}
+		}))
+	}, []string{get, headOf}, 0, ofHead[1:]},
+	{"fails before the head", handle(func(w *weir.Response, _ *weir.Request) { w.Stream().Abort(errLuck) }), []string{get}, 0, nil},
+	{"fails behind the head", noted(func(w *weir.Response, r *weir.Request, d *diary) {
+		r.OnClose(func(cause error) { d.note("closed: %v", cause) })
+		s := w.Stream()
+		_ = s.Send([]byte("part"))
+		s.Abort(errLuck)
+	}), []string{get}, 1, nil},
+	{"panics before the head", handle(func(*weir.Response, *weir.Request) { panic("on purpose") }), []string{get}, 0, nil},
+	{"panics before the head, inline", handle(func(*weir.Response, *weir.Request) { panic("on purpose") }, inline), []string{get}, 0, nil},
+	{"panics behind the head", handle(func(w *weir.Response, _ *weir.Request) {
+		_ = w.Stream().Send([]byte("part"))
+		panic("on purpose")
+	}), []string{get}, 0, nil},
+	{"error", handle(func(w *weir.Response, _ *weir.Request) { w.Error(418, "teapot") }), []string{get, headOf}, 0, nil},
+	{"upload", handle(func(w *weir.Response, r *weir.Request) {
+		n, err := io.Copy(io.Discard, r.BodyReader())
+		fmt.Fprintf(w, "%d %v", n, err)
+	}, arrive), []string{post, chunky, get, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 100_000)}, 0, nil},
+	{"too large", handle(func(w *weir.Response, r *weir.Request) { w.WriteString("never") }, limited), []string{post, chunky}, 0, tooLarge},
+	{"too large while read", handle(func(w *weir.Response, r *weir.Request) {
+		_, err := io.ReadAll(r.BodyReader())
+		fmt.Fprint(w, "never sent", err)
+	}, arrive, limited), []string{chunky}, 0, tooLarge},
+	{"middleware refuses", func(m *weir.Mux, _ *diary) {
+		m.HandleFunc("/x", func(w *weir.Response, r *weir.Request) { w.Write(r.Body()) }, func(next weir.Handler) weir.Handler {
+			return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+				if r.Method() == "GET" {
+					w.Error(401, "not you")
+					return
+				}
+				next.Serve(w, r)
+			})
+		})
+	}, []string{get, post, chunky}, 0, nil},
+}
+
+func query(q string) string { return "GET /x?" + q + " HTTP/1.1\r\nHost: a\r\n\r\n" }
+
+// chunkSizes are where writes meet, which depends on who is faster.
+var chunkSizes = regexp.MustCompile(`<[1-9][0-9]*>`)
+
+func TestToHTTPAlike(t *testing.T) {
+	for _, tt := range guests {
+		t.Run(tt.name, func(t *testing.T) {
+			type side struct {
+				addr string
+				d    *diary
+			}
+			newSide := func(serve func(m *weir.Mux) string) side {
+				m, d := new(weir.Mux), newDiary()
+				tt.register(m, d)
+				m.HandleFunc("/probe", func(*weir.Response, *weir.Request) {}).Inline()
+				return side{serve(m), d}
+			}
+			loops := newSide(func(m *weir.Mux) string { return serve(t, m) })
+			std := newSide(func(m *weir.Mux) string { return onStd(t, nethttp.ToHTTP(m)) })
+			unused := slices.Clone(tt.differs)
+			for _, request := range tt.requests {
+				want := chunkSizes.ReplaceAllString(exchange(t, loops.addr, request), "")
+				got := chunkSizes.ReplaceAllString(exchange(t, std.addr, request), "")
+				for _, d := range tt.differs {
+					if got != want && strings.Contains(want, d.weir) {
+						want = strings.Replace(want, d.weir, d.std, 1)
+						unused = slices.DeleteFunc(unused, func(u instead) bool { return u == d })
+					}
+				}
+				if got != want {
+					t.Errorf("%.60q:\nToHTTP %.1000q\nloops  %.1000q", request, got, want)
+				}
+				if n := tt.notes; n > 0 {
+					if got, want := std.d.after(t, n), loops.d.after(t, n); got != want {
+						t.Errorf("%.60q: notes:\nToHTTP %s\nloops  %s", request, got, want)
+					}
+				}
+			}
+			for _, d := range unused {
+				t.Errorf("no response of weir's has %q any more", d.weir)
+			}
+		})
+	}
+}
+
+// A client that disconnects ends the stream, with the cause.
+func TestToHTTPDisconnect(t *testing.T) {
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(proto, func(t *testing.T) {
+			causes := make(chan error, 2)
+			m := new(weir.Mux)
+			m.HandleFunc("GET /x", func(w *weir.Response, r *weir.Request) {
+				r.OnClose(func(cause error) { causes <- cause })
+				s := w.Stream()
+				_ = s.Send([]byte("first"))
+				<-r.Context().Done()
+				causes <- s.Send([]byte("second"))
+			})
+			srv := httptest.NewUnstartedServer(nethttp.ToHTTP(m))
+			srv.EnableHTTP2 = proto == "HTTP/2.0"
+			srv.StartTLS()
+			t.Cleanup(srv.Close)
+			res, err := srv.Client().Get(srv.URL + "/x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, "protocol", res.Proto, proto)
+			if _, err := io.ReadFull(res.Body, make([]byte, 5)); err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			for range 2 {
+				wantIs(t, "cause", soon(t, "the end", causes), weir.ErrClientGone)
+			}
+		})
+	}
+}
+
+// A client that reads nothing makes the producer wait, and is cut after the
+// stall time; one that reads again lets it continue.
+func TestToHTTPBackPressure(t *testing.T) {
+	sent := make(chan int, 1)
+	m := new(weir.Mux)
+	m.HandleFunc("GET /x", func(w *weir.Response, _ *weir.Request) {
+		s, n := w.Stream(), 0
+		for p := make([]byte, 32<<10); ; n++ {
+			if err := s.TrySend(p); errors.Is(err, weir.ErrBacklog) {
+				break
+			}
+		}
+		sent <- n
+		_ = s.Send([]byte("end")) // waits for room
+	})
+	c := dial(t, onStd(t, nethttp.ToHTTP(m)))
+	c.send(get)
+	n := soon(t, "a backlog", sent)
+	got := c.response("GET")
+	if !strings.Contains(got, "end<0>") && !strings.HasSuffix(chunkSizes.ReplaceAllString(got, ""), "end<0>") {
+		t.Errorf("got %.100q, want the whole of %d pieces", got, n)
+	}
+	if zeros := strings.Count(got, "\x00"); zeros != n*32<<10 {
+		t.Errorf("got %d bytes, want %d", zeros, n*32<<10)
+	}
+}
+
+// A response may begin before its request has arrived.
+func TestToHTTPFullDuplex(t *testing.T) {
+	m := new(weir.Mux)
+	handle(func(w *weir.Response, r *weir.Request) {
+		_ = w.Stream().Send([]byte("begun "))
+		b, err := io.ReadAll(r.BodyReader())
+		fmt.Fprintf(w, "%s %v", b, err)
+	}, arrive)(m, nil)
+	addr := onStd(t, nethttp.ToHTTP(m))
+	for _, request := range []string{post, chunky} {
+		c := dial(t, addr)
+		c.send(request[:len(request)-3])
+		head, err := c.head()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.send(request[len(request)-3:])
+		var body strings.Builder
+		if err := c.body(&body, head); err != nil {
+			t.Error(err)
+		}
+		want(t, "body", chunkSizes.ReplaceAllString(body.String(), ""), "begun hello <nil><0>")
+	}
+}
+
+// Without a connection, as in most tests of handlers.
+func TestToHTTPRecorder(t *testing.T) {
+	m := new(weir.Mux)
+	m.HandleFunc("POST /x", func(w *weir.Response, r *weir.Request) {
+		w.Header().Set("X-A", "1")
+		_ = w.Stream().Send(r.Body())
+	})
+	rec := httptest.NewRecorder()
+	nethttp.ToHTTP(m).ServeHTTP(rec, httptest.NewRequest("POST", "/x", strings.NewReader("hello")))
+	want(t, "response", fmt.Sprintf("%d %s %s", rec.Code, rec.Header().Get("X-A"), rec.Body), "200 1 hello")
+}
+
+// A handler that works on a loop has none here, and the response says so.
+func TestToHTTPWithoutLoop(t *testing.T) {
+	m := new(weir.Mux)
+	m.HandleLoop("GET /x", weir.LoopHandlerFunc(func(*weir.LoopExchange) weir.BodyReceiver { panic("called") }))
+	rec := httptest.NewRecorder()
+	nethttp.ToHTTP(m).ServeHTTP(rec, httptest.NewRequest("GET", "/x", nil))
+	want(t, "status", rec.Code, http.StatusInternalServerError)
+}
+
+// There and back again: a handler of net/http's inside one of weir's, under
+// net/http.
+func TestToHTTPOfFromHTTP(t *testing.T) {
+	addr := onStd(t, nethttp.ToHTTP(nethttp.FromHTTP(http.HandlerFunc(echo))))
+	want(t, "response", strings.HasSuffix(exchange(t, addr, post), "hello\n[open: HTTP/1.1 200 OK]"), true)
+}
