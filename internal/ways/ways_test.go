@@ -15,13 +15,15 @@ type way struct {
 	name   string
 	start  func(t *testing.T, srv *weir.Server) dialer
 	bubble bool // of testing/synctest
+	guest  bool // of net/http's server: a weir.Server, which reports and counts, does not run
 }
 
 // ways are all that there are. The first is the one that records.
 var ways = []way{
-	{"reactor over TCP", overTCP, false},
-	{"reactor over a unix socket", overUnix, false},
-	{"weirtest", inMemory, true},
+	{"reactor over TCP", overTCP, false, false},
+	{"reactor over a unix socket", overUnix, false, false},
+	{"reactor over TLS", overTLS, false, false},
+	{"weirtest", inMemory, true, false},
 }
 
 // A difference is what one way shows in one case in the place of what the others
@@ -82,6 +84,9 @@ func (w way) explain(t *testing.T, name, record string) string {
 			t.Errorf("%q is explained, but not what others show", d.others)
 		}
 		record = strings.ReplaceAll(record, d.others, d.here)
+	}
+	if w.guest {
+		record = withoutReports(record)
 	}
 	return record
 }
