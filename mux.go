@@ -90,11 +90,45 @@ func (m *Mux) HandleLoop(pattern string, h LoopHandler, mw ...Middleware) *Route
 	return m.register(place, pattern, serveLoop{h}, onLoop, mw)
 }
 
+// TryHandle is Handle for a pattern from outside, a configuration for instance:
+// it returns an error where Handle panics for the pattern. Errors, its own and
+// those of later patterns that conflict with this one, say that it was
+// registered at place.
+func (m *Mux) TryHandle(place, pattern string, h Handler, mw ...Middleware) (*Route, error) {
+	rt, err := m.add(place, pattern, h, onGoroutine, mw)
+	if err != nil {
+		return nil, fmt.Errorf("weir: %w", err)
+	}
+	return rt, nil
+}
+
+// Match returns the route of requests with this method, host and path, as they
+// are in a request without its query. It reports false for those that m responds
+// to itself: with 400, 404, 405 or a redirect.
+func (m *Mux) Match(method, host, path string) (*Route, bool) {
+	if pattern.HidesNUL([]byte(path)) {
+		return nil, false
+	}
+	rt, _, ok := m.tree.Match([]byte(method), []byte(host), []byte(path), nil)
+	return rt, ok
+}
+
 func (m *Mux) register(place, text string, h Handler, md mode, mw []Middleware) *Route {
+	if _, err := pattern.Parse(text); err != nil {
+		panic(fmt.Sprintf("weir: parsing pattern %q (registered at %s): %v", text, place, err))
+	}
+	rt, err := m.add(place, text, h, md, mw)
+	if err != nil {
+		panic("weir: " + err.Error())
+	}
+	return rt
+}
+
+func (m *Mux) add(place, text string, h Handler, md mode, mw []Middleware) (*Route, error) {
 	checked(h, fmt.Sprintf("pattern %q", text), place)
 	p, err := pattern.Parse(text)
 	if err != nil {
-		panic(fmt.Sprintf("weir: parsing pattern %q (registered at %s): %v", text, place, err))
+		return nil, err
 	}
 	rt := &Route{mux: m, pattern: text, place: place, mode: md, served: h}
 	if mw = slices.Concat(m.use, mw); md == onGoroutine && len(mw) > 0 {
@@ -102,10 +136,10 @@ func (m *Mux) register(place, text string, h Handler, md mode, mw []Middleware) 
 	}
 	rt.handler = checked(chain(h, mw), fmt.Sprintf("pattern %q behind its middleware", text), place)
 	if err := m.tree.Add(p, place, rt); err != nil {
-		panic("weir: " + err.Error())
+		return nil, err
 	}
 	m.routes = append(m.routes, rt)
-	return rt
+	return rt, nil
 }
 
 // caller returns where the exported method that calls it was called.

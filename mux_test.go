@@ -3,6 +3,7 @@ package weir_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,4 +127,58 @@ func TestMiddlewareOrder(t *testing.T) {
 		}
 		c.Close()
 	})
+}
+
+// A pattern from outside is refused by an error, and not registered.
+func TestTryHandle(t *testing.T) {
+	nothing := weir.HandlerFunc(func(*weir.Response, *weir.Request) {})
+	m := new(weir.Mux)
+	rt, err := m.TryHandle("/routes/0", "GET /a/{x}", nothing)
+	if err != nil || rt.Pattern() != "GET /a/{x}" {
+		t.Fatalf("got %v, %v, want a route", rt, err)
+	}
+	for pattern, want := range map[string]string{
+		"GET a":      `weir: pattern: parsing "GET a": at offset 4: host/path missing /`,
+		"GET /a/{y}": `weir: pattern: "GET /a/{y}" (registered at /routes/1) conflicts with "GET /a/{x}" (registered at /routes/0):` + "\nGET /a/{y} matches the same requests as GET /a/{x}",
+	} {
+		if rt, err := m.TryHandle("/routes/1", pattern, nothing); rt != nil || err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, %v, want error %s", pattern, rt, err, want)
+		}
+	}
+	if n := len(slices.Collect(m.Routes())); n != 1 {
+		t.Errorf("got %d routes, want one", n)
+	}
+}
+
+// Match finds the route that a request would get.
+func TestMatch(t *testing.T) {
+	nothing := func(*weir.Response, *weir.Request) {}
+	m := new(weir.Mux)
+	for _, pattern := range []string{"GET /a/{x}", "PUT /a/b", "POST shop.example/a/{x...}", "/dir/"} {
+		m.HandleFunc(pattern, nothing)
+	}
+	for _, tt := range []struct{ method, host, path, want string }{
+		{"GET", "", "/a/c", "GET /a/{x}"},
+		{"HEAD", "any:80", "/a/c", "GET /a/{x}"},
+		{"PUT", "", "/a/b", "PUT /a/b"},
+		{"POST", "shop.example:8080", "/a/b", "POST shop.example/a/{x...}"},
+		{"GET", "", "/dir/x", "/dir/"},
+		{"GET", "", "/dir", ""},   // a redirect
+		{"POST", "", "/a/c", ""},  // 405
+		{"GET", "", "/none", ""},  // 404
+		{"GET", "", "/a/%00", ""}, // 400
+		{"GET", "", "", ""},
+	} {
+		rt, ok := m.Match(tt.method, tt.host, tt.path)
+		if got := patternOf(rt); got != tt.want && ok || ok != (tt.want != "") {
+			t.Errorf("%s %s%s: got %q, %v, want %q", tt.method, tt.host, tt.path, got, ok, tt.want)
+		}
+	}
+}
+
+func patternOf(rt *weir.Route) string {
+	if rt == nil {
+		return ""
+	}
+	return rt.Pattern()
 }

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"weir/internal/logq"
+	"weir/logq"
 )
 
 // The defaults of Config's fields.

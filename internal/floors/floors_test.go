@@ -167,6 +167,8 @@ func TestFaults(t *testing.T) {
 		{"nobody stands on the binary", "static", "weir/cmd/weir/internal/tour", false},
 		{"all may import internal packages", "chunked", "weir/internal/bytesx", true},
 		{"but not one that stands on reactor", "http1", "weir/internal/memloop", false},
+		{"the gateway is a user", "cmd/weir/internal/serve", "weir/internal/wheel", false},
+		{"its own internal packages are its own", "cmd/weir/internal/serve", "weir/cmd/weir/internal/relay", true},
 		{"internal packages do not climb", "internal/wheel", "weir/reactor", false},
 		{"memloop stands on reactor", "internal/memloop", "weir/reactor", true},
 		{"bytesx is unsafe", "internal/bytesx", "unsafe", true},

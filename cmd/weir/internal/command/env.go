@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"weir/internal/logq"
+	"weir/logq"
 )
 
 // Env is the environment of a subcommand that serves. Nothing that it writes to

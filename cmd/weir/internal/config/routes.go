@@ -1,9 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 
-	"weir/internal/pattern"
+	"weir"
 )
 
 // What the gateway serves itself; routes have other paths.
@@ -26,7 +27,7 @@ var Relayed = [...]string{"/v1/chat/completions", "/v1/completions", "/v1/embedd
 // routes checks the patterns, each alone, against each other and against what
 // the gateway serves itself.
 func (v *validator) routes() {
-	tree := ownTree()
+	mux := ownMux()
 	for i, r := range v.Routes {
 		here := at("routes", i)
 		if r.Native != "" && !isNative(r.Native) {
@@ -35,21 +36,29 @@ func (v *validator) routes() {
 		if r.Path == "" {
 			continue
 		}
-		p, err := pattern.Parse(r.Path)
-		if err != nil {
-			v.complain(join(here, "path"), "%s", oneLine(err))
-			continue
-		}
-		if path := takes(p); path != "" {
-			v.complain(join(here, "path"), "%s is served by the gateway itself; use another path", path)
-		} else if err := tree.Add(p, here, i); err != nil {
+		if err := addRoute(mux, here, r.Path); err != nil {
 			v.complain(join(here, "path"), "%s", oneLine(err))
 		}
 	}
 }
 
-// ownTree has what the gateway registers itself.
-func ownTree() *pattern.Tree[int] {
+// addRoute registers a route beside others.
+func addRoute(mux *weir.Mux, place, pattern string) error {
+	if _, err := new(weir.Mux).TryHandle(place, pattern, nobody); err != nil {
+		return err // it is malformed
+	}
+	if path := takes(pattern); path != "" {
+		return fmt.Errorf("%s is served by the gateway itself; use another path", path)
+	}
+	_, err := mux.TryHandle(place, pattern, nobody)
+	return err
+}
+
+// nobody is the handler of routes that are only compared.
+var nobody = weir.HandlerFunc(func(*weir.Response, *weir.Request) {})
+
+// ownMux has what the gateway registers itself.
+func ownMux() *weir.Mux {
 	patterns := []string{"GET " + ModelPath, "/"}
 	for _, path := range ownPaths {
 		if path != ModelsPath+"/x" {
@@ -59,37 +68,32 @@ func ownTree() *pattern.Tree[int] {
 	for _, path := range Relayed {
 		patterns = append(patterns, "POST "+path)
 	}
-	tree := new(pattern.Tree[int])
+	mux := new(weir.Mux)
 	for _, text := range patterns {
-		p, err := pattern.Parse(text)
-		if err == nil {
-			err = tree.Add(p, "weir itself", -1)
-		}
-		if err != nil {
+		if _, err := mux.TryHandle("weir itself", text, nobody); err != nil {
 			panic("config: " + err.Error()) // they are constants
 		}
 	}
-	return tree
+	return mux
 }
 
-// takes returns a path of the gateway's that a route also matches, whatever the
-// methods of both, or "". A route for whole families of paths, which gets the
-// rest of them, is allowed.
-func takes(p *pattern.Pattern) string {
-	path := p.String()[strings.IndexByte(p.String(), '/'):]
+// takes returns a path of the gateway's that a well-formed route also matches,
+// whatever the methods of both, or "". A route for whole families of paths,
+// which gets the rest of them, is allowed.
+func takes(pattern string) string {
+	host, path, _ := strings.Cut(pattern[strings.LastIndexAny(pattern, " \t")+1:], "/")
+	path = "/" + path
 	if strings.HasPrefix(path, ModelsPath+"/") {
 		return ModelPath
 	}
-	bare, err := pattern.Parse(path)
-	if err != nil {
-		return "" // it was parsed with its method and host
+	alone := new(weir.Mux)
+	if _, err := alone.TryHandle("", path, nobody); err != nil {
+		return "" // it was well-formed with its method and host
 	}
-	var alone pattern.Tree[int]
-	_ = alone.Add(bare, "", 0) // an empty tree has no conflict
 	for _, own := range append(Relayed[:], ownPaths[:]...) {
 		// A pattern with a host precedes everything without one.
-		_, _, matches := alone.Match([]byte("POST"), nil, []byte(own), nil)
-		if matches && (p.Host() != "" || len(bare.Names()) == 0 && !strings.HasSuffix(path, "/")) {
+		_, matches := alone.Match("POST", "", own)
+		if matches && (host != "" || !strings.Contains(path, "{") && !strings.HasSuffix(path, "/")) {
 			return own
 		}
 	}
@@ -97,7 +101,7 @@ func takes(p *pattern.Pattern) string {
 }
 
 func oneLine(err error) string {
-	text := strings.TrimPrefix(err.Error(), "pattern: ")
+	text := strings.TrimPrefix(err.Error(), "weir: pattern: ")
 	text = strings.ReplaceAll(text, "registered at weir itself", "the gateway's own")
 	return strings.ReplaceAll(strings.ReplaceAll(text, ":\n", ": "), "\n", " ")
 }

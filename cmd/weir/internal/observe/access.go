@@ -15,7 +15,7 @@ import (
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/relay"
-	"weir/internal/logq"
+	"weir/logq"
 )
 
 // Access writes a line for each request, in the order in which they ended.

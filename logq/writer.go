@@ -34,8 +34,10 @@ func NewWriter(out io.Writer, text bool) *Writer {
 	return w
 }
 
-// Text reports whether the Writer's own lines are text; SetText changes it.
-func (w *Writer) Text() bool        { return w.text.Load() }
+// Text reports whether the Writer's own lines are text.
+func (w *Writer) Text() bool { return w.text.Load() }
+
+// SetText says whether the Writer's own lines are text.
 func (w *Writer) SetText(text bool) { w.text.Store(text) }
 
 // Handler returns a slog.Handler that writes to w, text or JSON. It formats on
