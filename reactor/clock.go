@@ -21,11 +21,11 @@ import (
 //
 // A tick that is late by far more than a turn takes is the sign that the
 // process was paused: by SIGSTOP, a frozen cgroup, a debugger or its virtual
-// machine. The pause is not charged to anybody's deadline whose bytes have come
-// meanwhile. A respite ends when nothing was posted or read for a while; it has as many
-// steps at most as half the lateness has, and each step lasts until the
-// scheduler has let the other goroutines run, so that a process that gets little
-// time is not taken for a quiet one.
+// machine. The pause does not count for a deadline whose bytes have arrived
+// meanwhile. A respite ends when nothing was posted or read for a while; it has
+// as many steps at most as half the lateness has, and each step lasts until the
+// scheduler has let the other goroutines run, so that a process that gets
+// little time does not look like a quiet one.
 const (
 	lateTick   = 50 * time.Millisecond // what no turn takes
 	lateRounds = 64                    // for which timers wait for what the loop has not read or run yet
@@ -34,7 +34,7 @@ const (
 	yields     = 64 // of a goroutine in a step: as often the others run
 )
 
-// clock is a loop's timers and the poller's alarm for them.
+// clock has a loop's timers and the poller's alarm for them.
 type clock struct {
 	wheel *wheel.Wheel
 	armed time.Time    // when the poller will call Tick; zero = not at all
@@ -46,8 +46,8 @@ type clock struct {
 }
 
 // A Timer runs a task on a loop when a deadline has passed. It belongs to that
-// loop and must be used on it. The zero value is a stopped timer that needs Init;
-// a timer must not be copied while it is running.
+// loop and must be used on it. The zero value is a stopped timer that needs
+// Init; a timer must not be copied while it is running.
 type Timer struct{ timer wheel.Timer }
 
 // Init sets what t runs, once, before t is started. The task may start and stop
@@ -58,13 +58,14 @@ func (t *Timer) Init(task Task) { t.timer.Task = task }
 // for an event loop elsewhere.
 func (t *Timer) Run() { t.timer.Task.Run() }
 
-// Running reports whether t was started and has neither expired nor been stopped.
+// Running reports whether t was started and has neither expired nor been
+// stopped.
 func (t *Timer) Running() bool { return t.timer.Running() }
 
 // StartTimer makes t expire once at the deadline: within a millisecond after it
-// when the loop is not busy, and not before the loop has delivered the events
-// that were ready then. A running timer is moved. It costs the same however many
-// timers are running, and allocates nothing.
+// if the loop is not busy, and not before the loop has delivered the events
+// that were ready then. A running timer is moved. It costs the same however
+// many timers are running, and allocates nothing.
 func (l *Loop) StartTimer(t *Timer, deadline time.Time) {
 	l.check()
 	l.clock.wheel.Start(&t.timer, deadline)
@@ -78,7 +79,7 @@ func (l *Loop) StopTimer(t *Timer) {
 }
 
 // Tick is called when the alarm's moment has passed and what was ready was
-// delivered. It returns false to have what is ready now delivered first.
+// delivered. It returns false if what is ready now is to be delivered first.
 func (s *sink) Tick() (done bool) {
 	l := (*Loop)(s)
 	l.beginTurn()
@@ -99,7 +100,7 @@ func (s *sink) Tick() (done bool) {
 	return true
 }
 
-// late is by how much a tick is late.
+// late returns by how much a tick is late.
 func (c *clock) late(now time.Time) time.Duration {
 	if c.armed.IsZero() {
 		return 0
@@ -109,7 +110,7 @@ func (c *clock) late(now time.Time) time.Duration {
 
 func (c *clock) resting() bool { return c.steps > 0 }
 
-// rest begins a respite or goes on with it, and reports whether it has.
+// rest begins or continues a respite, and reports whether it has.
 func (c *clock) rest(now time.Time, late time.Duration) bool {
 	switch {
 	case c.resting() && !c.ran.Load(): // the step is not over
@@ -138,7 +139,7 @@ func yield(ran *atomic.Bool) {
 	ran.Store(true)
 }
 
-// behind reports whether the loop has left something unread or not run.
+// behind reports whether something is unread or has not run.
 func (l *Loop) behind() bool { return l.postponed || l.again.len() > 0 }
 
 func (l *Loop) advance() {

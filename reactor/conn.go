@@ -10,28 +10,32 @@ import (
 )
 
 var (
-	// ErrClosed is the cause of a connection that this side closed in good order.
+	// ErrClosed is the cause of a connection that this side closed with
+	// [Conn.Close].
 	ErrClosed = errors.New("reactor: connection closed")
 	// ErrPeerClosed is the cause of a connection that the peer closed.
 	ErrPeerClosed = errors.New("reactor: peer closed the connection")
-	// ErrStalled is the cause of a connection whose peer acknowledged no byte for Config.WriteStall.
+	// ErrStalled is the cause of a connection whose peer acknowledged no byte
+	// for Config.WriteStall.
 	ErrStalled = errors.New("reactor: peer stopped reading")
-	// ErrStopped is the cause of connections that were open when the reactor stopped.
+	// ErrStopped is the cause of connections that were open when the reactor
+	// stopped.
 	ErrStopped = errors.New("reactor: stopped")
 )
 
-// A Handler deals with the events of one connection. Its methods are called on
-// the connection's loop, one at a time, and must not block.
+// A Handler handles the events of one connection. Its methods are called on the
+// connection's loop, one at a time, and must not block.
 type Handler interface {
-	// Data shows the bytes that arrived and were not consumed yet, and
-	// returns how many it consumes. The rest is shown again, in front of
-	// what arrives next or after Resume. p is valid until Data returns.
+	// Data is called with the bytes that arrived and were not consumed yet, and
+	// returns how many it consumes. The rest is passed again, before what
+	// arrives next or after Resume. p is valid until Data returns.
 	Data(p []byte) (consumed int)
-	// PeerClosed reports that the peer shut its sending side or both. Data has
-	// shown all that it sent; if reading is paused, that comes later, and
+	// PeerClosed reports that the peer shut down its write side or both. Data
+	// has had all that it sent; if reading is paused, that comes later, and
 	// PeerClosed is called once more after it.
 	PeerClosed()
-	// Drained reports that output went above the high mark and is back at the low one.
+	// Drained reports that output went above the high mark and is back at the
+	// low one.
 	Drained()
 	// Closed is the last call and comes exactly once, with the cause; during
 	// Close or Abort, if those end the connection at once.
@@ -41,8 +45,8 @@ type Handler interface {
 // A DialHandler is the Handler of an outgoing connection, called on its loop.
 type DialHandler interface {
 	Handler
-	// Connected reports that Data may come and output may be written. If the
-	// connection fails instead, Closed is the only call.
+	// Connected reports that Data may be called and output may be written. If
+	// the connection fails instead, Closed is the only call.
 	Connected()
 }
 
@@ -66,9 +70,10 @@ const (
 )
 
 // A Conn is one connection of a loop. Its methods must be called on that loop,
-// except for Loop, RemoteAddr, ListenAddr, TLS and those of the write side, which
-// are safe for concurrent use: Lock and Acquire, and while the caller holds the
-// lock Err, Pending, Buffer, Room, Backlogged, Wake, Unlock, Flush and FlushWith.
+// except for Loop, RemoteAddr, ListenAddr, TLS and those of the write side,
+// which are safe for concurrent use: Lock and Acquire, and while the caller
+// holds the lock Err, Pending, Buffer, Room, Backlogged, Wake, Unlock, Flush
+// and FlushWith.
 //
 // Frames are written like this, on any goroutine:
 //
@@ -81,8 +86,7 @@ const (
 //	*buf = append(*buf, frame...)
 //	c.Flush()
 //
-// On the loop, Defer in the place of Flush lets all frames of a turn leave in
-// one write.
+// On the loop, Defer in place of Flush sends all frames of a turn by one write.
 type Conn struct {
 	// What each event needs comes first, so that it lies close together.
 	loop     *Loop
@@ -117,37 +121,38 @@ type Conn struct {
 	spare int // bytes still to be discarded while lingering
 }
 
-// Loop is the loop that the connection lives on.
+// Loop returns the loop that the connection lives on.
 func (c *Conn) Loop() *Loop { return c.loop }
 
-// RemoteAddr is the peer's address; the zero value for unix sockets.
+// RemoteAddr returns the peer's address; the zero value for unix sockets.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
 
-// ListenAddr is the address of the listener that accepted the connection: a
-// wildcard where that is what was listened on. It is nil for outgoing
-// connections, and for those that Attach has made. Safe for concurrent use.
+// ListenAddr returns the address of the listener that accepted the connection:
+// a wildcard if it listens on one. It is nil for outgoing connections, and for
+// those of [Reactor.Attach]. It is safe for concurrent use.
 func (c *Conn) ListenAddr() net.Addr { return c.listened() }
 
-// Buffered is the number of bytes that Data has shown and not consumed.
+// Buffered returns the number of bytes that Data has been called with and not
+// consumed.
 func (c *Conn) Buffered() int {
 	c.loop.check()
 	return len(c.in)
 }
 
-// PeerGone reports whether the peer has shut its sending side.
+// PeerGone reports whether the peer has shut down its write side.
 func (c *Conn) PeerGone() bool {
 	c.loop.check()
 	return c.gone
 }
 
-// Pause stops reading. The peer's departure is told all the same.
+// Pause stops reading. A disconnect of the peer is still reported.
 func (c *Conn) Pause() {
 	c.loop.check()
 	c.paused = true
 }
 
-// Resume undoes Pause and has what was not consumed shown again, at the end of
-// the present turn.
+// Resume undoes [Conn.Pause] and calls Data again with what was not consumed,
+// at the end of the current turn.
 func (c *Conn) Resume() {
 	c.loop.check()
 	c.paused = false
@@ -156,7 +161,7 @@ func (c *Conn) Resume() {
 	}
 }
 
-// goOnLater has goOn called at the end of the present turn.
+// goOnLater makes the loop call goOn at the end of the current turn.
 func (c *Conn) goOnLater() {
 	if !c.resumed {
 		c.resumed = true
@@ -164,23 +169,23 @@ func (c *Conn) goOnLater() {
 	}
 }
 
-// InputEnded reports whether the peer has shut its sending side and all that
+// InputEnded reports whether the peer has shut down its write side and all that
 // it sent was read.
 func (c *Conn) InputEnded() bool {
 	c.loop.check()
 	return c.ended
 }
 
-// SetHandler hands the connection to another handler, which is told what
-// happens from the next call on.
+// SetHandler passes the connection to another handler, which gets all further
+// calls.
 func (c *Conn) SetHandler(h Handler) {
 	c.loop.check()
 	c.handler = h
 }
 
-// Close ends the connection in good order: what is pending is written, then
-// FIN is sent, then input is discarded until the peer's FIN or the limits of
-// Config.Linger. Data is not called again.
+// Close closes the connection gracefully: what is pending is written, then FIN
+// is sent, then input is discarded until the peer's FIN or the limits of
+// [Config].Linger. Data is not called again.
 func (c *Conn) Close() {
 	c.loop.check()
 	if c.phase == connecting {
@@ -203,9 +208,10 @@ func (c *Conn) Close() {
 	}
 }
 
-// CloseIdle is Close for a connection on which nothing has moved for a while:
-// if the peer has acknowledged all output and has sent nothing, its FIN is not
-// waited for. What has arrived unannounced must have been read before, by ReadNow.
+// CloseIdle is [Conn.Close] for a connection on which nothing has moved for a
+// while: if the peer has acknowledged all output and has sent nothing, it does
+// not wait for its FIN. Call [Conn.ReadNow] before, to read what has arrived
+// without an event.
 func (c *Conn) CloseIdle() {
 	c.loop.check()
 	if c.phase != open || c.inFlight() {
@@ -231,8 +237,8 @@ func (c *Conn) inFlight() bool {
 	return n > 0 || err != nil
 }
 
-// ReadNow reads what has arrived without an event having told of it yet, and
-// calls Data with it. Not from Data.
+// ReadNow reads what has arrived before its event, and calls Data with it. It
+// must not be called by Data.
 func (c *Conn) ReadNow() {
 	c.loop.check()
 	if c.phase == open {
@@ -241,15 +247,15 @@ func (c *Conn) ReadNow() {
 	}
 }
 
-// Abort ends the connection at once with RST. What is pending is lost, and the
-// peer knows it.
+// Abort resets the connection at once. What is pending is lost, and the peer
+// sees that.
 func (c *Conn) Abort(cause error) {
 	c.loop.check()
 	c.destroy(cause, true)
 }
 
-// Drop ends the connection at once: the peer gets FIN, and RST for what it still
-// sends. What is pending is lost.
+// Drop closes the connection at once: the peer gets FIN, and RST for what it
+// still sends. What is pending is lost.
 func (c *Conn) Drop(cause error) {
 	c.loop.check()
 	c.destroy(cause, false)
@@ -338,7 +344,7 @@ func (c *Conn) read() {
 	}
 }
 
-// received hands bytes on, together with those that were not consumed before.
+// received passes bytes on, together with those that were not consumed before.
 func (c *Conn) received(p []byte) {
 	c.spoken = true
 	if c.phase != open {
@@ -352,7 +358,7 @@ func (c *Conn) received(p []byte) {
 	c.show(p)
 }
 
-// show hands on what the handler is to see.
+// show calls Data with what the handler may see.
 func (c *Conn) show(p []byte) {
 	if len(c.in) == 0 {
 		if n := c.handler.Data(p); n < len(p) && c.phase == open {
@@ -365,7 +371,7 @@ func (c *Conn) show(p []byte) {
 	c.reshow()
 }
 
-// reshow shows the kept bytes again.
+// reshow calls Data with the kept bytes again.
 func (c *Conn) reshow() {
 	n := c.handler.Data(c.in)
 	if c.phase != open {
@@ -410,7 +416,7 @@ func (c *Conn) readOn() {
 	}
 }
 
-// heed is what the write side has to say.
+// heed processes the news of the write side.
 func (c *Conn) heed(n news) {
 	if n&newsFree != 0 {
 		c.loop.release(c)
@@ -435,10 +441,10 @@ func (c *Conn) heed(n news) {
 	}
 }
 
-// lastWords reads what a server said before it reset a connection that was
-// dialled, which may be why it wanted no more: the write that failed may have
-// come before the event. The end behind it is not to be told as one in good
-// order: the error was taken by the write.
+// lastWords reads what a server sent before it reset a dialled connection,
+// which may be the reason: the failed write may have come before the event. The
+// end behind it must not be reported as a graceful one: the write has taken the
+// error.
 func (c *Conn) lastWords() {
 	if c.origin != dialled {
 		return
@@ -461,9 +467,9 @@ func (o *output) failure() error {
 	return o.err
 }
 
-// flushed sends FIN and waits for the peer's. Even when that has come already,
-// what lies before it must be read: closing on top of unread input is RST, and
-// takes from the peer what it was sent last.
+// flushed sends FIN and waits for the peer's. Even if that has already come,
+// what precedes it must be read: closing with unread input sends RST, and the
+// peer loses what it was sent last.
 func (c *Conn) flushed() {
 	if c.ended && (c.out.secure == nil || !c.out.secure.early) {
 		c.destroy(ErrClosed, false)

@@ -6,16 +6,17 @@ import (
 	"slices"
 )
 
-// ErrDialLimit is returned by Loop.Dial when connections already hold
-// Config.MaxOpen descriptors.
+// ErrDialLimit is returned by [Loop.Dial] if connections already hold
+// [Config].MaxOpen descriptors.
 var ErrDialLimit = errors.New("reactor: no descriptor left for outgoing connections; raise the limit on open files (ulimit -n) or lower MaxConns")
 
-// Dial starts a connection to addr ("127.0.0.1:80", "[::1]:80" or
-// "unix:/path"; names are not looked up) and puts it on this loop. The loop
-// calls h.Connected, or h.Closed with what went wrong. An error that is known at
-// once is returned instead, and then no method of h is called: ErrStopped when
-// the loop ends its connections, whose handlers may want others, and
-// ErrDialLimit. When there is no descriptor left, connections that were offered (see Offer) give way.
+// Dial starts a connection to addr ("127.0.0.1:80", "[::1]:80" or "unix:/path";
+// names are not looked up) and puts it on this loop. The loop calls
+// h.Connected, or h.Closed with the error. An error that is known at once is
+// returned instead, and then no method of h is called: [ErrStopped] while the
+// loop ends its connections, whose handlers may want others, and
+// [ErrDialLimit]. If there is no descriptor left, offered connections (see
+// [Loop.Offer]) are closed.
 func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
 	l.check()
 	if l.ending {
@@ -30,21 +31,20 @@ func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
 	}
 }
 
-// Spares are connections of a loop that nobody needs for now. GiveUp is called on
-// that loop.
+// Spares are unused connections of a loop. GiveUp is called on that loop.
 type Spares interface {
-	// GiveUp closes one of them. It withdraws the last one.
+	// GiveUp closes one of them. It calls Withdraw with the last one.
 	GiveUp()
 }
 
-// Offer lets s give up connections when Dial finds no descriptor, until
-// Withdraw.
+// Offer makes s close connections when [Loop.Dial] finds no descriptor, until
+// [Loop.Withdraw].
 func (l *Loop) Offer(s Spares) {
 	l.check()
 	l.offers = append(l.offers, s)
 }
 
-// Withdraw undoes Offer.
+// Withdraw undoes [Loop.Offer].
 func (l *Loop) Withdraw(s Spares) {
 	l.check()
 	if i := slices.Index(l.offers, s); i >= 0 {
@@ -63,10 +63,11 @@ func (l *Loop) dialHeld(addr string, h DialHandler) (*Conn, error) {
 	return c, err
 }
 
-// Hold counts a descriptor that is opened elsewhere, for a connection of package
-// net for instance, among those of Config.MaxOpen, so that it does not take the
-// reserve. It returns ErrDialLimit if there is none left. Release ends what each
-// successful Hold began. Both are safe for concurrent use.
+// Hold counts a descriptor that is opened elsewhere, for a connection of
+// package net for instance, among those of [Config].MaxOpen, so that it does
+// not use the reserve. It returns [ErrDialLimit] if there is none left. Call
+// [Reactor.Release] once for each successful Hold. Both are safe for concurrent
+// use.
 func (r *Reactor) Hold() error {
 	if r.open.Add(1) > int64(r.cfg.MaxOpen) {
 		r.open.Add(-1)
@@ -75,10 +76,10 @@ func (r *Reactor) Hold() error {
 	return nil
 }
 
-// Release gives back what Hold took.
+// Release undoes one [Reactor.Hold].
 func (r *Reactor) Release() { r.open.Add(-1) }
 
-// dial is Dial of a connection that is counted.
+// dial is Dial for a connection that is counted.
 func (l *Loop) dial(addr string, h DialHandler) (*Conn, error) {
 	fd, err := l.sys.Connect(addr)
 	if err != nil {

@@ -4,9 +4,9 @@ import "golang.org/x/sys/unix"
 
 // hush makes the kernel drop the packets that ask for new connections (SYN
 // without ACK), so that what waits at the listener comes to an end; handshakes
-// that have begun are completed. Who asks meanwhile asks again after a second,
-// as for every lost packet, and finds the port closed, or the next process. An
-// error leaves things as they are.
+// that have begun are completed. A client that connects meanwhile tries again
+// after a second, as for every lost packet, and finds the port closed, or the
+// next process. An error changes nothing.
 func (lis *listener) hush() {
 	if lis.addr.Network() != "tcp" {
 		return // the path of a unix socket is gone already

@@ -8,7 +8,7 @@ import (
 	"weir/internal/invariant"
 )
 
-// outputLock knows who holds it: a goroutine that locks it twice panics.
+// outputLock knows its holder: a goroutine that locks it twice panics.
 type outputLock struct {
 	mutex  sync.Mutex
 	holder invariant.Lock

@@ -56,9 +56,9 @@ func (r *Reactor) listen(addr string, t *TLS) (net.Addr, error) {
 
 // StopListening closes all listening sockets once everything that the kernel
 // had accepted is a connection here, and returns when that is done. Closing a
-// listener resets what waits at it; what can still get there between the last
-// look and close(2) is a handshake that was half done, and where hush can do
-// nothing, any.
+// listener resets what waits at it; between the last look and close(2) only a
+// half-done handshake can still arrive there, or any connection where hush has
+// no effect.
 func (r *Reactor) StopListening() {
 	r.mu.Lock()
 	group := r.listeners
@@ -76,10 +76,10 @@ func (r *Reactor) StopListening() {
 // faster than the loop accepts: many times the longest backlog.
 const farewellTurns = 1 << 10
 
-// farewell is the task that ends a listener. It takes acceptsPerTurn
+// farewell is the task that ends a listener. It accepts acceptsPerTurn
 // connections a turn, so that those of the loop are served meanwhile, and
 // closes the socket when two turns have found none. A loop that failed has
-// ended its listeners already.
+// already ended its listeners.
 type farewell struct {
 	lis     *listener
 	pending *sync.WaitGroup
@@ -141,15 +141,15 @@ func (t *restart) Run() {
 	}
 }
 
-// unlisten ends a listener and resets what waits at it.
+// unlisten closes a listener and resets what waits at it.
 func (l *Loop) unlisten(lis *listener) {
 	l.unwatch(lis)
 	lis.close()
 }
 
 // unwatch ends the events of a listener. Its path, if it has one, is removed:
-// nobody finds it any more, and as long as it is listened on no other process
-// puts a socket of its own there.
+// clients no longer find it, and while it is listened on no other process puts
+// a socket of its own there.
 func (l *Loop) unwatch(lis *listener) {
 	delete(l.listeners, lis.fd)
 	l.StopTimer(&lis.pause)
@@ -170,8 +170,8 @@ func (lis *listener) close() {
 }
 
 // accept takes what waits at the listener, a bounded number a turn, and reports
-// whether there may be more: the listener is level-triggered and will be back
-// for that.
+// whether there may be more: the listener is level-triggered and reports those
+// again.
 func (lis *listener) accept(l *Loop) (more bool) {
 	l.turn = nil
 	defer l.rescue()
@@ -204,7 +204,7 @@ func (lis *listener) accept(l *Loop) (more bool) {
 	return true
 }
 
-// rest keeps a listener that cannot be served from spinning.
+// rest pauses a listener that cannot be served, so that it does not spin.
 func (lis *listener) rest() {
 	_ = lis.loop.poller.Remove(lis.fd) // it is there: it was just ready
 	lis.loop.StartTimer(&lis.pause, lis.loop.Now().Add(acceptPause))
@@ -218,14 +218,14 @@ func (lis *listener) target(l *Loop) *Loop {
 	return all[int(l.reactor.next.Add(1))%len(all)]
 }
 
-// countIn counts an accepted connection and returns by how many there are now
-// too many.
+// countIn counts an accepted connection and returns how many there are now
+// beyond the limit.
 func (r *Reactor) countIn() (excess int64) {
 	open, accepted := r.open.Add(1), r.accepted.Add(1)
 	return max(open-int64(r.cfg.MaxOpen), accepted-int64(r.cfg.MaxConns))
 }
 
-// countOut is the end of a connection.
+// countOut counts the end of a connection.
 func (r *Reactor) countOut(from origin) {
 	switch from {
 	case accepted:
@@ -237,9 +237,9 @@ func (r *Reactor) countOut(from origin) {
 	r.open.Add(-1)
 }
 
-// admit lets a new connection in if there is room, or can be made, and else
-// refuses it. While it is being refused it takes a descriptor of the reserve,
-// not one that another connection could have.
+// admit accepts a new connection if there is room, or room can be made, and
+// otherwise refuses it. While it is being refused it uses a descriptor of the
+// reserve, not one that another connection could have.
 func (r *Reactor) admit(to, here *Loop, fd int, at ends) {
 	if r.countIn() > 0 {
 		r.squeeze(to, here, fd, at)
@@ -255,7 +255,7 @@ type arrival struct {
 	at ends
 }
 
-// ends is between whom a connection is.
+// ends has both ends of a connection.
 type ends struct {
 	remote netip.AddrPort // the zero value for unix sockets
 	lis    *listener      // that accepted it; nil for outgoing connections and attached ones
@@ -291,7 +291,7 @@ func (l *Loop) welcome(fd int, at ends) {
 	l.turn = nil
 }
 
-// introduce lets Config.Accept make the handler. It may close the connection.
+// introduce makes the handler by Config.Accept, which may close the connection.
 func (l *Loop) introduce(c *Conn) {
 	l.turn = c
 	defer l.rescue()
@@ -303,7 +303,8 @@ func (l *Loop) introduce(c *Conn) {
 	}
 }
 
-// refuse sends the refusal and lets the peer read it before the connection goes.
+// refuse sends the refusal and lets the peer read it before the connection
+// closes.
 func (l *Loop) refuse(fd int, at ends) {
 	c := &Conn{phase: open, ends: at, handler: refused{}, origin: refusal}
 	if err := l.adopt(c, fd); err != nil {
@@ -323,7 +324,7 @@ func (c *Conn) sendRefusal() {
 	c.Close()
 }
 
-// refusal is what a connection is sent that is refused. One that is to speak TLS
+// refusal returns what a refused connection is sent. One that would speak TLS
 // is just closed: there is no time for a handshake.
 func (r *Reactor) refusal(lis *listener) []byte {
 	if lis != nil && lis.tls != nil {
@@ -332,7 +333,7 @@ func (r *Reactor) refusal(lis *listener) []byte {
 	return r.cfg.Refusal
 }
 
-// refused is the handler of a connection that is only told to go away, and of
+// refused is the handler of a connection that is only sent the refusal, and of
 // one that has no other yet.
 type refused struct{}
 
@@ -343,7 +344,7 @@ func (refused) Closed(error)      {}
 
 const noRoom = "cannot accept connections; raise the limit on open files (ulimit -n) or lower MaxConns"
 
-// complain logs once a second at most.
+// complain logs at most once a second.
 func (r *Reactor) complain(what string, err error) {
 	now := time.Now().Unix()
 	if last := r.logged.Load(); last != now && r.logged.CompareAndSwap(last, now) {
@@ -351,7 +352,7 @@ func (r *Reactor) complain(what string, err error) {
 	}
 }
 
-// Addrs are the addresses that are listened on, each once.
+// Addrs returns the addresses that are listened on, each once.
 func (r *Reactor) Addrs() []net.Addr {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptorReserve is what connections leave for files, an admin server and
-// whatever else the process opens, loopDescriptors what each loop needs for its
-// poller and its listeners.
+// descriptorReserve is what connections do not use, for files, an admin server
+// and whatever else the process opens, loopDescriptors what each loop needs for
+// its poller and its listeners.
 const (
 	descriptorReserve = 64
 	loopDescriptors   = 4
@@ -28,7 +28,7 @@ const (
 // DescriptorBudget raises the soft limit on descriptors to the hard one and
 // returns how many of them the connections of a process may hold: all but a
 // reserve of 64, and 4 for each processor's loop. It is the default of
-// Config.MaxOpen.
+// [Config].MaxOpen.
 func DescriptorBudget() int {
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
@@ -108,14 +108,13 @@ func setKeepAlive(fd, seconds int) error {
 	return socket.SetKeepAlivePeriod(fd, seconds)
 }
 
-// setUnsent bounds what the kernel takes beyond what it has sent. It may take
-// one piece of 64 KiB more.
+// setUnsent bounds what the kernel accepts beyond what it has sent. It may
+// accept one piece of 64 KiB more.
 func setUnsent(fd, bytes int) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes))
 }
 
-// listenString names all interfaces of both families where the machine has the
-// newer one.
+// listenString names all interfaces, of both families if the machine has IPv6.
 func listenString(addr *net.TCPAddr) string {
 	switch {
 	case addr.IP != nil:
@@ -187,7 +186,7 @@ func aborted(err error) bool {
 }
 
 // spareDescriptor is kept so that, when descriptors have run out, a connection
-// can still be accepted and told so. All loops accept through it: what one of
+// can still be accepted and refused. All loops accept through it: what one of
 // them frees for a moment must not go to another's connection, or the spare
 // would be lost for as long as descriptors are short.
 type spareDescriptor struct {
@@ -226,8 +225,8 @@ func (s *spareDescriptor) accept(listener int) (int, netip.AddrPort, error) {
 	return accept(listener)
 }
 
-// refuse gives the spare descriptor up for as long as it takes to accept,
-// answer and close. The error is that of accept, ErrAgain when nobody waits.
+// refuse frees the spare descriptor for as long as it takes to accept, respond
+// and close. The error is that of accept, ErrAgain if no connection waits.
 func (s *spareDescriptor) refuse(listener int, refusal []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,8 +239,8 @@ func (s *spareDescriptor) refuse(listener int, refusal []byte) error {
 	return err
 }
 
-// refuseNow answers and closes without waiting for anything. Input that has
-// arrived is read, so that closing does not send RST on top of the answer.
+// refuseNow responds and closes without waiting for anything. Input that has
+// arrived is read, so that closing does not send RST after the response.
 func refuseNow(sys System, fd int, refusal []byte) {
 	var scrap [4 << 10]byte
 	_, _ = sys.Write(fd, refusal) // who does not get it sees the end instead

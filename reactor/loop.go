@@ -20,21 +20,21 @@ const (
 	slowTurn      = time.Millisecond // reported in builds with -tags invariants
 )
 
-// A Task is something to do on a loop: Run is called there, by Loop.Post,
-// Loop.Later or a Timer.
+// A Task is something to do on a loop: Run is called there, by [Loop.Post],
+// [Loop.Later] or a [Timer].
 type Task interface{ Run() }
 
-// TaskFunc is a function as a Task.
+// TaskFunc is a function as a [Task].
 type TaskFunc func()
 
 func (f TaskFunc) Run() { f() }
 
-// A Loop is one event loop. Its methods must be called on the loop, that is from
-// a Handler, a Task or Config.Setup, except for Post and ID, which are safe for
-// concurrent use.
+// A Loop is one event loop. Its methods must be called on the loop, that is
+// from a Handler, a Task or Config.Setup, except for Post and ID, which are
+// safe for concurrent use.
 //
-// The poller calls the loop once for each thing that has happened, and each call
-// is a turn. It begins with one of these:
+// The poller calls the loop once for each thing that has happened, and each
+// call is a turn. It begins with one of these:
 //
 //	Ready  an event of a connection: it reads its share and calls Data, reports
 //	       the peer's end, and writes what has waited for the kernel to have room;
@@ -47,10 +47,10 @@ func (f TaskFunc) Run() { f() }
 // while what would have stopped it waits in the kernel (clock.go).
 //
 // Each turn then ends in this order (endTurn): the tasks of Later, which still
-// write; the connections that were resumed, whose handlers see what they had not
-// consumed, and write; and one write for each connection on which Defer was
-// called. Each step may cause more of the others, so they are repeated, a bounded
-// number of times, and what is left is for the next turn. Last, the poller's
+// write; the connections that were resumed, whose handlers see what they had
+// not consumed, and write; and one write for each connection on which Defer was
+// called. Each step may cause more of the others, so they are repeated, a
+// bounded number of times; the rest is for the next turn. Last, the poller's
 // alarm is set for the nearest timer.
 type Loop struct {
 	reactor   *Reactor
@@ -99,20 +99,21 @@ func newLoop(r *Reactor, id int) (*Loop, error) {
 	}, nil
 }
 
-// ID is the loop's number, from 0.
+// ID returns the loop's number, from 0.
 func (l *Loop) ID() int { return l.id }
 
-// Turns is how many turns the loop has made: how often it had something to do.
+// Turns returns how many turns the loop has made: how often it had something to
+// do.
 func (l *Loop) Turns() uint64 {
 	l.check()
 	return l.turns
 }
 
-// Check panics in builds with -tags invariants when it is not called on the
-// loop, and is nothing in others: for methods of users that must be.
+// Check panics in builds with -tags invariants if it is not called on the loop,
+// and does nothing in others: for users' methods that must be called there.
 func (l *Loop) Check() { l.check() }
 
-// Now is the time at which the current turn first asked for it.
+// Now returns the time at which it was first called in the current turn.
 func (l *Loop) Now() time.Time {
 	if invariant.Enabled { // not check alone: this is to be inlined
 		l.check()
@@ -124,15 +125,16 @@ func (l *Loop) Now() time.Time {
 }
 
 // Post runs t on the loop soon, after what was posted before. It never waits,
-// and is safe for concurrent use. Once the loop has stopped, t is not run.
+// and is safe for concurrent use. Once the loop has stopped, t does not run:
+// see [Dropper].
 func (l *Loop) Post(t Task) {
 	if !l.enqueue(t) {
 		drop(t)
 	}
 }
 
-// Later runs t at the end of the current turn, before the output that the turn
-// has left with Defer is written. It is Post for the loop itself, at no cost.
+// Later runs t at the end of the current turn, before the output of
+// [Conn.Defer] is written. It is [Loop.Post] for the loop itself, at no cost.
 func (l *Loop) Later(t Task) {
 	l.check()
 	l.later.add(t)
@@ -151,7 +153,7 @@ func (l *Loop) enqueue(t Task) bool {
 	return true
 }
 
-// A Dropper is a Task that has something to give back when its loop has stopped
+// A Dropper is a [Task] that has something to free if its loop has stopped
 // before it could run. Dropped is then called on the goroutine that posted the
 // task or, while the loop stops, on the loop's.
 type Dropper interface{ Dropped() }
@@ -187,8 +189,8 @@ func (l *Loop) die() (rest []Task) {
 	return rest
 }
 
-// abandon ends all that is on the loop. Descriptors that a goroutine is
-// writing to are closed when it comes back.
+// abandon ends all that is on the loop. Descriptors that a goroutine is writing
+// to are closed when it returns.
 func (l *Loop) abandon() {
 	l.ending = true
 	for _, lis := range l.listeners {
@@ -229,7 +231,7 @@ func (s *sink) Ready(fd int, ev Event) {
 	}
 	if c.fresh {
 		// This could be an event of the round in which the connection was
-		// accepted or dialled, meant for the former owner of its descriptor.
+		// accepted or dialled, for the former owner of its descriptor.
 		c.fresh = false
 		c.wary = ev&(HalfClosed|Dead) != 0
 		if c.wary || c.phase == connecting {
@@ -278,7 +280,7 @@ func (l *Loop) task(t Task) {
 	t.Run()
 }
 
-// postpone puts what a turn had no time for in front of what was posted since.
+// postpone puts what a turn had no time for before what was posted since.
 func (l *Loop) postpone(rest []Task) {
 	l.mu.Lock()
 	l.tasks = append(append(make([]Task, 0, len(rest)+len(l.tasks)), rest...), l.tasks...)
@@ -286,9 +288,9 @@ func (l *Loop) postpone(rest []Task) {
 	l.poller.Wake()
 }
 
-// endTurn runs what was put off, reads resumed connections, writes what the
-// turn left in outputs and sets the clock. Each may cause more of the others;
-// what two connections could continue for ever is cut short and left to the next
+// endTurn runs the tasks of Later, reads resumed connections, writes the turn's
+// output and sets the clock. Each may cause more of the others; what two
+// connections could continue for ever is bounded and continues in the next
 // turn.
 func (l *Loop) endTurn() {
 	for round := 0; l.unfinished() && round < roundsPerTurn; round++ {
@@ -329,14 +331,14 @@ func (l *Loop) flush(c *Conn) {
 	c.flush(nil, nil, true)
 }
 
-// guard runs f, which is about c; a panic costs c and nothing else.
+// guard runs f for c; a panic ends c and nothing else.
 func (l *Loop) guard(c *Conn, f func()) {
 	l.turn = c
 	defer l.rescue()
 	f()
 }
 
-// rescue is deferred around everything that runs handlers.
+// rescue is deferred around everything that calls handlers.
 func (l *Loop) rescue() {
 	p := recover()
 	if p == nil {
@@ -366,14 +368,14 @@ func (l *Loop) adopt(c *Conn, fd int) error {
 	return nil
 }
 
-// forget takes c out of the table. Its descriptor is closed by release.
+// forget removes c from the table. release closes its descriptor.
 func (l *Loop) forget(c *Conn, reset bool) {
 	l.conns[c.fd] = nil
 	l.resting.remove(c)
 	c.reset = reset
 }
 
-// release closes the descriptor, when nobody writes to it any more.
+// release closes the descriptor, unless a goroutine is writing to it.
 func (l *Loop) release(c *Conn) {
 	if err := l.sys.Close(c.fd, c.reset); err != nil {
 		l.reactor.log("closing a connection", err)

@@ -9,17 +9,18 @@ import (
 // The lock guards one contiguous buffer of bytes that the kernel has not taken.
 // Its holder appends frames to the buffer and gives it up in one of four ways:
 // Flush writes at once on the calling goroutine, FlushWith does so with a large
-// payload from the caller's memory, Defer leaves the write to the end of the
-// loop's turn, Unlock leaves it to a later Flush. The lock is not held during
-// write(2): the writer takes along what others append meanwhile (combining), so
-// that writes never overlap and nobody waits for a system call.
+// payload from the caller's memory, Defer defers the write to the end of the
+// loop's turn, Unlock to a later Flush. The lock is not held during write(2):
+// the writer also writes what others append meanwhile (combining), so that
+// writes never overlap and no goroutine waits for a system call.
 //
 //	idle ──Flush──> writing ──all taken──> idle
 //	                   └──EAGAIN──> blocked ──the kernel has room──> writing (on the loop)
 //
 // The amount pending is bounded by marks: above the high one, Room returns a
-// channel to wait on, and the loop calls Handler.Drained when pending has fallen
-// to the low one. No frame is cut by them: the caller asks before it appends.
+// channel to wait on, and the loop calls Handler.Drained when pending has
+// fallen to the low one. No frame is cut by them: the caller checks before it
+// appends.
 type output struct {
 	mu    outputLock
 	pool  *bytebufferpool.ByteBuffer // nil while nothing is pending
@@ -40,7 +41,7 @@ type output struct {
 	secure  *secure // nil in the clear; set before the connection has a handler
 }
 
-// news is what happened on the write side that is the loop's business.
+// news is what happened on the write side that concerns the loop.
 type news uint8
 
 const (
@@ -56,7 +57,8 @@ const (
 var buffers bytebufferpool.Pool
 
 // largestKept is the capacity up to which a pending buffer is kept for others.
-// A larger one would make whoever gets it next hold more than the marks allow.
+// With a larger one the next connection that gets it would hold more than the
+// marks allow.
 const largestKept = 256<<10 + backlogRoom // what a backlog takes by default
 
 func keepPending(b *bytebufferpool.ByteBuffer) {
@@ -71,14 +73,15 @@ const directSize = 4 << 10
 func (c *Conn) lock() *output { c.out.mu.Lock(); return &c.out }
 
 // Lock locks the write side until the caller calls Unlock, Defer, Flush or
-// FlushWith. Nothing in between may wait.
+// FlushWith. The caller must not block in between.
 func (c *Conn) Lock() { c.out.mu.Lock() }
 
-// Unlock unlocks without writing: what was appended leaves with a later Flush
-// or Defer, whoever calls it.
+// Unlock unlocks without writing: a later Flush or Defer, by any caller, writes
+// what was appended.
 func (c *Conn) Unlock() { c.out.mu.Unlock() }
 
-// Err is nil while bytes may be appended. The caller holds the lock.
+// Err returns nil while bytes may be appended, else why not. The caller holds
+// the lock.
 func (c *Conn) Err() error {
 	o := &c.out
 	checkHeld(&o.mu)
@@ -88,8 +91,8 @@ func (c *Conn) Err() error {
 	return o.err
 }
 
-// Pending is the number of bytes that the kernel has not taken, without those
-// of a write(2) in progress. The caller holds the lock.
+// Pending returns the number of bytes that the kernel has not taken, without
+// those of a write(2) in progress. The caller holds the lock.
 func (c *Conn) Pending() int { return c.out.pending() }
 
 func (o *output) pending() int {
@@ -110,8 +113,8 @@ func (o *output) pending() int {
 //	buf := c.Buffer()
 //	*buf = append(*buf, frame...)
 //
-// What is in the buffer already must not be changed. The pointer is valid until
-// the lock is given up.
+// Do not change what is in the buffer already. The pointer is valid until the
+// lock is released.
 func (c *Conn) Buffer() *[]byte {
 	o := &c.out
 	checkHeld(&o.mu)
@@ -135,8 +138,9 @@ const (
 	backlogRoom = readSize + sentKept // of a backlog's buffer, beyond the high mark
 )
 
-// Room is nil while a producer may append. Otherwise it is closed when pending
-// has fallen to the low mark or output has ended. The caller holds the lock.
+// Room returns nil while a producer may append, and otherwise a channel that is
+// closed when pending has fallen to the low mark or output has ended. The
+// caller holds the lock.
 func (c *Conn) Room() <-chan struct{} {
 	o := &c.out
 	checkHeld(&o.mu)
@@ -149,9 +153,9 @@ func (c *Conn) Room() <-chan struct{} {
 	return o.room
 }
 
-// Acquire is Lock for a producer: it returns the Buffer, or else a channel to
-// wait on (see Room), or why output has ended. The caller holds the lock in each
-// case.
+// Acquire is [Conn.Lock] for a producer: it returns the Buffer, or else a
+// channel to wait on (see [Conn.Room]), or why output has ended. The caller
+// holds the lock in each case.
 func (c *Conn) Acquire() (b *[]byte, room <-chan struct{}, err error) {
 	c.out.mu.Lock()
 	if err = c.Err(); err != nil {
@@ -297,7 +301,7 @@ func (o *output) putBack(out *bytebufferpool.ByteBuffer, sent int) {
 	o.pool, o.sent = out, sent
 }
 
-// wrote draws the conclusions from one write(2).
+// wrote processes the result of one write(2).
 func (c *Conn) wrote(n int, err error) {
 	o := &c.out
 	o.taken += int64(max(n, 0))
@@ -340,14 +344,14 @@ func (o *output) drop(err error) {
 	o.release()
 }
 
-// Wake wakes those who wait for Room, so that they look again whether they may
-// still append. The caller holds the lock.
+// Wake wakes the producers that wait for Room, so that they check again whether
+// they may append. The caller holds the lock.
 func (c *Conn) Wake() {
 	checkHeld(&c.out.mu)
 	c.out.release()
 }
 
-// release wakes those who wait for room.
+// release wakes the producers that wait for room.
 func (o *output) release() {
 	if o.room != nil {
 		close(o.room)
@@ -355,7 +359,7 @@ func (o *output) release() {
 	}
 }
 
-// tell unlocks and hands the news to the loop.
+// tell unlocks and passes the news to the loop.
 func (c *Conn) tell(onLoop bool) {
 	o := &c.out
 	switch {
@@ -373,7 +377,7 @@ func (c *Conn) tell(onLoop bool) {
 	}
 }
 
-// newsTask is a Conn as a task that looks at the news of its output.
+// newsTask is a Conn as a task that processes the news of its output.
 type newsTask Conn
 
 func (t *newsTask) Run() {

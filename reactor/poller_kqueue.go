@@ -105,7 +105,7 @@ func (p *netPoller) Wake() {
 	}
 }
 
-// trigger fails only when the poller is closed, and then nobody waits for it.
+// trigger fails only if the poller is closed, and then nothing waits for it.
 func (p *netPoller) trigger(f gnetqueue.Func) { _ = p.poll.Trigger(gnetqueue.HighPriority, f, p) }
 
 func answer(p any) error { return p.(*netPoller).answer() }
@@ -153,8 +153,8 @@ func (p *netPoller) Close() error {
 }
 
 // translate reads a kevent. kqueue reports the end of a direction with EV_EOF
-// on its filter: on the read filter the peer shut its sending side, on the
-// write filter nobody reads any more.
+// on its filter: on the read filter the peer shut down its write side, on the
+// write filter it no longer reads.
 func translate(filter netpoll.IOEvent, flags netpoll.IOFlags) (out Event) {
 	switch filter {
 	case unix.EVFILT_READ:
@@ -174,7 +174,8 @@ func translate(filter netpoll.IOEvent, flags netpoll.IOFlags) (out Event) {
 	return out
 }
 
-// pollRDHUP is Linux's: elsewhere FIN is seen when the input before it was read.
+// pollRDHUP is Linux's: elsewhere FIN is seen when the input before it was
+// read.
 const pollRDHUP = 0
 
 // read and write are the ordinary system calls.

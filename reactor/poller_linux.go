@@ -147,7 +147,7 @@ func (p *epoller) overdue(s Sink) error {
 	return nil
 }
 
-// round hands out the events that poll has found.
+// round delivers the events that poll has found.
 func (p *epoller) round(s Sink) error {
 	switch {
 	case p.err == unix.EINTR:
@@ -166,7 +166,7 @@ func (p *epoller) poll(uintptr) (done bool) {
 	return p.got > 0 || p.err != nil
 }
 
-// deliver hands out the events of a round, the wake-up last.
+// deliver delivers the events of a round, the wake-up last.
 func (p *epoller) deliver(s Sink) (more bool) {
 	rang := false
 	for i := range p.got {

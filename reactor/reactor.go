@@ -22,32 +22,33 @@ const (
 	defaultSpare      = 64 << 10
 )
 
-// Never is a time-out that does not come: longer than any process runs, and
+// Never is a time-out that never expires: longer than any process runs, and
 // short enough to be added to a time.
 const Never time.Duration = 1 << 62
 
-// Config is how a Reactor runs. The zero value of a field is its default. A
-// negative time-out or number of connections is no limit, a negative Linger or
-// LingerBytes none; New refuses other negative values.
+// Config configures a [Reactor]. The zero value of a field is its default. A
+// negative time-out or number of connections means no limit, a negative Linger
+// or LingerBytes none; [New] refuses other negative values.
 type Config struct {
 	// Loops is the number of event loops; GOMAXPROCS by default.
 	Loops int
 	// HighMark is the number of pending output bytes of one connection above
-	// which producers wait, LowMark the one at which they go on: 256 KiB and
-	// a quarter of the high mark. The kernel may hold as much as the low mark
-	// besides, 16 KiB at least, that it has not sent, and a piece of 64 KiB.
+	// which producers wait, LowMark the one at which they continue: 256 KiB and
+	// a quarter of the high mark. The kernel may also hold as much as the low
+	// mark, at least 16 KiB, that it has not sent, and a piece of 64 KiB.
 	HighMark, LowMark int
-	// WriteStall is how long a peer may acknowledge no byte while output waits: 30 s.
+	// WriteStall is how long a peer may acknowledge no byte while output waits:
+	// 30 s.
 	WriteStall time.Duration
 	// Linger bounds the wait for the peer's FIN after Close: 2 s. LingerBytes
-	// bounds what is read and thrown away meanwhile: 64 KiB.
+	// bounds what is read and discarded meanwhile: 64 KiB.
 	Linger      time.Duration
 	LingerBytes int
 	// MaxOpen is the number of descriptors that connections may hold, accepted
 	// and outgoing ones together. By default it is what the limit on
 	// descriptors allows, less a reserve for files, pollers, other listeners
-	// and for refusing connections politely. Beyond it connections are
-	// refused and Dial returns ErrDialLimit.
+	// and for refusing connections politely. Beyond it connections are refused
+	// and [Loop.Dial] returns [ErrDialLimit].
 	MaxOpen int
 	// MaxConns is the number of accepted connections beyond which further ones
 	// are refused; MaxOpen by default.
@@ -64,8 +65,8 @@ type Config struct {
 	// Setup is called once for each loop, in the order of their IDs, before any
 	// of them runs.
 	Setup func(l *Loop)
-	// Logger takes what has no other place to go to; slog.Default. No loop
-	// waits for its handler: see Reactor.Logger.
+	// Logger logs what cannot be reported otherwise; [slog.Default] by default.
+	// No loop waits for its handler: see [Reactor.Logger].
 	Logger *slog.Logger
 	// System is the kernel; the real one by default.
 	System System
@@ -111,8 +112,9 @@ func setDefault[T int | time.Duration](v *T, standard T) {
 	}
 }
 
-// A Reactor is a set of running event loops. Its methods are safe for concurrent
-// use. StopListening and Close wait for the loops, and must not be called on one.
+// A Reactor is a set of running event loops. Its methods are safe for
+// concurrent use. StopListening and Close wait for the loops, and must not be
+// called on one.
 type Reactor struct {
 	cfg      Config
 	all      []*Loop
@@ -165,14 +167,14 @@ func New(cfg Config) (*Reactor, error) {
 	return r, nil
 }
 
-// Loops are the reactor's loops, in the order of their IDs.
+// Loops returns the reactor's loops, in the order of their IDs.
 func (r *Reactor) Loops() []*Loop { return r.all }
 
-// Connections is the number of open connections, outgoing ones included.
+// Connections returns the number of open connections, including outgoing ones.
 func (r *Reactor) Connections() int { return int(r.open.Load()) }
 
-// Attach makes fd, a connection of the System, a connection of loop l, as if a
-// listener had accepted it. It is for tests and tools that bring a System of
+// Attach makes fd, a connection of the [System], a connection of loop l, as if
+// a listener had accepted it. It is for tests and tools that have a System of
 // their own.
 func (r *Reactor) Attach(l *Loop, fd int, remote netip.AddrPort) {
 	r.attach(arrival{l, fd, ends{remote: remote}})
@@ -187,7 +189,7 @@ func (r *Reactor) attach(a arrival) {
 }
 
 // Close stops listening, ends every connection with RST and returns when all
-// loops have ended. It waits a second at most for the log to take what was
+// loops have ended. It waits at most a second for the log to take what was
 // logged. It may be called twice.
 func (r *Reactor) Close() {
 	r.stopped.Store(true)
@@ -205,11 +207,12 @@ func (r *Reactor) Close() {
 	r.logs.Wait(time.Second)
 }
 
-// Logger logs to Config.Logger without waiting for it: its handler is called on
-// a goroutine of its own. What that does not take in time is lost and counted.
+// Logger returns a logger that logs to [Config].Logger without waiting for it:
+// its handler is called on a goroutine of its own. What that does not take in
+// time is lost and counted.
 func (r *Reactor) Logger() *slog.Logger { return slog.New(r.logs) }
 
-// LogLost is how many records Config.Logger has not taken.
+// LogLost returns how many records [Config].Logger has not taken.
 func (r *Reactor) LogLost() uint64 { return r.logs.Lost() }
 
 // reportRefused calls Config.Refused.

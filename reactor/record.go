@@ -11,7 +11,8 @@ const (
 )
 
 // recordSize is how many bytes the record at the front of p has; 0 = not known
-// yet. What is no record is as long as p: tls.Conn is to say what it is.
+// yet. What is not a record is as long as p: tls.Conn reports what is wrong
+// with it.
 func recordSize(p []byte) int {
 	if len(p) == 0 {
 		return 0
@@ -29,7 +30,7 @@ func recordSize(p []byte) int {
 	return n
 }
 
-// available is how much of the input tls.Conn may be given now: the rest of the
+// available returns how much of the input tls.Conn may get now: the rest of the
 // record that it is reading, or else one that is complete.
 func (s *secure) available() int {
 	rest := s.in[s.from:]
@@ -42,7 +43,7 @@ func (s *secure) available() int {
 	return 0
 }
 
-// take gives tls.Conn what it may have.
+// take gives tls.Conn what is available.
 func (s *secure) take(p []byte) int {
 	n := s.available()
 	if s.left == 0 {

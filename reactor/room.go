@@ -10,8 +10,8 @@ import (
 // connections in a list, in the order in which they came to rest, to within a
 // second: one that is used again and again is not moved each time. One that has
 // something in progress stays in the list until it comes to the front, and is
-// taken out then. So neither costs more than a few instructions, and nobody
-// looks through all connections.
+// taken out then. So neither costs more than a few instructions, and nothing
+// scans all connections.
 //
 // In a flood of new connections that stay silent, those of it push out first
 // what was idle before, and then one another: a new one stays for as long as
@@ -23,12 +23,12 @@ const (
 	restLooks = 256         // at connections that turned out to have something in progress, for a new one
 )
 
-// A Rester is a Handler whose connection may be closed for a new one while it
+// A Rester is a [Handler] whose connection may be closed for a new one while it
 // rests. GiveUp is called on the connection's loop.
 type Rester interface {
 	Handler
 	// GiveUp reports whether the connection has nothing in progress; if so, it
-	// is closed. It is called once at most after each Rest.
+	// is closed. It is called at most once after each [Conn.Rest].
 	GiveUp() (idle bool)
 }
 
@@ -45,8 +45,8 @@ type resting struct {
 	oldest      atomic.Int64 // since when first rests, in nanoseconds; 0 = there is none
 }
 
-// Rest tells that the connection has had nothing in progress since then. Its
-// handler must be a Rester.
+// Rest reports that the connection has had nothing in progress since then. Its
+// handler must be a [Rester].
 func (c *Conn) Rest(since time.Time) {
 	c.loop.check()
 	if c.phase != open || !c.rest.since.IsZero() && since.Sub(c.rest.since) < restGrain {
@@ -111,9 +111,9 @@ func (l *Loop) makeRoom() (made bool) {
 }
 
 // giveWay closes a connection with nothing in progress, for a new one, and
-// reports whether its place is free. A client that has not sent a byte is perhaps
-// about to: it is sent the refusal, as the new one would have been, unless
-// too many are being refused.
+// reports whether its place is free. A client that has not sent a byte may be
+// about to: it is sent the refusal, as the new one would have been, unless too
+// many are being refused.
 func (c *Conn) giveWay() (made bool) {
 	r := c.loop.reactor
 	if !c.spoken {
@@ -128,8 +128,7 @@ func (c *Conn) giveWay() (made bool) {
 	return c.phase == closed
 }
 
-// turnAway makes the connection one that is being refused, and is counted as
-// that.
+// turnAway makes the connection one that is being refused, and counts it so.
 func (c *Conn) turnAway() {
 	h := c.handler
 	c.handler, c.origin = refused{}, refusal
@@ -138,7 +137,8 @@ func (c *Conn) turnAway() {
 	c.sendRefusal()
 }
 
-// restful is the loop with the connection that has rested longest; nil if none rests.
+// restful returns the loop with the connection that has rested longest; nil if
+// none rests.
 func (r *Reactor) restful() (found *Loop) {
 	least := int64(0)
 	for _, l := range r.all {
@@ -149,8 +149,8 @@ func (r *Reactor) restful() (found *Loop) {
 	return found
 }
 
-// squeeze lets a connection in for which there is no room, if another can be
-// closed for it, and else refuses it. It is counted in.
+// squeeze accepts a connection for which there is no room, if another can be
+// closed for it, and otherwise refuses it. It is already counted.
 func (r *Reactor) squeeze(to, here *Loop, fd int, at ends) {
 	from := r.restful()
 	if from != nil && from != here {
@@ -175,7 +175,7 @@ func (r *Reactor) squeeze(to, here *Loop, fd int, at ends) {
 	}
 }
 
-// pass hands a connection that is counted in to its loop.
+// pass passes a connection that is already counted to its loop.
 func (l *Loop) pass(to *Loop, fd int, at ends) {
 	if to == l {
 		l.welcome(fd, at)
@@ -184,7 +184,8 @@ func (l *Loop) pass(to *Loop, fd int, at ends) {
 	}
 }
 
-// excess is a new connection for which there is no room, on its way to its loop.
+// excess is a new connection for which there is no room, on its way to its
+// loop.
 type excess struct{ arrival }
 
 func (e *excess) Run() { e.to.reactor.squeeze(e.to, e.to, e.fd, e.at) }
@@ -208,7 +209,7 @@ func (s *swap) Run() {
 	s.from.refuse(s.fd, s.at)
 }
 
-// Dropped is the loop's.
+// Dropped implements [Dropper].
 func (s *swap) Dropped() {
 	s.from.reactor.countOut(refusal)
 	s.arrival.Dropped()

@@ -26,8 +26,8 @@ func (s *secure) seal(p []byte) {
 	s.sealed.B = append(s.sealed.B, p...)
 }
 
-// drop forgets ciphertext, but for an alert that is to be the last word. The
-// lock is held.
+// drop forgets ciphertext, except an alert that is to be sent last. The lock is
+// held.
 func (s *secure) drop() {
 	if s.dying && !s.c.out.doomed {
 		return
@@ -47,9 +47,9 @@ func (s *secure) giveBack() {
 }
 
 // flushSealed is flush for a connection that speaks TLS. What is pending is
-// sealed by the one who writes it, when it is about to be written, so that
-// frames that were combined share a record. tls.Conn is called without the lock:
-// its own is taken first wherever both are.
+// sealed by the goroutine that writes it, when it is about to be written, so
+// that frames that were combined share a record. tls.Conn is called without the
+// lock: its own is taken first wherever both are.
 func (c *Conn) flushSealed(big, tail []byte, onLoop bool) {
 	o, s := &c.out, c.out.secure
 	if len(big)+len(tail) > 0 && o.err == nil {
@@ -110,8 +110,8 @@ func (c *Conn) writeSealed() {
 }
 
 // sealPending seals the front of what is pending, unless what was sealed before
-// still waits for the kernel, and close_notify behind the last byte. The lock is
-// held, and given up meanwhile.
+// still waits for the kernel, and close_notify behind the last byte. The lock
+// is held, and released meanwhile.
 func (s *secure) sealPending() (fault error) {
 	o := &s.c.out
 	if s.unsent() > 0 || !s.ready || s.dying {

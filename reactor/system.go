@@ -11,34 +11,36 @@ var ErrAgain = errors.New("reactor: operation would block")
 // System is the kernel as connections see it: non-blocking operations on
 // descriptors. Its methods must be safe for concurrent use.
 type System interface {
-	// Read returns io.EOF when the peer has shut its sending side and all of it was read.
+	// Read returns [io.EOF] when the peer has shut down its write side and all
+	// input was read.
 	Read(fd int, p []byte) (int, error)
-	// Write takes what fits, at once. It returns ErrAgain when nothing does.
+	// Write writes what fits, at once. It returns [ErrAgain] if nothing does.
 	Write(fd int, p []byte) (int, error)
-	// Writev is Write of a, b and c in a row; any of them may be empty.
+	// Writev is Write for a, b and c in a row; any of them may be empty.
 	Writev(fd int, a, b, c []byte) (int, error)
-	// Unacknowledged is the number of bytes written to fd that the peer has not
-	// acknowledged. With overhead of the kernel's own, as for unix sockets, it
-	// changes whenever the peer takes bytes.
+	// Unacknowledged returns the number of bytes written to fd that the peer
+	// has not acknowledged. If it includes overhead of the kernel's own, as for
+	// unix sockets, it still changes whenever the peer takes bytes.
 	Unacknowledged(fd int) (int, error)
 	// ShutdownWrite sends FIN: the peer reads to the end.
 	ShutdownWrite(fd int) error
-	// Close gives the descriptor up. With reset the peer is told by RST, and what it did not read is lost.
+	// Close closes the descriptor. With reset it sends RST, and what the peer
+	// did not read is lost.
 	Close(fd int, reset bool) error
-	// SocketError is what went wrong with a connection, or with the attempt to
-	// connect it; nil when nothing did. Asking clears it.
+	// SocketError returns the error of a connection, or of the attempt to
+	// connect it, or nil. Calling it clears the error.
 	SocketError(fd int) error
-	// State looks up what fd is ready for now. HalfClosed may be missing as
-	// long as input is unread.
+	// State returns what fd is ready for now. HalfClosed may be missing while
+	// input is unread.
 	State(fd int) Event
-	// Connect starts a connection to "127.0.0.1:80", "[::1]:80" or "unix:/path".
-	// It is there, or failed, when fd becomes Writable.
+	// Connect starts a connection to "127.0.0.1:80", "[::1]:80" or
+	// "unix:/path". It is established, or has failed, when fd becomes Writable.
 	Connect(addr string) (fd int, err error)
 	// NewPoller opens a queue of events for one loop.
 	NewPoller() (Poller, error)
 }
 
-// Event says what a descriptor is ready for.
+// Event is what a descriptor is ready for.
 type Event uint8
 
 const (
@@ -58,9 +60,10 @@ type Poller interface {
 	// Remove ends the events of fd from the next round on; those of the
 	// current round may still come.
 	Remove(fd int) error
-	// Wake makes Run call Sink.Woken soon. Wakes that come before the call are one.
+	// Wake makes Run call Sink.Woken soon. Wakes that come before the call are
+	// one.
 	Wake()
-	// Arm sets the moment from which on Run calls Sink.Tick. Each call replaces
+	// Arm sets the time from which Run calls Sink.Tick. Each call replaces
 	// the one before; the zero time disarms.
 	//
 	// Events come before timers: when the moment has passed, Run first asks the
@@ -76,7 +79,8 @@ type Poller interface {
 	Close() error
 }
 
-// Sink is what a Poller delivers to. Its methods are called on the loop, by Run.
+// A Sink is what a [Poller] delivers to. Its methods are called on the loop, by
+// Run.
 type Sink interface {
 	Ready(fd int, ev Event)
 	Tick() (done bool)

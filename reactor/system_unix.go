@@ -106,8 +106,8 @@ func (*sockets) State(fd int) (ev Event) {
 	return ev
 }
 
-// atEnd reports whether the next read would tell of the end. It would clear an
-// error that SocketError is to tell.
+// atEnd reports whether the next read would report the end. That read would
+// clear an error that SocketError must return.
 func atEnd(fd int) bool {
 	var p [1]byte
 	n, _, err := unix.Recvfrom(fd, p[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)

@@ -31,12 +31,12 @@ type TLSError struct{ Err error }
 func (e *TLSError) Error() string { return "reactor: TLS failed: " + e.Err.Error() }
 func (e *TLSError) Unwrap() error { return e.Err }
 
-// TLS is how the connections of a listener speak TLS, as the server's side. It
-// must not be changed after it was given to ListenTLS.
+// TLS configures the server's side of TLS for the connections of a listener. It
+// must not be changed after it was passed to [Reactor.ListenTLS].
 //
-// Handlers see plaintext only: Data, Pause, the marks of pending output, Close,
-// Abort and the peer's end are what they are in the clear. A close_notify of the
-// peer is the end of its input, as is FIN; Close sends one before FIN.
+// Handlers see only plaintext: Data, Pause, the marks of pending output, Close,
+// Abort and the peer's end work as without TLS. A close_notify of the peer is
+// the end of its input, as is FIN; Close sends one before FIN.
 //
 // A Handler is made when the connection is accepted, and sees nothing until the
 // handshake is complete. That runs on a goroutine; nothing after it does.
@@ -51,18 +51,19 @@ type TLS struct {
 	// complete, from when it was accepted: 10 s. Negative means no limit.
 	Timeout time.Duration
 	// Misdirected, if it is set, returns what is sent in the clear to a peer
-	// whose first five bytes are no TLS record, before the connection is
+	// whose first five bytes are not a TLS record, before the connection is
 	// closed. It is called on the connection's loop.
 	Misdirected func(first [5]byte) []byte
 }
 
-// A Securer is a Handler that is notified when the TLS handshake of its
+// A Securer is a [Handler] that is notified when the TLS handshake of its
 // connection is complete. Secured is called on the connection's loop.
 type Securer interface {
 	Handler
 	// Secured is called once, before the first Data, PeerClosed or Drained.
-	// Conn.TLS has the outcome of the handshake. Conn.Detach may be called here.
-	// A connection that is in its handshake does not count as one that rests.
+	// [Conn.TLS] has the outcome of the handshake. [Conn.Detach] may be called
+	// here. A connection that is in its handshake does not count as one that
+	// rests.
 	Secured()
 }
 
@@ -79,7 +80,7 @@ func (t *TLS) withDefaults() (*TLS, error) {
 	return &d, nil
 }
 
-// ListenTLS is Listen for connections that speak TLS.
+// ListenTLS is [Reactor.Listen] for connections that speak TLS.
 func (r *Reactor) ListenTLS(addr string, t *TLS) (net.Addr, error) {
 	d, err := t.withDefaults()
 	if err != nil {
@@ -88,7 +89,7 @@ func (r *Reactor) ListenTLS(addr string, t *TLS) (net.Addr, error) {
 	return r.listen(addr, d)
 }
 
-// AttachTLS is Attach for a connection that speaks TLS.
+// AttachTLS is [Reactor.Attach] for a connection that speaks TLS.
 func (r *Reactor) AttachTLS(l *Loop, fd int, remote netip.AddrPort, t *TLS) error {
 	d, err := t.withDefaults()
 	if err == nil {
@@ -99,7 +100,7 @@ func (r *Reactor) AttachTLS(l *Loop, fd int, remote netip.AddrPort, t *TLS) erro
 
 // TLS returns what the handshake has agreed on: the version, the server's name,
 // the client's certificates. It is nil in the clear and before the handshake is
-// complete. It must not be changed. Safe for concurrent use.
+// complete. It must not be changed. TLS is safe for concurrent use.
 func (c *Conn) TLS() *tls.ConnectionState {
 	s := c.out.secure
 	if s == nil {
@@ -124,10 +125,10 @@ func (c *Conn) shakingHands() bool {
 	return s != nil && s.shaking() && s.wait.started
 }
 
-// Detach gives the connection to goroutines that use it as a net.Conn, until
-// one of them closes it. Its Handler, from whose Secured Detach must be called,
-// is called once more: Closed. What limits the output of a connection holds for
-// Write, which waits for room.
+// Detach returns the connection as a [net.Conn] for goroutines, until one of
+// them closes it. Detach must be called by the Secured method of its Handler,
+// of which only Closed is called after it. The limits of a connection's output
+// apply to Write, which waits for room.
 func (c *Conn) Detach() *tls.Conn {
 	c.loop.check()
 	s := c.out.secure

@@ -16,8 +16,8 @@ import (
 )
 
 // bindUnix listens at "path?mode=0660" or, on Linux, at the abstract "@name". A
-// socket at path that nobody listens on is replaced; a live one, and anything
-// that is not a socket, is an error and stays.
+// socket at path without a listener is replaced; a live one, and anything that
+// is not a socket, is an error and is kept.
 func bindUnix(spec string) (*listener, error) {
 	path, mode, err := parseUnix(spec)
 	if err != nil {
@@ -68,7 +68,7 @@ func parseUnix(spec string) (path string, mode fs.FileMode, err error) {
 	return path, mode, nil
 }
 
-// removeStale removes the socket of a process that is gone.
+// removeStale removes the socket of a process that has ended.
 func removeStale(path string) error {
 	st, err := os.Lstat(path)
 	switch {
@@ -121,8 +121,7 @@ func bindPath(fd int, path string) error {
 }
 
 // removeSame removes the socket if it is still the one that was made here. The
-// number of a file that was removed may be another's soon: its time tells them
-// apart.
+// number of a removed file may soon be another's: its time distinguishes them.
 func removeSame(path string, mine fs.FileInfo) {
 	if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) && now.ModTime().Equal(mine.ModTime()) {
 		_ = os.Remove(path) // who removed it meanwhile had the same in mind

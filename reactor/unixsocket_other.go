@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bindWithMode binds in a directory that nobody else can enter, beside path,
+// bindWithMode binds in a directory that only this user can enter, beside path,
 // and moves the socket to path when it has its mode.
 func bindWithMode(fd int, path string, mode fs.FileMode) error {
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".") // with mode 0700

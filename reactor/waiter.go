@@ -33,8 +33,8 @@ func newWaiter(s *secure) *waiter {
 	return w
 }
 
-// feed gives ciphertext to those who wait for it, and begins the handshake with
-// the first record. On the loop.
+// feed passes ciphertext to the goroutines that wait for it, and begins the
+// handshake with the first record. On the loop.
 func (s *secure) feed(p []byte) {
 	c, w := s.c, s.wait
 	s.mu.Lock()
@@ -76,7 +76,7 @@ func (s *secure) peerGone() {
 	}
 }
 
-// stop ends input for those who wait.
+// stop ends input for waiting goroutines.
 func (s *secure) stop(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
