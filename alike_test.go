@@ -55,7 +55,7 @@ func (a httpAnswer) status(code int)        { a.WriteHeader(code) }
 func (a httpAnswer) flush()                 { a.ResponseWriter.(http.Flusher).Flush() }
 
 func weirSide(w *weir.Response, r *weir.Request) {
-	alike(weirAnswer{w}, asked{r.Method(), string(r.Path()), string(r.RawQuery()), string(r.Host()),
+	alike(weirAnswer{w}, asked{r.Method(), r.Path(), r.RawQuery(), r.Host(),
 		r.Header().Get("Accept"), r.PathValue("id"), string(r.Body())})
 }
 

@@ -32,7 +32,7 @@ func TestAllocsPerInlineRequest(t *testing.T) {
 	m := new(weir.Mux)
 	m.HandleFunc("GET /hello/{name}", func(w *weir.Response, r *weir.Request) {
 		w.Header().Set("Content-Type", "text/plain")
-		w.Write(r.Path())
+		w.WriteString(r.Path())
 		if n, _ := count.Get(r); n != 0 {
 			t.Errorf("got %d of an earlier request", n)
 		}

@@ -124,7 +124,7 @@ func booms() (all []boom) {
 			add(name+where, func(m *weir.Mux, s *weir.Server) { chunk(m, inline); set(s) })
 		}
 		isBoom := func(r *weir.Request) {
-			if string(r.Path()) == "/boom" {
+			if r.Path() == "/boom" {
 				explode()
 			}
 		}

@@ -239,7 +239,7 @@ func (h *house) pushed(m *weir.Mux) {
 		if err := w.Stream().Send([]byte("hello")); err != nil {
 			h.note(fmt.Sprintf("send: %v", err))
 		}
-		if r.RawQuery() != nil {
+		if r.RawQuery() != "" {
 			h.await(r)
 		}
 	})
@@ -326,7 +326,7 @@ func (h *house) generated(m *weir.Mux) {
 		err := w.StreamSeq(func(yield func([]byte, error) bool) {
 			defer h.note("generator ended")
 			for i := range 3 {
-				if i == 1 && r.RawQuery() != nil {
+				if i == 1 && r.RawQuery() != "" {
 					h.await(r)
 				}
 				if !yield([]byte{'a' + byte(i)}, nil) {

@@ -71,7 +71,7 @@ func TestBrokenPromiseOfRequests(t *testing.T) {
 func TestKeptMemoryIsPoisoned(t *testing.T) {
 	var kept []byte
 	m := new(weir.Mux)
-	m.HandleFunc("GET /view/{x}", func(_ *weir.Response, r *weir.Request) { kept = r.Path() }).Inline()
+	m.HandleFunc("GET /view/{x}", func(_ *weir.Response, r *weir.Request) { kept = r.PathBytes() }).Inline()
 	m.HandleFunc("GET /source", func(w *weir.Response, _ *weir.Request) {
 		w.StreamFrom(weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
 			if *n++; *n > 1 {

@@ -166,7 +166,7 @@ func (m *Mux) find(r *Request) *Route {
 		return rt
 	}
 	if to, ok := m.tree.Redirect(method, host, path); ok {
-		if q := r.RawQuery(); len(q) > 0 {
+		if q := r.RawQueryBytes(); len(q) > 0 {
 			to += "?" + string(q)
 		}
 		return m.refuse(refusal{status: 307, line: "moved to " + to, location: to})

@@ -76,9 +76,9 @@ type nativeCall struct {
 }
 
 func (c *nativeCall) Method() string               { return c.r.Method() }
-func (c *nativeCall) Path() []byte                 { return c.r.Path() }
+func (c *nativeCall) Path() []byte                 { return c.r.PathBytes() }
 func (c *nativeCall) PathValue(name string) string { return c.r.PathValue(name) }
-func (c *nativeCall) RawQuery() []byte             { return c.r.RawQuery() }
+func (c *nativeCall) RawQuery() []byte             { return c.r.RawQueryBytes() }
 func (c *nativeCall) Header(name string) string    { return c.r.Header().Get(name) }
 func (c *nativeCall) Body() []byte                 { return c.r.Body() }
 func (c *nativeCall) Done() <-chan struct{}        { return c.r.ex.doneChan() }

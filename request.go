@@ -10,15 +10,15 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"sync"
 
 	"weir/http1"
 	"weir/internal/pattern"
 )
 
 // A Request is one request. Use it only on its handler's goroutine and until
-// Serve returns; what Context returns is safe for concurrent use. Strings are
-// copies. Byte slices are valid until Serve returns; do not modify or retain
-// them.
+// Serve returns; what Context returns is safe for concurrent use. Strings may be
+// kept. Byte slices are valid until Serve returns; do not modify or retain them.
 type Request struct {
 	ex     *exchange // nil in a clone
 	head   http1.Request
@@ -26,6 +26,7 @@ type Request struct {
 	copied []byte // where raw is a copy, for the next one
 	view   bool   // raw is the loop's buffer, not a copy
 	header Header
+	texts  texts
 	params pattern.Params
 	values []headerField // a clone's path values
 	places []anyPlace    // of keys, see Key
@@ -65,17 +66,51 @@ func methodName(m []byte) string {
 	return string(m)
 }
 
-// Path returns the path as it came, including percent-encoding. It is valid
-// until Serve returns.
-func (r *Request) Path() []byte { return r.head.Path() }
+// Path returns the path as it came, including percent-encoding.
+func (r *Request) Path() string { return r.texts.of(&r.texts.path, r.head.Path()) }
 
-// RawQuery returns what follows "?", still encoded. It is valid until Serve
-// returns.
-func (r *Request) RawQuery() []byte { return r.head.RawQuery() }
+// RawQuery returns what follows "?", still encoded.
+func (r *Request) RawQuery() string { return r.texts.of(&r.texts.query, r.head.RawQuery()) }
 
-// Host returns the host that the request is for: the target's own, if it has
-// one, else the Host field. It is valid until Serve returns.
-func (r *Request) Host() []byte { return r.head.Host() }
+// Host returns the host that the request is for: the target's own, if it has one,
+// else the Host field.
+func (r *Request) Host() string { return r.texts.of(&r.texts.host, r.head.Host()) }
+
+// PathBytes is [Request.Path] without a copy, valid until Serve returns.
+func (r *Request) PathBytes() []byte { return r.head.Path() }
+
+// RawQueryBytes is [Request.RawQuery] without a copy, valid until Serve
+// returns; nil if there is no "?".
+func (r *Request) RawQueryBytes() []byte { return r.head.RawQuery() }
+
+// HostBytes is [Request.Host] without a copy, valid until Serve returns.
+func (r *Request) HostBytes() []byte { return r.head.Host() }
+
+// texts has copies of parts of the head, made when they are asked for, which is
+// by OnError and a Trace perhaps while the handler does. In a pooled request the
+// last ones stay: clients ask for the same things again and again.
+type texts struct {
+	mu                sync.Mutex
+	path, query, host string
+}
+
+func (t *texts) of(last *string, view []byte) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if *last != string(view) {
+		*last = string(view)
+	}
+	return *last
+}
+
+// reset forgets what is too long to be kept for the next request.
+func (t *texts) reset() {
+	for _, s := range [...]*string{&t.path, &t.query, &t.host} {
+		if len(*s) > keptField {
+			*s = ""
+		}
+	}
+}
 
 // Query returns the decoded query; malformed pairs are omitted.
 func (r *Request) Query() url.Values {
@@ -248,6 +283,7 @@ func (r *Request) reset() {
 	r.head.Reset()
 	r.params.Reset()
 	r.header.reset()
+	r.texts.reset()
 	r.forgetValues()
 	r.raw, r.body, r.reader, r.route, r.inner = nil, nil, nil, nil, nil
 	if cap(r.copied) > keptHead {

@@ -3,6 +3,7 @@ package weir_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ import (
 func TestRequest(t *testing.T) {
 	m := mux(map[string]func(*weir.Response, *weir.Request){"POST /a/{id}/{rest...}": func(w *weir.Response, r *weir.Request) {
 		q := r.Query()
-		got := []string{r.Method(), string(r.Path()), string(r.RawQuery()), string(r.Host()), r.Pattern(), r.PathValue("id"),
+		got := []string{r.Method(), r.Path(), r.RawQuery(), r.Host(), r.Pattern(), r.PathValue("id"),
 			r.PathValue("rest"), r.PathValue("other"), q.Get("x"), strings.Join(q["y"], "+"), r.LastEventID(), string(r.Body()), r.RemoteAddr().Addr().String()}
 		want := []string{"POST", "/a/1%202/b/c", "x=%20&y=1&y=2", "host:80", "POST /a/{id}/{rest...}", "1 2",
 			"b/c", "", " ", "1+2", "99", "body", "192.0.2.1"}
@@ -52,7 +53,7 @@ func TestClone(t *testing.T) {
 	}
 	for i, want := range [][]string{{"GET", "/a/1", "q=2", "h", "1", "3", ""}, {"POST", "/a/4", "", "h", "4", "changed", "body"}} {
 		r := clones[i]
-		got := []string{r.Method(), string(r.Path()), string(r.RawQuery()), string(r.Host()), r.PathValue("id"), r.Header().Get("X"), string(r.Body())}
+		got := []string{r.Method(), r.Path(), r.RawQuery(), r.Host(), r.PathValue("id"), r.Header().Get("X"), string(r.Body())}
 		if !slices.Equal(got, want) || r.Pattern() != "/a/{id}" || r.Clone().PathValue("id") != want[4] {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -124,5 +125,51 @@ func TestEndOfARequest(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Strings of a request may be kept, though its memory serves the next one; a Trace may ask for them while the handler
+// does.
+func TestRequestStringsAreKept(t *testing.T) {
+	var got, want, traced []string
+	var begun, ended chan bool
+	m := new(weir.Mux)
+	m.HandleFunc("GET /in/{n}", func(_ *weir.Response, r *weir.Request) {
+		got = append(got, r.Path(), r.RawQuery(), r.Host())
+	}).Inline()
+	m.HandleFunc("GET /slow", func(_ *weir.Response, r *weir.Request) {
+		begun <- true
+		for range 100 {
+			if r.Path() != "/slow" {
+				t.Error("got another path")
+			}
+		}
+		<-ended
+	})
+	set := func(s *weir.Server) {
+		s.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.Sent, _ error) { traced = append(traced, r.Path()) }}
+	}
+	atDesk(t, m, set, func(d *desk) {
+		begun, ended = make(chan bool), make(chan bool)
+		c := d.dial("")
+		for i := range 10 {
+			long := strings.Repeat("x", 100*(i%3))
+			path, query, host := fmt.Sprintf("/in/%d%s", i, long), fmt.Sprintf("q=%d", i/2), fmt.Sprintf("h%d", i)
+			want = append(want, path, query, host)
+			d.write(c, "GET "+path+"?"+query+" HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
+			d.seen(c)
+		}
+		c.Close()
+		c = d.get("/slow")
+		<-begun
+		c.Reset()
+		synctest.Wait()
+		ended <- true
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if n := len(traced); n != 11 || traced[10] != "/slow" || traced[3] != want[9] {
+		t.Errorf("got the traces %q", traced)
 	}
 }

@@ -159,7 +159,7 @@ func TestTrace(t *testing.T) {
 		trail = append(trail, fmt.Sprintf(format, args...))
 	}
 	trace := &weir.Trace{
-		Start: func(r *weir.Request) any { note("start %s", r.Path()); return "trace of " + string(r.Path()) },
+		Start: func(r *weir.Request) any { note("start %s", r.Path()); return "trace of " + r.Path() },
 		Head:  func(_ *weir.Request, state any, sent weir.Sent) { note("head, %s, %d", state, sent.Status) },
 		Chunk: func(_ *weir.Request, state any, sent weir.Sent, n int) {
 			note("chunk, %s, %d of %d", state, n, sent.Bytes)

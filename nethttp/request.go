@@ -20,8 +20,8 @@ var blank http.Request
 // newRequest makes net/http's request of weir's, and sets w's body. It returns
 // an error if net/http would refuse the target.
 func newRequest(r *weir.Request, w *response) (*http.Request, error) {
-	uri := string(r.Path())
-	if query := r.RawQuery(); query != nil {
+	uri := r.Path()
+	if query := r.RawQueryBytes(); query != nil {
 		uri += "?" + string(query)
 	}
 	target, err := url.ParseRequestURI(uri)
@@ -32,7 +32,7 @@ func newRequest(r *weir.Request, w *response) (*http.Request, error) {
 	req := blank.WithContext(&w.ctx)
 	req.Method, req.RequestURI, req.URL = r.Method(), uri, target
 	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
-	req.Host = string(r.Host())
+	req.Host = r.Host()
 	req.RemoteAddr = remoteAddr(r.RemoteAddr())
 	req.TLS = r.TLS()
 	req.Header = requestHeader(r.Header())

@@ -78,7 +78,7 @@ func (r fromClient) Closed(error) {
 func (r *relay) send(more bool) {
 	in := r.x.Request()
 	out := &client.Request{
-		Method: in.Method(), Path: in.Path(), Query: in.RawQuery(),
+		Method: in.Method(), Path: in.PathBytes(), Query: in.RawQueryBytes(),
 		Body: r.body, More: more, Length: in.ContentLength(),
 	}
 	h := in.Header()

@@ -62,7 +62,7 @@ func (a *Admin) allow(w *weir.Response, r *weir.Request) bool {
 		status(w, 403, no.Message)
 		return false
 	}
-	switch string(r.Path()) {
+	switch r.Path() {
 	case LivePath, livePathToo, ReadyPath:
 		return true
 	}

@@ -20,7 +20,7 @@ func curl(base string) string {
 // welcome serves GET /.
 func welcome(w *weir.Response, r *weir.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	base := "http://" + shellSafe(string(r.Host()))
+	base := "http://" + shellSafe(r.Host())
 	_, _ = fmt.Fprintf(w, `This is weir demo: a server that streams like a language model's, in OpenAI's dialect.
 Its one model, %s, babbles from weir's own guide. Try it:
 

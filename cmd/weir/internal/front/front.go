@@ -121,9 +121,9 @@ func describe(status int, bodyLimit int64, r *weir.Request, err error) *openai.E
 	case status == http.StatusInternalServerError:
 		return openai.ServerError(status, "The server had an error while processing your request.")
 	case errors.Is(err, weir.ErrNotFound):
-		return openai.NotFound(r.Method(), string(r.Path()))
+		return openai.NotFound(r.Method(), r.Path())
 	case errors.Is(err, weir.ErrMethodNotAllowed):
-		return openai.MethodNotAllowed(r.Method(), string(r.Path()))
+		return openai.MethodNotAllowed(r.Method(), r.Path())
 	}
 	message := fmt.Sprintf("The request could not be read: %v.", err) // constants and a number, none of the client's bytes
 	switch {

@@ -85,7 +85,7 @@ type fields interface {
 
 // Check returns why a request must not be served; nil = it may be.
 func (p *Policy) Check(r *weir.Request) *Refusal {
-	return p.check(r.ListenAddr(), r.Host(), r.Method(), r.Header())
+	return p.check(r.ListenAddr(), r.HostBytes(), r.Method(), r.Header())
 }
 
 // Handler guards a handler of net/http that serves what lis accepts.

@@ -137,7 +137,7 @@ func (f *flow) send() {
 	}
 	body, length := f.outgoing()
 	f.out = client.Request{
-		Method: f.r.Method(), Path: f.r.Path(), Query: f.g.carriers().withoutKeys(f.r.RawQuery()),
+		Method: f.r.Method(), Path: f.r.PathBytes(), Query: f.g.carriers().withoutKeys(f.r.RawQueryBytes()),
 		Fields: f.g.fields(f.out.Fields[:0], f.r, &f.made),
 		Length: length, Body: body, More: f.long, Buffer: f.out.Buffer,
 	}

@@ -102,7 +102,7 @@ func (m *made) forwarded(r *weir.Request) {
 		m.text = client.AppendTo(m.text)
 		m.field(forwardedFor)
 	}
-	if host := r.Host(); len(host) > 0 {
+	if host := r.HostBytes(); len(host) > 0 {
 		m.text = append(m.text, host...)
 		m.field(forwardedHost)
 	}
@@ -110,7 +110,7 @@ func (m *made) forwarded(r *weir.Request) {
 	m.field(forwardedProto)
 	m.list(r.Header(), "forwarded")
 	m.text = appendNode(append(m.text, "for="...), client)
-	if host := r.Host(); len(host) > 0 {
+	if host := r.HostBytes(); len(host) > 0 {
 		m.text = append(append(append(m.text, `;host="`...), host...), '"') // of octets that need no escape
 	}
 	m.text = append(m.text, ";proto=http"...)
