@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// An answer makes the events of one stream, in the form of OpenAI's chat completions. What its methods return is valid
-// until the next call.
+// An answer makes the events of one stream, in the form of OpenAI's chat
+// completions. What its methods return is valid until the next call.
 type answer struct {
 	chunk chunk
 	event []byte
@@ -44,7 +44,7 @@ func newAnswer() *answer {
 	return a
 }
 
-// word is the next event.
+// word returns the next event.
 func (a *answer) word(text string) []byte {
 	a.chunk.Choices[0].Delta.Content = text
 	a.event = a.appendChunk(a.event[:0])
@@ -52,7 +52,7 @@ func (a *answer) word(text string) []byte {
 	return a.event
 }
 
-// end is what follows the last word.
+// end returns what follows the last word.
 func (a *answer) end() []byte {
 	stop := "stop"
 	a.chunk.Choices[0].FinishReason = &stop

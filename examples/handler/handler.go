@@ -1,11 +1,11 @@
 // Package handler is two native handlers for texts: the shape of a package that
 // `weir build --with` compiles in.
 //
-//	text/chunks  streams the request's body back, word by word, as the answer of a language model in OpenAI's form
+//	text/chunks  streams the request's body back, word by word, as the response of a language model in OpenAI's form
 //	text/count   counts the lines, words, characters and bytes of the request's body
 //
-// text/chunks is a model whose answer is known: to try a client or a user interface with it, or to measure what lies
-// between.
+// text/chunks is a model whose output is known: to try a client or a user
+// interface with it, or to measure what lies between.
 package handler
 
 import (
@@ -29,7 +29,8 @@ func init() {
 	})
 }
 
-// maxInterval is the longest time between two words. It keeps a client from having a stream open for days.
+// maxInterval is the longest time between two words. It keeps a client from
+// holding a stream open for days.
 const maxInterval = 10 * time.Second
 
 // chunks sends a word, then waits for the interval, and so on.
@@ -47,10 +48,10 @@ func chunks(c plugin.Call, s plugin.Sink) error {
 	answer := newAnswer()
 	for word := range words(string(c.Body())) {
 		if err := s.Send(answer.word(word)); err != nil {
-			return err // the client has left
+			return err // the client has disconnected
 		}
 		if err := wait(s, interval); err != nil {
-			return err // it left meanwhile
+			return err // it has disconnected meanwhile
 		}
 	}
 	return s.Send(answer.end())
@@ -69,7 +70,7 @@ func wait(s plugin.Sink, interval time.Duration) error {
 	}
 }
 
-// count answers at once.
+// count responds at once.
 func count(c plugin.Call, r plugin.Reply) error {
 	text := c.Body()
 	if err := checkText(text); err != nil {
@@ -103,7 +104,7 @@ func checkText(body []byte) error {
 	return nil
 }
 
-// refuse answers 400. It is called before anything was sent.
+// refuse responds with 400. It is called before anything was sent.
 func refuse(h plugin.Head, send func([]byte) error, reason error) error {
 	h.SetStatus(400)
 	if err := h.SetHeader("Content-Type", "text/plain; charset=utf-8"); err != nil {

@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// words cuts text before each word that follows white space: put together, the parts are the text again.
+// words cuts text before each word that follows white space: put together, the
+// parts are the text again.
 func words(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for text != "" {
@@ -20,8 +21,8 @@ func words(text string) iter.Seq[string] {
 	}
 }
 
-// wordLen is the length of the white space that text begins with, of the word behind it, and of the white space behind
-// that.
+// wordLen is the length of the white space that text begins with, of the word
+// behind it, and of the white space behind that.
 func wordLen(text string) int {
 	word := strings.IndexFunc(text, isWord)
 	if word < 0 {

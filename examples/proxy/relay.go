@@ -129,7 +129,8 @@ func (r fromOrigin) Body(p []byte) {
 // Drained continues the request body, when the server has caught up.
 func (r fromOrigin) Drained() { r.x.ResumeBody() }
 
-// Done is the end of the call. A response that broke off does not look complete.
+// Done is the end of the call. A response that broke off does not look
+// complete.
 func (r fromOrigin) Done(err error) {
 	r.call = nil
 	r.x.Loop().StopTimer(&r.timer)

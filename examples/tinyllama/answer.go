@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// An answer writes what the model says as OpenAI's API has it: chat completions or plain ones, as a stream of events or
-// as one JSON object.
+// An answer writes the model's output in the form of OpenAI's API: chat
+// completions or plain ones, as a stream of events or as one JSON object.
 //
 //	data: {"id":…,"choices":[{"index":0,"delta":{"content":" big"},"finish_reason":null}]}
 //
@@ -15,8 +15,8 @@ import (
 type answer struct {
 	chat, stream, usage bool
 
-	head  []byte // `{"id":…,"choices":[`, the same in all events of an answer
-	text  []byte // for one object: what there is so far
+	head  []byte // `{"id":…,"choices":[`, the same in all events of a response
+	text  []byte // for one object: the text so far
 	begun bool   // with the text
 	ended bool
 }
@@ -26,7 +26,8 @@ const (
 	endEvent = "\n\n"
 )
 
-// newAnswer returns the answer to req by the model of that name. The id tells answers apart.
+// newAnswer returns the answer to req by the model of that name. The id
+// distinguishes answers.
 func newAnswer(req *request, model string, id uint64, now time.Time) answer {
 	prefix, object := "cmpl-", "text_completion"
 	switch {
@@ -53,7 +54,8 @@ func (a *answer) contentType() string {
 // complete reports whether appendEnd was called.
 func (a *answer) complete() bool { return a.ended }
 
-// appendText appends what is to be sent for the next piece of the text: nothing, if the answer is one object.
+// appendText appends what is to be sent for the next piece of the text:
+// nothing, if the response is one object.
 func (a *answer) appendText(dst, piece []byte) []byte {
 	if !a.stream {
 		a.text = append(a.text, piece...)
@@ -72,7 +74,8 @@ func (a *answer) appendText(dst, piece []byte) []byte {
 	return append(append(dst, `"finish_reason":null}]}`...), endEvent...)
 }
 
-// appendEnd appends the rest: why it ended ("stop" or "length") and how many tokens there were.
+// appendEnd appends the rest: why it ended ("stop" or "length") and how many
+// tokens there were.
 func (a *answer) appendEnd(dst []byte, reason string, prompt, made int) []byte {
 	a.ended = true
 	if a.stream {
@@ -106,7 +109,8 @@ func appendUsage(dst []byte, prompt, made int) []byte {
 	return append(dst, '}')
 }
 
-// appendString appends s as a JSON string (RFC 8259, section 7). What is no UTF-8 becomes U+FFFD.
+// appendString appends s as a JSON string (RFC 8259, section 7). Bytes that are
+// not UTF-8 become U+FFFD.
 func appendString(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

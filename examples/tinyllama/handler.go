@@ -1,8 +1,10 @@
-// Package tinyllama serves a small language model from within the server: a native handler, "tinyllama/generate", that
-// answers OpenAI's chat completions and completions.
+// Package tinyllama serves a small language model from within the server: a
+// native handler, "tinyllama/generate", that serves OpenAI's chat completions
+// and completions.
 //
-// Importing the package registers the handler; so does `weir build --with` it. The model is that of the [Loop] given to
-// [Use], or else the GGUF file that TINYLLAMA_WEIGHTS names.
+// Importing the package registers the handler; so does `weir build --with` it.
+// The model is that of the [Loop] passed to [Use], or else the GGUF file that
+// TINYLLAMA_WEIGHTS names.
 package tinyllama
 
 import (
@@ -23,20 +25,21 @@ import (
 // Name is the name of the handler.
 const Name = "tinyllama/generate"
 
-// WeightsVariable is the environment variable that names the model if Use was not called.
+// WeightsVariable is the environment variable that names the model if Use was
+// not called.
 const WeightsVariable = "TINYLLAMA_WEIGHTS"
 
 func init() {
 	plugin.Register(Name, plugin.Handler{
 		Stream: generate,
-		Limit:  10_000, // a sequence that waits costs its prompt only
+		Limit:  10_000, // a waiting sequence costs only its prompt
 		Doc:    "a llama model from a GGUF file, as OpenAI's chat completions and completions",
 	})
 }
 
 var used atomic.Pointer[Loop]
 
-// Use makes the handler decode with l, which runs already or will.
+// Use makes the handler decode with l, which may be started later.
 func Use(l *Loop) { used.Store(l) }
 
 func generate(c plugin.Call, s plugin.Sink) error {
@@ -65,7 +68,8 @@ var fromEnvironment = sync.OnceValues(func() (*Loop, error) {
 	return l, nil
 })
 
-// Generate is the handler: it gives the loop the request and its sink, and returns at once.
+// Generate is the handler: it passes the request and its sink to the loop, and
+// returns at once.
 func (l *Loop) Generate(c plugin.Call, sink plugin.Sink) error {
 	req, err := parse(c.Body())
 	if err != nil {
@@ -108,7 +112,7 @@ func (l *Loop) sequence(req *request) (*sequence, error) {
 	}, nil
 }
 
-// refuse answers with an error, as OpenAI's API has it.
+// refuse responds with an error in the form of OpenAI's API.
 func refuse(sink plugin.Sink, status int, reason error) error {
 	var body struct {
 		Error struct {

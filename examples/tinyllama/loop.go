@@ -11,21 +11,27 @@ import (
 	"weir/plugin"
 )
 
-// DefaultSlots is the number of sequences that are computed together if a loop sets none.
+// DefaultSlots is the number of sequences that are computed together if a loop
+// sets none.
 const DefaultSlots = 256
 
-// stepPrompt is the number of prompt tokens that one step takes in, over all sequences: those that are in the middle of
-// their answers wait that long at most.
+// stepPrompt is the number of prompt tokens that one step takes in, over all
+// sequences: those that are in the middle of their output wait at most that
+// long.
 const stepPrompt = 128
 
-// ErrStopped is why a sequence ends when its loop does, and what a loop that has ended says to a new one.
+// ErrStopped is why a sequence ends when its loop does, and what a loop that
+// has ended returns for a new one.
 var ErrStopped = errors.New("tinyllama: the decode loop has stopped")
 
-// Loop is a decode loop: one goroutine that computes the next token of all its sequences together, and sends them all
-// with one plugin.SendBatch, over and over. A sequence joins between any two steps and takes in its prompt while the
-// others go on; one whose client has left is gone before the next.
+// Loop is a decode loop: one goroutine that computes the next token of all its
+// sequences together, and sends them all with one plugin.SendBatch, over and
+// over. A sequence joins between any two steps and reads its prompt while the
+// others continue; one whose client has disconnected is removed before the
+// next.
 //
-// A client that does not keep up holds nobody else up: its sequence pauses until it has taken what was sent.
+// A client that does not keep up delays no other: its sequence pauses until it
+// has read what was sent.
 type Loop struct {
 	model *llama.Model
 	slots int
@@ -47,7 +53,7 @@ type Loop struct {
 	senders sync.WaitGroup // of paused sequences
 }
 
-// A comeback is a sequence that was paused and what has become of it.
+// A comeback is a sequence that was paused, and the result of its send.
 type comeback struct {
 	s  *sequence
 	to state
@@ -59,8 +65,8 @@ type slot struct {
 	logits []float32
 }
 
-// NewLoop returns a loop that computes up to that many sequences together, on that many processors: for 0 DefaultSlots
-// and all there are. Run makes it go.
+// NewLoop returns a loop that computes up to that many sequences together, on
+// that many processors: for 0, DefaultSlots and all of them. Run starts it.
 func NewLoop(m *llama.Model, slots, threads int) *Loop {
 	if slots <= 0 {
 		slots = DefaultSlots
@@ -75,7 +81,8 @@ func NewLoop(m *llama.Model, slots, threads int) *Loop {
 	return l
 }
 
-// Run decodes until ctx is done; what is in the middle of its answer then is aborted. It is called once.
+// Run decodes until ctx is done; sequences that have not ended are then
+// aborted. Call it once.
 func (l *Loop) Run(ctx context.Context) {
 	defer l.stop()
 	for ctx.Err() == nil {
@@ -93,7 +100,8 @@ func (l *Loop) Run(ctx context.Context) {
 	}
 }
 
-// submit gives the loop a sequence. Any goroutine; it never waits.
+// submit passes a sequence to the loop. It never waits and is safe for
+// concurrent use.
 func (l *Loop) submit(s *sequence) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,7 +120,7 @@ func (l *Loop) rouse() {
 	}
 }
 
-// admit takes in what has come since the last step.
+// admit adds the sequences that have come since the last step.
 func (l *Loop) admit() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,13 +147,14 @@ func (l *Loop) takeSlot() *slot {
 	return &slot{logits: make([]float32, l.model.Tokenizer.Size())}
 }
 
-// plan lets those go that are over, and says who takes part in the next step and with how many tokens.
+// plan removes the sequences that have ended, and decides which take part in
+// the next step and with how many tokens.
 func (l *Loop) plan() {
 	l.ready = l.ready[:0]
 	prompt := stepPrompt
 	l.active = slices.DeleteFunc(l.active, func(s *sequence) bool {
 		switch {
-		case s.state == paused: // Send tells of its end
+		case s.state == paused: // Send reports its end
 			return false
 		case s.state == over || s.sink.Cancelled():
 			s.slot.cache.Reset()
@@ -203,8 +212,8 @@ func (l *Loop) send() {
 	clear(l.ready)
 }
 
-// pause takes a sequence out of the steps until its client has taken what there is for it. It keeps its slot: a client
-// that never does is the server's to end.
+// pause takes a sequence out of the steps until its client has read what there
+// is for it. It keeps its slot: the server ends a client that never does.
 func (l *Loop) pause(s *sequence) {
 	s.state = paused
 	l.senders.Go(func() {
@@ -216,7 +225,7 @@ func (l *Loop) pause(s *sequence) {
 	})
 }
 
-// stop aborts whatever is there.
+// stop aborts all sequences.
 func (l *Loop) stop() {
 	l.mu.Lock()
 	l.stopped = true
@@ -224,7 +233,7 @@ func (l *Loop) stop() {
 	l.waiting, l.active = nil, nil
 	l.mu.Unlock()
 	for _, s := range all {
-		s.sink.Abort(ErrStopped) // does nothing to one that is over
+		s.sink.Abort(ErrStopped) // does nothing to one that has ended
 	}
 	l.senders.Wait()
 }

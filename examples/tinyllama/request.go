@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// A request is the part of OpenAI's requests that is understood here; other fields are ignored. With messages it is for a
-// chat completion, with a prompt for a plain one.
+// A request is the part of OpenAI's requests that is used here; other fields
+// are ignored. With messages it is for a chat completion, with a prompt for a
+// plain one.
 type request struct {
 	Messages  []message
 	Prompt    *string
@@ -66,7 +67,8 @@ func parse(body []byte) (*request, error) {
 		r.text = *r.Prompt
 		return &r, nil
 	}
-	// A model that was trained on stories knows no roles: the conversation is a text that it continues.
+	// A model that was trained on stories knows no roles: the conversation is a
+	// text that it continues.
 	r.chat = true
 	var lines []string
 	for _, m := range r.Messages {

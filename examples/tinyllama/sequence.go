@@ -7,7 +7,8 @@ import (
 	"weir/plugin"
 )
 
-// A sequence is one answer in the making. Whoever made it hands it to the loop and does not touch it any more.
+// A sequence is one response in the making. Once it is passed to the loop only
+// the loop uses it.
 type sequence struct {
 	sink    plugin.Sink
 	answer  answer
@@ -24,7 +25,7 @@ type sequence struct {
 	out   []byte // for the client, of the step that was computed last; the client may still have to take it
 }
 
-// state is where a sequence with a slot stands.
+// state is the state of a sequence with a slot.
 type state uint8
 
 const (
@@ -33,13 +34,14 @@ const (
 	over
 )
 
-// after is the state after out was sent, with that error or none. It ends the answer that is complete.
+// after returns the state after out was sent, with that error or none. It ends
+// a complete response.
 func (s *sequence) after(sent error) state {
 	switch {
 	case sent != nil:
 		return over
 	case s.answer.complete():
-		s.sink.Close() // what it could say is that the client has left, and nobody is there to be told
+		s.sink.Close() // an error could only mean that the client has disconnected
 		return over
 	}
 	return running
@@ -98,7 +100,8 @@ func (s *sequence) add(token int, words *llama.Tokenizer) {
 	s.tokens = append(s.tokens[:0], token)
 }
 
-// whole is how much of p does not end within a character: tokens may be single bytes, and JSON has characters only.
+// whole returns how much of p does not end within a character: tokens may be
+// single bytes, and JSON has only characters.
 func whole(p []byte) int {
 	for i := len(p) - 1; i >= max(0, len(p)-utf8.UTFMax+1); i-- {
 		if utf8.RuneStart(p[i]) {

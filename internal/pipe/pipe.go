@@ -2,7 +2,7 @@
 // must not wait, to a goroutine that reads them, which may.
 //
 //	loop:       Write, Write, …, End     Write reports when to pause
-//	goroutine:  Read, Read, …            Owner.Drained says when to resume
+//	goroutine:  Read, Read, …            Owner.Drained reports when to resume
 package pipe
 
 import (
@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// An Owner is what writes to a Pipe. Except for Grow its methods are called by
-// Read, on the reader's goroutine, with no lock held: they post to the loop.
+// An Owner is what writes to a [Pipe]. Except for Grow its methods are called
+// by Read, on the reader's goroutine, with no lock held: they post to the loop.
 type Owner interface {
 	// Wanted is called at most once, when the reader waits and nothing has been
 	// written yet.
@@ -20,14 +20,14 @@ type Owner interface {
 	// reader has caught up.
 	Drained()
 	// Grow is called by Write. It returns buf with room for n more bytes, or
-	// reports false if there is none to be had. The Pipe is locked.
+	// reports false if there is none. The Pipe is locked.
 	Grow(buf []byte, n int) ([]byte, bool)
 }
 
-// A Pipe is a queue of bytes with one writer and one reader, each on a goroutine
-// of its own. How much waits in it is bounded if the writer stops when Write
-// reports full: by the high mark and one piece. The zero value is not ready: see
-// Init.
+// A Pipe is a queue of bytes with one writer and one reader, each on a
+// goroutine of its own. How much waits in it is bounded if the writer stops
+// when Write reports full: by the high mark and one piece. The zero value is
+// not ready: see Init.
 type Pipe struct {
 	owner     Owner
 	high, low int
@@ -69,15 +69,15 @@ func (p *Pipe) Write(b []byte) (full, ok bool) {
 }
 
 // End lets Read return err, io.EOF for a body that is complete, behind what was
-// written. The first end counts. Safe for concurrent use.
+// written. The first end counts. It is safe for concurrent use.
 func (p *Pipe) End(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.end(err)
 }
 
-// Drop is End that also lets go of what was not read. It returns the size of the
-// memory that held it.
+// Drop is [Pipe.End] that also frees what was not read. It returns the size of
+// the memory that held it.
 func (p *Pipe) Drop(err error) (freed int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +87,8 @@ func (p *Pipe) Drop(err error) (freed int) {
 	return freed
 }
 
-// Size is the size of the memory that p holds. Safe for concurrent use.
+// Size returns the size of the memory that p holds. It is safe for concurrent
+// use.
 func (p *Pipe) Size() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,8 +114,8 @@ func (p *Pipe) Read(b []byte) (int, error) {
 
 var _ io.Reader = (*Pipe)(nil)
 
-// take copies out what is there. call is what the owner is to be told, if not
-// nil.
+// take copies out what is there. call, if not nil, is what the owner must be
+// notified with.
 func (p *Pipe) take(b []byte) (n int, call func(Owner), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,5 +1,5 @@
 // Command churn measures what a short connection costs a server: connect, one
-// GET, read the answer, close, the client closing first.
+// GET, read the response, close, the client closing first.
 //
 //	churn -addr 127.0.0.1:8080 -pid 1234 -window 3s
 package main
@@ -18,14 +18,15 @@ import (
 	"weir/bench/internal/stats"
 )
 
-// most connections of one run: more would meet its own TIME_WAIT ports.
+// At most so many connections in one run: more would meet its own TIME_WAIT
+// ports.
 const most = 1_000_000
 
 // report holds microseconds.
 type report struct {
 	Conns      int     `json:"conns"`
 	CPU        float64 `json:"cpu_us"` // of the server, per connection
-	P50        float64 `json:"p50_us"` // connect to end of answer
+	P50        float64 `json:"p50_us"` // connect to end of response
 	P99        float64 `json:"p99_us"`
 	ClientBusy float64 `json:"client_busy"`
 	Incomplete int     `json:"incomplete"`

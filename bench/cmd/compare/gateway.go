@@ -108,9 +108,9 @@ func reverseProxy(s server, _, upstream string) (server, error) {
 	return s, nil
 }
 
-// nginx runs as one process, since it is given one CPU. It keeps connections
-// to the upstream, and sends on at once what comes from there; the limits on
-// requests of a connection are out of the way.
+// nginx runs as one process, since it is given one CPU. It keeps connections to
+// the upstream, and passes on at once what comes from there; its limits on
+// requests per connection are raised.
 func nginx(s server, dir, upstream string) (server, error) {
 	addr, err := freeAddress()
 	if err != nil {
@@ -153,7 +153,7 @@ http {
 }
 
 // freeAddress returns a loopback address that nothing listened on just now:
-// nginx cannot choose a port and tell.
+// nginx cannot choose a port and report it.
 func freeAddress() (string, error) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -163,7 +163,7 @@ func freeAddress() (string, error) {
 	return ln.Addr().String(), nil
 }
 
-// checkChat is checkPlaintext for gateways: the upstream's answer must come
+// checkChat is checkPlaintext for gateways: the upstream's response must come
 // through.
 func checkChat(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

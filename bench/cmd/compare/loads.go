@@ -19,7 +19,7 @@ import (
 // sample is one run's figures by metric key.
 type sample map[string]float64
 
-// tools tells loads where they run and what they are called.
+// tools has where loads run and what they are called.
 type tools struct {
 	bin     string // our own programs
 	scripts string
@@ -176,7 +176,7 @@ func oha(path string, args ...string) load {
 }
 
 // parseOha reads oha's JSON. A run limited by time ends with requests in
-// flight, which oha lists as "aborted due to deadline"; they are no errors.
+// flight, which oha lists as "aborted due to deadline"; they are not errors.
 func parseOha(out []byte) (s sample, answered int, err error) {
 	var r struct {
 		Summary struct {

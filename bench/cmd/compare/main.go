@@ -4,9 +4,9 @@
 //	compare -bin .bin -results results -command 'bench/run.sh plaintext' plaintext
 //
 // In every round each server is started, loaded and stopped in turn, and every
-// second round in the reverse order, so that a machine whose speed drifts treats
-// them alike. The exit status is 1 when a
-// server failed; a missed goal is reported, and no failure.
+// second round in the reverse order, so that a machine whose speed drifts
+// treats them alike. The exit status is 1 when a server failed; a missed goal
+// is reported, and is not a failure.
 package main
 
 import (
@@ -108,7 +108,7 @@ func (o options) runTrial(ctx context.Context, t tools, tr trial, cpu int) (outc
 	failures := 0
 	for round := range tr.rounds {
 		if round > 0 {
-			slices.Reverse(present) // who comes first is not always the same one
+			slices.Reverse(present) // the first one is not always the same
 		}
 		for _, s := range present {
 			if ctx.Err() != nil {
@@ -128,8 +128,8 @@ func (o options) runTrial(ctx context.Context, t tools, tr trial, cpu int) (outc
 	return out, failures
 }
 
-// present returns the trial's servers that were asked for and built, and
-// notes those that were not built.
+// present returns the trial's servers that were requested and built, and notes
+// those that were not built.
 func (out *outcome) present(o options) []server {
 	var list []server
 	for _, name := range out.servers {
@@ -160,7 +160,7 @@ func once(ctx context.Context, t tools, l load, s server, cpu int) (sample, erro
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = os.RemoveAll(dir) }() // a configuration file: left, it does no harm
+		defer func() { _ = os.RemoveAll(dir) }() // a configuration file: it does no harm if it remains
 		if s, err = s.gateway(s, dir, up.addr); err != nil {
 			return nil, err
 		}
@@ -190,8 +190,8 @@ func measure(ctx context.Context, t tools, l load, in *instance) (sample, error)
 	return l(ctx, t, in)
 }
 
-// checkPlaintext sees that the server answers as all of them must, so that no
-// fast wrong answer is measured.
+// checkPlaintext checks that the server responds as all of them must, so that
+// no fast wrong response is measured.
 func checkPlaintext(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -70,7 +70,7 @@ func stepOf(quick bool, window time.Duration, n int) trial {
 	}
 }
 
-// departing has the half of the clients leave at once.
+// departing disconnects half of the clients at once.
 func departing(quick bool) trial {
 	const interval = 200 * time.Millisecond
 	return trial{

@@ -17,7 +17,7 @@ import (
 type outcome struct {
 	trial
 	samples map[string][]sample // by server
-	trouble []string            // what failed or was left out
+	trouble []string            // what failed or was skipped
 }
 
 // figure returns the median over the rounds, or the worst of them where the
@@ -76,7 +76,7 @@ func (o outcome) markdown() string {
 	return strings.TrimRight(b.String(), "\n") + "\n\n"
 }
 
-// judge says whether a goal was met, or "" when it was not measured.
+// judge returns whether a goal was met, or "" if it was not measured.
 func (o outcome) judge(g goal) string {
 	got, what := o.figure(g.server, g.metric), g.server
 	if g.ref != "" {
@@ -119,7 +119,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// preamble says where and how the figures came about.
+// preamble describes where and how the figures were made.
 func preamble(name, command string, serverCPU, loadCPU int) string {
 	return fmt.Sprintf("# %s\n\nMade by `%s` on %s: %s, %s, Linux %s, %s, load average before %s.\n\n"+
 		"Every round starts each server anew, in turn, on CPU %d, and loads it over loopback from CPU %d; figures are medians over the rounds. "+

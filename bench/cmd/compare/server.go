@@ -27,8 +27,8 @@ type server struct {
 	program string // in the binaries' folder; "" = name
 	system  bool   // the program is the machine's own, found by PATH
 	args    []string
-	stats   bool   // answers /stats?gc=1
-	gateway setup  // nil for what is no gateway
+	stats   bool   // serves /stats?gc=1
+	gateway setup  // nil if it is not a gateway
 	listens string // where it will listen, if it prints no such line; "" = it prints
 }
 
@@ -140,7 +140,7 @@ func (in *instance) follow(stdout io.Reader, ready chan<- string) {
 	in.exited <- in.cmd.Wait()
 }
 
-// awaitListener tells on ready that something accepts connections at addr.
+// awaitListener sends on ready when something accepts connections at addr.
 func awaitListener(addr string, ready chan<- string) {
 	for began := time.Now(); time.Since(began) < startTime; time.Sleep(10 * time.Millisecond) {
 		c, err := net.Dial("tcp4", addr)
@@ -166,7 +166,7 @@ func (in *instance) stop() {
 	}
 }
 
-// lastWords is the end of what the server said on stderr, after its exit.
+// lastWords returns the end of what the server wrote to stderr, after its exit.
 func (in *instance) lastWords() string {
 	words := bytes.TrimSpace(in.stderr.Bytes())
 	return string(words[max(0, len(words)-500):])

@@ -27,7 +27,7 @@ type loop struct {
 	items  []plugin.Item
 }
 
-// report is what /steps answers.
+// report is the response of /steps.
 type report struct {
 	Steps   int64 `json:"steps"`
 	Held    int64 `json:"held_ns"` // for which sending kept the loop from computing
@@ -47,7 +47,7 @@ func newLoop(send func([]plugin.Item)) *loop { return &loop{send: send} }
 
 var errInterval = errors.New("decode: the loop has another interval")
 
-// join has tokens made for sink, from the next step on.
+// join adds a sequence for sink, from the next step on.
 func (l *loop) join(t tour.Tokens, sink plugin.Sink) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +71,7 @@ func (l *loop) run(interval time.Duration) {
 	}
 }
 
-// admit takes in who has come, and lets go who is over.
+// admit adds new sequences, and removes those that have ended.
 func (l *loop) admit() {
 	l.active = slices.DeleteFunc(l.active, func(s *sequence) bool { return s.over || s.sink.Cancelled() })
 	l.mu.Lock()
@@ -116,7 +116,7 @@ func (s *sequence) next(at int64) []byte {
 func (s *sequence) sent(err error) {
 	s.made++
 	if s.over = err != nil || s.made > s.N; s.over {
-		_ = s.sink.Close() // of a client that has left it is none
+		_ = s.sink.Close() // an error means that the client has disconnected
 	}
 }
 
@@ -126,7 +126,7 @@ func (l *loop) report() report {
 	return l.done
 }
 
-// cancelled counts the clients that left, of all that ever came.
+// cancelled counts the clients that disconnected, of all that ever came.
 func (l *loop) cancelled() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

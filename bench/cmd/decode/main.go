@@ -10,9 +10,9 @@
 //	decode 127.0.0.1:0 batch
 //
 // The loop makes one token of every stream at the same moment, as a step of a
-// model does; tickers spread them over the interval. /steps tells what the loop
-// has done, /gone?n=10 answers when so many clients, of all that ever came, were
-// found to have left.
+// model does; tickers spread them over the interval. /steps reports what the
+// loop has done, /gone?n=10 responds when so many clients, of all that ever
+// came, are known to have disconnected.
 package main
 
 import (
@@ -64,13 +64,13 @@ type server struct {
 	way  string
 	addr string // to listen on
 	loop *loop
-	left atomic.Int64 // clients whose handler's goroutine noticed that they left
+	left atomic.Int64 // clients whose handler's goroutine noticed that they disconnected
 }
 
-// patience is how long /gone waits for clients to leave.
+// patience is how long /gone waits for clients to disconnect.
 const patience = 20 * time.Second
 
-// answer is the JSON of /steps and /gone, and nil for what there is not.
+// answer returns the JSON of /steps and /gone, and nil for other paths.
 func (s *server) answer(path string, query func(name string) string) []byte {
 	var v any
 	switch path {
@@ -93,7 +93,7 @@ func (s *server) answer(path string, query func(name string) string) []byte {
 }
 
 // awaitGone returns the time, in unix nanoseconds, at which n clients were
-// known to have left; 0 if it took too long.
+// known to have disconnected; 0 if it took too long.
 func (s *server) awaitGone(n int) int64 {
 	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(time.Millisecond) {
 		if s.gone() >= n {

@@ -90,7 +90,7 @@ func (s *server) nethttp(stream func(http.ResponseWriter, *http.Request, tour.To
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /plaintext", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte(tour.Hello)) // a client that has left needs no answer
+		_, _ = w.Write([]byte(tour.Hello)) // a client that has disconnected needs no response
 	})
 	mux.HandleFunc("GET /tokens", func(w http.ResponseWriter, r *http.Request) {
 		t, err := tour.ParseTokens(r.URL.Query().Get)
@@ -116,7 +116,7 @@ func (s *server) nethttp(stream func(http.ResponseWriter, *http.Request, tour.To
 		return "", err
 	}
 	go func() {
-		fmt.Fprintln(os.Stderr, "decode:", (&http.Server{Handler: mux}).Serve(ln)) // it ends by an error only
+		fmt.Fprintln(os.Stderr, "decode:", (&http.Server{Handler: mux}).Serve(ln)) // it only ends by an error
 	}()
 	return ln.Addr().String(), nil
 }

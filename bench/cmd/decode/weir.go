@@ -8,10 +8,10 @@ import (
 	"weir/plugin"
 )
 
-// streams is the limit of the handlers, out of the way.
+// streams is the limit of the handlers, too high to matter.
 const streams = 20_000
 
-// weirDetached hands the sinks of a native handler to the loop.
+// weirDetached passes the sinks of a native handler to the loop.
 func weirDetached(s *server) (string, error) {
 	return s.weir(func(c plugin.Call, sink plugin.Sink) error {
 		t, err := begin(c, sink)

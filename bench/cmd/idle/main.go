@@ -1,4 +1,4 @@
-// Command idle measures what an idle kept-alive connection holds: it opens
+// Command idle measures what an idle keep-alive connection holds: it opens
 // many, sends one request on each, and compares the server's memory before
 // and after.
 //
@@ -33,7 +33,7 @@ type config struct {
 }
 
 // memory is one reading, in bytes. heap_bytes must be there where /stats is;
-// weir counts its stacks elsewhere and may leave stack_bytes out.
+// weir counts its stacks elsewhere and may omit stack_bytes.
 type memory struct {
 	Heap      uint64 `json:"heap_bytes"`
 	Stack     uint64 `json:"stack_bytes"`
@@ -41,7 +41,8 @@ type memory struct {
 	RSS       uint64 `json:"-"`
 }
 
-// report holds bytes per connection; without -stats the first three are left out.
+// report holds bytes per connection; without -stats the first three are
+// omitted.
 type report struct {
 	Conns     int     `json:"conns"`
 	Heap      float64 `json:"heap,omitempty"`

@@ -14,11 +14,11 @@ import (
 	"weir/bench/internal/stats"
 )
 
-// departure is a report of clients that leave; times are in milliseconds, and
-// delays are those of the streams that stay.
+// departure is a report of clients that disconnect; times are in milliseconds,
+// and delays are those of the remaining streams.
 type departure struct {
 	Left       int     `json:"left"`
-	Closed     float64 `json:"closed_ms"`  // that the kernel took to close the connections of those that left
+	Closed     float64 `json:"closed_ms"`  // that the kernel took to close the connections of those that disconnected
 	Noticed    float64 `json:"noticed_ms"` // from the first of that to when the server knew of all
 	BeforeP50  float64 `json:"before_p50_ms"`
 	BeforeP99  float64 `json:"before_p99_ms"` // from push to arrival, in the second before
@@ -27,14 +27,14 @@ type departure struct {
 	AfterP99   float64 `json:"after_p99_ms"` // in the second after
 	AfterMax   float64 `json:"after_max_ms"`
 	Ratio      float64 `json:"p99_ratio"`  // after ÷ before
-	Incomplete int     `json:"incomplete"` // of the streams that stay
+	Incomplete int     `json:"incomplete"` // of the remaining streams
 	FirstError string  `json:"first_error"`
 }
 
-// aside is the time on each side of the departure that is looked at.
+// aside is the measured time before and after the disconnect.
 const aside = time.Second
 
-// measureLeave has the half of the streams leave at once: they are those of a
+// measureLeave disconnects half of the streams at once: they are those of a
 // process of their own, which is killed.
 func measureLeave(c config) (departure, error) {
 	leaving := c.conns / 2
@@ -63,7 +63,7 @@ func measureLeave(c config) (departure, error) {
 	return out, err
 }
 
-// watch is the second before, the departure, and the second after.
+// watch measures the second before the disconnect and the second after.
 func (r *run) watch(client *load.Client, crowd *crowd) (out departure, err error) {
 	gone := make(chan error, 1)
 	var answer struct {

@@ -8,8 +8,8 @@
 // run, and then read to its end: a stream that lacks a frame, or its [DONE],
 // counts as incomplete, and makes the exit status 1.
 //
-// With -leave the server is cmd/decode: the half of the streams belong to a
-// process that is killed in their midst, and the other half is measured.
+// With -leave the server is cmd/decode: half of the streams belong to a process
+// that is killed in their midst, and the other half is measured.
 package main
 
 import (
@@ -52,7 +52,7 @@ func main() {
 	finish(out, err, out.Incomplete)
 }
 
-// finish prints what came out and ends the program.
+// finish prints the results and ends the program.
 func finish(out any, err error, incomplete int) {
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(out)

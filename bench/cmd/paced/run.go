@@ -13,7 +13,7 @@ import (
 )
 
 // openSpacing keeps the opening below what every server accepts (3,236/s),
-// and is no divisor of any round interval, so that the streams' beats spread
+// and is not a divisor of any round interval, so that the streams' beats spread
 // evenly instead of falling on the same instants.
 const openSpacing = 309 * time.Microsecond
 
@@ -24,7 +24,7 @@ type config struct {
 	interval time.Duration
 	size     int
 	chat     bool          // ask for chat completions instead of /tokens
-	numbered bool          // ask for frames with numbers, of which none may lack
+	numbered bool          // ask for numbered frames, of which none may be missing
 	steps    bool          // ask the server's decode loop what it has done
 	cut      bool          // end after the window
 	settle   time.Duration // between the last opening and the window
@@ -63,9 +63,9 @@ type report struct {
 	JitterP50  float64 `json:"jitter_p50_us"` // |gap between two frames - interval|
 	JitterP99  float64 `json:"jitter_p99_us"` //
 	ClientBusy float64 `json:"client_busy"`   // share of one core that this program took
-	Behind     float64 `json:"behind_share"`  // of the expected chunks, not come in the window
+	Behind     float64 `json:"behind_share"`  // of the expected chunks that did not arrive in the window
 	Unstamped  int     `json:"unstamped"`     // frames in the window without a stamp
-	Incomplete int     `json:"incomplete"`    // streams that failed or lacked frames
+	Incomplete int     `json:"incomplete"`    // streams that failed or missed frames
 	FirstError string  `json:"first_error"`   // of those
 
 	// With -steps: of the server's decode loop.
@@ -84,8 +84,8 @@ type stream struct {
 	over     bool
 }
 
-// run is the load's handler: it takes what arrives to pieces and, while
-// sampling, notes times.
+// run is the load's handler: it parses what arrives and, while sampling, notes
+// times.
 type run struct {
 	config
 	streams []stream
@@ -141,7 +141,7 @@ func (r *run) Closed(c *load.Conn, err error) {
 	r.end(s, err)
 }
 
-// end checks a stream that is over: status, number of frames, last mark.
+// end checks a stream that has ended: status, number of frames, last mark.
 func (r *run) end(s *stream, err error) {
 	r.running--
 	switch {
@@ -185,7 +185,7 @@ func (r *run) event(data []byte) {
 	s.last = r.now
 }
 
-// measure opens the streams, samples the window and sees every stream to its
+// measure opens the streams, samples the window and reads every stream to its
 // end, unless they are to be cut.
 func measure(c config) (report, error) {
 	r := newRun(c)
@@ -205,7 +205,7 @@ func measure(c config) (report, error) {
 	return out, err
 }
 
-// finish sees every stream to its end and says how many failed, and why the
+// finish reads every stream to its end and returns how many failed, and why the
 // first of them did.
 func (r *run) finish(client *load.Client) (incomplete int, first string, err error) {
 	incomplete = r.incomplete

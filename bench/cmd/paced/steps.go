@@ -10,7 +10,7 @@ import (
 	"weir/bench/internal/proc"
 )
 
-// steps is what a decode loop answers on /steps, and when.
+// steps is a decode loop's response to /steps, and when it came.
 type steps struct {
 	Steps   int64 `json:"steps"`
 	Held    int64 `json:"held_ns"`
@@ -18,7 +18,7 @@ type steps struct {
 	at      time.Time
 }
 
-// askSteps asks, and then reads what came for the streams meanwhile.
+// askSteps gets /steps, and then reads what came for the streams meanwhile.
 func (r *run) askSteps(client *load.Client) (steps, error) {
 	var s steps
 	if !r.steps {

@@ -38,7 +38,7 @@ type report struct {
 	Max       float64 `json:"ttft_max_us"`
 	DirectP50 float64 `json:"direct_p50_us"`
 	DirectMax float64 `json:"direct_max_us"`
-	Gap       float64 `json:"gap_max_us"`      // longest time between two arrivals of a stream, the request's sending included
+	Gap       float64 `json:"gap_max_us"`      // longest time between two arrivals of a stream, including the sending of the request
 	Paused    int     `json:"paused"`          // streams through the gateway with a gap of ackDelay or more
 	Machine   int     `json:"machine_pauses"`  // such gaps, on both ways, that waiting for a CPU explains
 	DirectGap float64 `json:"direct_gap_us"`   // as gap_max_us
@@ -93,7 +93,7 @@ type way struct {
 
 	response frame.Response
 	events   frame.Events
-	begun    int64 // of the present stream, unix nanoseconds
+	begun    int64 // of the current stream, unix nanoseconds
 	last     int64 // its last arrival; begun before the first
 	came     int   // its events
 	longest  int64 // its longest gap
@@ -157,8 +157,8 @@ func (w *way) once() error {
 	return nil
 }
 
-// explain counts a pause as the machine's or as one of the protocol; waited
-// is what ReadWait said before the stream.
+// explain counts a pause as the machine's or as one of the protocol; waited is
+// what ReadWait returned before the stream.
 func (w *way) explain(pause, waited time.Duration) error {
 	now, err := proc.ReadWait(w.pids...)
 	if pause-(now-waited) < ackDelay {

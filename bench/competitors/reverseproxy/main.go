@@ -38,7 +38,8 @@ func main() {
 	os.Exit(1)
 }
 
-// buffers is a pool of what ReverseProxy else allocates for every answer.
+// buffers is a pool of what ReverseProxy otherwise allocates for every
+// response.
 type buffers struct{ pool sync.Pool }
 
 func (b *buffers) Get() []byte {

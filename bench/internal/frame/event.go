@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// Events finds the SSE events in a body that comes in pieces. The zero value
-// is ready. It knows what the measured routes send, `data:` lines ended by LF
-// or CRLF; other fields are passed over, and of an event with several data
-// lines the last one counts.
+// Events finds the SSE events in a body that comes in pieces. The zero value is
+// ready. It knows what the measured routes send, `data:` lines ended by LF or
+// CRLF; other fields are skipped, and of an event with several data lines the
+// last one counts.
 type Events struct {
 	line []byte // a line that came in pieces
 	data []byte
@@ -50,9 +50,9 @@ func (e *Events) takeLine(line []byte, event func([]byte)) {
 	}
 }
 
-// ParseStamp reads the time from the data of a stamped frame,
-// `t=<unix nanoseconds>` or, in a chat, `{"t":<unix nanoseconds>`, followed by
-// anything that is no digit.
+// ParseStamp reads the time from the data of a stamped frame, `t=<unix
+// nanoseconds>` or, in a chat, `{"t":<unix nanoseconds>`, followed by anything
+// that is not a digit.
 func ParseStamp(data []byte) (unixNano int64, ok bool) {
 	digits, ok := bytes.CutPrefix(data, []byte("t="))
 	if !ok {
@@ -65,7 +65,8 @@ func ParseStamp(data []byte) (unixNano int64, ok bool) {
 	return unixNano, ok
 }
 
-// ParseNumber reads the number of a numbered frame, `{"t":<unix nanoseconds>,"i":<number>`.
+// ParseNumber reads the number of a numbered frame, `{"t":<unix
+// nanoseconds>,"i":<number>`.
 func ParseNumber(data []byte) (number int64, ok bool) {
 	digits, ok := bytes.CutPrefix(data, []byte(`{"t":`))
 	if !ok {

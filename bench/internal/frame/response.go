@@ -1,8 +1,8 @@
-// Package frame reads what the servers answer, a piece at a time as it comes
+// Package frame reads the servers' responses, a piece at a time as they come
 // from the socket: the head and the framing of an HTTP/1.1 response, and the
-// SSE events in its body. It is written apart from weir's own decoders, so
-// that the measure does not share the faults of the measured. It trusts its
-// servers: hostile input gets an error, not a careful one.
+// SSE events in its body. It is written apart from weir's own decoders, so that
+// the measure does not share the faults of the measured. It trusts its servers:
+// hostile input gets an error, not a careful one.
 package frame
 
 import (
@@ -47,7 +47,7 @@ type Response struct {
 	kept []byte // a head or line that came in pieces
 }
 
-// Reset forgets the present response.
+// Reset forgets the current response.
 func (r *Response) Reset() { *r = Response{kept: r.kept[:0]} }
 
 // Done reports whether the whole response has come.
@@ -80,7 +80,7 @@ func (r *Response) Feed(p []byte, body func([]byte)) error {
 	return nil
 }
 
-// Close tells that the server closed; it is an error before the end unless
+// Close reports that the server closed; it is an error before the end unless
 // the body lasts until then.
 func (r *Response) Close() error {
 	if r.part == inUntilClose {

@@ -23,12 +23,12 @@ const (
 	readSize  = 64 << 10
 )
 
-// Handler is told what happens on connections.
+// A Handler handles the events of connections.
 type Handler interface {
-	// Data gets what came, valid during the call, and the time of its
-	// arrival in Unix nanoseconds.
+	// Data is called with what came, valid until it returns, and the time of
+	// its arrival in Unix nanoseconds.
 	Data(c *Conn, p []byte, now int64)
-	// Closed tells that the server closed (io.EOF) or the connection failed.
+	// Closed reports that the server closed (io.EOF) or the connection failed.
 	// It is not called after Conn.Close.
 	Closed(c *Conn, err error)
 }
@@ -76,8 +76,8 @@ func New(addr string, h Handler) (*Client, error) {
 	}, nil
 }
 
-// Dial begins a connection that sends request as soon as it stands. Every
-// 10,000 connections take another source address, 127.0.0.1 first.
+// Dial begins a connection that sends request as soon as it is established.
+// Every 10,000 connections take another source address, 127.0.0.1 first.
 func (cl *Client) Dial(index int, request []byte) (*Conn, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -86,7 +86,7 @@ func (cl *Client) Dial(index int, request []byte) (*Conn, error) {
 	source := unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, byte(1 + cl.dialed/perSource%250)}}
 	cl.dialed++
 	if err := cl.connect(fd, &source); err != nil {
-		_ = unix.Close(fd) // the first error says more
+		_ = unix.Close(fd) // the first error is more useful
 		return nil, err
 	}
 	c := &Conn{Index: index, client: cl, fd: fd, unsent: request}
@@ -129,7 +129,7 @@ func (cl *Client) Poll(until time.Time) error {
 	}
 }
 
-// PollWhile runs callbacks as long as more says so and the time has not come.
+// PollWhile runs callbacks while more returns true and the time has not come.
 func (cl *Client) PollWhile(more func() bool, until time.Time) error {
 	for more() && time.Now().Before(until) {
 		if err := cl.step(10); err != nil {
@@ -168,7 +168,8 @@ func (c *Conn) connected() {
 	c.Send(request)
 }
 
-// Send writes p, which must fit the socket buffer; a failure goes to Closed.
+// Send writes p, which must fit the socket buffer; a failure is reported to
+// Closed.
 func (c *Conn) Send(p []byte) {
 	n, err := unix.Write(c.fd, p)
 	if err == nil && n != len(p) {
@@ -202,7 +203,7 @@ func (c *Conn) Close() {
 		return
 	}
 	delete(c.client.conns, int32(c.fd))
-	_ = unix.Close(c.fd) // nothing was left to flush, so nothing can be lost
+	_ = unix.Close(c.fd) // nothing remains to flush, so nothing can be lost
 	c.fd = -1
 }
 

@@ -12,7 +12,7 @@ import (
 type Unary struct {
 	Request    []byte
 	AtOnce     int  // responses awaited at a time
-	CloseAfter bool // close a connection once its response came, as a client that leaves
+	CloseAfter bool // close a connection once its response came
 
 	Done   int   // responses complete
 	Failed int   // connections that failed or got another status than 200

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Meter holds the readings at the begin of a measurement.
+// Meter holds the readings at the beginning of a measurement.
 type Meter struct {
 	pids   []int
 	at     time.Time

@@ -125,7 +125,7 @@ func parseWrites(text string) (int64, error) {
 	return 0, errors.New("proc: io lacks syscw")
 }
 
-// Memory is what the kernel says a process holds, in bytes.
+// Memory is what a process holds according to the kernel, in bytes.
 type Memory struct {
 	RSS       uint64
 	Anonymous uint64 // heap and stacks, without the program's own file pages

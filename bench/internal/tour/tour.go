@@ -30,8 +30,8 @@ type Tokens struct {
 	Chunk    bool          // data is one of OpenAI's chat completion chunks with its time and number in front, padded to Size
 }
 
-// ParseTokens reads the parameters through get, which answers "" for an absent
-// one. Bad values are errors, absent ones take the tour's defaults.
+// ParseTokens reads the parameters through get, which returns "" for an absent
+// one. Bad values are errors, absent ones get the tour's defaults.
 func ParseTokens(get func(name string) string) (Tokens, error) {
 	t := Tokens{N: 64, Interval: 20 * time.Millisecond, Size: 8, Stamp: get("stamp") == "1", Chunk: get("chunk") == "1"}
 	var err error
@@ -53,7 +53,8 @@ func ParseTokens(get func(name string) string) (Tokens, error) {
 	return t, nil
 }
 
-// AppendFrame appends frame i, from 0, as one SSE event, stamped with the present time when asked.
+// AppendFrame appends frame i, from 0, as one SSE event, stamped with the
+// current time if requested.
 func (t Tokens) AppendFrame(dst []byte, i int) []byte {
 	var at int64
 	if t.Stamp || t.Chunk {
@@ -62,7 +63,8 @@ func (t Tokens) AppendFrame(dst []byte, i int) []byte {
 	return t.AppendFrameMade(dst, i, at)
 }
 
-// AppendFrameMade is AppendFrame of a token that was made at that time, in unix nanoseconds.
+// AppendFrameMade is AppendFrame for a token that was made at that time, in
+// unix nanoseconds.
 func (t Tokens) AppendFrameMade(dst []byte, i int, at int64) []byte {
 	dst = append(dst, "data: "...)
 	start := len(dst)
@@ -111,13 +113,13 @@ func (t Tokens) Stream(stop <-chan struct{}, send func([]byte) error) {
 	}
 	select {
 	case <-tick.C:
-		_ = send(append(buf[:0], Done...)) // a client that left needs no end
+		_ = send(append(buf[:0], Done...)) // a client that has disconnected needs no end
 	case <-stop:
 	}
 }
 
-// Stats answers /stats: bytes in use by heap and stacks. With gc it collects
-// twice first, so that pools are emptied too.
+// Stats responds to /stats: bytes in use by heap and stacks. With gc it
+// collects twice first, so that pools are also emptied.
 func Stats(gc bool) []byte {
 	if gc {
 		runtime.GC()

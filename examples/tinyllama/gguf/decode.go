@@ -7,22 +7,23 @@ import (
 	"io"
 )
 
-// Sizes that no honest file exceeds.
+// Sizes that no valid file exceeds.
 const (
 	maxDims = 4       // of a tensor
 	maxName = 1 << 16 // bytes of a key or of a tensor's name
 )
 
-// Minimal sizes of what is counted, so that a count can be checked against the bytes that are left before anything is
-// allocated for it.
+// Minimal sizes of what is counted, so that a count can be checked against the
+// remaining bytes before anything is allocated for it.
 const (
 	minPair   = 8 + 4 + 1     // key's length, type, one byte of value
 	minTensor = 8 + 4 + 4 + 8 // name's length, dimensions, type, offset
 	minString = 8
 )
 
-// A decoder reads little-endian values in order. After the first error all of them are zero and err stays: callers check
-// it where they allocate or loop, and at the end.
+// A decoder reads little-endian values in order. After the first error all of
+// them are zero and err stays: callers check it where they allocate or loop,
+// and at the end.
 type decoder struct {
 	r    *bufio.Reader
 	at   int64 // bytes read
@@ -41,7 +42,7 @@ func (d *decoder) fail(format string, args ...any) {
 	}
 }
 
-// has reports whether n things of at least each bytes fit in what is left.
+// has reports whether n things of at least each bytes fit in the rest.
 func (d *decoder) has(n uint64, each int64, what string) bool {
 	if left := uint64(d.size - d.at); d.err == nil && n > left/uint64(each) {
 		d.fail("%d %s do not fit in the %d bytes that are left: truncated or not a GGUF file", n, what, left)
@@ -82,7 +83,7 @@ func (d *decoder) bytes(n uint64) []byte {
 
 func (d *decoder) string() string { return string(d.bytes(d.uint64())) }
 
-// name is a string that a lookup will ask for.
+// name is a string that lookups use.
 func (d *decoder) name() string {
 	n := d.uint64()
 	if n > maxName {

@@ -1,4 +1,5 @@
-// Package gguf reads GGUF files, version 2 and 3: the format of llama.cpp's models.
+// Package gguf reads GGUF files, version 2 and 3: the format of llama.cpp's
+// models.
 //
 // A file is, all little-endian:
 //
@@ -8,8 +9,10 @@
 //	padding to general.alignment (32 by default)
 //	data      each tensor at its offset from here
 //
-// where a string is its length as u64 and its bytes. Every count and length is checked against the bytes that are there
-// before it is believed: a file that is cut off, or none at all, gives an error that says where, and no large allocation.
+// where a string is its length as u64 and its bytes. Every count and length is
+// checked against the bytes that are there before it is believed: a file that
+// is truncated or not a GGUF file gives an error with the place, and no large
+// allocation.
 package gguf
 
 import (
@@ -20,7 +23,8 @@ import (
 	"sort"
 )
 
-// File is an open GGUF file. Any goroutine may use it, if the io.ReaderAt may be used so.
+// File is an open GGUF file. It is safe for concurrent use if its io.ReaderAt
+// is.
 type File struct {
 	pairs   map[string]value
 	tensors map[string]tensor
@@ -29,7 +33,8 @@ type File struct {
 	data    int64 // where the tensors' offsets count from
 }
 
-// Open opens the file at path. closer closes it; the File is not used after that.
+// Open opens the file at path. closer closes it; the File is not used after
+// that.
 func Open(path string) (f *File, closer io.Closer, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -46,7 +51,8 @@ func Open(path string) (f *File, closer io.Closer, err error) {
 	return f, file, nil
 }
 
-// Read reads the head of a file of size bytes: everything but the tensors' data, which r is asked for later.
+// Read reads the head of a file of size bytes: everything but the tensors'
+// data, which is read later.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	d := newDecoder(r, size)
 	f := &File{r: r, size: size}
@@ -90,7 +96,8 @@ func (f *File) readPairs(d *decoder, n uint64) {
 	}
 }
 
-// place finds where the data begins, after a head of that many bytes, and checks that every tensor lies in the file.
+// place finds where the data begins, after a head of that many bytes, and
+// checks that every tensor lies in the file.
 func (f *File) place(head int64) error {
 	align := int64(32)
 	if _, given := f.pairs["general.alignment"]; given {

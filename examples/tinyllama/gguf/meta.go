@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ErrNoKey is what a question for metadata that the file does not have gives.
+// ErrNoKey is returned for metadata that the file does not have.
 var ErrNoKey = errors.New("no such key")
 
 // Int returns an integer of any width.

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// A tensor is where its data lie and how they are written.
+// A tensor is where its data is and how it is written.
 type tensor struct {
 	dims   []int // the innermost first, as in the file
 	format format
@@ -29,7 +29,8 @@ const (
 
 const q8Block, q8Bytes = 32, 2 + 32
 
-// bytes is the space that n numbers take, -1 for an unknown format and for a broken block.
+// bytes is the space that n numbers take, -1 for an unknown format and for a
+// broken block.
 func (t format) bytes(n int) int64 {
 	switch t {
 	case f32:
@@ -84,10 +85,12 @@ func (d *decoder) tensor(name string) tensor {
 	return t
 }
 
-// Shape returns the dimensions of a tensor, the innermost first; nil if there is no such tensor.
+// Shape returns the dimensions of a tensor, the innermost first; nil if there
+// is no such tensor.
 func (f *File) Shape(name string) []int { return slices.Clone(f.tensors[name].dims) }
 
-// Tensor reads a tensor of the given dimensions, the innermost first, as float32, whatever its format is.
+// Tensor reads a tensor of the given dimensions, the innermost first, as
+// float32, whatever its format is.
 func (f *File) Tensor(name string, dims ...int) ([]float32, error) {
 	t, found := f.tensors[name]
 	switch {
@@ -133,7 +136,8 @@ func (t format) decode(dst []float32, raw []byte) []float32 {
 	return dst
 }
 
-// half is an IEEE 754 binary16 as a float32; every one has its exact value there.
+// half is an IEEE 754 binary16 as a float32; every one has its exact value
+// there.
 func half(h uint16) float32 {
 	sign, exp, frac := uint32(h&0x8000)<<16, uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch {

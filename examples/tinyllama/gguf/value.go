@@ -24,10 +24,12 @@ const (
 	kindFloat64
 )
 
-// widths are the bytes of a value of each kind; 0 for those that say their length themselves.
+// widths are the bytes of a value of each kind; 0 for those that contain their
+// length.
 var widths = [...]int{1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8}
 
-// A value is one of the metadata. Numbers stay as they are in the file until they are asked for.
+// A value is one of the metadata. Numbers stay as they are in the file until
+// they are used.
 type value struct {
 	kind  kind     // of the elements, for an array
 	array bool     // and not a single one
@@ -77,7 +79,8 @@ func (v value) length() int {
 	return len(v.raw) / widths[v.kind]
 }
 
-// integer is element i as a number; ok is false for what is none, or none that fits.
+// integer returns element i as a number; ok is false if it is not one, or does
+// not fit.
 func (v value) integer(i int) (n int, ok bool) {
 	le, wide := binary.LittleEndian, int64(0)
 	switch p := v.raw; v.kind {
@@ -104,7 +107,7 @@ func (v value) integer(i int) (n int, ok bool) {
 	return int(wide), int64(int(wide)) == wide
 }
 
-// float is element i as a number; integers are not taken for one.
+// float returns element i as a number; integers are not accepted.
 func (v value) float(i int) (x float64, ok bool) {
 	switch v.kind {
 	case kindFloat32:

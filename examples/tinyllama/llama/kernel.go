@@ -2,10 +2,11 @@ package llama
 
 import "math"
 
-// Every sum here is taken in one order, however many rows are computed together: what a sequence gives does not depend
-// on its company.
+// Every sum here is taken in one order, however many rows are computed
+// together: the result of a sequence does not depend on the others.
 
-// multiply computes out = x · wᵀ: x has rows of n numbers, w a row of n numbers for each number of a row of out.
+// multiply computes out = x · wᵀ: x has rows of n numbers, w a row of n numbers
+// for each number of a row of out.
 func multiply(out, w, x []float32, n int) {
 	width := len(w) / n
 	o := 0
@@ -23,7 +24,8 @@ func multiply(out, w, x []float32, n int) {
 	}
 }
 
-// dots is four times dot. Four sums that do not wait for each other keep the processor busy.
+// dots is four times dot. Four sums that do not wait for each other keep the
+// processor busy.
 func dots(x, w0, w1, w2, w3 []float32) (a, b, c, d float32) {
 	w0, w1, w2, w3 = w0[:len(x)], w1[:len(x)], w2[:len(x)], w3[:len(x)]
 	for i, v := range x {
@@ -43,7 +45,8 @@ func dot(x, w []float32) (sum float32) {
 	return sum
 }
 
-// norm puts into y the rows of x, each scaled to a mean square of 1 and then by the weights.
+// norm puts into y the rows of x, each scaled to a mean square of 1 and then by
+// the weights.
 func norm(y, x, weights []float32, eps float32) {
 	n := len(weights)
 	for ; len(x) > 0; x, y = x[n:], y[n:] {

@@ -1,7 +1,9 @@
-// Package llama computes the models of the llama architecture, in plain Go: slowly, and short enough to be read.
+// Package llama computes the models of the llama architecture, in plain Go:
+// slowly, and short enough to be read.
 //
-// [Load] reads a GGUF file. A [Cache] is one sequence: what the model keeps of the tokens it has seen. A [Worker] takes
-// [Row] after row, a token of some sequence each, many sequences in one call, and gives what may come next.
+// [Load] reads a GGUF file. A [Cache] is one sequence: what the model keeps of
+// the tokens it has seen. A [Worker] takes [Row] after row, a token of some
+// sequence each, many sequences in one call, and gives what may come next.
 package llama
 
 import (
@@ -12,7 +14,8 @@ import (
 	"weir/examples/tinyllama/gguf"
 )
 
-// Model is a model's weights, as float32 whatever the file has. It does not change: any goroutine may use it.
+// Model is a model's weights, as float32 whatever the file has. It does not
+// change, and is safe for concurrent use.
 type Model struct {
 	Tokenizer *Tokenizer
 	Name      string // general.name, or ""
@@ -103,7 +106,8 @@ func (m *Model) readShape(f *gguf.File) error {
 	return m.readRotation(f)
 }
 
-// readRotation also refuses what would make other text than the model's.
+// readRotation also refuses settings that would make other text than the
+// model's.
 func (m *Model) readRotation(f *gguf.File) error {
 	base, err := orElse(f.Float, "llama.rope.freq_base", 10000)
 	if err != nil {
@@ -169,7 +173,8 @@ func (m *Model) readWeights(f *gguf.File) error {
 	return nil
 }
 
-// rotation turns pairs of neighbouring numbers by an angle that grows with the position (RoPE).
+// rotation turns pairs of neighbouring numbers by an angle that grows with the
+// position (RoPE).
 type rotation []float64 // angle per position, for each pair
 
 func newRotation(n int, base float64) rotation {

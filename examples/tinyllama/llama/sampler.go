@@ -5,14 +5,15 @@ import (
 	"math/rand/v2"
 )
 
-// Sampler chooses the next token. The zero value takes the likeliest one.
+// Sampler chooses the next token. The zero value chooses the likeliest one.
 type Sampler struct {
 	temperature float64
 	random      *rand.Rand
 }
 
-// NewSampler returns a sampler that is the more daring the higher the temperature; at 0 it takes the likeliest token.
-// The same seed makes the same choices.
+// NewSampler returns a sampler that is the more daring the higher the
+// temperature; at 0 it takes the likeliest token. The same seed makes the same
+// choices.
 func NewSampler(temperature float64, seed uint64) Sampler {
 	if temperature <= 0 {
 		return Sampler{}

@@ -11,13 +11,14 @@ import (
 	"weir/examples/tinyllama/gguf"
 )
 
-// Tokenizer turns text into tokens and back, as SentencePiece's BPE does for models of the llama family: spaces are
-// written as "▁", one is put before the text, and what the vocabulary does not have falls back to tokens for single bytes.
-// Any goroutine may use it.
+// Tokenizer turns text into tokens and back, as SentencePiece's BPE does for
+// models of the llama family: spaces are written as "▁", one is put before the
+// text, and what the vocabulary does not have falls back to tokens for single
+// bytes. It is safe for concurrent use.
 type Tokenizer struct {
-	pieces   []string // what a token stands for; "" for those that are no text
+	pieces   []string // what a token stands for; "" for those that are not text
 	scores   []float64
-	ids      map[string]int // of the vocabulary's words as they are, control tokens too
+	ids      map[string]int // of the vocabulary's words as they are, including control tokens
 	bytes    [256]int
 	bos      int
 	eos      int
@@ -35,7 +36,7 @@ const (
 
 const space = "▁"
 
-// NewTokenizer takes the vocabulary out of a model's metadata.
+// NewTokenizer reads the vocabulary from a model's metadata.
 func NewTokenizer(f *gguf.File) (*Tokenizer, error) {
 	if model, err := f.Text("tokenizer.ggml.model"); err != nil || model != "llama" {
 		return nil, fmt.Errorf(`llama: the tokenizer is %q, only "llama" (SentencePiece BPE) is known (%v)`, model, err)
@@ -113,11 +114,13 @@ func (t *Tokenizer) Size() int { return len(t.pieces) }
 // EOS is the token that ends a text.
 func (t *Tokenizer) EOS() int { return t.eos }
 
-// Piece is what the token adds to a text: bytes that may begin or end within a character; "" for a control token.
+// Piece is what the token adds to a text: bytes that may begin or end within a
+// character; "" for a control token.
 func (t *Tokenizer) Piece(token int) string { return t.pieces[token] }
 
-// Encode returns the tokens of a text that begins a sequence, with the token for the beginning where the model wants one.
-// Names of control tokens within the text are text. The result is the caller's.
+// Encode returns the tokens of a text that begins a sequence, with the token
+// for the beginning if the model wants one. Names of control tokens within the
+// text are text. The caller may modify the result.
 func (t *Tokenizer) Encode(text string) []int {
 	var tokens []int
 	if t.addBOS {
@@ -136,8 +139,9 @@ func (t *Tokenizer) Encode(text string) []int {
 	return m.appendTokens(tokens)
 }
 
-// A merger joins neighbouring symbols, the pair with the best score first and of equal ones the first in the text, until
-// no two neighbours are a word. At the start each character is a symbol.
+// A merger joins neighbouring symbols, the pair with the best score first and
+// of equal ones the first in the text, until no two neighbours are a word. At
+// the start each character is a symbol.
 //
 //	▁ o n c e  →  ▁ on c e  →  ▁ on ce  →  ▁on ce  →  ▁once
 type merger struct {
@@ -147,13 +151,15 @@ type merger struct {
 	pairs   pairs
 }
 
-// A symbol is a part of the text. One that was joined to its left neighbour is empty.
+// A symbol is a part of the text. One that was joined to its left neighbour is
+// empty.
 type symbol struct {
 	start, end int
 	prev, next int // indexes of the neighbours, -1 at the ends
 }
 
-// A pair of neighbours that is a word. It is out of date when one of them has grown or gone, which its length shows.
+// A pair of neighbours that is a word. It is out of date if one of them has
+// grown or been merged, which its length shows.
 type pair struct {
 	left, right int
 	length      int // bytes of both
@@ -162,7 +168,7 @@ type pair struct {
 
 func (m *merger) split() {
 	for at := 0; at < len(m.text); {
-		_, n := utf8.DecodeRuneInString(m.text[at:]) // 1 for a byte that is no UTF-8
+		_, n := utf8.DecodeRuneInString(m.text[at:]) // 1 for a byte that is not UTF-8
 		i := len(m.symbols)
 		m.symbols = append(m.symbols, symbol{at, at + n, i - 1, i + 1})
 		at += n
@@ -235,7 +241,7 @@ func (p *pairs) Pop() any {
 	return last
 }
 
-// orElse asks for metadata that a file need not have.
+// orElse reads metadata that a file need not have.
 func orElse[T any](ask func(string) (T, error), key string, fallback T) (T, error) {
 	v, err := ask(key)
 	if errors.Is(err, gguf.ErrNoKey) {

@@ -6,11 +6,12 @@ import "math"
 type Row struct {
 	Cache  *Cache
 	Token  int
-	Logits []float32 // filled with a number for each token of the vocabulary; nil if nobody asks, as within a prompt
+	Logits []float32 // filled with a number for each token of the vocabulary; nil if not needed, as within a prompt
 }
 
-// Cache is one sequence: the keys and values of its tokens. The zero value is an empty one. It grows with the sequence.
-// One Worker at a time uses it.
+// Cache is one sequence: the keys and values of its tokens. The zero value is
+// an empty one. It grows with the sequence. Only one Worker at a time may use
+// it.
 type Cache struct {
 	k, v [][]float32 // for each layer, tokens × kvHeads × headDim
 	n    int
@@ -27,11 +28,13 @@ func (c *Cache) Reset() {
 	c.n = 0
 }
 
-// block is how many rows go through the layers together: enough that weights are read seldom, few enough that what is
-// computed between the layers stays near.
+// block is how many rows go through the layers together: enough that weights
+// are read seldom, few enough that what is computed between the layers stays
+// near.
 const block = 32
 
-// Worker has the memory that a computation needs. One goroutine at a time uses it; several workers compute faster.
+// Worker has the memory that a computation needs. It is not safe for concurrent
+// use; several workers compute faster.
 type Worker struct {
 	m *Model
 
@@ -54,8 +57,9 @@ func (m *Model) NewWorker() *Worker {
 // Tokenizer is the model's.
 func (w *Worker) Tokenizer() *Tokenizer { return w.m.Tokenizer }
 
-// Forward takes rows in order: a sequence may have several, as it does at its prompt. What a row gives does not depend
-// on the rows of other sequences, to the last bit. A sequence must not grow beyond Model.Context.
+// Forward takes rows in order: a sequence may have several, as it does at its
+// prompt. The result of a row does not depend on the rows of other sequences,
+// to the last bit. A sequence must not grow beyond Model.Context.
 func (w *Worker) Forward(rows []Row) {
 	for len(rows) > 0 {
 		n := min(block, len(rows))
@@ -93,7 +97,8 @@ func (w *Worker) forward(rows []Row) {
 	}
 }
 
-// begin takes the tokens in: their embeddings, and their places in their sequences.
+// begin reads the tokens: their embeddings, and their places in their
+// sequences.
 func (w *Worker) begin(rows []Row) {
 	m := w.m
 	w.angles = w.angles[:0]
@@ -108,7 +113,8 @@ func (w *Worker) begin(rows []Row) {
 	}
 }
 
-// attend puts into out what each row finds in its sequence, itself included and what comes after it not.
+// attend puts into out what each row finds in its sequence up to and including
+// itself.
 func (w *Worker) attend(out []float32, rows []Row, layer int) {
 	m := w.m
 	kv, turns := m.kvHeads*m.headDim, 2*len(m.turns)
@@ -128,7 +134,8 @@ func (w *Worker) attend(out []float32, rows []Row, layer int) {
 	}
 }
 
-// attendHead is one head: the mean of the values, weighted by how well the query fits the keys. Those lie stride apart.
+// attendHead is one head: the mean of the values, weighted by how well the
+// query fits the keys. Those lie stride apart.
 func (w *Worker) attendHead(out, query, keys, values []float32, stride int) {
 	scores := w.scores[:0]
 	scale := float32(1 / math.Sqrt(float64(len(query))))
