@@ -97,7 +97,7 @@ func (r *Request) Keep(n int64) bool {
 	l := ex.lock()
 	defer l.unlock()
 	switch more := n - ex.kept; {
-	case ex.over.Load():
+	case ex.over():
 		return n == 0
 	case more > 0 && !ex.srv.bodies.take(more):
 		return false

@@ -101,13 +101,13 @@ func (c *conn) step(p []byte) (n int, more bool) {
 // answered reports whether the answer is complete, and else has the loop told.
 func (c *conn) answered() bool {
 	ex := c.ex
-	if ex.over.Load() {
-		return !ex.broken // which does not change any more
+	if ex.over() {
+		return !ex.cutOff() // which does not change any more
 	}
 	l := ex.lock()
 	defer l.unlock()
-	if ex.over.Load() {
-		return !ex.broken
+	if ex.over() {
+		return !ex.cutOff()
 	}
 	c.waiting = true
 	return false
@@ -142,8 +142,8 @@ func (c *conn) awaitHead() {
 	switch {
 	case c.rc.InputEnded():
 		c.over()
-	case !c.ex.partial:
-		c.ex.partial = true
+	case c.ex.stage == atNothing:
+		c.ex.stage = partHead
 		c.since = c.loop().Now()
 		c.startTimer(c.since.Add(c.srv.Timeouts.Head))
 	}
@@ -264,9 +264,9 @@ func (c *conn) serveInline(ex *exchange) {
 func (c *conn) inlineOver(ex *exchange) {
 	l := c.lock(ex)
 	ex.onLoop = false
-	over := ex.over.Load()
+	over := ex.over()
 	ex.sealed = over
-	if ex.req.view && (!over || ex.broken) {
+	if ex.req.view && (!over || ex.cutOff()) {
 		ex.req.keep()
 		l.oweHead()
 	}
@@ -291,7 +291,7 @@ func (c *conn) refuse(err error) {
 	status := statusOf(err)
 	l := ex.lock()
 	ex.close = ex.close || err != ErrBusy || ex.received > 0
-	if ex.committed || ex.over.Load() {
+	if ex.final() {
 		c.spoilt(l, err)
 		return
 	}
@@ -306,7 +306,7 @@ func (c *conn) refuse(err error) {
 // instead of its own.
 func (c *conn) refuseRunning(ex *exchange, err error) {
 	l := ex.lock()
-	if ex.committed || ex.over.Load() {
+	if ex.final() {
 		c.spoilt(l, err)
 		return
 	}
@@ -327,7 +327,7 @@ func (c *conn) refuseRunning(ex *exchange, err error) {
 // begun. An answer that is complete still gets through. It releases the lock.
 func (c *conn) spoilt(l locked, cause error) {
 	ex := l.ex
-	complete := ex.over.Load() && !ex.broken
+	complete := progress(ex.state.Load()) == whole
 	l.unlock()
 	if complete {
 		c.settle()
@@ -509,7 +509,7 @@ func (c *conn) lost(at time.Time) {
 // take what is pending is reset after Timeouts.WriteStall.
 func (c *conn) end(ex *exchange, cause error) {
 	l := ex.lock()
-	shown := !ex.committed || l.shownCut() && !errors.Is(cause, ErrClientGone)
+	shown := !ex.begun() || l.shownCut() && !errors.Is(cause, ErrClientGone)
 	l.unlock()
 	if shown {
 		c.over()
@@ -523,7 +523,7 @@ func (c *conn) end(ex *exchange, cause error) {
 // is not whole.
 func (l locked) shownCut() bool {
 	ex := l.ex
-	return ex.stream.chunks || ex.length > 0 && ex.sent.Bytes < ex.length-1
+	return ex.stream.chunks || ex.length.known() && ex.sent.Bytes < ex.length.n()
 }
 
 func (c *conn) streaming() bool {

@@ -39,10 +39,12 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		return false
 	}
 	ask := r.head.ExpectContinue() && len(rest) == 0
-	ex.awaited = ask
+	if ex.stage = inBody; ask {
+		ex.stage = expecting
+	}
 	c.startTimer(c.bodyDue)
 	if r.route.mode == onLoop {
-		if c.serveInline(ex); ex.over.Load() {
+		if c.serveInline(ex); ex.over() {
 			return c.skipBody(ex, whole)
 		}
 		l := ex.lock()
@@ -68,7 +70,7 @@ func (c *conn) skipBody(ex *exchange, whole bool) bool {
 		c.settle()
 		return false
 	}
-	ex.skip = true
+	ex.stage = skipping
 	return true
 }
 
@@ -91,12 +93,12 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		ex.left -= int64(n)
 		done = ex.left == 0
 	}
-	if n > 0 {
-		ex.awaited = false // it sends, with or without 100 Continue
+	if n > 0 && ex.stage == expecting {
+		ex.stage = inBody // it sends, with or without 100 Continue
 	}
 	ex.received += int64(n)
 	c.earn(n)
-	if len(data) > 0 && !ex.skip && !c.keepBody(ex, data) {
+	if len(data) > 0 && ex.stage != skipping && !c.keepBody(ex, data) {
 		c.refuse(ErrBodiesFull)
 		return n, false
 	}
@@ -155,7 +157,7 @@ func (c *conn) bodyDone(ex *exchange) {
 	ex.unread = false
 	l.unlock()
 	switch {
-	case ex.skip:
+	case ex.stage == skipping:
 		c.phase = phaseAnswering
 	case ex.req.reader != nil:
 		c.phase = phaseAnswering
@@ -176,10 +178,12 @@ func (c *conn) bodyDone(ex *exchange) {
 // to send.
 func (c *conn) sendContinue() {
 	ex := c.ex
-	ex.awaited = false
+	if ex.stage == expecting {
+		ex.stage = inBody
+	}
 	c.bodyDue = c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
 	l := ex.lock()
-	if ex.committed || ex.over.Load() || ex.req.head.Minor() == 0 || c.rc.Err() != nil {
+	if ex.final() || ex.req.head.Minor() == 0 || c.rc.Err() != nil {
 		l.unlock()
 		return
 	}

@@ -51,7 +51,7 @@ func (c *conn) due(now time.Time) time.Time {
 		}
 		return c.since.Add(c.shard.idle)
 	case phaseBody:
-		if !c.pause.IsZero() || c.ex.awaited {
+		if !c.pause.IsZero() || c.ex.stage == expecting {
 			return now.Add(t.BodyGrace)
 		}
 		return c.bodyDue

@@ -7,16 +7,27 @@ import (
 )
 
 // end closes the response for good: no byte may be added any more.
-func (l locked) end(cause error) {
+func (l locked) end(cause error) { l.endAs(whole, cause) }
+
+// breakOff is end for a response whose last byte will not be sent.
+func (l locked) breakOff(cause error) {
+	if l.ex.begun() {
+		l.endAs(broken, cause)
+	} else {
+		l.endAs(lost, cause)
+	}
+}
+
+func (l locked) endAs(p progress, cause error) {
 	ex := l.ex
-	if ex.over.Load() {
+	if ex.over() {
 		return
 	}
 	ex.ended = ex.now()
 	if ex.cause == nil {
 		ex.cause = cause
 	}
-	ex.over.Store(true) // who sees it without the lock sees what is above
+	l.become(p) // who sees it without the lock sees what is above
 	l.leaveStream(cause)
 	if ex.slot != nil {
 		ex.slot.Add(-1)
@@ -211,10 +222,7 @@ func (ex *exchange) depart(cause error) (first bool) {
 func (ex *exchange) cut(cause error) (first bool) {
 	l := ex.lock()
 	first = !ex.told
-	if !ex.over.Load() {
-		ex.broken = true
-	}
-	l.end(cause)
+	l.breakOff(cause)
 	l.unlockOnLoop()
 	return first
 }

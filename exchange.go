@@ -1,7 +1,6 @@
 package weir
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 
@@ -25,46 +24,20 @@ type exchange struct {
 	trace  *traced // nil without a Trace
 	stream Stream
 
-	// Guarded by the output's lock, from here to hook.
-	over      atomic.Bool // no byte may be added any more; written under the lock
-	noted     notes       // what is to be reported when the lock is released
-	committed bool        // the head is written
-	told      bool        // the end was announced
-	close     bool        // the connection ends with this response
-	onLoop    bool        // an inline handler is running: the loop flushes for it
-	unread    bool        // the request body has not arrived whole
-	served    bool        // the handler has returned, or there is none
-	broken    bool        // it ended before its last byte: the connection is lost
-	reported  bool        // the log and OnError have heard of its failure
-	length    int64       // of a stream's body, +1; 0 = not known
-	out       *Response   // what is sent: &res, or the error response in its place
-	cause     error       // why it ended; nil when the response is complete
-	sent      Sent
-	ended     time.Time
-	done      chan struct{} // made when somebody asks
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
-	slot      *atomic.Int64 // of a detached native handler, to be counted out of
-	kept      int64         // bytes taken from the server's budget by Request.Keep
-	headKept  int64         // bytes taken from it for the copy of a long head
-	hooks     []func(error)
-	hook      [1]func(error) // where hooks begins
+	state atomic.Uint32 // progress, written under the output's lock
+	delivery
 
-	frozen   atomic.Uint32 // whether res's status and fields are fixed: see freeze
-	carrier  carrier
-	conn     *conn // the carrier, for handlers on the loop; nil for another
-	req      Request
-	res      Response
-	decoder  chunked.Decoder // of the request body
-	left     int64           // of a request body with a length
-	held     int64           // bytes taken from the server's budget for req.body
-	received int64           // of the request body, framing included
-	partial  bool            // a part of the head has arrived
-	skip     bool            // the request is answered, its body not wanted
-	counted  bool            // among the server's goroutine handlers; that goroutine's
-	sealed   bool            // answered by an inline handler: nobody else will notify the loop
-	awaited  bool            // the client waits for 100 Continue before it sends the body
-	loop     LoopExchange    // of a handler that stays on the loop
+	out     *Response   // what is sent: &res, or the error response in its place; guarded likewise
+	warned  atomic.Bool // it was logged that status or fields were changed too late
+	carrier carrier
+	conn    *conn // the carrier, for handlers on the loop; nil for another
+	req     Request
+	res     Response
+	arrival
+	decoder chunked.Decoder // of the request body
+	held    int64           // bytes taken from the server's budget for req.body
+	counted bool            // among the server's goroutine handlers; that goroutine's
+	loop    LoopExchange    // of a handler that stays on the loop
 }
 
 // now is the time; while an inline handler runs, that of the loop's turn, which
@@ -111,7 +84,7 @@ func (ex *exchange) handled() {
 	ex.served = true
 	s := &ex.stream
 	switch {
-	case ex.over.Load():
+	case ex.over():
 		l.forgetKept()
 		l.flush()
 	case s.refusal == errReplaced:
@@ -139,9 +112,10 @@ func (l locked) finishLater() {
 	if !l.sealStream() {
 		return
 	}
+	carrier := l.ex.carrier
 	l.end(nil)
 	l.later()
-	l.ex.carrier.completed(true)
+	carrier.completed(true)
 }
 
 // finish ends a response whose last byte is in the buffer, but for big. It
@@ -194,8 +168,7 @@ func noContent(status int) bool { return status == 204 || status == 205 || statu
 // stream of unknown length.
 func (l locked) commit(length int64, body []byte) {
 	ex := l.ex
-	ex.committed = true
-	l.freeze()
+	l.become(committed)
 	ex.sent.Status = ex.out.Status()
 	if ex.out.status == 205 {
 		length = 0
@@ -211,14 +184,11 @@ func (ex *exchange) reset() {
 	ex.req.reset()
 	ex.res.reset()
 	ex.conn, ex.wire, ex.carrier, ex.out = nil, nil, nil, &ex.res
-	ex.committed, ex.told, ex.close, ex.onLoop, ex.served, ex.broken = false, false, false, false, false, false
-	ex.partial, ex.skip, ex.sealed, ex.awaited, ex.unread, ex.reported = false, false, false, false, false, false
-	ex.cause, ex.hooks, ex.hook[0] = nil, nil, nil
-	ex.done, ex.ctx, ex.cancel, ex.slot = nil, nil, nil, nil
-	ex.sent, ex.length, ex.left, ex.received = Sent{}, 0, 0, 0
+	ex.delivery, ex.arrival = delivery{}, arrival{}
 	ex.stream, ex.loop = Stream{}, LoopExchange{}
-	ex.noted = 0
 	ex.trace.reset()
-	ex.frozen.Store(open)
-	ex.over.Store(false)
+	if ex.warned.Load() {
+		ex.warned.Store(false)
+	}
+	ex.state.Store(uint32(building))
 }

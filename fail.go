@@ -23,14 +23,13 @@ func (ex *exchange) fail(err error) {
 	l := ex.lock()
 	s, status := &ex.stream, 500
 	switch {
-	case ex.over.Load():
+	case ex.over():
 		l.forgetKept()
 		l.flush()
 	case ex.out != &ex.res, s.refusal != nil && !ex.served:
 		l.flush() // it ends with an earlier error: now, or when the handler returns
-	case l.failed() != nil, ex.committed:
-		ex.broken = true
-		l.end(err)
+	case l.failed() != nil, ex.begun():
+		l.breakOff(err)
 		carrier := ex.carrier
 		l.unlock()
 		carrier.abort(ex, err)
@@ -64,7 +63,7 @@ func (l locked) answerError(status int, err error) {
 	l.unlock()
 	ex.explain(w, f, http1.StatusText(status))
 	l = ex.lock()
-	if ex.over.Load() {
+	if ex.over() {
 		l.flush()
 		return
 	}
@@ -79,10 +78,10 @@ func (ex *exchange) replace(status int, line string) (late, ok bool) {
 	l := ex.lock()
 	s := &ex.stream
 	switch {
-	case ex.over.Load(), ex.out != &ex.res, s.refusal != nil && s.refusal != errReplaced:
+	case ex.over(), ex.out != &ex.res, s.refusal != nil && s.refusal != errReplaced:
 		l.unlock()
 		return false, false
-	case ex.committed:
+	case ex.begun():
 		l.unlock()
 		ex.fail(fmt.Errorf("%w: %d %s", ErrHeadSent, status, line))
 		return false, false
@@ -94,34 +93,29 @@ func (ex *exchange) replace(status int, line string) (late, ok bool) {
 	if s.pump != nil {
 		ex.noted |= notePump
 	}
-	ex.frozen.Store(open)
+	l.become(building)
 	late = ex.served
 	l.unlock()
 	return late, true
 }
 
-// What the frozen of an exchange may be.
-const (
-	open     = iota // status and fields can be set
-	fixed           // they are what they will be sent as
-	reported        // ... and it was logged that the handler tried to change them
-)
-
 // freeze fixes status and fields.
 func (l locked) freeze() {
-	ex := l.ex
-	if ex.frozen.Load() == open {
-		ex.frozen.Store(fixed)
+	if progress(l.ex.state.Load()) == building {
+		l.become(fixed)
 	}
 }
 
 // headSent reports whether status and fields are fixed. A change that has no
 // other way to fail is logged, once a request.
 func (ex *exchange) headSent(change string) bool {
-	if ex == nil || ex.frozen.Load() == open {
+	if ex == nil {
 		return false
 	}
-	if change != "" && ex.frozen.CompareAndSwap(fixed, reported) {
+	if p := progress(ex.state.Load()); p == building || p == lost {
+		return false
+	}
+	if change != "" && !ex.warned.Swap(true) {
 		ex.srv.log().Warn("weir: "+change+" has no effect: response head already sent", "pattern", ex.req.Pattern())
 	}
 	return true
@@ -130,7 +124,7 @@ func (ex *exchange) headSent(change string) bool {
 // refuse makes an error the response, if nothing was sent of another.
 func (ex *exchange) refuse(err error) {
 	l := ex.lock()
-	if ex.over.Load() || ex.committed {
+	if ex.final() {
 		l.unlock()
 		return
 	}

@@ -166,7 +166,7 @@ func (g *visit) inlineOver() *pump {
 	l := g.ex.lock()
 	g.ex.onLoop = false
 	p := g.ex.stream.pump
-	if g.ex.over.Load() {
+	if g.ex.over() {
 		p = nil
 	}
 	l.unlockOnLoop()
@@ -179,7 +179,7 @@ func (g *visit) refuse(err error) {
 	ex.traceStart()
 	ex.forgetBody()
 	l := ex.lock()
-	if ex.over.Load() {
+	if ex.over() {
 		l.unlockOnLoop()
 		return
 	}
@@ -252,7 +252,7 @@ func (g *visit) write() (ended bool, err error) {
 	for g.err == nil && (g.first != nil || len(g.pending) > 0) {
 		g.writeOnce()
 	}
-	over, broken := g.ex.over.Load(), g.ex.broken
+	over, broken := g.ex.over(), g.ex.cutOff()
 	switch {
 	case g.aborted != nil:
 		return true, g.aborted
@@ -273,7 +273,7 @@ func (g *visit) write() (ended bool, err error) {
 // writeOnce writes what is pending now, without the lock.
 func (g *visit) writeOnce() {
 	head, p := g.first, g.pending
-	whole := g.ex.over.Load() && !g.ex.broken
+	whole := progress(g.ex.state.Load()) == whole
 	g.first, g.pending, g.spare, g.flying = nil, g.spare[:0], nil, len(p)
 	g.mu.Unlock()
 	err := g.send(head, p, whole)
@@ -415,7 +415,7 @@ func (g *visit) head(l locked, length int64, body []byte) (chunks bool) {
 }
 
 func (g *visit) tail(l locked) {
-	if l.ex.length > 0 || l.ex.bodyless() {
+	if l.ex.length.known() || l.ex.bodyless() {
 		return // has no trailers
 	}
 	for _, f := range l.ex.stream.trailers {

@@ -98,9 +98,9 @@ func (g *visit) spoil(err error) {
 	ex := g.ex
 	l := ex.lock()
 	switch {
-	case ex.over.Load():
+	case ex.over():
 		l.unlock()
-	case ex.committed, errors.Is(err, ErrClientGone):
+	case ex.begun(), errors.Is(err, ErrClientGone):
 		l.unlock()
 		g.abort(ex, err)
 	default:

@@ -45,9 +45,9 @@ func (o *handOver) Run() {
 	ex, c := o.ex, o.ex.conn
 	l := ex.lock()
 	switch s := &ex.stream; {
-	case ex.over.Load():
+	case ex.over():
 		l.unlock()
-	case ex.committed, s.pump != nil, !ex.req.route.inline():
+	case ex.begun(), s.pump != nil, !ex.req.route.inline():
 		l.unlock()
 		ex.fail(errHandedLate)
 	case c.phase != phaseAnswering:

@@ -166,7 +166,7 @@ func (x *LoopExchange) ResumeBody() {
 		return
 	}
 	c.resumeBody()
-	if x.ex.awaited && x.receiver != nil {
+	if x.ex.stage == expecting && x.receiver != nil {
 		c.sendContinue()
 	}
 }
@@ -189,7 +189,7 @@ func (x *LoopExchange) Release() {
 
 // live reports whether the receiver is to be called.
 func (x *LoopExchange) live() bool {
-	return x.receiver != nil && !x.handed && !x.ex.over.Load()
+	return x.receiver != nil && !x.handed && !x.ex.over()
 }
 
 // data hands on a piece of the body.
@@ -237,10 +237,10 @@ func (x *LoopExchange) begin(rcv BodyReceiver) {
 	}
 	x.stream()
 	switch c := ex.conn; {
-	case ex.over.Load():
+	case ex.over():
 	case c.phase != phaseBody:
 		x.endBody(io.EOF)
-	case ex.awaited && c.pause.IsZero():
+	case ex.stage == expecting && c.pause.IsZero():
 		c.sendContinue()
 	}
 }

@@ -109,7 +109,7 @@ type nativeSink struct {
 func (n *nativeSink) leave() {
 	ex := n.w.ex
 	l := ex.lock()
-	if n.s.detached && !ex.over.Load() {
+	if n.s.detached && !ex.over() {
 		ex.slot = n.running
 		l.unlock()
 		return
@@ -149,7 +149,7 @@ func (n *nativeSink) SetHeader(name, value string) error {
 func (n *nativeSink) headOpen(change func() error) error {
 	l := n.s.ex.lock()
 	defer l.unlock()
-	if n.s.ex.over.Load() {
+	if n.s.ex.over() {
 		return ErrHeadSent
 	}
 	return change()

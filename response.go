@@ -60,7 +60,7 @@ func (w *Response) SetContentLength(n int64) error {
 		return ErrHeadSent
 	}
 	if w.header.ex != nil { // else it is an error response, which has its body's
-		w.ex.length = n + 1
+		w.ex.length = lengthOf(n)
 	}
 	return nil
 }
@@ -236,7 +236,7 @@ func (w *Response) Committed() bool {
 	}
 	l := w.ex.lock()
 	defer l.unlock()
-	return w.ex.committed || w.ex.over.Load()
+	return w.ex.final()
 }
 
 // count adds n bytes of body to what was sent.

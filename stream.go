@@ -68,11 +68,10 @@ func (l locked) beginStream(p *pump) error {
 	}
 	s.ex, s.id = ex, ex.srv.stats.nextStream()
 	switch {
-	case s.refusal != nil, ex.over.Load():
+	case s.refusal != nil, ex.over():
 		return l.state()
 	case ex.told && ex.cause != nil && ex.srv.HalfClose != HalfCloseAllow:
-		ex.broken = true
-		l.end(ex.cause)
+		l.breakOff(ex.cause)
 		ex.carrier.abort(ex, ex.cause)
 		return ex.cause
 	case s.slot != nil: // handed over, it counts already
@@ -109,7 +108,7 @@ func (l locked) state() error {
 	switch {
 	case ex.stream.refusal != nil:
 		return ex.stream.refusal
-	case ex.over.Load():
+	case ex.over():
 		if ex.cause != nil {
 			return ex.cause
 		}
@@ -125,7 +124,7 @@ func (s *Stream) acquire(wait bool) (l locked, b *[]byte, err error) {
 	l = locked{ex}
 	for {
 		b, room, _ := ex.wire.Acquire() // the error is state's
-		if b != nil && s.refusal == nil && !ex.over.Load() {
+		if b != nil && s.refusal == nil && !ex.over() {
 			return l, b, nil
 		}
 		err := l.state()
@@ -133,9 +132,9 @@ func (s *Stream) acquire(wait bool) (l locked, b *[]byte, err error) {
 		l.unlock()
 		switch {
 		case err != nil:
-			return l, nil, err
+			return locked{}, nil, err
 		case !wait:
-			return l, nil, ErrBacklog
+			return locked{}, nil, ErrBacklog
 		}
 		<-room
 	}
@@ -182,12 +181,12 @@ var crlf = []byte("\r\n")
 // of body may follow. With an error it releases the lock.
 func (l locked) ready(n int) error {
 	ex := l.ex
-	if ex.length > 0 && l.pending()+int64(n) > ex.length-1 && !ex.bodyless() {
+	if ex.length.known() && l.pending()+int64(n) > ex.length.n() && !ex.bodyless() {
 		l.unlock()
 		ex.fail(errLength)
 		return errLength
 	}
-	if !ex.committed {
+	if !ex.begun() {
 		l.commitStream()
 		if ex.bodyless() {
 			l.finish(ErrNoBody, nil)
@@ -207,7 +206,7 @@ func (l locked) ready(n int) error {
 // the response before it was one.
 func (l locked) commitStream() {
 	ex := l.ex
-	l.commit(ex.length-1, nil)
+	l.commit(ex.length.n(), nil)
 	if p := ex.res.body; len(p) > 0 && !ex.bodyless() {
 		l.countChunk(len(p))
 		l.append(p)
@@ -217,7 +216,7 @@ func (l locked) commitStream() {
 
 // pending is how many bytes of body were sent, or are to be sent with the head.
 func (l locked) pending() int64 {
-	if l.ex.committed {
+	if l.ex.begun() {
 		return l.ex.sent.Bytes
 	}
 	return int64(len(l.ex.res.body))
@@ -378,12 +377,12 @@ func (l locked) sealStream() bool {
 		l.finish(ex.cause, nil)
 		return false
 	}
-	if n := l.pending(); ex.length > 0 && n != ex.length-1 && !ex.bodyless() {
+	if n := l.pending(); ex.length.known() && n != ex.length.n() && !ex.bodyless() {
 		l.unlock()
-		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, n, ex.length-1))
+		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, n, ex.length.n()))
 		return false
 	}
-	if !ex.committed {
+	if !ex.begun() {
 		l.commitStream()
 	}
 	ex.carrier.tail(l)
@@ -414,7 +413,7 @@ func (s *Stream) Detach() {
 func (s *Stream) Done() <-chan struct{} { return s.ex.doneChan() }
 
 // Ended reports whether the stream has ended, at the cost of an atomic load.
-func (s *Stream) Ended() bool { return s.ex.over.Load() }
+func (s *Stream) Ended() bool { return s.ex.over() }
 
 // Cause returns why the stream ended: nil while it runs and after Close.
 func (s *Stream) Cause() error {
