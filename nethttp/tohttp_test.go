@@ -273,6 +273,9 @@ func TestToHTTPDisconnect(t *testing.T) {
 			m.HandleFunc("GET /x", func(w *weir.Response, r *weir.Request) {
 				r.OnClose(func(cause error) { causes <- cause })
 				s := w.Stream()
+				if r.TLS() == nil {
+					s.Abort(errors.New("Request.TLS is nil"))
+				}
 				_ = s.Send([]byte("first"))
 				<-r.Context().Done()
 				causes <- s.Send([]byte("second"))
