@@ -14,6 +14,7 @@ import (
 
 func init() {
 	guest.New = func(handler any) guest.Server { return newGuests(handler.(Handler)) }
+	guest.Of = func(server any) guest.Server { return guests{server.(*Server)} }
 }
 
 // guests serves requests that another server has received, by way of

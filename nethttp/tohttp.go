@@ -47,6 +47,11 @@ func ToHTTP(h weir.Handler) http.Handler {
 	return host{guest.New(h)}
 }
 
+// OfServer is ToHTTP of a server's Handler with everything else that the server
+// has: its limits, timeouts, OnHeaders, OnError and Trace, and its counts. It is
+// for weir.TLS.HTTP2, and serves once the server has started.
+func OfServer(srv *weir.Server) http.Handler { return host{guest.Of(srv)} }
+
 // host brings net/http's requests to weir.
 type host struct{ guest.Server }
 

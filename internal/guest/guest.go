@@ -57,3 +57,7 @@ type Server interface {
 
 // New makes a Server of a weir.Handler. The root package sets it.
 var New func(handler any) Server
+
+// Of makes a Server of a *weir.Server, whose limits, hooks and counters it uses
+// once that has started. The root package sets it.
+var Of func(server any) Server

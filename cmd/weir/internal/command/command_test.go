@@ -111,7 +111,7 @@ func TestWrongUse(t *testing.T) {
 }
 
 func TestURLs(t *testing.T) {
-	got := urls([]net.Addr{
+	got := urls("http", []net.Addr{
 		&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080},
 		&net.TCPAddr{IP: net.IPv6loopback, Port: 80},
 		&net.UnixAddr{Name: "/run/weir.sock", Net: "unix"},

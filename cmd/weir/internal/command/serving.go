@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -16,12 +17,14 @@ import (
 // Serving has the flags of a subcommand that serves, and their values.
 type Serving struct {
 	Listen Addresses
-	Pprof  string // where profiles are served; "" = nowhere
+	HTTP2  http.Handler // for clients that choose HTTP/2, where there is TLS; nil = it is not offered
+	Pprof  string       // where profiles are served; "" = nowhere
 
 	// Run calls these if they are set.
 	Ready    func([]net.Addr) // the server accepts connections, and the ready line was printed
 	Draining func()           // the first signal has arrived, the server still accepts
 
+	tls                secure
 	loops, conns, high int
 	timeouts           weir.Timeouts
 }
@@ -66,11 +69,11 @@ func (s *Serving) Run(e *Env, srv *weir.Server, name string) int {
 		defer end()
 	}
 	s.configure(srv)
-	if err := srv.Start(s.Listen.list...); err != nil {
+	if err := srv.Start(s.addresses(srv)...); err != nil {
 		log.Error(name+": cannot start", "err", err)
 		return Failure
 	}
-	fmt.Fprintf(e.Stdout, "%s: ready on %s\n", name, urls(srv.Addrs()))
+	fmt.Fprint(e.Stdout, readyLines(name, srv))
 	if s.Ready != nil {
 		s.Ready(srv.Addrs())
 	}
@@ -107,10 +110,10 @@ func drain(cut context.Context, srv *weir.Server, name string, log *slog.Logger)
 }
 
 // urls names the addresses as a client would, space separated.
-func urls(addrs []net.Addr) string {
+func urls(scheme string, addrs []net.Addr) string {
 	names := make([]string, len(addrs))
 	for i, a := range addrs {
-		names[i] = "http://" + a.String()
+		names[i] = scheme + "://" + a.String()
 		if a.Network() == "unix" {
 			names[i] = "unix:" + a.String()
 		}

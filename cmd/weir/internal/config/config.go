@@ -11,6 +11,7 @@ import (
 // concurrent use. The zero value is not a valid configuration.
 type Config struct {
 	Listen      []string            `json:"listen" doc:"addresses to serve on: host:port, :port or unix:/path?mode=0660"`
+	TLS         TLS                 `json:"tls" doc:"HTTP/1.1 with TLS on every TCP address of listen"`
 	Open        bool                `json:"open" doc:"serve everyone who can reach an address beyond loopback, without a key"`
 	Hosts       []string            `json:"hosts" doc:"names of the gateway that clients may send in Host, without ports; * for any. Loopback addresses of listen also accept loopback names; others accept any name while the list is empty"`
 	Admin       Admin               `json:"admin" doc:"where health and metrics are served"`
@@ -27,6 +28,13 @@ type Config struct {
 	Drain       Duration            `json:"drain" min:"0s" max:"24h" doc:"how long running streams may continue after SIGTERM"`
 
 	_ struct{} `later:"keys,otel"`
+}
+
+// TLS is the gateway's certificate. Without it the gateway speaks HTTP in the
+// clear.
+type TLS struct {
+	Cert string `json:"cert" doc:"PEM file with the certificate, the intermediate ones behind it; it is read again when it changes; a relative path begins at the folder of the file that names it"`
+	Key  string `json:"key" doc:"PEM file with the certificate's private key"`
 }
 
 // Admin is the second listener, for operators.

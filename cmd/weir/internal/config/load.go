@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"errors"
 	"io/fs"
 	"os"
@@ -65,6 +66,13 @@ func parse(look func(*Config) Problems, main Source, overlays []Source) (*Config
 	for i := range c.Native {
 		library := &c.Native[i]
 		library.SO = beside(origin(at("native", i, "so"), docs).name, library.SO)
+	}
+	c.TLS.Cert = beside(origin(at("tls", "cert"), docs).name, c.TLS.Cert)
+	c.TLS.Key = beside(origin(at("tls", "key"), docs).name, c.TLS.Key)
+	if c.TLS.Cert != "" && len(problems)+len(found) == 0 {
+		if _, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key); err != nil {
+			found = append(found, Problem{Pointer: at("tls"), Message: err.Error()})
+		}
 	}
 	if look != nil && len(problems)+len(found) == 0 {
 		found = look(c)

@@ -86,6 +86,7 @@ func (v *validator) listeners() {
 	if len(v.Listen) == 0 {
 		v.complain(at("listen"), "no address to serve on")
 	}
+	v.certificate()
 	seen := map[string]string{}
 	for i, addr := range v.Listen {
 		here := at("listen", i)
@@ -100,6 +101,18 @@ func (v *validator) listeners() {
 	here := at("admin", "listen")
 	if local, ok := v.address(here, v.Admin.Listen, seen); ok && !local && v.Admin.TokenEnv == "" {
 		v.complain(here, "%s can be reached from other machines; that needs admin.token_env", v.Admin.Listen)
+	}
+}
+
+// certificate checks that tls has both files. Whether they can be used is seen
+// when their paths are known.
+func (v *validator) certificate() {
+	switch t := v.TLS; {
+	case t == TLS{}:
+	case t.Cert == "":
+		v.complain(at("tls", "cert"), "the file with the certificate is missing")
+	case t.Key == "":
+		v.complain(at("tls", "key"), "the file with the certificate's private key is missing")
 	}
 }
 

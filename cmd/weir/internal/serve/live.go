@@ -222,6 +222,7 @@ func fixed(a, b *config.Config) (fields []string) {
 		differs bool
 	}{
 		{"/listen", !slices.Equal(a.Listen, b.Listen)},
+		{"/tls", a.TLS != b.TLS},
 		{"/admin/listen", a.Admin.Listen != b.Admin.Listen},
 		{"/admin/token_env", a.Admin.TokenEnv != b.Admin.TokenEnv},
 		{"/limits/bodies", a.Limits.Bodies != b.Limits.Bodies},

@@ -145,5 +145,8 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	srv := live.server(log)
 	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { live.observer.SetServer(srv) }}
 	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, live.loops)
+	if cfg.TLS.Cert != "" {
+		serving.FixedTLS(cfg.TLS.Cert, cfg.TLS.Key)
+	}
 	return serving.Run(e, srv, name)
 }

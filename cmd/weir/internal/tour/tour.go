@@ -42,10 +42,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		var serving command.Serving
 		fs := command.NewFlags("weir tour")
 		serving.Register(fs, "127.0.0.1:8080")
+		serving.RegisterTLS(fs)
 		if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 			return code
 		}
-		return serving.Run(e, New(e.Log), fs.Name())
+		if err := serving.CheckTLS(); err != nil {
+			return command.WrongUse(fs.Name(), err.Error(), stderr)
+		}
+		srv := New(e.Log)
+		serving.HTTP2 = nethttp.OfServer(srv)
+		return serving.Run(e, srv, fs.Name())
 	})
 }
 
