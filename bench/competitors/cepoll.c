@@ -1,7 +1,7 @@
 /*
- * cepoll: the floor. One epoll loop that answers /plaintext without parsing
+ * cepoll: the floor. One epoll loop that serves /plaintext without parsing
  * anything but the end of each request head, and /tokens with a heap of
- * deadlines. It shows what the kernel charges; nobody should serve with it.
+ * deadlines. It shows what the kernel charges; it is not for serving.
  * Any POST is taken for one of OpenAI's chat completions, so that it is also
  * the upstream of gateways: a stream when the body says "stream":true, paced
  * by the same query as /tokens but with its first event at once.
@@ -107,7 +107,7 @@ static int conn_write(struct conn *c, const char *p, int n) {
     return 0;
 }
 
-/* refresh_fixed rebuilds the fixed answers once a second, for their Date. */
+/* refresh_fixed rebuilds the fixed responses once a second, for their Date. */
 static void refresh_fixed(void) {
     static const char json[] =
         "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"m\","
@@ -228,7 +228,7 @@ static int body_len(const char *head, int len) {
 
 /* --- the loop -------------------------------------------------------------- */
 
-/* put appends a fixed answer to out, which holds len bytes, if it fits. */
+/* put appends a fixed response to out, which holds len bytes, if it fits. */
 static int put(int len, const char *answer, int n) {
     if (len + n > (int)sizeof out) return len;
     memcpy(out + len, answer, n);

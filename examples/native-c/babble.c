@@ -76,8 +76,8 @@ static void finish(const sequence *s, int gone)
 
 /*
  * advance looks at what became of a sequence's event, and returns whether there
- * is more to come. A client that is behind gets the event later, and holds up
- * nobody.
+ * is more to come. A client that is behind gets the event later, and delays
+ * no other.
  */
 static int advance(sequence *s, int32_t result)
 {
@@ -113,7 +113,7 @@ static size_t step(sequence *running, weir_item *items, size_t n)
 static void *decode(void *unused)
 {
     (void)unused;
-    /* A client that leaves makes room for the next before a step has seen it: twice as many, for the time between. */
+    /* A client that disconnects makes room for the next before a step has seen it: twice as many, for the time between. */
     static sequence running[2 * MAX_STREAMS];
     static weir_item items[2 * MAX_STREAMS];
     const struct timespec pace = {.tv_nsec = STEP_MS * 1000000L};

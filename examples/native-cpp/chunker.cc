@@ -3,7 +3,7 @@
 //
 //   cpp-chunker/split   POST a text; ?size=BYTES (default 800, 16 to 100000)
 //
-// The answer is a line of JSON for each passage, sent as soon as it is cut:
+// The response is a line of JSON for each passage, sent as soon as it is cut:
 //
 //   {"start":0,"end":31,"text":"One sentence. Another sentence."}
 //
@@ -93,12 +93,12 @@ int32_t split_text(weir_call call, std::string_view text, std::size_t size) {
             return WEIR_OK;
         std::size_t next = start + cut(text.substr(start), size);
         std::string_view passage = text.substr(start, next - start);
-        passage = passage.substr(0, passage.find_last_not_of(space) + 1); // it begins with what is no space
+        passage = passage.substr(0, passage.find_last_not_of(space) + 1); // it does not begin with a space
         line = "{\"start\":" + std::to_string(start) + ",\"end\":" + std::to_string(start + passage.size()) + ",\"text\":";
         append_json(line, passage);
         line += "}\n";
         if (int32_t code = send(call, line); code != WEIR_OK)
-            return code; // the client has left
+            return code; // the client has disconnected
         start = next;
     }
 }

@@ -29,7 +29,7 @@
  * Memory. Each side frees what it allocated, and neither ever frees or keeps what
  * it is lent:
  *   - What a plugin passes to a weir_host function is copied before the function
- *     returns; it is the plugin's again at once.
+ *     returns; the plugin may reuse it at once.
  *   - What weir passes to a handler, and the views it fills in, is read-only and
  *     valid until that handler returns. Copy what has to live longer.
  *   - weir_host, and what weir_plugin_handlers returns, lives as long as the process.
@@ -60,7 +60,7 @@ extern "C" {
 /*
  * The version of this interface. It changes when a plugin that was built before would
  * break. What is added without breaking any goes to the end of a struct; struct_size,
- * set by whoever made the struct, says whether it is there:
+ * set by the side that made the struct, shows whether it is there:
  *
  *     if (host->struct_size >= offsetof(weir_host, f) + sizeof host->f) host->f(...)
  */
@@ -73,7 +73,7 @@ extern "C" {
 #endif
 
 /*
- * A request and its answer: a number, not a pointer, and never given out twice. It is
+ * A request and its response: a number, not a pointer, and never given out twice. It is
  * alive until the handler returns or, after detach, until close or abort. Whatever is
  * called with a number that is not alive returns WEIR_EHANDLE and does nothing else.
  * 0 is never alive.
@@ -86,12 +86,12 @@ typedef uint64_t weir_call;
  */
 enum {
     WEIR_OK = 0,
-    WEIR_EHANDLE = -1,  /* the call is over, or never was */
+    WEIR_EHANDLE = -1,  /* the call has ended, or never existed */
     WEIR_ECLOSED = -2,  /* the plugin has ended the stream itself, with close or abort */
-    WEIR_EGONE = -3,    /* nobody listens any more: the client left, was too slow, or the server stops */
+    WEIR_EGONE = -3,    /* ended from outside: the client disconnected or was too slow, or the server stops */
     WEIR_EBACKLOG = -4, /* try_send: the client has not taken enough yet; the chunk was not sent */
     WEIR_EARG = -5,     /* NULL with a length, a length over WEIR_MAX_LENGTH, or a status outside 200..999 */
-    WEIR_EHEAD = -6,    /* set_header: the head has left, or the field is malformed or the server's own */
+    WEIR_EHEAD = -6,    /* set_header: the head was sent, or the field is malformed or set by the server */
     WEIR_EKIND = -7,    /* not for a unary handler */
     WEIR_EFAILED = -8   /* anything else, such as a unary body over the server's bound */
 };
@@ -105,11 +105,11 @@ typedef struct weir_view {
     size_t length;
 } weir_view;
 
-/* What was asked. The struct itself, too, is valid only until the handler returns. */
+/* The request. The struct itself is also valid only until the handler returns. */
 typedef struct weir_request {
     size_t struct_size;
     weir_view method;
-    weir_view path;      /* as it came, percent escapes and all */
+    weir_view path;      /* as received, with percent escapes */
     weir_view raw_query; /* without the "?" */
     weir_view body;      /* whole, within the server's limit */
 } weir_request;
@@ -124,18 +124,17 @@ typedef struct weir_item {
 } weir_item;
 
 /*
- * What a plugin may call. All functions are set, and may be called from any thread;
- * those for one call at the same time, too: a chunk is never torn, and the chunks of
- * one thread arrive in its order.
+ * What a plugin may call. All functions are set, and are safe for concurrent use, also
+ * for one call: a chunk is never torn, and the chunks of one thread arrive in its order.
  */
 typedef struct weir_host {
     size_t struct_size;
     uint32_t abi; /* WEIR_PLUGIN_ABI of the server */
 
     /*
-     * Sends one chunk; for a token stream, one event. The first takes the head along.
+     * Sends one chunk; for a token stream, one event. The first is sent with the head.
      * It waits, with its thread, while the client is too far behind. n = 0 sends nothing.
-     * For a unary handler it appends to the body, which leaves when the handler returns
+     * For a unary handler it appends to the body, which is sent when the handler returns
      * WEIR_OK. Fails with WEIR_EHANDLE, _EGONE, _ECLOSED, _EARG, _EFAILED.
      */
     int32_t (*send)(weir_call call, const void *p, size_t n);
@@ -147,58 +146,58 @@ typedef struct weir_host {
     int32_t (*try_send)(weir_call call, const void *p, size_t n);
 
     /*
-     * Sends the head now, for a first chunk that is slow to come; send needs no flush
+     * Sends the head now, for a first chunk that comes late; send needs no flush
      * after it. WEIR_EKIND for a unary handler.
      */
     int32_t (*flush)(weir_call call);
 
     /*
      * Ends the stream: the client sees that it is complete. Returning WEIR_OK from a
-     * handler that has not detached does so, too. Once the handler has returned the call
-     * is over, whatever close returns; before, a second close or abort does nothing and is
-     * WEIR_OK. WEIR_EGONE if it had ended from outside. WEIR_EKIND for a unary handler.
+     * handler that has not detached also does so. Once the handler has returned the call
+     * has ended, whatever close returns; before, a second close or abort does nothing and
+     * is WEIR_OK. WEIR_EGONE if it had ended from outside. WEIR_EKIND for a unary handler.
      */
     int32_t (*close)(weir_call call);
 
     /*
-     * Ends the stream as failed: a 500 before the first chunk, else the connection is
-     * cut, so that the client never takes the part for the whole. reason, n bytes that may
-     * be NULL with 0, is for the server's log, of which it keeps the first 1024; the client
-     * does not get it. From a unary handler it makes the answer a 500, whatever the handler
-     * returns. Otherwise as close.
+     * Ends the stream as failed: a 500 before the first chunk, else the body is
+     * truncated, so that the client never takes the part for the whole. reason, n bytes
+     * that may be NULL with 0, is for the server's log, which keeps the first 1024; the
+     * client does not get it. From a unary handler it makes the response a 500, whatever
+     * the handler returns. Otherwise as close.
      */
     int32_t (*abort)(weir_call call, const char *reason, size_t n);
 
     /*
-     * The handler may return and the call lives on. From then on the plugin owes a close
+     * The handler may return and the call continues. From then on the plugin owes a close
      * or an abort, also after a send has failed: until then the call's number, its memory
-     * and its place under the handler's limit stay taken. To be called before the handler
+     * and its place under the handler's limit stay taken. Call it before the handler
      * returns, from any thread, and before another thread may close. WEIR_EKIND for a
      * unary handler.
      */
     int32_t (*detach)(weir_call call);
 
     /*
-     * 1 when nobody listens any more, 0 while somebody does, WEIR_EHANDLE when the call
-     * is over: not 0 means stop. Costs about as much as any crossing to Go, 0.1 us: ask it
-     * before each step of a computation that has nothing to send yet.
+     * 1 if the stream was ended from outside, 0 while it runs, WEIR_EHANDLE if the call
+     * has ended: not 0 means stop. Costs about as much as any crossing to Go, 0.1 us: call
+     * it before each step of a computation that has nothing to send yet.
      */
     int32_t (*is_cancelled)(weir_call call);
 
-    /* Without it the status is 200. Once the head has left it does nothing. */
+    /* Without it the status is 200. Once the head was sent it has no effect. */
     int32_t (*set_status)(weir_call call, int32_t status);
 
     /*
      * Sets a field of the head, in place of earlier ones of that name. Content-Length,
-     * Transfer-Encoding, Connection and Date are the server's: WEIR_EHEAD.
+     * Transfer-Encoding, Connection and Date are set by the server: WEIR_EHEAD.
      */
     int32_t (*set_header)(weir_call call, const char *name, size_t name_n, const char *value, size_t value_n);
 
     /*
-     * What else the request says, by name: the route's wildcard, decoded; the first value
+     * Values of the request, by name: the route's wildcard, decoded; the first value
      * of that name in the query, decoded; the first field of that name in the head, in any
      * case. A length of 0 if there is none. Only until the handler returns: a detached call
-     * has no request any more, which is WEIR_EHANDLE.
+     * no longer has a request, which is WEIR_EHANDLE.
      */
     int32_t (*path_value)(weir_call call, const char *name, size_t n, weir_view *out);
     int32_t (*query)(weir_call call, const char *name, size_t n, weir_view *out);
@@ -214,7 +213,7 @@ typedef struct weir_host {
 } weir_host;
 
 /*
- * A handler. user is what weir_plugin_handler says. A result other than WEIR_OK ends the
+ * A handler. user is that of weir_plugin_handler. A result other than WEIR_OK ends the
  * request as abort does.
  */
 typedef int32_t weir_handler_fn(void *user, weir_call call, const weir_request *req);
@@ -226,11 +225,11 @@ typedef struct weir_plugin_handler {
     const char *doc;    /* NUL-terminated: one line on what it does; NULL for none */
     uint32_t limit;     /* calls at the same time, the next is a 503; 0 for weir's default, 1000 */
     uint32_t reserved;  /* 0 */
-    void *user;         /* handed to the functions as it is */
+    void *user;         /* passed to the functions unchanged */
 
     /* Exactly one of the two is set. */
-    weir_handler_fn *unary;  /* answers with one body, with its length */
-    weir_handler_fn *stream; /* answers piece by piece */
+    weir_handler_fn *unary;  /* responds with one body, with its length */
+    weir_handler_fn *stream; /* responds piece by piece */
 } weir_plugin_handler;
 
 /* What a plugin defines. All run on one thread of weir's, one after the other. */
@@ -239,8 +238,8 @@ typedef struct weir_plugin_handler {
 WEIR_PLUGIN_EXPORT uint32_t weir_plugin_abi(void);
 
 /*
- * Is handed what the plugin may call, and prepares it: loads weights, starts threads.
- * Anything but WEIR_OK refuses to be loaded.
+ * Gets what the plugin may call, and prepares the plugin: loads weights, starts threads.
+ * Any result but WEIR_OK fails the load.
  */
 WEIR_PLUGIN_EXPORT int32_t weir_plugin_init(const weir_host *host);
 

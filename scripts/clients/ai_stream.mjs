@@ -1,4 +1,4 @@
-// Streams a chat completion through the Vercel AI SDK and tells what arrived in
+// Streams a chat completion through the Vercel AI SDK and prints what arrived in
 // the lines of openai_stream.mjs (delta, done, aborted, error).
 //
 //   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 node ai_stream.mjs \

@@ -24,7 +24,7 @@ const options = {
   seed: { type: "string" },
   after: { type: "string", default: "3" },
   usage: { type: "boolean", default: false },
-  retries: { type: "string", default: "0" }, // so that a test sees the server's own answer
+  retries: { type: "string", default: "0" }, // so that a test sees the server's own response
 };
 
 const client = new OpenAI({

@@ -25,7 +25,7 @@ def options():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--after", type=int, default=3)
     parser.add_argument("--usage", action="store_true")
-    parser.add_argument("--retries", type=int, default=0)  # a test sees the server's own answer
+    parser.add_argument("--retries", type=int, default=0)  # a test sees the server's own response
     parser.add_argument("--plan", action="store_true")
     parser.set_defaults(headers=None)  # of a plan only
     return parser.parse_args()
@@ -91,7 +91,7 @@ def run(client, args):
     client = client.with_options(max_retries=args.retries, default_headers=args.headers)
     try:
         MODES[args.mode](client, args)
-    except Exception as err:  # whatever it is, it is the answer to tell
+    except Exception as err:  # whatever it is, it is the result to print
         say(
             "error",
             **{"class": type(err).__name__},

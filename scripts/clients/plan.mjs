@@ -1,4 +1,4 @@
-// What the JavaScript clients share: options, and how they tell what happens.
+// What the JavaScript clients share: options, and how they print what happens.
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 
@@ -7,7 +7,7 @@ export const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 // run calls request with the options of the command line. With --plan it does so
 // for each line of stdin, a JSON object whose fields win over those options and
 // may be headers besides: {"mode":"once","headers":{"x-mock-fault":"status=429"}}.
-// What request throws is told, with what describe says of it; the exit status
+// What request throws is printed, with what describe returns for it; the exit status
 // is 1 then.
 export async function run(options, request, describe) {
   const { values } = parseArgs({

@@ -1,4 +1,4 @@
-// Answers what eventsource-parser makes of a byte stream, for the tests of package sse.
+// Prints what eventsource-parser makes of a byte stream, for the tests of package sse.
 // In, one JSON value a line: {"bytes": base64, "cuts": [offsets]}. Out, one a line: {"events": [{id, event, data}], "retry": ms or null}.
 // Bytes become text as in a browser: a streaming UTF-8 decoder, which also drops one byte order mark.
 import { createInterface } from 'node:readline'

@@ -38,10 +38,9 @@ func less(a, b *Candidate) bool {
 type Policy interface {
 	// Pick returns the index of the candidate to take, -1 if none is free, that
 	// is healthy and below its maximum. The candidates are those that the
-	// policy was made for, in the same order each time; only what New was not
-	// told may differ. Two callers may be given the last free place of a target
-	// at the same time: it is for them to take it, and to pick again if it is
-	// taken.
+	// policy was made for, in the same order each time; only what New did not
+	// get may differ. Two callers may get the last free place of a target at
+	// the same time: they have to take it, and to pick again if it is taken.
 	Pick(c []Candidate, k Key) int
 }
 
