@@ -15,7 +15,7 @@ const (
 type bodyStream interface {
 	io.Reader
 	end(err error) // Read returns err from now on, or when it has returned what is here
-	drop()         // nobody reads it any more
+	drop()         // it is no longer read
 }
 
 // bodyReader hands a body from the loop to the handler that reads it while it
@@ -39,7 +39,7 @@ func (b *bodyReader) Read(p []byte) (int, error) { return b.pipe.Read(p) }
 // end makes Read return err when what was written is read.
 func (b *bodyReader) end(err error) { b.pipe.End(err) }
 
-// drop lets go of what was not read, when nobody will read it any more.
+// drop frees what was not read, when it will not be read any more.
 func (b *bodyReader) drop() { b.ex.srv.bodies.give(int64(b.pipe.Drop(ErrStreamEnded))) }
 
 // bodySource is the loop's side of a bodyReader, a pipe.Owner.
@@ -58,8 +58,8 @@ func (b *bodySource) Drained() { b.ex.conn.loop().Post((*resumeTask)(b.ex)) }
 // Grow takes memory from the server's budget.
 func (b *bodySource) Grow(buf []byte, n int) ([]byte, bool) { return b.ex.srv.bodies.grow(buf, n, -1) }
 
-// endBody tells a handler that reads the body. It comes after cut: what the
-// handler then still answers must not pass for the answer.
+// endBody notifies a handler that reads the body. It is called after cut: what
+// the handler then still sends must not pass for the response.
 func (ex *exchange) endBody(err error) {
 	if b := ex.req.reader; b != nil {
 		b.end(err)

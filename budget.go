@@ -171,7 +171,7 @@ func (c *conn) keepInput(rest int) bool {
 	return true
 }
 
-// dropInput throws away input for which there is no room. A request that is
+// dropInput discards input for which there is no room. A request that is
 // arriving is refused. Requests that wait behind a response are not served: the
 // connection closes with that response.
 func (c *conn) dropInput() {

@@ -20,24 +20,24 @@ type phase uint8
 const (
 	phaseHead      phase = iota // a request's head, or nothing yet
 	phaseBody                   // its body
-	phaseAnswering              // nothing: the request is complete, its answer is not
+	phaseAnswering              // nothing: the request is complete, its response is not
 	phaseOver                   // nothing any more: the connection is closing
 )
 
 // conn is the server's side of one HTTP/1.1 connection (RFC 9112): a state
-// machine that makes no system call and is driven by its loop. One request is
-// answered at a time; what is pipelined behind it stays unconsumed.
+// machine that makes no system call and is driven by its loop. It serves one
+// request at a time; what is pipelined behind it stays unconsumed.
 type conn struct {
 	srv   *Server
 	shard *shard
 	rc    *reactor.Conn
 
-	ex         *exchange // the present request; nil between two
+	ex         *exchange // the current request; nil between two
 	phase      phase
 	cutting    bool // shutdown: the timer is the moment to be cut
-	review     bool // the timer runs out soon, to see whether a handler's goroutine has answered
-	held       bool // nothing is read until the client has taken more of its answers
-	waiting    bool // guarded by the output's lock: the loop wants to be told when the answer is complete
+	review     bool // the timer expires soon, to see whether a handler's goroutine has responded
+	held       bool // nothing is read until the client has taken more of its responses
+	waiting    bool // guarded by the output's lock: notify the loop when the response is complete
 	listed     bool // guarded by the output's lock: among the connections that batches have the loop write
 	prev, next *conn
 
@@ -57,8 +57,8 @@ func (c *conn) lock(ex *exchange) locked {
 	return locked{ex}
 }
 
-// Data is the reactor's: bytes have arrived, or the loop goes on with those
-// that were left.
+// Data implements reactor.Handler: bytes have arrived, or the loop continues
+// with unconsumed ones.
 func (c *conn) Data(p []byte) (consumed int) {
 	for {
 		n, more := c.step(p[consumed:])
@@ -98,7 +98,8 @@ func (c *conn) step(p []byte) (n int, more bool) {
 	return 0, false
 }
 
-// answered reports whether the answer is complete, and else has the loop told.
+// answered reports whether the response is complete, and if not, requests that
+// the loop be notified.
 func (c *conn) answered() bool {
 	ex := c.ex
 	if ex.over() {
@@ -149,7 +150,8 @@ func (c *conn) awaitHead() {
 	}
 }
 
-// statusOf is the status that answers a request which cannot be served.
+// statusOf returns the status of the response to a request that cannot be
+// served.
 func statusOf(err error) int {
 	var (
 		parse   *http1.ParseError
@@ -202,8 +204,8 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 	return true
 }
 
-// admitted asks OnHeaders. When it says no, the answer that it has made is
-// sent.
+// admitted calls OnHeaders. If it returns false, the response that it has made
+// is sent.
 func (c *conn) admitted(ex *exchange) (yes bool) {
 	f := c.srv.OnHeaders
 	if f == nil {
@@ -258,8 +260,8 @@ func (c *conn) serveInline(ex *exchange) {
 	c.inlineOver(ex)
 }
 
-// inlineOver has what an inline handler left in the output written at the end
-// of the turn. An answer that goes on outlives the buffer that its request was
+// inlineOver makes the loop write an inline handler's output at the end of the
+// turn. A response that continues outlives the buffer that its request was
 // parsed in.
 func (c *conn) inlineOver(ex *exchange) {
 	l := c.lock(ex)
@@ -276,7 +278,8 @@ func (c *conn) inlineOver(ex *exchange) {
 	}
 }
 
-// refuse answers a request that cannot be served, and closes.
+// refuse responds to a request that cannot be served, and closes the
+// connection.
 func (c *conn) refuse(err error) {
 	ex := c.ex
 	c.phase = phaseAnswering
@@ -323,8 +326,8 @@ func (c *conn) refuseRunning(ex *exchange, err error) {
 	l.unlockOnLoop()
 }
 
-// spoilt ends a connection whose request turned out bad when its answer had
-// begun. An answer that is complete still gets through. It releases the lock.
+// spoilt ends a connection whose request turned out bad after its response had
+// begun. A complete response is still delivered. It releases the lock.
 func (c *conn) spoilt(l locked, cause error) {
 	ex := l.ex
 	complete := progress(ex.state.Load()) == whole
@@ -338,7 +341,7 @@ func (c *conn) spoilt(l locked, cause error) {
 	c.end(ex, cause)
 }
 
-// settle looks, on the loop, whether the present answer is complete.
+// settle checks, on the loop, whether the current response is complete.
 func (c *conn) settle() {
 	if c.ex == nil || c.phase == phaseOver || !c.answered() {
 		return
@@ -351,9 +354,9 @@ func (c *conn) settle() {
 	}
 }
 
-// nextRequest leaves an answered request behind. It reports whether another
-// one may be read now; left is how much of it is here. A client that does not
-// take its answers gets no further ones: what it has not taken is bounded.
+// nextRequest ends a served request. It reports whether another one may be read
+// now; left is how much of it has arrived. A client that does not read its
+// responses gets no further ones: what it has not read is bounded.
 func (c *conn) nextRequest(left int) bool {
 	ex := c.ex
 	c.lock(ex)
@@ -400,7 +403,7 @@ func (c *conn) over() {
 }
 
 // leave closes a connection that has been quiet for its time, unless a request
-// is there of which no event has told yet.
+// has arrived that no event has reported yet.
 func (c *conn) leave() {
 	c.rc.ReadNow()
 	switch {
@@ -412,8 +415,9 @@ func (c *conn) leave() {
 	}
 }
 
-// GiveUp is the reactor's: there are too many connections. One between two
-// requests is closed, unless the next is here and no event has told of it yet.
+// GiveUp implements reactor.Rester: there are too many connections. One between
+// two requests is closed, unless the next has arrived and no event has reported
+// it yet.
 func (c *conn) GiveUp() bool {
 	c.settle()
 	if !c.idle() {
@@ -432,7 +436,7 @@ func (c *conn) idle() bool {
 	return c.phase == phaseHead && c.ex == nil && !c.held && c.rc.Buffered() == 0
 }
 
-// Drained is the reactor's: a client that was behind has caught up.
+// Drained implements reactor.Handler: a client that was behind has caught up.
 func (c *conn) Drained() {
 	if c.held {
 		c.held = false
@@ -453,9 +457,10 @@ func (c *conn) Drained() {
 	c.ex.loop.drained()
 }
 
-// PeerClosed is the reactor's: the client has shut its sending side, or is
-// gone. Which of the two cannot be known (RFC 9112 9.6): a stream ends, a
-// handler is told, and a buffered answer is still delivered.
+// PeerClosed implements reactor.Handler: the client has shut down its write
+// side, or has disconnected. Which of the two cannot be known (RFC 9112 9.6): a
+// stream ends, a handler is notified, and a buffered response is still
+// delivered.
 func (c *conn) PeerClosed() {
 	at := c.loop().Now()
 	switch c.phase {
@@ -484,11 +489,11 @@ func (c *conn) PeerClosed() {
 	}
 }
 
-// abandoned reports whether a client that sends no more is taken for one that
-// has left its stream, whatever of its body is still to be read.
+// abandoned reports whether a client that sends no more counts as disconnected
+// from its stream, whatever of its body is still to be read.
 func (c *conn) abandoned() bool { return c.srv.HalfClose != HalfCloseAllow && c.streaming() }
 
-// lost ends a request whose client has left.
+// lost ends a request whose client has disconnected.
 func (c *conn) lost(at time.Time) {
 	ex := c.ex
 	if c.phase == phaseBody && ex.req.reader == nil { // else it is the handler's
@@ -532,7 +537,7 @@ func (c *conn) streaming() bool {
 	return c.ex.stream.id != 0
 }
 
-// Closed is the reactor's last word.
+// Closed implements reactor.Handler: the connection has ended.
 func (c *conn) Closed(cause error) {
 	at := c.loop().Now()
 	before := c.phase

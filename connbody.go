@@ -8,8 +8,8 @@ import (
 )
 
 // This file is the part of a connection that takes a request's body: buffered
-// for a handler that wants it whole, handed on for one that reads it while it
-// arrives, or skipped behind an answer that did not wait for it.
+// for a handler that wants it whole, passed on for one that reads it while it
+// arrives, or skipped behind a response that did not wait for it.
 
 // beginBody decides what becomes of the body of a request whose head is
 // complete.
@@ -17,7 +17,7 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	r := &ex.req
 	length := r.head.ContentLength()
 	limit := r.route.bodyLimit(c.srv)
-	whole := length >= 0 && length <= int64(len(rest)) // an early answer need not close: the body is here to be skipped
+	whole := length >= 0 && length <= int64(len(rest)) // an early response need not close: the body has arrived and can be skipped
 	ex.unread = !whole
 	ex.left = length
 	c.bodyDue = c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
@@ -63,7 +63,8 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	return true
 }
 
-// skipBody goes on behind the unwanted body of a request that is answered.
+// skipBody continues behind the unwanted body of a request whose response is
+// complete.
 func (c *conn) skipBody(ex *exchange, whole bool) bool {
 	if !whole {
 		c.phase = phaseAnswering
@@ -107,7 +108,7 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		return n, true
 	}
 	if n == len(p) && c.rc.InputEnded() && c.pause.IsZero() {
-		c.lost(c.loop().Now()) // what was kept behind an earlier answer is not whole, and no more will come
+		c.lost(c.loop().Now()) // what was kept behind an earlier response is not complete, and no more will come
 		return n, false
 	}
 	return n, n > 0 && c.phase == phaseBody && c.pause.IsZero()
@@ -174,8 +175,8 @@ func (c *conn) bodyDone(ex *exchange) {
 	}
 }
 
-// sendContinue answers Expect: 100-continue, once. From then on the client has
-// to send.
+// sendContinue responds to Expect: 100-continue, once. From then on the client
+// has to send.
 func (c *conn) sendContinue() {
 	ex := c.ex
 	if ex.stage == expecting {

@@ -6,8 +6,8 @@ import "time"
 // forward only when a nearer deadline comes up, not at every request: when it
 // runs out it looks how far the deadline has moved meanwhile.
 
-// reviewAfter is how long an idle connection may keep what a request took that
-// was answered by a goroutine, which does not wake the loop when it is done.
+// reviewAfter is how long an idle connection may keep the memory of a request
+// that a goroutine has served, which does not wake the loop when it is done.
 const reviewAfter = time.Second
 
 func (c *conn) startTimer(at time.Time) { c.loop().StartTimer(&c.timer, at) }
@@ -38,7 +38,7 @@ func (c *conn) overdue() {
 	}
 }
 
-// due is when the present phase has lasted too long.
+// due returns when the current phase has lasted too long.
 func (c *conn) due(now time.Time) time.Time {
 	t := &c.srv.Timeouts
 	switch c.phase {
@@ -47,7 +47,7 @@ func (c *conn) due(now time.Time) time.Time {
 			return c.since.Add(t.Head)
 		}
 		if c.held {
-			break // the time for taking answers is bounded by the reactor
+			break // the time for reading responses is bounded by the reactor
 		}
 		return c.since.Add(c.shard.idle)
 	case phaseBody:

@@ -27,7 +27,7 @@ func (l locked) endAs(p progress, cause error) {
 	if ex.cause == nil {
 		ex.cause = cause
 	}
-	l.become(p) // who sees it without the lock sees what is above
+	l.become(p) // a reader without the lock also sees what is set above
 	l.leaveStream(cause)
 	if ex.slot != nil {
 		ex.slot.Add(-1)
@@ -44,8 +44,8 @@ func (l locked) endAs(p progress, cause error) {
 	l.traceEnd()
 }
 
-// tell notes that Done, Context and OnClose are to learn of the end, once. It
-// reports whether they had not learned of one before.
+// tell notes that the end is to be reported to Done, Context and OnClose, once.
+// It reports whether none was noted before.
 func (l locked) tell() (first bool) {
 	ex := l.ex
 	if ex.told {
@@ -125,8 +125,8 @@ func (n *news) announceEnd() {
 	}
 }
 
-// onClose registers f, or has it called soon where it would have been called,
-// if the end is past.
+// onClose registers f, or if the request has ended, makes it be called soon
+// where it would have been called.
 func (ex *exchange) onClose(f func(error)) {
 	l := ex.lock()
 	told, cause, inline := ex.told, ex.cause, ex.req.route.inline()
@@ -146,9 +146,9 @@ func (ex *exchange) onClose(f func(error)) {
 	}
 }
 
-// postHooks has the functions given to OnClose called by the loop, at the end
-// of its turn or as a task: never from within a call of the user's, who may
-// hold a lock that they want.
+// postHooks makes the loop call the functions passed to OnClose, at the end of
+// its turn or as a task: never from within a call of the user, who may hold a
+// lock that they take.
 func (ex *exchange) postHooks(onLoop bool) {
 	if onLoop {
 		ex.turn().Later((*hooksTask)(ex))
@@ -162,7 +162,7 @@ type hooksTask exchange
 
 func (t *hooksTask) Run() { (*exchange)(t).runHooks() }
 
-// Dropped is the reactor's: the loop has stopped.
+// Dropped implements reactor.Dropper: the loop has stopped.
 func (t *hooksTask) Dropped() { go (*exchange)(t).runHooks() }
 
 // runHooks calls what was given to OnClose, and a BodyReceiver's Closed, if the
@@ -205,8 +205,8 @@ func (l locked) failed() error {
 	return nil
 }
 
-// depart reports to the handler that the client has disconnected and leaves the
-// response open, for a client that shut only its sending side. On the loop.
+// depart reports to the handler that the client has disconnected and keeps the
+// response open, for a client that shut down only its write side. On the loop.
 func (ex *exchange) depart(cause error) (first bool) {
 	l := ex.lock()
 	if ex.cause == nil {

@@ -12,7 +12,7 @@ import (
 // still be written?" and the writing are one step: a byte of one response never
 // gets into another.
 //
-// An exchange that an inline handler answered at once goes back to its loop's
+// An exchange that an inline handler completed at once goes back to its loop's
 // pool. One that left the loop, to a goroutine or in a Stream, never does,
 // unless its handler kept both on the loop and promised so
 // (LoopExchange.Release).
@@ -62,7 +62,7 @@ func (ex *exchange) serve(h Handler) {
 func (ex *exchange) crash(err error) {
 	ex.leaveHandler()
 	l := ex.lock()
-	ex.close, ex.served = true, true // who knows what it has left behind
+	ex.close, ex.served = true, true // its state is unknown
 	l.unlock()
 	ex.fail(err)
 }
@@ -96,7 +96,7 @@ func (ex *exchange) handled() {
 	case s.pump != nil:
 		inline := ex.onLoop
 		l.flush()
-		if !inline { // else the loop starts it, when the handler's turn is over
+		if !inline { // else the loop starts it, after the handler's turn
 			ex.turn().Post((*startTask)(s.pump))
 		}
 	case s.id != 0:
@@ -106,7 +106,7 @@ func (ex *exchange) handled() {
 	}
 }
 
-// finishLater is finishStream for the loop: what is pending leaves, and the
+// finishLater is finishStream for the loop: what is pending is written, and the
 // next request is looked at, at the end of the turn. It releases the lock.
 func (l locked) finishLater() {
 	if !l.sealStream() {

@@ -16,7 +16,7 @@ import (
 //	handlers, with middleware and generators  their own; the loop if registered inline
 //	OnHeaders, LoopHandler, BodyReceiver      the loop
 //	Source.Next and Close                     the loop, from the loop itself and not from a caller of the Stream
-//	OnClose                                   a new one; for an inline handler the loop, likewise
+//	OnClose                                   a new one; for an inline handler the loop, as above
 //	OnError, Trace                            the one on which the thing happens: the loop, the handler's, a producer's
 //
 // The reactor rescues what it calls itself: tasks, timers and the handlers of

@@ -42,11 +42,11 @@ func (gs guests) Serve(from *guest.Request) error {
 }
 
 // visit is wire and carrier of one request that another server has received.
-// The goroutine on which that server has called its handler stands for the event
-// loop: it alone reads a body that is to be whole, writes the response, and runs
-// inline handlers, sources and timers. Other handlers run on goroutines of their
-// own, as they do on a reactor. What they write is kept here, up to the high
-// mark, and written in one piece by the loop's goroutine.
+// The goroutine on which that server has called its handler stands for the
+// event loop: it alone reads a body that is to be whole, writes the response,
+// and runs inline handlers, sources and timers. Other handlers run on
+// goroutines of their own, as they do on a reactor. What they write is kept
+// here, up to the high mark, and written in one piece by the loop's goroutine.
 type visit struct {
 	srv  *Server
 	ex   *exchange
@@ -162,7 +162,7 @@ func (g *visit) dispatch() {
 	go ex.serve(ex.req.route.handler)
 }
 
-// inlineOver returns the pump that an inline handler has left to be started.
+// inlineOver returns the pump of an inline handler that is to be started.
 func (g *visit) inlineOver() *pump {
 	l := g.ex.lock()
 	g.ex.onLoop = false

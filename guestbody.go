@@ -92,8 +92,8 @@ func (b *guestBody) ended(err error) error {
 func (b *guestBody) end(err error) { _ = b.ended(err) } // its result is for Read
 func (b *guestBody) drop()         { _ = b.ended(ErrStreamEnded) }
 
-// spoil makes an error of the body the response of a handler that runs, or, when
-// its own has begun, cuts that. Safe for concurrent use.
+// spoil makes an error of the body the response of a handler that runs, or,
+// when its own has begun, cuts that. Safe for concurrent use.
 func (g *visit) spoil(err error) {
 	ex := g.ex
 	l := ex.lock()

@@ -33,8 +33,8 @@ func (x *LoopExchange) HandOver(h Handler, parts ...[]byte) {
 	ex.conn.loop().Later(&handOver{ex, h, parts})
 }
 
-// handOver is the task that hands over when the handler's own turn is over, and
-// then the new handler.
+// handOver is the task that hands over after the handler's own turn, and then
+// the new handler.
 type handOver struct {
 	ex    *exchange
 	to    Handler

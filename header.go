@@ -262,8 +262,8 @@ func (h *Header) Clear() {
 }
 
 // check reports whether the field is to be kept. In a pooled response the
-// fields of the last answer are still there, behind the end: the same field in
-// the same place was checked before.
+// fields of the last response are still there, behind the end: the same field
+// in the same place was checked before.
 func (h *Header) check(name, value string) (bool, error) {
 	if h.late("") {
 		return false, ErrHeadSent

@@ -52,7 +52,7 @@ func (p *http2) take(c *tls.Conn) {
 		select {
 		case p.conns <- c:
 		case <-p.over:
-			_ = c.Close() // there is nobody to read why it failed
+			_ = c.Close() // nothing reads why it failed
 		}
 	}()
 }

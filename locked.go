@@ -15,7 +15,7 @@ type notes uint8
 const (
 	noteEnd   notes = 1 << iota // to Done, Context and OnClose: the request has ended
 	notePump                    // to the source: its stream has ended
-	noteTrace                   // to the Trace: there are stations, and nobody else reports them
+	noteTrace                   // to the Trace: there are stations, and no other goroutine reports them
 )
 
 func (ex *exchange) lock() locked {
@@ -58,7 +58,7 @@ func (l locked) later() {
 	l.ex.wire.Defer()
 }
 
-// unlock leaves what is pending to a later flush.
+// unlock releases the lock; a later flush writes what is pending.
 func (l locked) unlock() {
 	if l.ex.noted != 0 {
 		l.report(false, l.ex.wire.Unlock)

@@ -103,8 +103,8 @@ func (m *Mux) TryHandle(place, pattern string, h Handler, mw ...Middleware) (*Ro
 }
 
 // Match returns the route of requests with this method, host and path, as they
-// are in a request without its query. It reports false for those that m responds
-// to itself: with 400, 404, 405 or a redirect.
+// are in a request without its query. It reports false for those that m
+// responds to itself: with 400, 404, 405 or a redirect.
 func (m *Mux) Match(method, host, path string) (*Route, bool) {
 	if pattern.HidesNUL([]byte(path)) {
 		return nil, false

@@ -13,8 +13,8 @@ import (
 const writesPerTurn = 64
 
 // SendBatch is plugin.SendBatch: the chunks are put into the outputs here, and
-// each loop is told once which connections it has to write. For a single one
-// the waking would cost more than the writing.
+// each loop is notified once of the connections it has to write. For a single
+// one the waking would cost more than the writing.
 func (n *nativeSink) SendBatch(items []plugin.Item) {
 	if len(items) == 1 {
 		items[0].Err = items[0].Sink.TrySend(items[0].Data)
@@ -37,9 +37,9 @@ func (n *nativeSink) SendBatch(items []plugin.Item) {
 	batches.Put(b)
 }
 
-// add puts a chunk into the output and leaves writing to the loop. The
-// connection is nil when the loop need not be told of it: there is nothing to
-// write, or it has not come to what an earlier batch told it.
+// add puts a chunk into the output, for the loop to write. The connection is
+// nil if the loop need not be notified of it: there is nothing to write, or the
+// loop has not reached it since an earlier batch.
 func (s *Stream) add(p []byte) (*conn, error) {
 	l, b, err := s.acquire(false)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Stream) add(p []byte) (*conn, error) {
 	return c, nil
 }
 
-// batch is what a SendBatch has to tell the loops, of one server or of several.
+// batch is what a SendBatch passes to the loops, of one server or of several.
 type batch struct {
 	shards []*shardBatch
 	last   *shardBatch // neighbours in a batch are often on one loop

@@ -17,8 +17,9 @@ import (
 )
 
 // A Request is one request. Use it only on its handler's goroutine and until
-// Serve returns; what Context returns is safe for concurrent use. Strings may be
-// kept. Byte slices are valid until Serve returns; do not modify or retain them.
+// Serve returns; what Context returns is safe for concurrent use. Strings may
+// be kept. Byte slices are valid until Serve returns; do not modify or retain
+// them.
 type Request struct {
 	ex     *exchange // nil in a clone
 	head   http1.Request
@@ -72,8 +73,8 @@ func (r *Request) Path() string { return r.texts.of(&r.texts.path, r.head.Path()
 // RawQuery returns what follows "?", still encoded.
 func (r *Request) RawQuery() string { return r.texts.of(&r.texts.query, r.head.RawQuery()) }
 
-// Host returns the host that the request is for: the target's own, if it has one,
-// else the Host field.
+// Host returns the host that the request is for: the target's own, if it has
+// one, else the Host field.
 func (r *Request) Host() string { return r.texts.of(&r.texts.host, r.head.Host()) }
 
 // PathBytes is [Request.Path] without a copy, valid until Serve returns.
@@ -87,8 +88,8 @@ func (r *Request) RawQueryBytes() []byte { return r.head.RawQuery() }
 func (r *Request) HostBytes() []byte { return r.head.Host() }
 
 // texts has copies of parts of the head, made when they are asked for, which is
-// by OnError and a Trace perhaps while the handler does. In a pooled request the
-// last ones stay: clients ask for the same things again and again.
+// by OnError and a Trace perhaps while the handler does. In a pooled request
+// the last ones stay: clients ask for the same things again and again.
 type texts struct {
 	mu                sync.Mutex
 	path, query, host string

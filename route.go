@@ -112,7 +112,7 @@ func (m *Mux) Serve(w *Response, r *Request) {
 		ex.refuse(ErrBodyTooLarge)
 		return
 	}
-	l := ex.lock() // whoever reports the request's end looks at it
+	l := ex.lock() // the report of the request's end looks at it
 	r.inner, ex.req.inner = rt, rt
 	l.unlock()
 	rt.handler.Serve(w, r)

@@ -229,7 +229,7 @@ func (s *Server) Addrs() []net.Addr {
 // and tools, and for clients that live on those loops.
 func (s *Server) Reactor() *reactor.Reactor { return s.reactor }
 
-// log is Logger as loops may use it: nobody waits for its handler.
+// log returns Logger as loops may use it: nothing waits for its handler.
 func (s *Server) log() *slog.Logger {
 	switch {
 	case s.reactor != nil:

@@ -10,8 +10,8 @@ import (
 
 const pooledExchanges = 256
 
-// shard is one loop's part of the server. Its loop uses it, and nobody else
-// but for the counters.
+// shard is one loop's part of the server. Only its loop uses it, except for the
+// counters.
 type shard struct {
 	srv      *Server
 	loop     *reactor.Loop
@@ -113,8 +113,8 @@ func (sh *shard) recycle(ex *exchange) {
 	sh.spare = append(sh.spare, ex)
 }
 
-// free reports whether nobody holds the exchange, which is over: nothing of it
-// was given away, or its handler has promised so.
+// free reports whether the exchange, which has ended, is no longer used:
+// nothing of it was given away, or its handler has promised so.
 func (ex *exchange) free() bool {
 	if ex.req.route == nil || !ex.req.route.inline() || ex.left > 0 || ex.unread {
 		return false

@@ -10,9 +10,9 @@ import (
 // A shutdown goes through these stages. Drain counts from its beginning.
 //
 //	grace     as long as DrainGrace: requests are served, each response says Connection: close
-//	refusing  nobody can connect any more; requests that still arrive get 503, connections
+//	refusing  new connections are refused; requests that still arrive get 503, connections
 //	          that are quiet are closed, running responses continue
-//	cutting   Drain is over: what still runs is cut in the course of Mercy
+//	cutting   Drain has passed: what still runs is aborted in the course of Mercy
 //
 // Between the first two the listeners close, once all that the kernel had
 // accepted is taken in.
@@ -215,8 +215,8 @@ func (s *Server) drainDeadline() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// running reports whether the connection has a request whose answer is not
-// complete, and has the loop told of its end.
+// running reports whether the connection has a request whose response is not
+// complete, and makes its end notify the loop.
 func (c *conn) running() bool {
 	return c.phase == phaseBody || c.phase == phaseAnswering && !c.answered()
 }

@@ -167,7 +167,7 @@ func (p *pump) early() bool {
 	return true
 }
 
-// send adds a chunk to what leaves at the end of the turn.
+// send adds a chunk to what is written at the end of the turn.
 func (p *pump) send(chunk []byte) bool {
 	l := p.ex.lock()
 	if l.state() != nil {

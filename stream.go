@@ -30,7 +30,7 @@ type Stream struct {
 	detached bool
 	typed    bool   // the head is known to have a Content-Type, for events
 	slot     *Route // whose limit it counts for, while it runs
-	refusal  error  // why it is answered with an error instead
+	refusal  error  // why an error response is sent instead
 	pump     *pump
 	beat     *heartbeat
 	trailers []chunked.Field

@@ -48,8 +48,8 @@ func (s *Server) refusedConn(remote netip.AddrPort, listen net.Addr) {
 }
 
 // traced is the trace of one request. Stations are noted under the output's
-// lock, in their order, and reported by whoever releases it: one goroutine at
-// a time, which takes along what others note meanwhile.
+// lock, in their order, and reported by the goroutine that releases it: one at
+// a time, which also reports what others note meanwhile.
 type traced struct {
 	hooks *Trace
 	state any
@@ -57,7 +57,7 @@ type traced struct {
 
 	// Guarded by the output's lock.
 	waiting []station
-	busy    bool      // somebody reports
+	busy    bool      // a goroutine reports
 	spare   []station // for waiting
 }
 
@@ -131,8 +131,8 @@ func (l locked) note(s station) {
 	}
 }
 
-// runTrace reports the stations that wait, until there are no more. Whoever
-// runs it has made the trace busy.
+// runTrace reports the stations that wait, until there are no more. The caller
+// has made the trace busy.
 func (ex *exchange) runTrace() {
 	t := ex.trace
 	for {
@@ -148,7 +148,7 @@ func (ex *exchange) runTrace() {
 			ex.traceStation(&todo[i])
 		}
 		clear(todo)    // of causes
-		t.spare = todo // which nobody else touches while the trace is busy
+		t.spare = todo // which no other goroutine touches while the trace is busy
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"weir/reactor"
 )
 
-// An exchange knows two things of where its request has come from: a wire,
+// An exchange knows two things about where its request has come from: a wire,
 // which takes the bytes of the response, and a carrier, which knows how a
 // response is framed there and what comes before and behind it. There are two
 // of each:
@@ -30,7 +30,7 @@ type wire interface {
 	Backlogged() bool           // Room for the loop, which does not wait
 	Pending() int               // bytes
 	Buffer() *[]byte            // what is pending, to be appended to
-	Wake()                      // whoever waits for Room looks again
+	Wake()                      // goroutines that wait for Room check again
 	FlushWith(big, tail []byte) // writes what is pending, then these, and releases the lock; does not wait
 	Defer()                     // releases the lock; what is pending is written at the end of the turn
 }

@@ -92,7 +92,7 @@ type Conn struct {
 	loop     *Loop
 	handler  Handler
 	fd       int
-	output   atomic.Bool // somebody writes, or the kernel has taken less than was written: room matters
+	output   atomic.Bool // a goroutine writes, or the kernel has taken less than was written: room matters
 	phase    phase
 	fresh    bool // no event was seen yet
 	wary     bool // the first event was not to be trusted: read until the kernel says no
@@ -204,7 +204,7 @@ func (c *Conn) Close() {
 	c.lock().fin = true
 	c.flush(nil, nil, true)
 	if c.phase != closed {
-		c.goOnLater() // discard what is there: no further edge will tell of it
+		c.goOnLater() // discard what has arrived: no further edge will report it
 	}
 }
 
@@ -315,7 +315,7 @@ func (c *Conn) peerGone() {
 func (c *Conn) read() {
 	for range readsPerTurn {
 		if (c.paused || c.choked) && c.phase == open || c.ended || c.phase == closed || c.phase == lingering && c.spare <= 0 {
-			return // one that sends on and on is not read further, so that closing does not cost it the answer
+			return // a peer that keeps sending is not read further, so that closing does not cost it the response
 		}
 		n, err := c.loop.sys.Read(c.fd, c.loop.buf)
 		switch {

@@ -271,7 +271,7 @@ func (e *ends) listened() net.Addr {
 func (a *arrival) Run() { a.to.welcome(a.fd, a.at) }
 
 func (a *arrival) Dropped() {
-	_ = a.to.sys.Close(a.fd, true) // the reactor has stopped: nobody is to be told
+	_ = a.to.sys.Close(a.fd, true) // the reactor has stopped: nothing to report
 	a.to.reactor.countOut(accepted)
 }
 

@@ -208,7 +208,7 @@ func (s *spareDescriptor) close() {
 
 func (s *spareDescriptor) take() {
 	if s.f == nil {
-		s.f, _ = os.Open(os.DevNull) // without it, refuse tells accept's error
+		s.f, _ = os.Open(os.DevNull) // without it, refuse returns accept's error
 	}
 }
 

@@ -63,7 +63,7 @@ type Loop struct {
 	resting   resting
 	clock     clock
 	owner     invariant.Owner // the goroutine that runs it
-	now       time.Time       // zero until somebody asks in this turn
+	now       time.Time       // zero until it is needed in this turn
 	buf       []byte          // what a read goes into
 	plain     []byte          // what is decrypted goes into; nil before there is TLS
 	shakes    int             // goroutines that are in a TLS handshake
@@ -72,7 +72,7 @@ type Loop struct {
 	resumed   queue[*Conn]    // to be read at the end of the turn
 	again     queue[*Conn]    // to be read on in the next turn
 	later     queue[Task]     // to be run at the end of the turn
-	offers    []Spares        // who may close a connection when there is no descriptor
+	offers    []Spares        // which may close a connection when there is no descriptor
 
 	turns     uint64 // that have ended
 	turn      *Conn  // whose callback is running

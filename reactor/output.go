@@ -31,8 +31,8 @@ type output struct {
 
 	blocked bool    // the kernel takes no more, until it announces room
 	flying  int     // bytes of the write(2) in progress
-	writing bool    // somebody is in write(2) without the lock
-	edge    bool    // the kernel announced room while somebody was writing
+	writing bool    // a goroutine is in write(2) without the lock
+	edge    bool    // the kernel announced room during a write
 	above   bool    // pending has been above the high mark and not yet back at the low one
 	fin     bool    // the loop waits for the last byte
 	doomed  bool    // the loop waits for the writer to come back, to close the descriptor
@@ -202,7 +202,7 @@ func (c *Conn) Flush() { c.flush(nil, nil, false) }
 // copied. FlushWith retains neither slice.
 func (c *Conn) FlushWith(big, tail []byte) { c.flush(big, tail, false) }
 
-// flush is entered with the lock held and leaves without it.
+// flush is called with the lock held and releases it.
 func (c *Conn) flush(big, tail []byte, onLoop bool) {
 	o := &c.out
 	checkHeld(&o.mu)

@@ -18,7 +18,7 @@ import (
 //
 //	         ciphertext                plaintext
 //	kernel ──> in ──shim.Read──> tls.Conn ──> Handler.Data        on the loop
-//	kernel <── sealed <──shim.Write── tls.Conn <── output.pool    whoever flushes
+//	kernel <── sealed <──shim.Write── tls.Conn <── output.pool    any flushing goroutine
 //
 // It has two modes. At first goroutines use the tls.Conn, and shim's methods
 // wait for the loop (waiter): one for the handshake, and after Conn.Detach any.
@@ -32,7 +32,7 @@ import (
 type secure struct {
 	c     *Conn
 	tls   *tls.Conn
-	state atomic.Pointer[tls.ConnectionState] // nil before somebody has asked
+	state atomic.Pointer[tls.ConnectionState] // nil before it is needed
 
 	// Input. What is not the loop's alone is guarded by mu.
 	mu   sync.Mutex
@@ -162,7 +162,7 @@ func (s *secure) read(p []byte) (n int, err error) {
 // whole reports whether tls.Conn can be given something.
 func (s *secure) whole() bool { return s.available() > 0 }
 
-// answer writes what tls.Conn has to say to what it has read: alerts and
+// answer writes what tls.Conn sends in response to what it has read: alerts and
 // updates of keys. A peer that asks for them and reads nothing is not served.
 func (s *secure) answer() {
 	c := s.c

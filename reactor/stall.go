@@ -11,7 +11,8 @@ import "time"
 // bounded by its receive buffer, and then nothing more is acknowledged. The
 // other way round, a kernel that was full says that there is room again when
 // some of its buffer is free (a segment, on Linux): a peer that reads less than
-// that in Config.WriteStall cannot be told from one that reads nothing.
+// that in Config.WriteStall cannot be distinguished from one that reads
+// nothing.
 
 // stallLook is how often a blocked connection is looked at, at least.
 const stallLook = 500 * time.Millisecond
@@ -30,7 +31,7 @@ func (c *Conn) watchStall() {
 	}
 	now := c.loop.Now()
 	if now.Sub(c.progress.looked) > 2*c.lookInterval() {
-		c.progress.since = now // nobody has watched meanwhile
+		c.progress.since = now // it was not watched meanwhile
 	}
 	c.look(now)
 	c.lookLater(now)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ErrAgain is a System's answer when an operation would have to wait.
+// ErrAgain is returned by a [System] if an operation would have to wait.
 var ErrAgain = errors.New("reactor: operation would block")
 
 // System is the kernel as connections see it: non-blocking operations on

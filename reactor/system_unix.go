@@ -86,7 +86,7 @@ func (*sockets) SocketError(fd int) error {
 func (*sockets) State(fd int) (ev Event) {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT | pollRDHUP}}
 	if _, err := unix.Poll(fds[:], 0); err != nil {
-		return Readable | Writable // reading and writing will tell
+		return Readable | Writable // reading and writing will show it
 	}
 	got := fds[0].Revents
 	if got&unix.POLLIN != 0 {

@@ -132,7 +132,7 @@ func (h *shim) Write(p []byte) (int, error) {
 	if s.wait == nil {
 		if o.err == nil {
 			s.seal(p)
-		} // else nobody will read it
+		} // else it will not be read
 		o.mu.Unlock()
 		return len(p), nil
 	}

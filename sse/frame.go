@@ -17,12 +17,13 @@ type Framer struct {
 	short     [shortData]byte
 }
 
-// shortData is how long data may be for ShortData: the markers by which dialects
-// end their streams fit.
+// shortData is how long data may be for ShortData: the markers by which
+// dialects end their streams fit.
 const shortData = 8
 
 // keep is how much of a line is looked at: the first one may have a byte order
-// mark, and one byte more than the longest that matters tells it from that.
+// mark, and one byte more than the longest that matters distinguishes it from
+// that.
 const keep = len(bom+"data: ") + shortData + 1
 
 // Next looks at p, the next bytes of the stream. n is the number of bytes up to
@@ -69,8 +70,8 @@ func (f *Framer) Next(p []byte) (n int, complete bool) {
 // describes the event that Next found complete, until the next call of Next.
 func (f *Framer) HasData() bool { return f.dataLines > 0 }
 
-// ShortData returns the data of an event that has one line of data, of at most 8
-// bytes, and nil for others: to find the marker by which a protocol ends its
+// ShortData returns the data of an event that has one line of data, of at most
+// 8 bytes, and nil for others: to find the marker by which a protocol ends its
 // streams, such as [DONE]. It is valid until the next call of Next.
 func (f *Framer) ShortData() []byte {
 	if f.dataLines != 1 || f.value < 0 {

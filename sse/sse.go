@@ -32,7 +32,7 @@ import (
 	"time"
 )
 
-// RetryNow is the Retry of an event that tells the client to reconnect at once,
+// RetryNow is the Retry of an event that makes the client reconnect at once,
 // `retry: 0`.
 const RetryNow time.Duration = 1
 

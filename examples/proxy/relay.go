@@ -66,7 +66,7 @@ func (r fromClient) Drained() {
 	}
 }
 
-// Closed is the end of the exchange: nobody waits for the response any more.
+// Closed is the end of the exchange: the response is no longer needed.
 func (r fromClient) Closed(error) {
 	r.x.Loop().StopTimer(&r.timer)
 	if r.call != nil {

@@ -23,7 +23,7 @@ func (v *validator) libraries() {
 	}
 }
 
-// native checks a model that a native handler answers for.
+// native checks a model that a native handler serves.
 func (v *validator) native(here string, m Model) {
 	if !isNative(m.Native) {
 		v.complain(join(here, "native"), "want the name of a native handler such as demo/babble, got %q", m.Native)
