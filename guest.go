@@ -18,7 +18,7 @@ func init() {
 }
 
 // guests serves requests that another server has received, by way of
-// internal/guest. Its Server has no event loops.
+// internal/guest. Its Server is one that was started, or has no event loops.
 type guests struct{ srv *Server }
 
 func newGuests(h Handler) guests {
@@ -26,11 +26,19 @@ func newGuests(h Handler) guests {
 	_ = s.Limits.fillIn() // of defaults it cannot fail
 	s.Timeouts.fillIn()
 	s.prepareRouting()
+	s.started = true
 	return guests{s}
 }
 
 // Serve serves a request on the goroutine that calls it.
 func (gs guests) Serve(from *guest.Request) error {
+	gs.srv.mu.Lock()
+	started := gs.srv.started
+	gs.srv.mu.Unlock()
+	if !started {
+		return guest.ErrNotStarted
+	}
+	gs.srv.stats.visits.Add(1)
 	g := &visit{srv: gs.srv, from: from, done: from.Done, wake: make(chan struct{}, 1)}
 	ex := &exchange{srv: gs.srv, wire: g, carrier: g}
 	ex.req.ex, ex.res.ex, ex.out = ex, ex, &ex.res
@@ -89,6 +97,9 @@ func (g *visit) begin() {
 	r.route = g.srv.find(g.srv.mux(), r)
 	ex.traceStart()
 	switch {
+	case g.late():
+		g.srv.refused.Add(1)
+		g.refuse(ErrServerClosed)
 	case !g.admitted():
 	case r.route.mode == onLoop:
 		g.refuse(ErrNeedsLoop)
@@ -96,6 +107,16 @@ func (g *visit) begin() {
 		g.dispatch()
 	default:
 		g.takeBody()
+	}
+}
+
+// late reports whether requests are refused, as the server shuts down.
+func (g *visit) late() bool {
+	select {
+	case <-g.srv.draining:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -43,6 +43,7 @@ type stats struct {
 	cancelled atomic.Uint64
 	failed    atomic.Uint64
 	latency   histogram
+	visits    atomic.Uint64 // requests that another server has received
 }
 
 func (s *stats) nextStream() uint64 { return s.streamID.Add(1) }
@@ -74,6 +75,7 @@ func (s *Server) Stats() Stats {
 	if s.reactor != nil {
 		st.LogLost = s.reactor.LogLost()
 	}
+	st.Requests = s.stats.visits.Load()
 	for _, sh := range s.shards {
 		st.Requests += sh.requests.Load()
 	}

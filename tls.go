@@ -32,7 +32,9 @@ type TLS struct {
 
 	// HTTP2, if it is set, serves connections whose clients choose HTTP/2, with
 	// net/http's server; without it the server offers HTTP/1.1 only.
-	// Connections count among Limits.Conns; requests do not count in Stats.
+	// Connections count among Limits.Conns. nethttp.OfServer makes one of the
+	// server itself, so that OnHeaders and all else is asked there, too; with
+	// another handler it is not, and requests do not count in Stats.
 	HTTP2 http.Handler
 }
 

@@ -18,7 +18,7 @@ import (
 
 // ToHTTP makes an http.Handler of h, a weir.Mux for example, so that the same
 // handlers run under net/http: with its HTTP/2, in httptest, beside handlers of
-// others. Limits and timeouts are weir's defaults.
+// others. Limits and timeouts are weir's defaults; OfServer is for others.
 //
 // The goroutine on which net/http calls it stands for the event loop: inline
 // handlers and Sources run there, and it writes the response. Other handlers
@@ -47,10 +47,20 @@ func ToHTTP(h weir.Handler) http.Handler {
 	return host{guest.New(h)}
 }
 
-// OfServer is ToHTTP of a server's Handler with everything else that the server
-// has: its limits, timeouts, OnHeaders, OnError and Trace, and its counts. It is
-// for weir.TLS.HTTP2, and serves once the server has started.
-func OfServer(srv *weir.Server) http.Handler { return host{guest.Of(srv)} }
+// OfServer is ToHTTP of s.Handler, under all else that s is: its limits and
+// timeouts, OnHeaders, OnError, Trace, log and statistics. It is what
+// weir.TLS.HTTP2 wants, so that HTTP/2 gets around nothing that HTTP/1.1 meets:
+//
+//	srv.TLS.HTTP2 = nethttp.OfServer(srv)
+//
+// Until s was started, and once it refuses requests to shut down, the response
+// is 503.
+func OfServer(s *weir.Server) http.Handler {
+	if s == nil {
+		panic("nethttp: OfServer of a nil server")
+	}
+	return host{guest.Of(s)}
+}
 
 // host brings net/http's requests to weir.
 type host struct{ guest.Server }
@@ -73,7 +83,10 @@ func (h host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if res.bounded = server != nil && server.WriteTimeout == 0; res.bounded {
 		defer control.SetWriteDeadline(time.Time{}) // for the next request of the connection
 	}
-	if err := h.Serve(req); err != nil {
+	switch err := h.Serve(req); {
+	case errors.Is(err, guest.ErrNotStarted):
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	case err != nil:
 		panic(http.ErrAbortHandler)
 	}
 }

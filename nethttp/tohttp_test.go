@@ -1,10 +1,13 @@
 package nethttp_test
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -365,7 +368,7 @@ func TestToHTTPRecorder(t *testing.T) {
 }
 
 // A handler that works on a loop has none here, and the response says so.
-func TestToHTTPWithoutLoop(t *testing.T) {
+func TestToHTTPNoLoop(t *testing.T) {
 	m := new(weir.Mux)
 	m.HandleLoop("GET /x", weir.LoopHandlerFunc(func(*weir.LoopExchange) weir.BodyReceiver { panic("called") }))
 	rec := httptest.NewRecorder()
@@ -378,4 +381,89 @@ func TestToHTTPWithoutLoop(t *testing.T) {
 func TestToHTTPOfFromHTTP(t *testing.T) {
 	addr := onStd(t, nethttp.ToHTTP(nethttp.FromHTTP(http.HandlerFunc(echo))))
 	want(t, "response", strings.HasSuffix(exchange(t, addr, post), "hello\n[open: HTTP/1.1 200 OK]"), true)
+}
+
+// A server's own settings hold for what comes by way of net/http, too.
+func TestOfServer(t *testing.T) {
+	failures := make(chan error, 1)
+	m := new(weir.Mux)
+	m.HandleFunc("/x", func(w *weir.Response, r *weir.Request) { _, _ = w.Write(r.Body()) })
+	srv := &weir.Server{
+		Handler: m, Loops: 1, Limits: weir.Limits{Body: 3}, Logger: slog.New(slog.DiscardHandler),
+		OnError: func(_ *weir.Response, _ *weir.Request, err error) { failures <- err },
+		OnHeaders: func(w *weir.Response, r *weir.Request) bool {
+			if r.Header().Has("Authorization") {
+				return true
+			}
+			w.Error(401, "not you")
+			return false
+		},
+	}
+	h := nethttp.OfServer(srv)
+	status := func(authorization, body string) int {
+		r := httptest.NewRequest("POST", "/x", strings.NewReader(body))
+		if authorization != "" {
+			r.Header.Set("Authorization", authorization)
+		}
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		return rec.Code
+	}
+	want(t, "before Start", status("a", "x"), 503)
+	if err := srv.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "not admitted", status("", "x"), 401)
+	want(t, "admitted", status("a", "x"), 200)
+	want(t, "too large", status("a", "xxxx"), 413)
+	wantIs(t, "OnError", soon(t, "a failure", failures), weir.ErrBodyTooLarge)
+	want(t, "requests", srv.Stats().Requests, 3)
+	if _, err := srv.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "after Shutdown", status("a", "x"), 503)
+}
+
+// HTTP/2 and HTTP/1.1 on one port of weir's get the same from the same handlers.
+func TestOfServerOverTLS(t *testing.T) {
+	m := new(weir.Mux)
+	m.Handle("GET /x", weir.Events(func(r *weir.Request) iter.Seq2[*sse.Event, error] {
+		return func(yield func(*sse.Event, error) bool) {
+			_ = yield(sse.Data("path "+r.Path()), nil) && yield(sse.Data("tls "+strconv.FormatBool(r.TLS() != nil)), nil)
+		}
+	}))
+	borrowed := httptest.NewUnstartedServer(nil) // its certificate, and a client that trusts it
+	borrowed.EnableHTTP2 = true
+	borrowed.StartTLS()
+	defer borrowed.Close()
+	srv := &weir.Server{Handler: m, Loops: 1, Logger: slog.New(slog.DiscardHandler)}
+	srv.TLS = &weir.TLS{Config: &tls.Config{Certificates: borrowed.TLS.Certificates}, HTTP2: nethttp.OfServer(srv)}
+	if err := srv.Start("tls:127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := srv.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, proto := range []string{"HTTP/2.0", "HTTP/1.1"} {
+		client := borrowed.Client()
+		if proto == "HTTP/1.1" {
+			transport := client.Transport.(*http.Transport).Clone()
+			transport.ForceAttemptHTTP2, transport.TLSClientConfig.NextProtos = false, []string{"http/1.1"}
+			client = &http.Client{Transport: transport}
+		}
+		res, err := client.Get("https://" + srv.Addrs()[0].String() + "/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		res.Body.Close()
+		client.CloseIdleConnections()
+		want(t, "protocol", res.Proto, proto)
+		want(t, proto, string(body), "data: path /x\n\ndata: tls true\n\n")
+	}
 }

@@ -5,6 +5,7 @@ package guest
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -55,7 +56,12 @@ type Server interface {
 	Serve(r *Request) error
 }
 
-// New makes a Server of a weir.Handler. The root package sets it.
+// ErrNotStarted is returned, and nothing was sent, before a *weir.Server was
+// started.
+var ErrNotStarted = errors.New("weir: request before the server was started")
+
+// New makes a Server of a weir.Handler, with limits of weir's. The root package sets
+// it.
 var New func(handler any) Server
 
 // Of makes a Server of a *weir.Server, whose limits, hooks and counters it uses
