@@ -59,6 +59,9 @@ var (
 	// ErrHeadSent is the error for a change of status or fields that comes too
 	// late: they were sent, or fixed by [Stream.Heartbeat].
 	ErrHeadSent = errors.New("weir: response head already sent")
+	// ErrAborted is the cause for [Stream.Abort] of a response that is aborted on
+	// purpose: it is not logged. OnError and OnClose are called with it.
+	ErrAborted = errors.New("weir: response aborted")
 	// ErrField is the error for a header field that cannot be written.
 	ErrField = errors.New("weir: header field cannot be written")
 	// ErrFramingField is the error for a response's field that the server

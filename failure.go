@@ -104,7 +104,7 @@ func failureLevel(err error) slog.Level {
 func (s *Server) logFailure(what string, f failure) {
 	level := failureLevel(f.err)
 	var panicked *PanicError
-	if errors.As(f.err, &panicked) { // it was logged, with its stack
+	if errors.Is(f.err, ErrAborted) || errors.As(f.err, &panicked) { // which was logged, with its stack
 		return
 	}
 	lost, ok := s.mayLog(level)

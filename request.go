@@ -77,6 +77,18 @@ func (r *Request) RawQuery() string { return r.texts.of(&r.texts.query, r.head.R
 // one, else the Host field.
 func (r *Request) Host() string { return r.texts.of(&r.texts.host, r.head.Host()) }
 
+// Proto returns the protocol of the request line, HTTP/1.1 or HTTP/1.0.
+func (r *Request) Proto() string {
+	if r.head.Minor() == 0 {
+		return "HTTP/1.0"
+	}
+	return "HTTP/1.1"
+}
+
+// Target returns the request target as it came: usually path and query, with
+// scheme and host in a request to a proxy, or * of OPTIONS.
+func (r *Request) Target() string { return string(r.head.Target()) }
+
 // PathBytes is [Request.Path] without a copy, valid until Serve returns.
 func (r *Request) PathBytes() []byte { return r.head.Path() }
 

@@ -41,6 +41,8 @@ type carrier interface {
 	// body, as it is. length is that of the whole body, negative if it is not
 	// known. It reports whether what follows of the body is to be in chunks.
 	head(l locked, length int64, body []byte) (chunks bool)
+	// inform appends an informational response, if the client can take one.
+	inform(l locked, status int, h *Header)
 	// tail appends what ends a body that is complete.
 	tail(l locked)
 	// waits reports whether completed is to be called when the response is

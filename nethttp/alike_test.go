@@ -223,9 +223,7 @@ var cases = []struct {
 	}},
 	{"the request, HTTP/1.0", describe, []string{"GET /x HTTP/1.0\r\nHost: a\r\n\r\n"}, []instead{
 		{"HTTP/1.0 200", "HTTP/1.1 200", "the server's version (RFC 9110 6.2)"},
-		{"Content-Length: 127", "Connection: close\nContent-Length: 128", "said to HTTP/1.0, too"},
-		{`"HTTP/1.0"`, `"HTTP/1.1"`, "weir.Request does not say the version"},
-		{`,true,`, `,false,`, "likewise"},
+		{"Content-Length: 127", "Connection: close\nContent-Length: 127", "said to HTTP/1.0, too"},
 	}},
 	{"echo", echo, []string{post, chunky}, nil},
 	{"echo, pipelined", echo, []string{post + chunky}, nil},

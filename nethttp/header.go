@@ -2,12 +2,14 @@ package nethttp
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
 	"weir"
+	"weir/http1"
 )
 
 // fix sets the status, and the fields as they are now in the order of their
@@ -81,6 +83,21 @@ func (w *response) declareLength(value string) {
 		return
 	}
 	w.length = n
+}
+
+// inform sends an informational response with the fields as they are now.
+func (w *response) inform(code int) {
+	h := new(weir.Header)
+	for _, name := range slices.Sorted(maps.Keys(w.header)) {
+		for _, value := range w.header[name] {
+			if err := h.TryAdd(name, value); err != nil || http1.IsFraming(name) {
+				h.Del(name)
+			}
+		}
+	}
+	if err := w.res.Inform(code, h); err != nil {
+		warn("informational response not sent", "status", code, "err", err)
+	}
 }
 
 var lineEnds = strings.NewReplacer("\n", " ", "\r", " ")

@@ -30,10 +30,10 @@
 //
 // # What is not
 //
-//   - The connection cannot be hijacked, and informational responses (1xx) are
-//     not sent: http.Hijacker is not implemented, a status 101 becomes 500.
-//   - Request.Proto is always HTTP/1.1, RequestURI and URL have no scheme and
-//     host, also if the request line has them, and Request.Trailer is nil.
+//   - The connection cannot be hijacked: http.Hijacker is not implemented, a
+//     status 101 becomes 500.
+//   - RequestURI and URL have no scheme and host, also if the request line has
+//     them, and Request.Trailer is nil.
 //   - The response's Date is always there; of Connection only close is sent,
 //     and not Keep-Alive, Upgrade, TE and Proxy-Connection. Fields with control
 //     characters are not sent, 205 has no body, and a HEAD response of unknown
@@ -44,8 +44,7 @@
 //   - Several values of one trailer are joined. A declared trailer that is
 //     never set is empty if the response began before the handler returned.
 //   - A panic before the response has begun is a 500, instead of nothing.
-//     http.ErrAbortHandler is not logged then; later it is one line without a
-//     stack, as for each response that is aborted.
+//     http.ErrAbortHandler is not logged.
 //   - A body that exceeds a limit or violates the chunked coding gets the
 //     server's own error response, also when the handler has written another
 //     that was not sent yet.
@@ -105,7 +104,7 @@ func (w *response) crash(value any) {
 	case value != http.ErrAbortHandler:
 		panic(value)
 	case w.stream != nil:
-		w.stream.Abort(http.ErrAbortHandler)
+		w.stream.Abort(weir.ErrAborted)
 	default:
 		w.res.Header().Clear()
 		w.res.Header().Set("Connection", "close")

@@ -146,15 +146,20 @@ func TestHijack(t *testing.T) {
 	}
 }
 
-// Informational responses are not sent, and their fields stay for the final one.
+// Informational responses are sent with the fields as they are, which stay for the final one.
 func TestInformational(t *testing.T) {
 	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", "</a.css>")
+		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusEarlyHints)
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	c := dial(t, addr)
 	c.send(get)
+	head, err := c.head()
+	if err != nil || strings.Join(head, "\n") != "HTTP/1.1 103 Early Hints\nLink: </a.css>" {
+		t.Errorf("got %q, %v, want 103", head, err)
+	}
 	want(t, "response", c.response("GET"), "HTTP/1.1 202 Accepted\nContent-Length: 0\nLink: </a.css>\n\n")
 }
 

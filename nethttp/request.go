@@ -31,12 +31,17 @@ func newRequest(r *weir.Request, w *response) (*http.Request, error) {
 	w.ctx = requestContext{r.Context(), r.ListenAddr()}
 	req := blank.WithContext(&w.ctx)
 	req.Method, req.RequestURI, req.URL = r.Method(), uri, target
-	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
+	req.Proto, req.ProtoMajor, req.ProtoMinor = r.Proto(), 1, 1
+	closes := r.Header().HasToken("Connection", "close")
+	if req.Proto == "HTTP/1.0" {
+		req.ProtoMinor = 0
+		closes = closes || !r.Header().HasToken("Connection", "keep-alive")
+	}
 	req.Host = r.Host()
 	req.RemoteAddr = remoteAddr(r.RemoteAddr())
 	req.TLS = r.TLS()
 	req.Header = requestHeader(r.Header())
-	req.Close = r.Header().HasToken("Connection", "close")
+	req.Close = closes
 	w.closes = req.Close
 	req.Body = http.NoBody
 	if req.ContentLength = r.ContentLength(); req.ContentLength != 0 {

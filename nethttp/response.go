@@ -62,8 +62,8 @@ func (w *response) Header() http.Header {
 	return w.header
 }
 
-// WriteHeader fixes the status and the fields. Informational responses are not
-// sent.
+// WriteHeader fixes the status and the fields, or sends an informational
+// response.
 func (w *response) WriteHeader(code int) {
 	if w.written || w.returned.Load() {
 		warn("superfluous WriteHeader", "status", code, "caller", caller())
@@ -72,8 +72,11 @@ func (w *response) WriteHeader(code int) {
 	if code < 100 || code > 999 {
 		panic(fmt.Sprintf("invalid WriteHeader code %v", code)) // net/http's words
 	}
-	if code >= 200 || code == http.StatusSwitchingProtocols {
+	switch {
+	case code >= 200, code == http.StatusSwitchingProtocols:
 		w.fix(code)
+	case code > http.StatusContinue: // which the server sends when the body is read
+		w.inform(code)
 	}
 }
 

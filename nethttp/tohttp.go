@@ -38,6 +38,8 @@ import (
 //     (weir.ErrNeedsLoop).
 //   - Request.ListenAddr is the address of the connection, not of the listener.
 //   - The fields of the request are in the order of their names.
+//   - Response.Inform sends nothing, and Request.Proto is HTTP/1.1 also over
+//     HTTP/2.
 //   - Stream.Draining and Stream.Deadline know nothing of http.Server.Shutdown,
 //     which waits for handlers.
 func ToHTTP(h weir.Handler) http.Handler {
