@@ -28,18 +28,18 @@ func (v *validator) native(here string, m Model) {
 	if !isNative(m.Native) {
 		v.complain(join(here, "native"), "want the name of a native handler such as demo/babble, got %q", m.Native)
 	}
-	var standard Model
-	fill(reflect.ValueOf(&standard).Elem())
+	var defaults Model
+	fill(reflect.ValueOf(&defaults).Elem())
 	for _, f := range []struct {
 		name  string
 		given bool
 	}{
-		{"policy", m.Policy != standard.Policy},
-		{"session", m.Session != standard.Session},
-		{"retries", m.Retries != standard.Retries},
+		{"policy", m.Policy != defaults.Policy},
+		{"session", m.Session != defaults.Session},
+		{"retries", m.Retries != defaults.Retries},
 		{"fallback", len(m.Fallback) > 0},
-		{"hold", m.Hold != standard.Hold},
-		{"keepalive", m.Keepalive != standard.Keepalive},
+		{"hold", m.Hold != defaults.Hold},
+		{"keepalive", m.Keepalive != defaults.Keepalive},
 	} {
 		if f.given {
 			v.complain(join(here, f.name), "applies to models with targets; a native handler is called once")

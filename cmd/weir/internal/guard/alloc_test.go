@@ -10,7 +10,7 @@ func TestAllocations(t *testing.T) {
 	for _, host := range []string{"127.0.0.1:8080", "localhost", "GW.example:80", "[::1]:80"} {
 		name := []byte(host)
 		if n := testing.AllocsPerRun(100, func() {
-			if p.check(loopback, name, "POST", standard{}) != nil {
+			if p.check(loopback, name, "POST", httpFields{}) != nil {
 				t.Error("got a refusal")
 			}
 		}); n != 0 {

@@ -91,7 +91,7 @@ func (p *Policy) Check(r *weir.Request) *Refusal {
 // Handler guards a handler of net/http that serves what lis accepts.
 func (p *Policy) Handler(lis net.Listener, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if no := p.check(lis.Addr(), []byte(r.Host), r.Method, standard{r.Header}); no != nil {
+		if no := p.check(lis.Addr(), []byte(r.Host), r.Method, httpFields{r.Header}); no != nil {
 			http.Error(w, no.Message, http.StatusForbidden)
 			return
 		}
@@ -99,10 +99,10 @@ func (p *Policy) Handler(lis net.Listener, next http.Handler) http.Handler {
 	})
 }
 
-// standard is net/http's fields.
-type standard struct{ http.Header }
+// httpFields is net/http's fields.
+type httpFields struct{ http.Header }
 
-func (f standard) View(name string) []byte {
+func (f httpFields) View(name string) []byte {
 	if values := f.Values(name); len(values) > 0 {
 		return []byte(values[0])
 	}

@@ -26,7 +26,7 @@ func asked(p *Policy, at net.Addr, method, host string, lines ...string) *Refusa
 	if host != "" {
 		name = []byte(host)
 	}
-	return p.check(at, name, method, standard{h})
+	return p.check(at, name, method, httpFields{h})
 }
 
 // A page that has rebound its name to this machine still sends its name.

@@ -44,8 +44,8 @@ func (c *conn) respond(in *incoming) (keep bool, f fate) {
 // brokenBody is the fate of a response to an incomplete request.
 func (c *conn) brokenBody() fate {
 	select {
-	case <-c.left:
-		return fateLeft
+	case <-c.disconnected:
+		return fateDisconnected
 	default: // not chunks
 		c.finish(true)
 		return fateEnded

@@ -22,12 +22,12 @@ const (
 // conn is one connection. Two goroutines use it: one reads, the other responds
 // and is the only one that writes.
 type conn struct {
-	srv  *Server
-	tcp  net.Conn // *net.TCPConn or *net.UnixConn
-	rw   net.Conn // tcp, or TLS over it
-	seen *connection
-	in   *inbox
-	left chan struct{} // closed when the client ended the connection, or Close did
+	srv          *Server
+	tcp          net.Conn // *net.TCPConn or *net.UnixConn
+	rw           net.Conn // tcp, or TLS over it
+	seen         *connection
+	in           *inbox
+	disconnected chan struct{} // closed when the client ended the connection, or Close did
 
 	keep keepKind // what happens to it at the next request, by the last one's plan
 	idle time.Duration
@@ -38,7 +38,7 @@ type conn struct {
 }
 
 func (s *Server) newConn(tcp net.Conn) *conn {
-	c := &conn{srv: s, tcp: tcp, rw: tcp, seen: s.seen.opened(), in: newInbox(), left: make(chan struct{})}
+	c := &conn{srv: s, tcp: tcp, rw: tcp, seen: s.seen.opened(), in: newInbox(), disconnected: make(chan struct{})}
 	if s.tls != nil {
 		c.rw = tls.Server(tcp, s.tls)
 	}
@@ -81,19 +81,19 @@ func (c *conn) read() {
 func (c *conn) readFailed(err error) {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // the second: TLS without close_notify
-		c.clientLeft(byFIN)
+		c.clientDisconnected(byFIN)
 	case errors.Is(err, syscall.ECONNRESET):
-		c.clientLeft(byReset)
+		c.clientDisconnected(byReset)
 	case !errors.Is(err, net.ErrClosed): // a failed handshake, for instance
 		c.srv.seen.update(func(*Counts) { c.seen.Error = err.Error() })
 	}
-	close(c.left)
+	close(c.disconnected)
 	_ = c.tcp.SetWriteDeadline(time.Unix(1, 0)) // frees a writer that the client kept waiting
 	c.in.fail(err)
 }
 
-// clientLeft notes how the client disconnected, once.
-func (c *conn) clientLeft(how string) {
+// clientDisconnected notes how the client disconnected, once.
+func (c *conn) clientDisconnected(how string) {
 	c.mu.Lock()
 	if c.gone == "" {
 		c.gone = how
@@ -132,8 +132,8 @@ func (c *conn) begin(q *request) {
 
 // end notes how the response ended. fate is one of the results of a play.
 func (c *conn) end(q *request, f fate) {
-	if f == fateLeft {
-		<-c.left
+	if f == fateDisconnected {
+		<-c.disconnected
 		if how := c.clear(); how != "" { // else Close was called
 			c.leave(q, how, true)
 		}
@@ -157,7 +157,7 @@ func (c *conn) clear() string {
 func (c *conn) write(p []byte) bool {
 	_, err := c.rw.Write(p)
 	if errors.Is(err, syscall.ECONNRESET) {
-		c.clientLeft(byReset) // the kernel reports it once, so the reader will not see it
+		c.clientDisconnected(byReset) // the kernel reports it once, so the reader will not see it
 	}
 	return err == nil
 }
@@ -166,7 +166,7 @@ func (c *conn) write(p []byte) bool {
 func (c *conn) pause(d time.Duration) bool {
 	if d <= 0 {
 		select {
-		case <-c.left:
+		case <-c.disconnected:
 			return false
 		default:
 			return true
@@ -177,7 +177,7 @@ func (c *conn) pause(d time.Duration) bool {
 	select {
 	case <-t.C:
 		return true
-	case <-c.left:
+	case <-c.disconnected:
 		return false
 	}
 }
@@ -188,7 +188,7 @@ func (c *conn) hold() bool {
 	select {
 	case <-c.srv.released:
 		return c.pause(0)
-	case <-c.left:
+	case <-c.disconnected:
 		return false
 	}
 }

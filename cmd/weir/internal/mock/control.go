@@ -129,7 +129,7 @@ func (c *conn) waitFor(query string) (status int, value any) {
 	defer close(stop)
 	go func() {
 		select {
-		case <-c.left:
+		case <-c.disconnected:
 			cancel()
 		case <-stop:
 		}

@@ -13,9 +13,9 @@ import (
 type fate uint8
 
 const (
-	fateLeft  fate = iota // the client disconnected
-	fateEnded             // the plan was to end it so
-	fateWhole             // it was written to its end
+	fateDisconnected fate = iota // the client disconnected
+	fateEnded                    // the plan was to end it so
+	fateWhole                    // it was written to its end
 )
 
 // garbage is what garbage-head sends.
@@ -55,14 +55,14 @@ func newPlayer(c *conn, in *incoming, p *plan, a answer) *player {
 func (pl *player) play() fate {
 	p := pl.p
 	if p.hints && !pl.c.write([]byte("HTTP/1.1 103 Early Hints\r\nLink: </hint>; rel=preload\r\n\r\n")) {
-		return fateLeft
+		return fateDisconnected
 	}
 	wait := p.slowHead
 	if pl.a.stream == nil && !p.slowFirst {
 		wait += p.ttft // a whole response takes that long to be made
 	}
 	if !pl.c.pause(wait) || p.holdHead && !pl.c.hold() {
-		return fateLeft
+		return fateDisconnected
 	}
 	switch p.head {
 	case headReset, headClose, headGarbage:
@@ -79,7 +79,7 @@ func (pl *player) wrongHead() fate {
 		return fateEnded
 	}
 	if pl.p.head == headGarbage && !pl.c.write([]byte(garbage)) {
-		return fateLeft
+		return fateDisconnected
 	}
 	pl.lastBytes()
 	pl.c.finish(false)
@@ -100,7 +100,7 @@ func (pl *player) playBody() fate {
 		return pl.playParts([][]byte{pl.a.body}) // in one write with the head, as a server's are
 	}
 	if !pl.writeOut() {
-		return fateLeft
+		return fateDisconnected
 	}
 	switch {
 	case pl.a.stream != nil:
@@ -131,7 +131,7 @@ func (pl *player) playEvents(n int, event func(i int) []byte) fate {
 	wait := pl.p.ttft
 	for i := range n {
 		if !pl.c.pause(wait) || i+1 == pl.p.holdEvent && !pl.c.hold() {
-			return fateLeft
+			return fateDisconnected
 		}
 		wait = pl.p.pace
 		if pl.p.end != endWhole && i == pl.p.endAfter {
@@ -141,7 +141,7 @@ func (pl *player) playEvents(n int, event func(i int) []byte) fate {
 			pl.lastBytes()
 		}
 		if !pl.send(event(i)) {
-			return fateLeft
+			return fateDisconnected
 		}
 		pl.c.srv.seen.event(pl.in.request)
 	}
@@ -158,7 +158,7 @@ func (pl *player) endBody() fate {
 		pl.out = chunked.AppendEnd(pl.out)
 	}
 	if !pl.writeOut() {
-		return fateLeft
+		return fateDisconnected
 	}
 	if !pl.keep {
 		pl.c.finish(true)
@@ -170,19 +170,19 @@ func (pl *player) endBody() fate {
 func (pl *player) endEarly(next []byte) fate {
 	switch pl.p.end {
 	case endStall:
-		<-pl.c.left
-		return fateLeft
+		<-pl.c.disconnected
+		return fateDisconnected
 	case endReset:
 		pl.lastBytes()
 		pl.c.reset()
 		return fateEnded
 	case endInside:
 		if !pl.c.write(pl.firstHalf(next)) {
-			return fateLeft
+			return fateDisconnected
 		}
 	case endBadSize:
 		if !pl.c.write([]byte(badSize)) {
-			return fateLeft
+			return fateDisconnected
 		}
 	}
 	pl.lastBytes()

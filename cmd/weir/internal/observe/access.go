@@ -53,7 +53,7 @@ func (a *Access) add(r *relay.Record) {
 	}
 	status := r.Status
 	if r.Left {
-		status = clientLeft
+		status = statusDisconnected
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
 	line.AddAttrs(
@@ -80,8 +80,8 @@ func (a *Access) addRefused(remote netip.AddrPort, listen net.Addr) {
 	_ = a.handler.Handle(context.Background(), line) // as above
 }
 
-// clientLeft is the status of a request whose client disconnected, as in nginx.
-const clientLeft = 499
+// statusDisconnected is the status of a request whose client disconnected, as in nginx.
+const statusDisconnected = 499
 
 // clientOf names a client: its address, or the unix socket that it came in by.
 func clientOf(remote netip.AddrPort, listen net.Addr) string {

@@ -54,7 +54,7 @@ func (o *Observer) responded(r *weir.Request, state any, sent weir.Sent, cause e
 	left := errors.Is(cause, weir.ErrClientGone) || errors.Is(cause, weir.ErrSlowClient)
 	status := sent.Status
 	if left {
-		status = clientLeft
+		status = statusDisconnected
 	}
 	o.answers.count(status)
 	q, ok := state.(*request)

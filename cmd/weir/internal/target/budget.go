@@ -37,8 +37,8 @@ func (b *Budget) request(now time.Time) {
 	}
 }
 
-// left returns how many retries remain.
-func (b *Budget) left(turn int64) int64 {
+// remaining returns how many retries remain.
+func (b *Budget) remaining(turn int64) int64 {
 	requests, retries := b.counts.sum(turn)
 	share := math.Float64frombits(b.share.Load()) * float64(requests)
 	return max(b.floor.Load(), int64(share)) - retries
@@ -46,7 +46,7 @@ func (b *Budget) left(turn int64) int64 {
 
 // spare reports whether a retry would be allowed.
 func (b *Budget) spare(now time.Time) bool {
-	return b == nil || b.left(turn(now, budgetWindow)) > 0
+	return b == nil || b.remaining(turn(now, budgetWindow)) > 0
 }
 
 // take uses up a retry, if one remains.
@@ -56,7 +56,7 @@ func (b *Budget) take(now time.Time) bool {
 	}
 	at := turn(now, budgetWindow)
 	b.counts.at(at).poor.Add(1)
-	if b.left(at) >= 0 {
+	if b.remaining(at) >= 0 {
 		return true
 	}
 	b.counts.at(at).poor.Add(-1)

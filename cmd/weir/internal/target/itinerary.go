@@ -31,17 +31,17 @@ type Choice struct{ Leg, Target int }
 //
 // It is not safe for concurrent use. The zero value is ready for Begin.
 type Itinerary struct {
-	route *Route
-	key   Key
-	left  int  // further attempts
-	begun bool // one was made
-	tried set  // of all targets, leg after leg
-	last  int  // which of them was chosen last
-	all   []Candidate
+	route    *Route
+	key      Key
+	attempts int  // further ones
+	begun    bool // one was made
+	tried    set  // of all targets, leg after leg
+	last     int  // which of them was chosen last
+	all      []Candidate
 
 	now    pass // of the attempt under way
 	open   bool // there is one
-	told   bool // its outcome is known
+	known  bool // its outcome is known
 	failed bool // badly
 
 	held   []charge
@@ -59,7 +59,7 @@ type charge struct {
 func (it *Itinerary) Begin(r *Route, key Key) {
 	it.tried.clear()
 	*it = it.Spare()
-	it.route, it.key, it.left = r, key, r.Retries+1
+	it.route, it.key, it.attempts = r, key, r.Retries+1
 }
 
 // Spare returns an itinerary without a request that has the memory of this one,
@@ -74,7 +74,7 @@ func (it *Itinerary) Spare() Itinerary {
 // [Itinerary.Leave] frees. Without [Granted] there is none.
 func (it *Itinerary) Next(now time.Time) (Choice, Why) {
 	switch {
-	case it.left == 0:
+	case it.attempts == 0:
 		return Choice{}, NoneLeft
 	case !it.begun:
 		it.route.Budget.request(now)
@@ -105,8 +105,8 @@ func (it *Itinerary) grant(c Choice, n int, now time.Time) (Choice, Why) {
 		it.withhold()
 		return Choice{}, NoBudget
 	}
-	it.begun, it.open, it.told, it.failed = true, true, false, false
-	it.left--
+	it.begun, it.open, it.known, it.failed = true, true, false, false
+	it.attempts--
 	it.last = n
 	it.tried.add(n)
 	return c, Granted
@@ -159,7 +159,7 @@ func (it *Itinerary) obstacle(t *Target, n int, last bool, now time.Time) Why {
 // More reports whether another target could be tried now. It does not call the
 // policy, which would count as a choice.
 func (it *Itinerary) More(now time.Time) bool {
-	if it.left == 0 {
+	if it.attempts == 0 {
 		return false
 	}
 	n := 0
@@ -176,7 +176,7 @@ func (it *Itinerary) More(now time.Time) bool {
 
 // MayRepeat reports whether the target that was tried last may be tried again
 // later.
-func (it *Itinerary) MayRepeat(now time.Time) bool { return it.left > 0 && it.affords(now) }
+func (it *Itinerary) MayRepeat(now time.Time) bool { return it.attempts > 0 && it.affords(now) }
 
 // affords reports whether the budget allows a retry.
 func (it *Itinerary) affords(now time.Time) bool {
@@ -205,7 +205,7 @@ func (it *Itinerary) Withheld() bool { return it.poor }
 func (it *Itinerary) Repeat() { it.tried.remove(it.last) }
 
 // Stop ends the attempts: Next no longer finds a target.
-func (it *Itinerary) Stop() { it.left = 0 }
+func (it *Itinerary) Stop() { it.attempts = 0 }
 
 // Wait returns how long it is until the first breaker of an untried target lets
 // a request pass; 0 if none is open, or before Begin.
@@ -237,10 +237,10 @@ func (it *Itinerary) Responds(status int) {
 // One that refuses the request, with a status from 400 on, means that others
 // had reason to fail.
 func (it *Itinerary) Works(status int, now time.Time) {
-	if !it.open || it.told {
+	if !it.open || it.known {
 		return
 	}
-	it.told = true
+	it.known = true
 	it.now.works(true, now)
 	if status < 400 {
 		it.convict(now)
@@ -261,8 +261,8 @@ func (it *Itinerary) Fails(r Reason, now time.Time) {
 	}
 	switch {
 	case it.failed: // one failure is enough
-	case it.told && v.weight == none: // it has worked so far
-	case it.told:
+	case it.known && v.weight == none: // it has worked so far
+	case it.known:
 		it.now.fails(r, now)
 	case v.held:
 		it.held = append(it.held, charge{it.now, r})
@@ -273,7 +273,7 @@ func (it *Itinerary) Fails(r Reason, now time.Time) {
 	default:
 		it.now.cancel()
 	}
-	it.told, it.failed = true, true
+	it.known, it.failed = true, true
 }
 
 // Leave reports that the attempt has ended and frees its place.
@@ -282,8 +282,8 @@ func (it *Itinerary) Leave() {
 		return
 	}
 	it.open = false
-	if !it.told {
-		it.told = true
+	if !it.known {
+		it.known = true
 		it.now.cancel()
 	}
 	it.now.leave()
