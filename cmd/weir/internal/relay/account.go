@@ -7,8 +7,8 @@ package relay
 // loops share. limits.streams bounds how many there are of them.
 const fewBytes = 4 << 10
 
-// account tells the server how much memory the request keeps by now. It
-// reports false if that is too much: what came last has to go.
+// account reports to the server how much memory the request keeps by now. It
+// returns false if that is too much: what came last must be dropped.
 func (f *flow) account() bool {
 	n := int64(f.kept.size() + cap(f.renamed) + cap(f.answer.held))
 	if f.refusal != nil {
@@ -24,7 +24,7 @@ func (f *flow) account() bool {
 		return true
 	}
 	if !f.r.Keep(n) {
-		return f.stage == over // it is given back already
+		return f.stage == over // it was already freed
 	}
 	f.noted = n
 	return true

@@ -14,8 +14,8 @@ import (
 	"weir/reactor"
 )
 
-// Head is the upstream's. Status and fields stay open until enough events have
-// come (G2).
+// Head implements client.Receiver. Status and fields stay open until enough
+// events have come (G2).
 func (f *flow) Head(h *http1.Response) {
 	if f.stage != asking {
 		return
@@ -44,7 +44,7 @@ func (f *flow) Head(h *http1.Response) {
 	}
 }
 
-// head makes the answer's head from the upstream's.
+// head makes the response's head from the upstream's.
 func (f *flow) head(h *http1.Response) {
 	f.w.SetStatus(h.Status())
 	answerFields(f.w, h, front.ID(f.r))
@@ -63,14 +63,14 @@ func (f *flow) head(h *http1.Response) {
 	}
 }
 
-// sign says what was tried for the answer, and how long that took (G14).
+// sign adds what was tried for the response, and how long that took (G14).
 func (f *flow) sign() {
 	if f.attempts == 0 {
 		return
 	}
 	now := f.loop.Now()
 	if now.Before(f.asked) {
-		now = f.asked // it failed in the turn in which it was asked
+		now = f.asked // it failed in the turn in which it was sent
 	}
 	f.w.Header().Set("X-Weir-Upstream", f.record.Upstream)
 	f.w.Header().Set("X-Weir-Attempts", strconv.Itoa(f.attempts))
@@ -83,7 +83,8 @@ func appendMilliseconds(dst []byte, d time.Duration) []byte {
 	return strconv.AppendFloat(dst, float64(d)/float64(time.Millisecond), 'f', 3, 64)
 }
 
-// Body is the upstream's: a piece of its answer, passed on as it is (G1).
+// Body implements client.Receiver: a piece of the response, passed on unchanged
+// (G1).
 func (f *flow) Body(p []byte) {
 	if f.stage == declined {
 		f.listen(p)
@@ -108,7 +109,7 @@ func (f *flow) Body(p []byte) {
 	f.push(p)
 }
 
-// release ends the holding: what was held goes out, with the head.
+// release ends the holding: what was held is sent, with the head.
 func (f *flow) release() {
 	if f.stage != holding {
 		return
@@ -127,8 +128,8 @@ func (f *flow) release() {
 	f.account()
 }
 
-// commit lets the head out where no event is there to take it along, so that
-// both leave by one write.
+// commit sends the head if there is no event with which one write could send
+// it.
 func (f *flow) commit() {
 	if f.stage == relaying && f.answer.events {
 		f.x.Commit()
@@ -167,8 +168,8 @@ func (f *flow) resume() {
 	}
 }
 
-// look finds the events in p, without touching them. It returns false when the
-// answer has failed by what is in it.
+// look finds the events in p, without touching them. It returns false if the
+// response has failed by what is in it.
 func (f *flow) look(p []byte) bool {
 	a := &f.answer
 	start := 0
@@ -201,7 +202,7 @@ func (f *flow) look(p []byte) bool {
 	return true
 }
 
-// another gives the present attempt up for another target, if there is one.
+// another gives up the current attempt for another target, if there is one.
 func (f *flow) another(why error) bool {
 	if !f.repeatable(why) || f.stage == relaying || reactor.LocalShortage(why) || !f.route.More(f.loop.Now()) {
 		return false
@@ -212,8 +213,8 @@ func (f *flow) another(why error) bool {
 	return true
 }
 
-// blame reports that the attempt came to nothing. What that says about the
-// upstream is the route's to decide.
+// blame reports that the attempt failed. The route decides what that means for
+// the upstream.
 func (f *flow) blame(why error, r target.Reason) {
 	f.route.Fails(r, f.loop.Now())
 	if r == target.Shortage {
@@ -224,8 +225,8 @@ func (f *flow) blame(why error, r target.Reason) {
 }
 
 // reason is what a failure counts as. The time for the whole exchange may have
-// been taken by others than the upstream, unless it has heard the request and
-// said nothing.
+// been used by others than the upstream, unless it has got the request and sent
+// nothing.
 func (f *flow) reason(err error) target.Reason {
 	r := reasonOf(err, f.stage == relaying)
 	if r == target.TooLate && f.attempts == 1 && f.stage == asking && !f.uploading() && f.call != nil && f.call.Connected() {
@@ -234,7 +235,7 @@ func (f *flow) reason(err error) target.Reason {
 	return r
 }
 
-// Done is the upstream's last word.
+// Done implements client.Receiver: the call has ended.
 func (f *flow) Done(err error) {
 	if errors.Is(err, client.ErrCancelled) {
 		return // it was hung up on
@@ -257,8 +258,8 @@ func (f *flow) Done(err error) {
 	}
 }
 
-// failed is an attempt that came to nothing: another target is asked, or the
-// client is told.
+// failed handles a failed attempt: another target is tried, or the client gets
+// an error.
 func (f *flow) failed(err error) {
 	if f.stage == over {
 		return
@@ -272,7 +273,8 @@ func (f *flow) failed(err error) {
 	f.giveUp(err, target.NoneLeft)
 }
 
-// giveUp tells the client that the upstream failed, or why none can be asked.
+// giveUp sends the client the upstream's failure, or why no upstream is
+// available.
 func (f *flow) giveUp(err error, why target.Why) {
 	switch {
 	case f.refusal != nil:
@@ -293,12 +295,12 @@ func (f *flow) giveUp(err error, why target.Why) {
 	}
 }
 
-// refuse answers without asking an upstream, or no further.
+// refuse responds without an upstream, or without a further one.
 func (f *flow) refuse(e *openai.Error) { f.conclude(e, e) }
 
-// conclude ends the request with an error: with an answer of its own while
-// nothing is out, in the stream's own form when events are, else by cutting the
-// connection, so that the part is never taken for the whole (G4).
+// conclude ends the request with an error: with a response of its own while
+// nothing was sent, in the stream's own form if events were, else by aborting
+// the response, so that the part is never taken for the whole (G4).
 func (f *flow) conclude(e *openai.Error, cause error) {
 	late, events := f.stage == relaying || f.alive, f.answer.events || f.alive
 	open := f.answer.frames.Open() && f.stage == relaying
@@ -326,22 +328,22 @@ func (f *flow) conclude(e *openai.Error, cause error) {
 // seconds is a time to wait in whole seconds, at least one.
 func seconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
 
-// blank begins an answer of the gateway's own.
+// blank begins a response of the gateway's own.
 func (f *flow) blank(status int) {
 	f.w.Header().Clear()
 	f.w.SetStatus(status)
 	f.identify()
 }
 
-// mark adds what every answer has.
+// mark adds what every response has.
 func (f *flow) mark() {
 	if f.g.Mark != nil {
 		f.g.Mark(f.w, f.r)
 	}
 }
 
-// identify answers with what every answer has and with the request's id, unless
-// the upstream has one (G12).
+// identify adds what every response has and the request's id, unless the
+// upstream has one (G12).
 func (f *flow) identify() {
 	f.mark()
 	if id := front.ID(f.r); id != "" && !f.w.Header().Has(front.RequestID) {
@@ -349,7 +351,7 @@ func (f *flow) identify() {
 	}
 }
 
-// respond makes body the whole answer.
+// respond makes body the whole response.
 func (f *flow) respond(body []byte) {
 	_ = f.w.SetContentLength(int64(len(body)))
 	f.x.Push(body)
@@ -419,8 +421,8 @@ func (f *flow) overdue() {
 	}
 }
 
-// keepAlive lets the client hear something while the upstream is silent. It
-// commits the answer's status: what fails later fails in the stream.
+// keepAlive sends the client a comment while the upstream is silent. It commits
+// the response's status: what fails later fails in the stream.
 func (f *flow) keepAlive() {
 	switch {
 	case f.uploading(): // the client is not waiting yet
@@ -431,7 +433,7 @@ func (f *flow) keepAlive() {
 	}
 	if f.stage < relaying && !f.alive {
 		f.alive = true
-		if f.stage != holding { // a head that is there may be of an earlier attempt
+		if f.stage != holding { // an existing head may be of an earlier attempt
 			f.blank(200)
 		}
 		f.w.Header().Set("Content-Type", "text/event-stream")

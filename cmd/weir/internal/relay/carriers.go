@@ -7,9 +7,9 @@ import (
 	"weir/http1"
 )
 
-// Carriers are the fields and query parameters in which clients send their keys,
-// to this gateway or another one. What comes in them is for the gateway and not
-// for any upstream (G12).
+// Carriers are the fields and query parameters in which clients send their
+// keys, to this gateway or another one. They are for the gateway and not for
+// any upstream (G12).
 type Carriers struct {
 	fields *http1.FieldSet // and those that the gateway writes itself, so that one look is enough
 	query  *http1.FieldSet
@@ -54,7 +54,7 @@ func (c *Carriers) withoutKeys(query []byte) []byte {
 	return query
 }
 
-// strip is withoutKeys where there is something to leave out.
+// strip is withoutKeys if there is something to remove.
 func (c *Carriers) strip(query []byte) []byte {
 	out := make([]byte, 0, len(query))
 	var before, next []byte // the separators around a parameter
@@ -71,8 +71,8 @@ func (c *Carriers) strip(query []byte) []byte {
 	return out
 }
 
-// cutParam splits a query after its first parameter. Some servers take a
-// semicolon for a separator, too.
+// cutParam splits a query after its first parameter. Some servers also accept a
+// semicolon as a separator.
 func cutParam(query []byte) (param, separator, rest []byte) {
 	i := bytes.IndexAny(query, "&;")
 	if i < 0 {

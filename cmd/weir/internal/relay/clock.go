@@ -12,19 +12,19 @@ type limit uint8
 const (
 	limitStep  limit = iota // connect, first event, silence: one follows the other
 	limitHold               // the head is held no longer
-	limitAlive              // the client should hear something
-	limitRetry              // the upstream may be asked again
+	limitAlive              // a comment to the client is due
+	limitRetry              // the upstream may be tried again
 	limitTotal
 	limits
 )
 
 // clock is a flow's deadlines on one timer. Moving a deadline back costs
-// nothing: the timer is moved only forward, and when it runs out the flow looks
+// nothing: the timer is moved only forward, and when it expires the flow checks
 // which deadlines have really passed.
 type clock struct {
 	base  time.Time             // what the others count from
 	due   [limits]time.Duration // 0 = none
-	at    time.Duration         // when the timer runs out; 0 = it does not
+	at    time.Duration         // when the timer expires; 0 = it is stopped
 	timer reactor.Timer
 }
 
@@ -48,7 +48,7 @@ func (c *clock) stop(l *reactor.Loop) {
 	c.at, c.due = 0, [limits]time.Duration{}
 }
 
-// passed returns a deadline that has passed, and takes it out.
+// passed returns a deadline that has passed, and removes it.
 func (c *clock) passed(now time.Time) (which limit, ok bool) {
 	for i, at := range c.due {
 		if at != 0 && at <= now.Sub(c.base) {

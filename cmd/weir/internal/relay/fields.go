@@ -11,8 +11,8 @@ import (
 
 // fields appends the client's fields that the upstream is sent, and what the
 // gateway adds (G12): not those of the client's connection, no key, and nothing
-// about framing. The request's id takes the place of the one that the client
-// sent. They are views of the request, and of m.
+// about framing. The request's id replaces the one that the client sent. They
+// point into the request, and into m.
 func (g *Gateway) fields(dst []client.Field, r *weir.Request, m *made) []client.Field {
 	not := http1.HopByHop
 	if g.Forwarding != ForwardingPass {
@@ -56,9 +56,9 @@ var (
 // ownFields are those that the gateway writes itself.
 var ownFields = [...]string{"host", "content-length", "expect", "accept-encoding"}
 
-// answerFields puts the upstream's fields into the answer, behind the request's
-// id if there is none among them (G12). Its Date stays, but for one that is
-// none: then it is ours.
+// answerFields puts the upstream's fields into the response, behind the
+// request's id if there is none among them (G12). Its Date is kept if it is
+// valid.
 func answerFields(w *weir.Response, h *http1.Response, id string) {
 	dst := w.Header()
 	dst.Clear()
@@ -71,12 +71,13 @@ func answerFields(w *weir.Response, h *http1.Response, id string) {
 	}
 }
 
-// notPassed is what of the upstream's fields a client is not sent: what belongs
-// to the upstream's connection, and which pages may read the answer, for that is
-// the gateway's to say (G12).
+// notPassed are the upstream's fields that a client is not sent: those of the
+// upstream's connection, and which pages may read the response, since the
+// gateway decides that (G12).
 const notPassed = http1.HopByHop | http1.Framing | http1.CrossOrigin
 
-// passed are the upstream's fields that the client is sent, Date aside: views.
+// passed returns the upstream's fields that the client is sent, except Date.
+// They point into the head.
 func passed(h *http1.Response) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for i := range h.Len() {

@@ -17,22 +17,22 @@ type stage uint8
 
 const (
 	gathering stage = iota // the request's body
-	asking                 // an upstream, which has not answered; or waiting to ask again
-	declined               // it refuses: the rest of what it says
-	holding                // the head of its answer, until the first events
+	asking                 // an upstream, which has not responded; or waiting to try again
+	declined               // it refuses: the rest of its response
+	holding                // the head of its response, until the first events
 	relaying
 	over
 )
 
 // flow is one request on its way through the gateway. It lives on one loop.
-// What each piece of an answer needs comes first, so that it lies close
+// What each piece of a response needs comes first, so that it lies close
 // together.
 type flow struct {
 	stage  stage
 	paused bool // the client is behind, the upstream waits
-	alive  bool // the head went out with a keep-alive comment, not with an answer
+	alive  bool // the head was sent with a keep-alive comment, not with a response
 	handed bool // to a native handler
-	remote bool // an upstream was asked that is not talked to on the loop
+	remote bool // an upstream was tried that is not called on the loop
 
 	g       *Gateway
 	loop    *reactor.Loop
@@ -45,7 +45,7 @@ type flow struct {
 	record  Record
 
 	route    target.Itinerary
-	model    *Model // that was asked for
+	model    *Model // that was requested
 	leg      *Model // whose target it is, the same one or a fallback
 	attempts int
 	refusal  *refusal // the last one that was not passed on
@@ -83,8 +83,8 @@ func (g *Gateway) take(x *weir.LoopExchange) *flow {
 const spareHead = 4 << 10
 
 // recycle lets the memory serve another request, after one whose response is
-// complete. Goroutines of an upstream that is not talked to on the loop may
-// still come back.
+// complete. Goroutines of an upstream that is not called on the loop may still
+// return.
 func (f *flow) recycle() {
 	if f.remote || cap(f.out.Buffer)+cap(f.answer.held)+cap(f.made.text) > spareHead {
 		return
@@ -102,18 +102,18 @@ func (f *flow) recycle() {
 	flows.Put(f)
 }
 
-// answer is what is known of the upstream's answer.
+// answer is what is known of the upstream's response.
 type answer struct {
 	events bool // it is an event stream
 	frames sse.Framer
 	held   []byte // until enough events are complete
 	count  int    // events that are complete
-	done   bool   // [DONE] has gone by
+	done   bool   // [DONE] has passed
 	first  bool   // the first event has been looked at
 }
 
-// ask sends the request to the next target. If there is none, the client is
-// told why the last one failed, or, without any, why none can be asked.
+// ask sends the request to the next target. If there is none, the client gets
+// why the last one failed, or why no upstream is available.
 func (f *flow) ask(cause error) {
 	choice, why := f.route.Next(f.loop.Now())
 	if why != target.Granted {
@@ -149,7 +149,7 @@ func (f *flow) send() {
 	}
 	f.call = call
 	f.handOn()
-	f.asked = time.Now() // and not the turn's time: what was done since is the gateway's own
+	f.asked = time.Now() // and not the turn's time: the time since is the gateway's own
 	f.g.Observer.Asked(f.asked.Sub(now))
 }
 
@@ -179,7 +179,7 @@ func (f *flow) awaitEvent() {
 	f.step(d, errFirstEvent)
 }
 
-// silence starts to count until the client should hear something again.
+// silence starts to count until a comment to the client is due again.
 func (f *flow) silence() {
 	switch every := f.leg.Keepalive; {
 	case every == 0:
@@ -190,7 +190,7 @@ func (f *flow) silence() {
 	}
 }
 
-// downstream is a flow as what the server calls: upstreams call the flow itself,
+// downstream is a flow as the server calls it: upstreams call the flow itself,
 // by the same names.
 type downstream flow
 
@@ -243,7 +243,7 @@ func (f *flow) stop() {
 	f.route.End(f.loop.Now())
 }
 
-// hangUp ends the present call; its Done is not listened to.
+// hangUp ends the current call; its Done is ignored.
 func (f *flow) hangUp() {
 	f.route.Leave()
 	if call := f.call; call != nil {

@@ -9,24 +9,24 @@ import (
 	"weir/http1"
 )
 
-// Forwarding is what becomes of fields such as X-Forwarded-For and Forwarded,
-// in which a proxy says for whom it asks.
+// Forwarding is what happens to fields such as X-Forwarded-For and Forwarded,
+// in which a proxy names its client.
 type Forwarding uint8
 
 const (
 	ForwardingDrop Forwarding = iota // no upstream is sent any
 	ForwardingPass                   // as they came
-	ForwardingAdd                    // the client that is connected here is added, where a field can tell one from the other
+	ForwardingAdd                    // the client that is connected here is added, in fields that are lists
 )
 
 // maxHops is how many gateways called weir a request may have come through. One
-// that has come through more goes round in a circle.
+// that has come through more is in a loop.
 const maxHops = 8
 
 const pseudonym = "weir" // in Via (RFC 9110 7.6.3)
 
-// loops reports whether a request has come through so many weirs that it will
-// never get anywhere else.
+// loops reports whether a request has come through so many weirs that it must
+// be in a loop.
 func loops(r *weir.Request) bool {
 	if r.Header().View("Via") == nil {
 		return false
@@ -73,7 +73,7 @@ var (
 // field ends a field's value.
 func (m *made) field(name []byte) { m.fields = append(m.fields, madeField{name, len(m.text)}) }
 
-// appendTo appends the fields, once all are made: they are views of text.
+// appendTo appends the fields, once all are made: they point into text.
 func (m *made) appendTo(dst []client.Field) []client.Field {
 	from := 0
 	for _, f := range m.fields {
@@ -83,8 +83,8 @@ func (m *made) appendTo(dst []client.Field) []client.Field {
 	return dst
 }
 
-// list appends the elements that the request has in a field, over all its lines,
-// and what is to come before one more.
+// list appends the elements that the request has in a field, over all its
+// lines, and what must precede one more.
 func (m *made) list(h *weir.Header, lower string) {
 	for name, value := range h.Views() {
 		if is(name, lower) && len(value) > 0 && h.ClassOf(name)&http1.HopByHop == 0 {
@@ -93,8 +93,8 @@ func (m *made) list(h *weir.Header, lower string) {
 	}
 }
 
-// forwarded makes the fields that say for whom the gateway asks. The last
-// element of a list is the gateway's own word; what has no list is replaced.
+// forwarded makes the fields that name the gateway's client. The last element
+// of a list is the gateway's own; fields that are not lists are replaced.
 func (m *made) forwarded(r *weir.Request) {
 	client := r.RemoteAddr().Addr().Unmap()
 	if client.IsValid() {

@@ -1,15 +1,15 @@
-// Package relay takes a client's request to an upstream and the answer back.
+// Package relay takes a client's request to an upstream and the response back.
 //
 // Everything happens on the event loop of the client's connection, where the
-// connection to a plain-HTTP upstream lives too: a token costs one read and one
-// write.
+// connection to a plain-HTTP upstream also lives: a token costs one read and
+// one write.
 //
-//	client ──body──> gather ──model known──> choose a target, ask it
+//	client ──body──> gather ──model known──> choose a target, try it
 //	       <─first event── hold <── head, body ──┘   │ fails: the next one
 //	       <─────── each piece that arrives ─────────┘
 //
-// Which target is next, and what a failure says about its upstream, is decided
-// in package target; what the client is told, in judge.go. Neither has effects.
+// Which target is next, and what a failure means for its upstream, is decided
+// in package target; what the client gets, in judge.go. Neither has effects.
 package relay
 
 import (
@@ -23,8 +23,8 @@ import (
 	"weir/cmd/weir/internal/upstream"
 )
 
-// Gateway is what requests are relayed by: one configuration, not changed any
-// more. Requests go on with the one that they started with.
+// A Gateway relays requests by one configuration, which does not change.
+// Requests continue with the one that they started with.
 type Gateway struct {
 	Models   map[string]*Model
 	MaxBody  int64 // bytes of a request; beyond it 413
@@ -34,39 +34,38 @@ type Gateway struct {
 	Carriers   *Carriers // in which clients send keys; nil = those that are known
 	Forwarding Forwarding
 
-	// Mark adds to the head of an answer what every answer has, in place of
-	// what the upstream has said; nil = nothing. It is called on the loop.
+	// Mark adds to the head of a response what every response has, in place of
+	// the upstream's fields; nil = nothing. It is called on the loop.
 	Mark func(w *weir.Response, r *weir.Request)
 }
 
-// Observer is called as requests go on, on their loops. It must not block. Ended
-// is also called for routes of native handlers, on any goroutine.
+// An Observer is called as requests proceed, on their loops. It must not block.
+// Ended is also called for routes of native handlers, on any goroutine.
 type Observer interface {
-	// Began is called when the relay takes a request, which Ended will be called
-	// for. It returns false if the request has ended already.
+	// Began is called when the relay takes a request, for which Ended will be
+	// called. It returns false if the request has ended already.
 	Began(r *weir.Request) bool
-	// Asked tells how long a request was held up here before it left.
+	// Asked reports how long a request was held up here before it was sent.
 	Asked(delay time.Duration)
-	// Relayed tells how long a piece of the answer was held up here.
+	// Relayed reports how long a piece of the response was held up here.
 	Relayed(delay time.Duration)
 	// Responded is called when the response of an upstream begins, that long
-	// after the upstream was asked.
+	// after the request was sent.
 	Responded(u *upstream.Upstream, delay time.Duration)
-	// Failed is called for each attempt that came to nothing.
+	// Failed is called for each failed attempt.
 	Failed(a Attempt)
-	// Short is called for each attempt for which this machine had no descriptor,
-	// port or memory (reactor.LocalShortage).
+	// Short is called for each attempt for which this machine had no
+	// descriptor, port or memory (reactor.LocalShortage).
 	Short(err error)
 	// HungUp is called when a client has disconnected and its upstream's
 	// connection is closed, that long after the loop noticed.
 	HungUp(delay time.Duration)
-	// Ended tells of a request that is over. The record is valid until Ended
+	// Ended reports a request that has ended. The record is valid until Ended
 	// returns.
 	Ended(r *Record)
 }
 
-// Attempt is one that came to nothing. What it refers to is valid until Failed
-// returns.
+// An Attempt is a failed one. What it refers to is valid until Failed returns.
 type Attempt struct {
 	Request  *weir.Request
 	Model    string
@@ -76,12 +75,12 @@ type Attempt struct {
 	Err      error
 }
 
-// Record is what a request was, for the log.
+// A Record describes a request, for the log.
 type Record struct {
 	Request  *weir.Request
-	Asked    string // the model that the client asked for, whatever it said
+	Asked    string // the model that the client asked for, unchecked
 	Model    string // the same if there is such a model, else ""
-	Upstream string // the last one that was asked
+	Upstream string // the last one that was tried
 	Attempts int
 	Stream   bool
 	Status   int
@@ -90,10 +89,10 @@ type Record struct {
 	First    time.Duration // until the first event; 0 = there was none
 	Took     time.Duration
 	Err      error // what went wrong, on either side
-	Left     bool  // the client left: 499
+	Left     bool  // the client disconnected: 499
 }
 
-// Model is a name that clients may ask for, and who answers.
+// A Model is a name that clients may ask for, and what serves it.
 type Model struct {
 	Name      string
 	Targets   []Target
@@ -104,15 +103,15 @@ type Model struct {
 	Fallback  []*Model
 	Hold      Hold
 	Keepalive time.Duration // a comment to the client after that much silence; 0 = none
-	Native    Native        // answers in place of targets
+	Native    Native        // serves the model in place of targets
 
 	Route *target.Route // made by Plan
 	legs  []*Model      // whose targets the legs of the route are
 }
 
 // Plan makes the model's route: to its own targets and then to those of its
-// fallbacks, and of theirs, each model once. What it was made of does not change
-// any more.
+// fallbacks, and of theirs, each model once. What it was made of must not
+// change afterwards.
 func (m *Model) Plan(budget *target.Budget) {
 	m.Route, m.legs = &target.Route{Retries: m.Retries, Budget: budget}, nil
 	for next := []*Model{m}; len(next) > 0; next = next[1:] {
@@ -138,7 +137,7 @@ func (m *Model) leg() target.Leg {
 // Target is one upstream of a model.
 type Target struct {
 	Upstream *upstream.Upstream
-	Model    string // its name there; "" = as the client said
+	Model    string // its name there; "" = the client's
 	Weight   int
 	ID       uint64
 }
@@ -169,7 +168,7 @@ func (g *Gateway) ServeLoop(x *weir.LoopExchange) weir.BodyReceiver {
 		front.Fail(w, openai.TooLarge(g.MaxBody))
 		return nil
 	}
-	if r.ContentLength() > gatherLimit && !(r.Keep(gatherLimit) && r.Keep(0)) { // not even the beginning would find room
+	if r.ContentLength() > gatherLimit && !(r.Keep(gatherLimit) && r.Keep(0)) { // there is no room even for the beginning
 		w.Header().Set("Retry-After", "1")
 		front.Fail(w, openai.NoRoom())
 		return nil

@@ -12,7 +12,7 @@ import (
 	"weir/reactor"
 )
 
-// What went wrong with an upstream, beside what package client says.
+// Failures of an upstream, in addition to those of package client.
 var (
 	errConnect    = errors.New("the connection to the upstream timed out")
 	errFirstEvent = errors.New("the upstream sent no event in time")
@@ -25,7 +25,7 @@ var (
 	errNoStream   = errors.New("the upstream's response is not a stream")
 )
 
-// Why no upstream was asked, or no other one.
+// Why no upstream was tried, or no other one.
 var (
 	errUnhealthy = errors.New("no upstream of the model is healthy")
 	errBroken    = errors.New("the upstreams of the model have failed recently and are not used for now")
@@ -34,8 +34,8 @@ var (
 	errBudget    = errors.New("too many requests are being retried")
 )
 
-// unavailable is the response to a request that got no upstream at all, and why
-// it did not, for the log.
+// unavailable returns the response to a request that got no upstream at all,
+// and why it did not, for the log.
 func unavailable(why target.Why) (*openai.Error, error) {
 	switch why {
 	case target.Unhealthy:
@@ -48,8 +48,8 @@ func unavailable(why target.Why) (*openai.Error, error) {
 	return openai.Unavailable("no_upstream", "No server of this model is available."), errNoTarget
 }
 
-// failure is the response after an attempt that failed before its first event
-// (G5).
+// failure returns the response after an attempt that failed before its first
+// event (G5).
 func failure(err error) *openai.Error {
 	if reactor.LocalShortage(err) {
 		return openai.Unavailable("local_shortage", "The gateway has no room for another connection.")
@@ -57,7 +57,8 @@ func failure(err error) *openai.Error {
 	return openai.ServerError(statusOf(err), messageOf(err))
 }
 
-// reasonOf is what a failure counts as; begun says that the response is out.
+// reasonOf returns what a failure counts as; begun means that the response has
+// started.
 func reasonOf(err error, begun bool) target.Reason {
 	switch {
 	case reactor.LocalShortage(err):
@@ -96,8 +97,8 @@ func overLimit(err error) bool {
 	return errors.Is(err, client.ErrBodySize) || errors.As(err, &head) && head.TooLarge()
 }
 
-// refusalReason is what a refusal by its status counts as. Who says when to
-// come again has too much to do, and is not broken.
+// refusalReason returns what a refusal by its status counts as. An upstream
+// that sends Retry-After is overloaded, not broken.
 func refusalReason(h *http1.Response) target.Reason {
 	if s := h.Status(); s == 429 || s == 529 || s == 503 && retryAfter(h) > 0 {
 		return target.Overloaded
@@ -105,8 +106,8 @@ func refusalReason(h *http1.Response) target.Reason {
 	return target.Failed
 }
 
-// statusOf is the status of an answer that failed with err before its first
-// event (G5).
+// statusOf returns the status of a response that failed with err before its
+// first event (G5).
 func statusOf(err error) int {
 	for _, timeout := range []error{errConnect, errFirstEvent, errIdle, errTotal} {
 		if errors.Is(err, timeout) {
@@ -116,7 +117,8 @@ func statusOf(err error) int {
 	return 502
 }
 
-// messageOf tells the client what went wrong, without telling it where.
+// messageOf returns for the client what went wrong, without naming the
+// upstream.
 func messageOf(err error) string {
 	switch {
 	case errors.Is(err, client.ErrConnect):
@@ -133,7 +135,7 @@ func messageOf(err error) string {
 // have.
 func retryable(status int) bool { return status == 429 || status >= 500 }
 
-// retryAfter is how long an upstream asks to be left alone; 0 = it does not say.
+// retryAfter returns the wait that an upstream asks for; 0 = it does not.
 func retryAfter(h *http1.Response) time.Duration {
 	if ms, err := strconv.ParseFloat(string(h.Get("Retry-After-Ms")), 64); err == nil && ms > 0 && ms < 1e9 {
 		return time.Duration(ms * float64(time.Millisecond))

@@ -7,15 +7,15 @@ import (
 	"weir"
 )
 
-// Native is a handler that answers in place of upstreams: whole requests, on a
-// goroutine for each.
+// Native is a handler that serves requests in place of upstreams: whole
+// requests, each on a goroutine.
 type Native struct {
 	Name    string       // for the log
 	Handler weir.Handler // nil = there is none
 }
 
-// handOver gives a request whose body is here to the native handler of its
-// model. The loop, and what of the flow is the loop's, has no part in it then.
+// handOver passes a request whose body has arrived to the native handler of its
+// model. The loop's part of the flow no longer concerns it then.
 func (f *flow) handOver(m *Model) {
 	f.record.Model, f.record.Upstream, f.record.Attempts = m.Name, m.Native.Name, 1
 	f.handed = true
@@ -24,8 +24,8 @@ func (f *flow) handOver(m *Model) {
 	f.x.HandOver(m.Native.Handler, body...)
 }
 
-// Answered is what a handler other than the relay responded, for the log, when
-// the request has ended.
+// Answered reports the response of a handler other than the relay, for the log,
+// when the request has ended.
 func (r *Record) Answered(w *weir.Response, since time.Time, cause error) {
 	sent := w.Sent()
 	r.Status, r.Events, r.Bytes, r.Took = sent.Status, sent.Chunks, sent.Bytes, time.Since(since)
@@ -35,8 +35,8 @@ func (r *Record) Answered(w *weir.Response, since time.Time, cause error) {
 	r.Left, r.Err = departed(cause), cause
 }
 
-// departed reports whether a request ended by its client's doing; else it was
-// answered, failed, or cut at the end of a drain.
+// departed reports whether the client ended the request; else it completed,
+// failed, or was aborted at the end of a drain.
 func departed(cause error) bool {
 	return errors.Is(cause, weir.ErrClientGone) || errors.Is(cause, weir.ErrSlowClient)
 }

@@ -10,28 +10,28 @@ import (
 	"weir/http1"
 )
 
-// This file is for an upstream that refuses (429, 5xx). Its answer is kept while
-// others are tried, and if none of them works it is the client's (G2): what the
-// upstream said is worth more than what there is to say about it.
+// This file is for an upstream that refuses (429, 5xx). Its response is kept
+// while others are tried, and if none of them works the client gets it (G2):
+// the upstream's own response is worth more than one about it.
 
 const (
 	refusalLimit = 16 << 10               // bytes of a refusal's body that are kept; longer ones are not
-	refusalWait  = 100 * time.Millisecond // how long it is waited for
+	refusalWait  = 100 * time.Millisecond // how long to wait for it
 )
 
-// refusal is an answer that was not passed on at once.
+// refusal is a response that was not passed on at once.
 type refusal struct {
 	upstream string
 	status   int
-	wait     time.Duration // what it said by Retry-After; 0 = nothing
+	wait     time.Duration // from Retry-After; 0 = none
 	date     string
 	fields   []upstream.Field
 	size     int    // of the fields
 	body     []byte // nil = it is too long, was late, or broke off
 }
 
-// reject keeps a refusal for later, where the request can be sent again. It
-// reports false when the refusal stands.
+// reject keeps a refusal for later, if the request can be sent again. It
+// returns false if the refusal is final.
 func (f *flow) reject(h *http1.Response) bool {
 	if h.Status() >= 500 {
 		f.blame(errStatus, refusalReason(h))
@@ -46,14 +46,14 @@ func (f *flow) reject(h *http1.Response) bool {
 	return true
 }
 
-// mayWait reports whether the target that was asked last may be asked again
+// mayWait reports whether the target that was tried last may be tried again
 // after that time.
 func (f *flow) mayWait(d time.Duration) bool {
 	return 0 < d && d <= f.leg.Hold.Wait && f.route.MayRepeat(f.loop.Now())
 }
 
-// withheld is why a refusal stands that another target might not have had; nil
-// if there was none.
+// withheld returns why a refusal is final although another target could be
+// tried; nil if none could.
 func (f *flow) withheld() error {
 	if f.route.Withheld() {
 		return errBudget
@@ -61,8 +61,8 @@ func (f *flow) withheld() error {
 	return nil
 }
 
-// disappoint is an answer that is no stream, for a client whose head said that
-// one comes. If it is an error, it will be an event; else it is a failure.
+// disappoint handles a response that is not a stream, for a client whose head
+// announced one. If it is an error, it will be an event; else it is a failure.
 func (f *flow) disappoint(h *http1.Response) {
 	if h.Status() < 400 {
 		f.failed(errNoStream)
@@ -72,7 +72,7 @@ func (f *flow) disappoint(h *http1.Response) {
 	f.keepRefusal(h)
 }
 
-// keepRefusal listens to the rest of a refusal, for a while.
+// keepRefusal reads the rest of a refusal, for a while.
 func (f *flow) keepRefusal(h *http1.Response) {
 	r := &refusal{upstream: f.record.Upstream, status: h.Status(), wait: retryAfter(h), date: string(h.Get("Date")), body: []byte{}}
 	for name, value := range passed(h) {
@@ -96,8 +96,8 @@ func (f *flow) listen(p []byte) {
 	}
 }
 
-// heard is the end of a refusal, of which the body may be whole. Another target
-// is asked, or the same one when it said when.
+// heard is the end of a refusal, whose body may be complete. Another target is
+// tried, or the same one after its Retry-After.
 func (f *flow) heard(whole bool) {
 	r := f.refusal
 	if !whole {
@@ -117,7 +117,7 @@ func (f *flow) heard(whole bool) {
 	}
 }
 
-// passRefusal makes a refusal the answer after all, or the stream's end.
+// passRefusal makes a refusal the response after all, or the stream's end.
 func (f *flow) passRefusal(r *refusal) {
 	alive := f.alive
 	f.stop()

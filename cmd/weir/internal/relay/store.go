@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// segment is the most that a part of what is kept has.
+// segment is the size limit of a part of what is kept.
 const segment = gatherLimit
 
-// segments are those of long bodies that went on, for others: as garbage they
-// would add to what is counted.
+// segments are parts of long bodies that were passed on, for reuse: as garbage
+// they would add to what is counted.
 var segments = sync.Pool{New: func() any { return new([segment]byte) }}
 
-// store is as much of a request's body as is here and still needed. It lies in
-// parts, so that it grows without moving what is there, and goes piece by piece.
-// The zero value is empty.
+// store is the part of a request's body that has arrived and is still needed.
+// It consists of parts, so that it grows without moving what it has, and is
+// freed piece by piece. The zero value is empty.
 type store struct {
 	parts [][]byte
 	one   [1][]byte // room for the part of a short body
@@ -44,7 +44,7 @@ func (s *store) add(p []byte) {
 	}
 }
 
-// skip is add and take and free of n bytes that need not be kept: all that is
+// skip is add, take and free for n bytes that need not be kept: all that is
 // before them was freed.
 func (s *store) skip(n int) {
 	s.begin += n
@@ -65,7 +65,7 @@ func (s *store) empty() bool { return len(s.parts) == 0 }
 // waiting reports whether there is a part to be taken.
 func (s *store) waiting() bool { return s.next < len(s.parts) }
 
-// take returns the next part and where in the body it stands. It stays until
+// take returns the next part and where in the body it begins. It is kept until
 // free, so that it can be taken again after rewind.
 func (s *store) take() (at int, p []byte) {
 	at, p = s.at, s.parts[s.next]
@@ -76,7 +76,7 @@ func (s *store) take() (at int, p []byte) {
 
 func (s *store) rewind() { s.next, s.at = 0, s.begin }
 
-// free lets go of what was taken. Nobody may look at it any more.
+// free frees what was taken, which must not be used any more.
 func (s *store) free() {
 	for _, p := range s.parts[:s.next] {
 		if cap(p) == segment {
@@ -100,7 +100,7 @@ func (s *store) size() (n int) {
 	return n
 }
 
-// give returns the parts, which are the caller's from now on.
+// give returns the parts, which the caller owns from now on.
 func (s *store) give() [][]byte {
 	parts := slices.Clone(s.parts)
 	*s = store{spare: s.spare}
@@ -110,7 +110,7 @@ func (s *store) give() [][]byte {
 // spareBody is the size up to which memory is kept for the next body.
 const spareBody = 4 << 10
 
-// forget lets go of everything.
+// forget frees everything.
 func (s *store) forget() {
 	spare := s.spare
 	switch {

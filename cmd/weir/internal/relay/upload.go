@@ -9,12 +9,12 @@ import (
 	"weir/cmd/weir/internal/target"
 )
 
-// This file is the request's body (G8). A short one is kept whole, until it need
-// not be sent again. A long one is relayed while it arrives, once the model is
-// known; what has come until then is kept, up to limits.body, and handed on as
-// fast as the upstream takes it. Nothing of it is kept longer than that, so it
-// is sent once, but for an upstream that there was no connection to. A native
-// handler is given any body whole.
+// This file is the request's body (G8). A short one is kept whole, until it
+// need not be sent again. A long one is relayed while it arrives, once the
+// model is known; what has arrived until then is kept, up to limits.body, and
+// passed on as fast as the upstream takes it. Nothing of it is kept longer than
+// that, so it is sent once, unless there was no connection to the upstream. A
+// native handler gets any body whole.
 
 // gatherLimit is the length up to which a body is short.
 const gatherLimit = 64 << 10
@@ -26,15 +26,15 @@ type upload struct {
 	size    int64  // as far as it has arrived
 	arrived bool   // all of it
 	long    bool   // it is relayed while it arrives
-	sent    bool   // all of a long one was handed on
-	freed   bool   // a part of a long one was sent and is not kept any more
+	sent    bool   // all of a long one was passed on
+	freed   bool   // a part of a long one was sent and is no longer kept
 	full    bool   // the upstream takes no more for now
 	name    []byte // the model's name there as JSON; nil = as it is
 	renamed []byte // a short one's copy with that name
-	noted   int64  // bytes that the server was told are kept
+	noted   int64  // bytes that were reported to the server as kept
 }
 
-// body takes a piece of the request's body.
+// body handles a piece of the request's body.
 func (f *flow) body(p []byte, err error) {
 	if f.stage == over {
 		return
@@ -62,17 +62,17 @@ func (f *flow) body(p []byte, err error) {
 		f.gathered()
 	case f.long:
 		f.relayBody(p)
-		if !f.account() && len(p) > 0 { // what is on its way only moves
+		if !f.account() && len(p) > 0 { // what is being passed on only moves
 			f.refuse(openai.NoRoom())
 			return
 		}
-		if f.peek.Stream != streamed { // told late, but told
+		if f.peek.Stream != streamed { // known late, but known
 			f.silence()
 		}
 	}
 }
 
-// gathered goes on as soon as enough of the request is known.
+// gathered continues as soon as enough of the request is known.
 func (f *flow) gathered() {
 	if f.long = f.size > gatherLimit; !f.arrived && !(f.long && f.peek.HasModel()) {
 		return
@@ -110,7 +110,8 @@ func (f *flow) key(m *Model) target.Key {
 	return target.KeyOf(f.peek.User)
 }
 
-// prefix is the key of how the messages begin, as far as they are here.
+// prefix returns the key of how the messages begin, as far as they have
+// arrived.
 func (f *flow) prefix() target.Key {
 	var key target.Prefix
 	skip := f.peek.Messages()
@@ -168,7 +169,7 @@ func (f *flow) relayBody(p []byte) {
 }
 
 // handOn passes on what is kept of a long body, as far as the upstream takes
-// it, and has the client wait or go on.
+// it, and makes the client wait or continue.
 func (f *flow) handOn() {
 	if !f.long || f.sent || f.call == nil {
 		return
@@ -194,7 +195,7 @@ func (f *flow) handOn() {
 	}
 }
 
-// Drained is the upstream's: the request's body may go on.
+// Drained implements client.Receiver: the request's body may continue.
 func (f *flow) Drained() {
 	if f.stage == over {
 		return
@@ -202,7 +203,7 @@ func (f *flow) Drained() {
 	f.full = false
 	f.begun = f.loop.Now()
 	f.handOn()
-	f.account() // what moved on from what was kept finds room
+	f.account() // what was passed on makes room
 }
 
 // uploading reports whether the upstream has not been sent the whole request.
