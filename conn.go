@@ -238,19 +238,27 @@ func (c *conn) dispatch(ex *exchange) {
 
 // dispatchTo runs the handler on a goroutine.
 func (c *conn) dispatchTo(ex *exchange) {
+	if c.countHandler(ex) {
+		go ex.serve(ex.req.route.handler)
+	}
+}
+
+// countHandler counts a handler that is to have a goroutine. With too many of
+// them it refuses the request and returns false.
+func (c *conn) countHandler(ex *exchange) bool {
 	srv := c.srv
 	if srv.handlers.Add(1) > int64(srv.Limits.Handlers) {
 		srv.handlers.Add(-1)
 		ex.req.reader = nil
 		c.refuse(ErrBusy)
-		return
+		return false
 	}
 	if !c.review && c.phase == phaseAnswering {
 		c.review = true
 		c.startTimer(c.loop().Now().Add(reviewAfter))
 	}
 	ex.counted = true
-	go ex.serve(ex.req.route.handler)
+	return true
 }
 
 // serveInline runs the handler here.

@@ -56,7 +56,9 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	switch r.gathers = r.route.gated && !whole; {
 	case r.gathers, r.route.mode == whileArriving:
 		r.reader = newBodyReader(ex, ask)
-		c.dispatchTo(ex)
+		if c.countHandler(ex) {
+			c.loop().Later((*serveTask)(ex))
+		}
 	case ask:
 		c.sendContinue()
 	}

@@ -7,6 +7,7 @@ type (
 	overdueTask  conn
 	continueTask exchange
 	resumeTask   exchange
+	serveTask    exchange
 	abortTask    struct {
 		conn  *conn
 		ex    *exchange
@@ -30,6 +31,12 @@ func (t *resumeTask) Run() {
 		ex.conn.resumeBody()
 	}
 }
+
+// Run starts the handler of a request whose body is arriving, behind what of it
+// the loop has read already: a body that is there whole is so for the handler.
+func (t *serveTask) Run() { go (*exchange)(t).serve(t.req.route.handler) }
+
+func (t *serveTask) Dropped() { t.Run() }
 
 func (t *abortTask) Run() {
 	if t.conn.ex == t.ex {

@@ -22,15 +22,16 @@ import (
 // A tick that is late by far more than a turn takes is the sign that the
 // process was paused: by SIGSTOP, a frozen cgroup, a debugger or its virtual
 // machine. The pause does not count for a deadline whose bytes have arrived
-// meanwhile. A respite ends when nothing was posted or read for a while; it has
+// meanwhile. A respite ends when nothing was posted or read for some steps; it has
 // as many steps at most as half the lateness has, and each step lasts until the
 // scheduler has let the other goroutines run, so that a process that gets
 // little time does not look like a quiet one.
 const (
 	lateTick   = 50 * time.Millisecond // what no turn takes
 	lateRounds = 64                    // for which timers wait for what the loop has not read or run yet
-	respite    = 50 * time.Millisecond // a step, at least; one in which nothing comes is the last
+	respite    = 50 * time.Millisecond // a step, at least
 	maxSteps   = 20
+	quietSteps = 3  // in a row, in which nothing comes, are the last
 	yields     = 64 // of a goroutine in a step: as often the others run
 )
 
@@ -41,6 +42,7 @@ type clock struct {
 	rearm bool         // a timer was started in this turn
 	waits int          // rounds of a late tick so far
 	steps int          // of the respite that are left, the current one included; 0 = there is none
+	quiet int          // steps in a row in which nothing has come
 	heard bool         // something was posted or read in this step
 	ran   *atomic.Bool // the other goroutines have run in this step
 }
@@ -117,11 +119,14 @@ func (c *clock) rest(now time.Time, late time.Duration) bool {
 		c.armed = now.Add(respite)
 		return true
 	case c.resting():
-		if c.steps--; !c.heard || c.steps == 0 {
+		if c.quiet++; c.heard {
+			c.quiet = 0
+		}
+		if c.steps--; c.quiet == quietSteps || c.steps == 0 {
 			return false
 		}
 	case late > lateTick:
-		c.steps = int(min(max(late/2/respite, 1), maxSteps))
+		c.steps, c.quiet = int(min(max(late/2/respite, 1), maxSteps)), 0
 	default:
 		return false
 	}

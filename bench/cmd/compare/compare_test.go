@@ -31,7 +31,7 @@ func TestParseWrk(t *testing.T) {
 		{"usual", wrkReport, wrkResult{213411, 101649.03, 1520}, ""},
 		{"socket errors", wrkReport + "  Socket errors: connect 0, read 3, write 0, timeout 0\n", wrkResult{}, "read 3"},
 		{"statuses", wrkReport + "  Non-2xx or 3xx responses: 5\n", wrkResult{}, "Non-2xx"},
-		{"nothing answered", strings.Replace(wrkReport, "213411", "0", 1), wrkResult{}, "no request"},
+		{"nothing answered", strings.Replace(wrkReport, "213411", "0", 1), wrkResult{}, "no response"},
 		{"other text", "usage: wrk", wrkResult{}, "not understood"},
 	}
 	for _, tt := range tests {
@@ -73,7 +73,7 @@ func TestParseOha(t *testing.T) {
 		{"in flight at the end", report(`{"200":40}`, `{"aborted due to deadline":64}`), 40, ""},
 		{"another status", report(`{"200":40,"503":1}`, `{}`), 0, "status 503"},
 		{"an error", report(`{"200":40}`, `{"connection refused":2}`), 0, "connection refused"},
-		{"no answer", report(`{}`, `{}`), 0, "no request"},
+		{"no answer", report(`{}`, `{}`), 0, "no response"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
