@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +24,7 @@ import (
 	"weir/internal/leak"
 	"weir/internal/patience"
 	"weir/internal/tlstest"
+	"weir/nethttp"
 	"weir/weirtest"
 )
 
@@ -42,8 +45,21 @@ func overUnix(t *testing.T, srv *weir.Server) dialer {
 func overTLS(t *testing.T, srv *weir.Server) dialer {
 	id := tlstest.New(t, "weir.test")
 	srv.TLS = &weir.TLS{Config: id.Server()}
+	return secured(onSocket(t, srv, "tls:127.0.0.1:0"), id.Client())
+}
+
+// overHTTP2 starts srv on a socket with TLS. Clients speak HTTP/2, which net/http
+// serves.
+func overHTTP2(t *testing.T, srv *weir.Server) dialer {
+	id := tlstest.New(t, "weir.test")
+	srv.TLS = &weir.TLS{Config: id.Server(), HTTP2: nethttp.ToHTTP(srv.Handler)}
 	dial, cfg := onSocket(t, srv, "tls:127.0.0.1:0"), id.Client()
-	cfg.ServerName = "weir.test"
+	t.Cleanup(func() { shutdown(t, srv) })
+	cfg.NextProtos = []string{"h2"}
+	return secured(dial, cfg)
+}
+
+func secured(dial dialer, cfg *tls.Config) dialer {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := dial(ctx, network, addr)
 		if err != nil {
@@ -67,6 +83,17 @@ func onSocket(t *testing.T, srv *weir.Server, addr string) dialer {
 // inMemory starts srv on weirtest's kernel, in a bubble with a fake clock.
 func inMemory(t *testing.T, srv *weir.Server) dialer { return weirtest.Start(t, srv).DialContext }
 
+// underHTTP runs the handler of srv on net/http's server. srv is not started.
+func underHTTP(t *testing.T, srv *weir.Server) dialer {
+	host := httptest.NewUnstartedServer(nethttp.ToHTTP(srv.Handler))
+	host.Config.ErrorLog = log.New(io.Discard, "", 0)
+	host.Start()
+	t.Cleanup(host.Close)
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", host.Listener.Addr().String())
+	}
+}
+
 // withoutReports is a record without what a weir.Server reports and counts.
 func withoutReports(record string) string {
 	var lines strings.Builder
@@ -83,8 +110,38 @@ func withoutReports(record string) string {
 type record struct {
 	mu     sync.Mutex
 	topics map[string][]string
-	vague  bool           // how much was sent is not noted
-	due    sync.WaitGroup // callbacks that were promised
+	vague  bool       // how much was sent is not noted
+	due    int        // callbacks that are promised
+	none   *sync.Cond // due is 0
+}
+
+func newRecord() *record {
+	r := &record{topics: map[string][]string{}}
+	r.none = sync.NewCond(&r.mu)
+	return r
+}
+
+// promise notes that n callbacks will come, each of which calls kept.
+func (r *record) promise(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.due += n
+}
+
+func (r *record) kept() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.due--; r.due == 0 {
+		r.none.Broadcast()
+	}
+}
+
+func (r *record) await() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.due > 0 {
+		r.none.Wait()
+	}
 }
 
 // uncounted leaves out how much was sent.
@@ -130,11 +187,11 @@ func (r *record) String() string {
 // watched is h with a note of the end of its request, which is reported once.
 func (r *record) watched(h func(*weir.Response, *weir.Request)) func(*weir.Response, *weir.Request) {
 	return func(w *weir.Response, req *weir.Request) {
-		r.due.Add(2)
-		defer r.due.Done()
+		r.promise(2)
+		defer r.kept()
 		req.OnClose(func(cause error) {
 			r.note("request", "closed: %s", name(cause))
-			r.due.Done()
+			r.kept()
 		})
 		h(w, req)
 	}
@@ -142,10 +199,10 @@ func (r *record) watched(h func(*weir.Response, *weir.Request)) func(*weir.Respo
 
 // watchStream notes the end of a stream.
 func (r *record) watchStream(s *weir.Stream) {
-	r.due.Add(1)
+	r.promise(1)
 	s.OnClose(func(cause error) {
 		r.note("stream", "closed: %s", name(cause))
-		r.due.Done()
+		r.kept()
 	})
 }
 
@@ -172,7 +229,7 @@ func (r *record) observe(srv *weir.Server) {
 	}
 	srv.Trace = &weir.Trace{
 		Start: func(req *weir.Request) any {
-			r.due.Add(1)
+			r.promise(1)
 			r.note("trace", "start %s %s", req.Method(), req.Path())
 			return new(int)
 		},
@@ -180,7 +237,7 @@ func (r *record) observe(srv *weir.Server) {
 		Chunk: func(_ *weir.Request, state any, _ weir.Sent, n int) { *state.(*int) += n },
 		End: func(_ *weir.Request, state any, sent weir.Sent, cause error) {
 			r.note("trace", "end %d: %s: %s", sent.Status, r.counts(sent, *state.(*int)), name(cause))
-			r.due.Done()
+			r.kept()
 		},
 	}
 }
@@ -270,7 +327,7 @@ func await[T any](p *peer, events <-chan T) (event T) {
 func run(t *testing.T, w way, c aCase) (seen string) {
 	t.Helper()
 	one := func(t *testing.T) {
-		m, r := new(weir.Mux), &record{topics: map[string][]string{}}
+		m, r := new(weir.Mux), newRecord()
 		srv := &weir.Server{Handler: m, Loops: 1, Logger: slog.New(slog.DiscardHandler)}
 		r.observe(srv)
 		client := c.serve(m, r)
@@ -281,15 +338,19 @@ func run(t *testing.T, w way, c aCase) (seen string) {
 			c.set(srv)
 		}
 		transport := &http.Transport{DialContext: w.start(t, srv), DisableCompression: true, ExpectContinueTimeout: patience.Limit}
+		if w.http2 {
+			transport.Protocols = new(http.Protocols)
+			transport.Protocols.SetUnencryptedHTTP2(true) // what encrypts is the dialer
+		}
 		p := &peer{t, r, &http.Client{Transport: transport, CheckRedirect: asItIs}, srv}
 		client(p)
-		r.due.Wait()
+		p.awaitCallbacks()
 		transport.CloseIdleConnections()
 		if w.guest {
 			seen = r.String()
 			return
 		}
-		p.shutdown()
+		shutdown(t, srv)
 		s := srv.Stats()
 		r.note("stats", "%d requests; streams: %d, %d cancelled, %d failed, %d running", s.Requests, s.StreamsTotal, s.StreamsCancelled, s.StreamsFailed, s.StreamsActive)
 		seen = r.String()
@@ -302,16 +363,27 @@ func run(t *testing.T, w way, c aCase) (seen string) {
 	return seen
 }
 
+// awaitCallbacks waits until everything that was promised has been reported.
+func (p *peer) awaitCallbacks() {
+	p.Helper()
+	all := make(chan struct{})
+	go func() {
+		p.record.await()
+		close(all)
+	}()
+	await(p, all)
+}
+
 func asItIs(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (p *peer) askOnce() { p.ask("GET", "/", "") }
 
-// shutdown ends the server, if the case has not done so.
-func (p *peer) shutdown() {
-	p.Helper()
+// shutdown ends a server, if its case has not done so.
+func shutdown(t *testing.T, srv *weir.Server) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
-	if _, err := p.srv.Shutdown(ctx); err != nil {
-		p.Error(err)
+	if _, err := srv.Shutdown(ctx); err != nil {
+		t.Error(err)
 	}
 }

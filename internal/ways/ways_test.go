@@ -15,15 +15,18 @@ type way struct {
 	name   string
 	start  func(t *testing.T, srv *weir.Server) dialer
 	bubble bool // of testing/synctest
-	guest  bool // of net/http's server: a weir.Server, which reports and counts, does not run
+	guest  bool // of net/http's server, so that no weir.Server reports and counts
+	http2  bool
 }
 
 // ways are all that there are. The first is the one that records.
 var ways = []way{
-	{"reactor over TCP", overTCP, false, false},
-	{"reactor over a unix socket", overUnix, false, false},
-	{"reactor over TLS", overTLS, false, false},
-	{"weirtest", inMemory, true, false},
+	{name: "reactor over TCP", start: overTCP},
+	{name: "reactor over a unix socket", start: overUnix},
+	{name: "reactor over TLS", start: overTLS},
+	{name: "weirtest", start: inMemory, bubble: true},
+	{name: "ToHTTP under httptest", start: underHTTP, guest: true},
+	{name: "HTTP/2 over TLS", start: overHTTP2, guest: true, http2: true},
 }
 
 // A difference is what one way shows in one case in the place of what the others
@@ -39,6 +42,34 @@ var explained = []difference{
 		"weirtest", "the client's address", `whole: " 127.0.0.1"`, `whole: " 192.0.2.1"`,
 		"clients in memory have addresses of a network for documentation",
 	},
+	{
+		"ToHTTP under httptest", "304", `length 0, Content-Length=["5"]`, "length 0, ",
+		"net/http sends no length of a body that it does not send",
+	},
+	{
+		"ToHTTP under httptest", "a body echoed on the loop",
+		"client: 200, length -1, \nclient: whole: \"hello\"\nreceiver: end: EOF\nreceiver: closed: complete\n",
+		"client: 500, length 22, Content-Length=[\"22\"] Content-Type=[\"text/plain; charset=utf-8\"]\nclient: whole: \"Internal Server Error\\n\"\n",
+		"a LoopHandler needs an event loop",
+	},
+	{
+		"HTTP/2 over TLS", "a body echoed on the loop",
+		"client: 200, length -1, \nclient: whole: \"hello\"\nreceiver: end: EOF\nreceiver: closed: complete\n",
+		"client: 500, length 22, Content-Length=[\"22\"] Content-Type=[\"text/plain; charset=utf-8\"]\nclient: whole: \"Internal Server Error\\n\"\n",
+		"a LoopHandler needs an event loop",
+	},
+	{
+		"HTTP/2 over TLS", "204", "204, length 0", "204, length -1",
+		"net/http's HTTP/2 client does not know that a 204 has no body",
+	},
+	{
+		"HTTP/2 over TLS", "no route", "204, length 0", "204, length -1",
+		"net/http's HTTP/2 client does not know that a 204 has no body",
+	},
+	{
+		"HTTP/2 over TLS", "304", "length 0, Content-Length=[\"5\"]\nclient: whole", "length 5, Content-Length=[\"5\"]\nclient: truncated",
+		"net/http's HTTP/2 client takes the length in a 304, which is that of a 200, for the length of a body",
+	},
 }
 
 const records = "testdata/records.txt"
@@ -50,6 +81,9 @@ func TestWays(t *testing.T) {
 	for i, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
 			for _, c := range cases() {
+				if c.host && w.guest {
+					continue
+				}
 				t.Run(c.name, func(t *testing.T) {
 					got := run(t, w, c)
 					if update && i == 0 {
