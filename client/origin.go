@@ -82,9 +82,10 @@ type Request struct {
 	Buffer []byte  // memory for the head, for the next Request: Do replaces it
 }
 
+// The defaults of Origin's fields.
 const (
-	defaultAttempt = time.Second
-	defaultRefresh = 30 * time.Second
+	DefaultAttempt = time.Second
+	DefaultRefresh = 30 * time.Second
 )
 
 // setUp makes what follows from the fields.

@@ -17,6 +17,7 @@ import (
 
 	"weir/http1"
 	"weir/internal/pipe"
+	"weir/reactor"
 )
 
 // This file is the calls that net/http makes for an Origin.
@@ -26,12 +27,12 @@ const (
 
 	// streamWindow is how much of a response an HTTP/2 server may send ahead of a
 	// Receiver that has paused. net/http would buffer 4 MiB of each by default.
-	streamWindow = 256 << 10
+	streamWindow = reactor.DefaultHighMark
 
 	// Bytes of a request body that wait for net/http: above the first Call.Write
 	// reports no room, at the second Drained is called.
-	uploadHigh = 256 << 10
-	uploadLow  = 64 << 10
+	uploadHigh = reactor.DefaultHighMark
+	uploadLow  = uploadHigh / 4
 )
 
 // newTransport returns net/http's client, for HTTP/1.1 or HTTP/2 as the server

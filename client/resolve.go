@@ -179,7 +179,7 @@ func (s *search) begin(c *Call) error {
 	}
 	if age := s.origin.Refresh; age >= 0 {
 		if age == 0 {
-			age = defaultRefresh
+			age = DefaultRefresh
 		}
 		names.refresh(s.origin, s.loop.Now(), age)
 	}
@@ -212,7 +212,7 @@ func (s *search) limit(c *conn) {
 	}
 	attempt := s.origin.Attempt
 	if attempt == 0 {
-		attempt = defaultAttempt
+		attempt = DefaultAttempt
 	}
 	if attempt > 0 {
 		s.loop.StartTimer(&c.timer, s.loop.Now().Add(attempt))

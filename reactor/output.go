@@ -59,7 +59,7 @@ var buffers bytebufferpool.Pool
 // largestKept is the capacity up to which a pending buffer is kept for others.
 // With a larger one the next connection that gets it would hold more than the
 // marks allow.
-const largestKept = 256<<10 + backlogRoom // what a backlog takes by default
+const largestKept = DefaultHighMark + backlogRoom // what a backlog takes by default
 
 func keepPending(b *bytebufferpool.ByteBuffer) {
 	if cap(b.B) <= largestKept {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"time"
 
 	"weir/cmd/weir/internal/guard"
 )
@@ -25,7 +24,7 @@ func serveProfiles(addr string, log *slog.Logger) (end func(), err error) {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	srv := &http.Server{Handler: guard.New(guard.NoPages).Handler(ln, mux), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: guard.New(guard.NoPages).Handler(ln, mux), ReadHeaderTimeout: defaults.Head}
 	over := make(chan struct{})
 	go func() {
 		defer close(over)

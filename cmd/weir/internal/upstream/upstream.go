@@ -48,20 +48,17 @@ type Upstream struct {
 	end    context.CancelFunc // of the probes
 }
 
-// attempt is how long one address of several may take to be connected to.
-const attempt = time.Second
-
 // New looks the upstream's name up.
 func New(ctx context.Context, cfg Config) (*Upstream, error) {
 	if cfg.Standing == nil {
 		cfg.Standing = target.NewStanding(target.Config{}, nil)
 	}
 	o := &client.Origin{
-		Endpoint: cfg.Endpoint, Header: cfg.fields(), Attempt: attempt, Idle: cfg.KeepIdle, Limits: cfg.MaxHead,
+		Endpoint: cfg.Endpoint, Header: cfg.fields(), Idle: cfg.KeepIdle, Limits: cfg.MaxHead,
 		NetHTTP: cfg.Standard, Roots: cfg.Roots, Hold: cfg.Hold,
 	}
 	if limit := cfg.Timeouts.Connect; limit > 0 {
-		o.Attempt = min(attempt, limit/2) // so that there is time for another address
+		o.Attempt = min(client.DefaultAttempt, limit/2) // so that there is time for another address
 	}
 	if err := o.Resolve(ctx); err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", cfg.Name, err)
