@@ -22,6 +22,9 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 	ex.left = length
 	c.bodyDue = c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
 	ex.decoder = chunked.Decoder{MaxBody: limit}
+	if length < 0 {
+		ex.decoder.Trailer = r.takeTrailer()
+	}
 	c.phase = phaseBody
 	if !c.admitted(ex) {
 		return c.skipBody(ex, whole)

@@ -28,14 +28,18 @@ type Request struct {
 	view   bool   // raw is the loop's buffer, not a copy
 	header Header
 	texts  texts
-	params pattern.Params
-	values []headerField // a clone's path values
-	places []anyPlace    // of keys, see Key
-	route  *Route        // by which the server serves it
-	inner  *Route        // that a Mux behind it has found; nil = none; written under the output's lock
-	body   []byte
-	reader bodyStream
-	remote netip.AddrPort
+	// trailer has the fields behind a chunked body; the loop's until the body
+	// has arrived.
+	trailer   Header
+	onTrailer func(name, value []byte) // adds to it; made once
+	params    pattern.Params
+	values    []headerField // a clone's path values
+	places    []anyPlace    // of keys, see Key
+	route     *Route        // by which the server serves it
+	inner     *Route        // that a Mux behind it has found; nil = none; written under the output's lock
+	body      []byte
+	reader    bodyStream
+	remote    netip.AddrPort
 
 	listened net.Addr             // of a clone
 	tls      *tls.ConnectionState // of a clone
@@ -165,6 +169,31 @@ func (r *Request) PathValue(name string) string {
 // see changes.
 func (r *Request) Header() *Header { return &r.header }
 
+// Trailer returns the fields that followed a chunked body, once the body has
+// arrived whole; before that, and without any, it is empty. Fields that must not
+// be trailers (RFC 9110 6.5.1) are left out.
+func (r *Request) Trailer() *Header {
+	if r.ex == nil {
+		return &r.trailer
+	}
+	l := r.ex.lock()
+	defer l.unlock()
+	if r.ex.unread {
+		return new(Header)
+	}
+	return &r.trailer
+}
+
+// takeTrailer returns what adds a trailer field. It is called once a body.
+func (r *Request) takeTrailer() func(name, value []byte) {
+	if r.onTrailer == nil {
+		r.onTrailer = func(name, value []byte) {
+			r.trailer.fields = append(r.trailer.fields, headerField{string(name), string(value)})
+		}
+	}
+	return r.onTrailer
+}
+
 // RemoteAddr returns the client's address; the zero value on unix sockets.
 func (r *Request) RemoteAddr() netip.AddrPort { return r.remote }
 
@@ -265,7 +294,7 @@ func (r *Request) OnClose(f func(cause error)) {
 // Clone returns a copy that may be kept, with the values of all keys. Its
 // context is never done, and its body is the buffered one.
 func (r *Request) Clone() *Request {
-	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), tls: r.TLS(), body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), values: slices.Clone(r.values)}
+	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), tls: r.TLS(), body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), trailer: r.Trailer().clone(), values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)
 	generous := http1.Limits{Line: len(r.raw), Header: len(r.raw), Field: len(r.raw), Fields: len(r.raw)}
 	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits
@@ -297,6 +326,7 @@ func (r *Request) reset() {
 	r.params.Reset()
 	r.header.reset()
 	r.texts.reset()
+	r.trailer.reset()
 	r.forgetValues()
 	r.raw, r.body, r.reader, r.route, r.inner = nil, nil, nil, nil, nil
 	if cap(r.copied) > keptHead {
