@@ -32,9 +32,8 @@ type TLS struct {
 
 	// HTTP2, if it is set, serves connections whose clients choose HTTP/2, with
 	// net/http's server; without it the server offers HTTP/1.1 only.
-	// Connections count among Limits.Conns. nethttp.OfServer makes one of the
-	// server itself, so that OnHeaders and all else is asked there, too; with
-	// another handler it is not, and requests do not count in Stats.
+	// nethttp.OfServer makes one of the server itself. Such connections count
+	// among Limits.Conns, and a drain lets their requests end.
 	HTTP2 http.Handler
 }
 
