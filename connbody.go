@@ -1,7 +1,6 @@
 package weir
 
 import (
-	"io"
 	"time"
 
 	"weir/chunked"
@@ -46,6 +45,8 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		ex.stage = expecting
 	}
 	c.startTimer(c.bodyDue)
+	r.gathers = r.route.gated && !whole
+	ex.taker = ex.bodyFor(r.route.mode, ask)
 	if r.route.mode == onLoop {
 		if c.serveInline(ex); ex.over() {
 			return c.skipBody(ex, whole)
@@ -56,9 +57,8 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		return true
 	}
 	ex.unread = true
-	switch r.gathers = r.route.gated && !whole; {
-	case r.gathers, r.route.mode == whileArriving:
-		r.reader = newBodyReader(ex, ask)
+	switch {
+	case r.reader != nil:
 		if c.countHandler(ex) {
 			c.loop().Later((*serveTask)(ex))
 		}
@@ -76,7 +76,7 @@ func (c *conn) skipBody(ex *exchange, whole bool) bool {
 		c.settle()
 		return false
 	}
-	ex.stage = skipping
+	ex.taker = skippedBody{}
 	return true
 }
 
@@ -104,7 +104,7 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 	}
 	ex.received += int64(n)
 	c.earn(n)
-	if len(data) > 0 && ex.stage != skipping && !c.keepBody(ex, data) {
+	if len(data) > 0 && !ex.taker.take(c, data) {
 		c.refuse(ErrBodiesFull)
 		return n, false
 	}
@@ -126,28 +126,6 @@ func bodyError(err error) error {
 	return err
 }
 
-// keepBody takes a piece. It reports false if there is no room for it in the
-// server's budget.
-func (c *conn) keepBody(ex *exchange, data []byte) bool {
-	if b, ok := ex.req.reader.(*bodyReader); ok {
-		full, ok := b.pipe.Write(data)
-		if full && c.pause.IsZero() {
-			c.pause = c.loop().Now()
-			c.rc.Pause()
-		}
-		return ok
-	}
-	if ex.req.route.mode == onLoop {
-		ex.loop.data(data)
-		return true
-	}
-	if !ex.growBody(len(data)) {
-		return false
-	}
-	ex.req.body = append(ex.req.body, data...)
-	return true
-}
-
 // resumeBody reads on when the handler has caught up.
 func (c *conn) resumeBody() {
 	if c.pause.IsZero() {
@@ -162,22 +140,8 @@ func (c *conn) bodyDone(ex *exchange) {
 	l := ex.lock()
 	ex.unread = false
 	l.unlock()
-	switch {
-	case ex.stage == skipping:
-		c.phase = phaseAnswering
-	case ex.req.reader != nil:
-		c.phase = phaseAnswering
-		ex.req.reader.end(io.EOF)
-		if !c.pause.IsZero() { // the handler need not read the body: the next request must get through
-			c.pause = time.Time{}
-			c.rc.Resume()
-		}
-	case ex.req.route.mode == onLoop:
-		c.phase = phaseAnswering
-		ex.loop.endBody(io.EOF)
-	default:
-		c.dispatch(ex)
-	}
+	c.phase = phaseAnswering
+	ex.taker.complete(c)
 }
 
 // sendContinue responds to Expect: 100-continue, once. From then on the client

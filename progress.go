@@ -59,7 +59,7 @@ func (b bodyLength) n() int64 { return b.plus1 - 1 }
 
 // arriving is how far a request has come.
 //
-//	head ──> partHead ──> expecting ──> body ──> skipping
+//	nothing ──> partHead ──> expecting ──> body
 //
 // Any of them may be left out. That the request is complete is the connection's
 // phase.
@@ -70,12 +70,12 @@ const (
 	partHead           // a part of the head has arrived, and its time runs
 	expecting          // the client waits for 100 Continue before it sends the body
 	inBody
-	skipping // the request has its response, and the body is not wanted
 )
 
 // An arrival is the state of a request. It is the loop's.
 type arrival struct {
 	stage    arriving
+	taker    taker // of the body
 	sealed   bool  // an inline handler has responded: nobody else will notify the loop
 	left     int64 // of a request body with a length
 	received int64 // of the request body, framing included
