@@ -52,9 +52,8 @@ func overTLS(t *testing.T, srv *weir.Server) dialer {
 // serves.
 func overHTTP2(t *testing.T, srv *weir.Server) dialer {
 	id := tlstest.New(t, "weir.test")
-	srv.TLS = &weir.TLS{Config: id.Server(), HTTP2: nethttp.ToHTTP(srv.Handler)}
+	srv.TLS = &weir.TLS{Config: id.Server(), HTTP2: nethttp.OfServer(srv)}
 	dial, cfg := onSocket(t, srv, "tls:127.0.0.1:0"), id.Client()
-	t.Cleanup(func() { shutdown(t, srv) })
 	cfg.NextProtos = []string{"h2"}
 	return secured(dial, cfg)
 }
