@@ -474,9 +474,9 @@ func TestAddressesAndShortage(t *testing.T) {
 // The name is looked up again: when it is long ago, and when an address fails.
 func TestRefresh(t *testing.T) {
 	atOrigin(t, "http://llm:8000", new(client.Origin), func(d *originDesk) {
-		s := d.exchange()
+		d.exchange()
 		time.Sleep(29 * time.Second)
-		s = d.exchange()
+		s := d.exchange()
 		d.asked(1)
 		time.Sleep(time.Second)
 		d.whole(s, d.send(getX)) // it does not wait

@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -96,7 +95,6 @@ type result struct {
 	err     error
 	over    chan struct{}
 	begun   chan struct{} // closed by Head
-	once    sync.Once
 	drained chan struct{}
 	onBody  func()
 }
