@@ -27,7 +27,7 @@ type exchange struct {
 	state atomic.Uint32 // progress, written under the output's lock
 	delivery
 
-	out     *Response   // what is sent: &res, or the error response in its place; guarded likewise
+	out     *Response   // what is sent: &res, or the error response in its place; guarded as above
 	warned  atomic.Bool // it was logged that status or fields were changed too late
 	carrier carrier
 	conn    *conn // the carrier, for handlers on the loop; nil for another

@@ -21,7 +21,7 @@ const (
 	committed          // the head is written
 	whole              // ended: no byte may be added any more
 	broken             // ended before its last byte: the connection is lost
-	lost               // likewise, before its head
+	lost               // as above, before its head
 )
 
 // A delivery is the state of a response. It is guarded by the output's lock.
@@ -37,7 +37,7 @@ type delivery struct {
 	cause    error      // why it ended; nil when the response is complete
 	sent     Sent
 	ended    time.Time
-	done     chan struct{} // made when somebody asks
+	done     chan struct{} // made on demand
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	slot     *atomic.Int64 // of a detached native handler, to be counted out of
@@ -76,7 +76,7 @@ const (
 type arrival struct {
 	stage    arriving
 	taker    taker // of the body
-	sealed   bool  // an inline handler has responded: nobody else will notify the loop
+	sealed   bool  // an inline handler has responded: nothing else will notify the loop
 	left     int64 // of a request body with a length
 	received int64 // of the request body, framing included
 }

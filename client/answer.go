@@ -14,7 +14,7 @@ import (
 // maxInterim is how many interim responses (1xx) may come before the final one.
 const maxInterim = 100
 
-// Data is the reactor's. What comes during a pause is not consumed.
+// Data implements reactor.Handler. What comes during a pause is not consumed.
 func (c *conn) Data(p []byte) (consumed int) {
 	for consumed < len(p) {
 		n, more := c.step(p[consumed:])
@@ -26,9 +26,9 @@ func (c *conn) Data(p []byte) (consumed int) {
 	return consumed
 }
 
-// step takes the next piece. more reports whether to go on behind it now.
+// step processes the next piece. more reports whether to continue after it now.
 func (c *conn) step(p []byte) (n int, more bool) {
-	if c.call == nil { // a response that nobody asked for
+	if c.call == nil { // a response without a request
 		c.drop(reactor.ErrClosed)
 		return 0, false
 	}

@@ -2,11 +2,11 @@
 // loops: a gateway's connection to its upstream lives on the loop of the
 // connection to its client, so that what is relayed crosses no goroutine.
 //
-// There are two levels. An Origin is a server by its name: it looks up
+// There are two levels. An [Origin] is a server by its name: it looks up
 // addresses, writes request heads and frames bodies, and keeps connections on
-// each loop. A Pool, below it, keeps the connections of one loop to one address
-// and sends heads that its user has rendered. Both start a Call, whose response
-// is shown to a Receiver as it arrives. Nothing here blocks.
+// each loop. A [Pool], below it, keeps the connections of one loop to one
+// address and sends heads that its user has rendered. Both start a [Call],
+// whose response is passed to a [Receiver] as it arrives. Nothing here blocks.
 //
 //	Do ──> connect or reuse ──> Receiver.Head ──> Body … ──> Done(nil)
 //	                 └───────────────┴──────────────┴──────> Done(err)
@@ -27,11 +27,11 @@ import (
 	"weir/reactor"
 )
 
-// A Receiver is shown the response to a Call, on the call's loop. Every method
-// may cancel the call.
+// A Receiver handles the response to a [Call]. Its methods are called on the
+// call's loop and may cancel the call.
 type Receiver interface {
 	// Head is called with the head of the response; h is valid until Head
-	// returns. Interim responses (1xx) are not shown.
+	// returns. It is not called with interim responses (1xx).
 	Head(h *http1.Response)
 	// Body is called with each piece of the body, transfer coding removed; p is
 	// valid until Body returns.
@@ -45,9 +45,9 @@ type Receiver interface {
 	Done(err error)
 }
 
-// RawRequest is what a Pool sends: a head that is rendered already. Its slices
-// must not change until Head or Done is called: the request may have to be sent
-// again.
+// A RawRequest is what a [Pool] sends: a head that is already rendered. Its
+// slices must not change until Head or Done is called: the request may have to
+// be sent again.
 type RawRequest struct {
 	Method string // decides whether the response has a body
 	Head   []byte // the whole head, with its empty line
@@ -92,9 +92,10 @@ type Call struct {
 // room for more; if not, Receiver.Drained will be called. p is copied. What is
 // written after EndBody, or to a request without More, is not sent.
 //
-// An Origin's calls frame the body. If it becomes longer than Request.Length, or
-// ends before, the call fails with ErrLength. A Pool's calls send p as it is: if
-// the head says chunked, the caller writes chunks, the last one included.
+// An Origin's calls frame the body. If it becomes longer than Request.Length,
+// or ends before, the call fails with ErrLength. A Pool's calls send p as it
+// is: if the head says chunked, the caller writes chunks, the last one
+// included.
 func (c *Call) Write(p []byte) (room bool) {
 	switch {
 	case c.over || !c.more || c.framing == broken || len(p) == 0:
@@ -122,7 +123,8 @@ func (c *Call) write(p []byte, end bool) (room bool) {
 	return room
 }
 
-// Pending is the number of bytes of the request that the kernel has not taken.
+// Pending returns the number of bytes of the request that the kernel has not
+// taken.
 func (c *Call) Pending() int {
 	switch {
 	case c.over:
@@ -138,7 +140,7 @@ func (c *Call) Pending() int {
 	return rc.Pending()
 }
 
-// EndBody says that the request body is complete.
+// EndBody ends the request body, which is complete.
 func (c *Call) EndBody() {
 	switch {
 	case c.over || !c.more || c.framing == broken:
@@ -163,8 +165,8 @@ func (c *Call) breach() {
 }
 
 // Pause holds the response back: neither Head nor Body is called until Resume.
-// What is known without reading is reported all the same: a failure, or the end
-// of a response whose last byte was shown.
+// What is known without reading is still reported: a failure, or the end of a
+// response whose last byte was passed to Body.
 func (c *Call) Pause() {
 	if c.over {
 		return
@@ -176,7 +178,7 @@ func (c *Call) Pause() {
 	}
 }
 
-// Resume undoes Pause, at the end of the loop's turn.
+// Resume undoes [Call.Pause], at the end of the loop's turn.
 func (c *Call) Resume() {
 	if c.over {
 		return
@@ -207,7 +209,7 @@ func (c *Call) Reused() bool { return c.reused }
 func (c *Call) Answered() bool { return c.heard }
 
 // Cancel ends the call and closes its connection at once. Done is called with
-// ErrCancelled before Cancel returns.
+// [ErrCancelled] before Cancel returns.
 func (c *Call) Cancel() { c.end(ErrCancelled) }
 
 // end ends a call from this side, and its connection.
@@ -224,7 +226,8 @@ func (c *Call) end(err error) {
 	}
 }
 
-// finish reports the end, once: whoever calls it has a call that is not over.
+// finish reports the end, once: it must be called only for a call that has not
+// ended.
 func (c *Call) finish(err error) {
 	c.over = true
 	if c.conn != nil {
@@ -234,6 +237,6 @@ func (c *Call) finish(err error) {
 	c.recv.Done(err)
 }
 
-// forget lets go of a request that will not be sent again. A long response need
-// not hold its memory.
+// forget frees a request that will not be sent again. A long response need not
+// hold its memory.
 func (c *Call) forget() { c.req.Head, c.req.Body, c.rest = nil, nil, nil }

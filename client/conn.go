@@ -20,7 +20,7 @@ const (
 // conn is one connection to the upstream.
 type conn struct {
 	// What each piece of a response needs comes first.
-	call    *Call    // nil while it is kept
+	call    *Call    // nil while it is pooled
 	recv    Receiver // call's
 	left    int64    // of a body without chunks
 	phase   phase
@@ -37,8 +37,8 @@ type conn struct {
 	timer   reactor.Timer // of connecting, then of idleness
 }
 
-// Connected is the reactor's. A call that was cancelled meanwhile has taken
-// the connection with it.
+// Connected implements reactor.DialHandler. A call that was cancelled meanwhile
+// has closed the connection.
 func (c *conn) Connected() {
 	c.ready = true
 	c.pool.loop.StopTimer(&c.timer)
@@ -48,7 +48,7 @@ func (c *conn) Connected() {
 	}
 }
 
-// start sends the request, as far as it is there.
+// start sends the request, as far as it is known.
 func (c *conn) start(call *Call) (room bool) {
 	c.call, call.conn = call, c
 	c.recv, c.heard, c.paused = call.recv, false, call.paused
@@ -64,9 +64,9 @@ func (c *conn) start(call *Call) (room bool) {
 	return c.sent()
 }
 
-// send leaves a piece of the request body to the end of the turn: see
+// send writes a piece of the request body at the end of the turn: see
 // appendBody. It reports whether there is room for more. What is sent to a
-// connection that has failed is lost: Closed is to come.
+// connection that has failed is lost: Closed will be called.
 func (c *conn) send(p []byte, coded, end bool) (room bool) {
 	c.rc.Lock()
 	if c.rc.Err() == nil {
@@ -76,15 +76,15 @@ func (c *conn) send(p []byte, coded, end bool) (room bool) {
 	return c.sent()
 }
 
-// sent gives the output's lock back, and reports whether there is room for more.
+// sent releases the output's lock, and reports whether there is room for more.
 func (c *conn) sent() (room bool) {
 	room = !c.rc.Backlogged()
 	c.rc.Defer()
 	return room
 }
 
-// appendBody appends p, as a chunk if the body is coded; end says that it is the
-// last one.
+// appendBody appends p, as a chunk if the body is coded; end says that it is
+// the last one.
 func appendBody(dst, p []byte, coded, end bool) []byte {
 	switch {
 	case !coded:
@@ -99,7 +99,7 @@ func appendBody(dst, p []byte, coded, end bool) []byte {
 }
 
 // complete is the end of a whole response; rest is the number of bytes that
-// follow it and that nobody asked for.
+// follow it without a request.
 func (c *conn) complete(rest int) {
 	call := c.call
 	keep := rest == 0 && c.reusable()
@@ -120,13 +120,13 @@ func (c *conn) complete(rest int) {
 	}
 }
 
-// reusable reports whether another request may follow this one: nobody wants
-// to close, and the request has left as a whole.
+// reusable reports whether another request may follow this one: neither side
+// wants to close, and the whole request was sent.
 func (c *conn) reusable() bool {
 	if c.kind == http1.BodyUntilClose || !c.head.KeepAlive() || c.rc.PeerGone() || !c.pool.room() {
 		return false
 	}
-	if c.call.more || c.call.req.Method == "CONNECT" { // a tunnel speaks no HTTP
+	if c.call.more || c.call.req.Method == "CONNECT" { // a tunnel does not speak HTTP
 		return false
 	}
 	c.rc.Lock()
@@ -160,7 +160,8 @@ func (t *lateTask) Run() {
 	c.rc.Drop(errSlow)
 }
 
-// Drained is the reactor's. Who was not told to wait is not told to go on.
+// Drained implements reactor.Handler. Receivers that need not wait are not
+// called.
 func (c *conn) Drained() {
 	if call := c.call; call != nil && call.full {
 		call.full = false
@@ -168,7 +169,7 @@ func (c *conn) Drained() {
 	}
 }
 
-// PeerClosed is the reactor's: the upstream sends nothing more.
+// PeerClosed implements reactor.Handler: the upstream sends nothing more.
 func (c *conn) PeerClosed() {
 	switch {
 	case c.call == nil:
@@ -182,7 +183,7 @@ func (c *conn) PeerClosed() {
 	}
 }
 
-// Closed is the reactor's last word.
+// Closed implements reactor.Handler: the connection has ended.
 func (c *conn) Closed(cause error) {
 	c.pool.remove(c)
 	c.pool.loop.StopTimer(&c.timer)
@@ -192,7 +193,7 @@ func (c *conn) Closed(cause error) {
 }
 
 // lost is a connection that ended before its response did. The call fails, or
-// gets another connection where that cannot be noticed.
+// gets another connection if the Receiver cannot notice that.
 func (c *conn) lost(cause error) {
 	call := c.call
 	c.call = nil
@@ -222,8 +223,8 @@ func (c *conn) lost(cause error) {
 	call.finish(&Error{Kind: kind, Cause: cause})
 }
 
-// byPeer reports whether a connection ended by the upstream's doing, and not
-// because this side is stopping or out of patience.
+// byPeer reports whether the upstream ended a connection, not this side because
+// it is stopping or out of patience.
 func byPeer(cause error) bool {
 	return !errors.Is(cause, reactor.ErrStopped) && !errors.Is(cause, reactor.ErrStalled)
 }

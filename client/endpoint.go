@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// An Endpoint says where an Origin is: a URL taken apart by ParseEndpoint. Two
-// are equal if they lead to the same place under the same name.
+// An Endpoint is the address of an [Origin]: a URL parsed by [ParseEndpoint].
+// Two are equal if they lead to the same place under the same name.
 type Endpoint struct {
 	TLS       bool   // https
 	Network   string // "tcp" or "unix"
@@ -21,8 +21,8 @@ type Endpoint struct {
 	Path      string // what the path of each request is below: "" or "/openai", without a slash at the end
 }
 
-// EndpointError is ParseEndpoint's error. It does not quote the URL, which may
-// hold a secret where none belongs.
+// EndpointError is the error of [ParseEndpoint]. It does not quote the URL,
+// which may hold a secret where none belongs.
 type EndpointError struct{ Reason string }
 
 func (e *EndpointError) Error() string { return "client: endpoint: " + e.Reason }
@@ -34,8 +34,9 @@ func badEndpoint(format string, args ...any) error {
 // longestSocket is how long the path of a unix socket may be (unix(7)).
 const longestSocket = 107
 
-// ParseEndpoint takes a URL apart: "http://host:port", "https://host/base" or
-// "unix:/path". It is strict: what has no meaning, or two, is an *EndpointError.
+// ParseEndpoint parses a URL: "http://host:port", "https://host/base" or
+// "unix:/path". It is strict: what has no meaning, or two, is an
+// *[EndpointError].
 func ParseEndpoint(text string) (Endpoint, error) {
 	if socket, ok := strings.CutPrefix(text, "unix:"); ok {
 		if err := checkSocket(socket); err != nil {
@@ -112,7 +113,7 @@ func basePath(path string) (string, error) {
 	return path, nil
 }
 
-// notInPath reports whether r stands in no path (RFC 3986 3.3).
+// notInPath reports whether r is not allowed in a path (RFC 3986 3.3).
 func notInPath(r rune) bool {
 	return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>\\^`{|}[]", r)
 }

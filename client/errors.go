@@ -17,10 +17,10 @@ var (
 	// Config.BodySize.
 	ErrBodySize = errors.New("client: response body over the limit")
 
-	// ErrLength is the end of a call whose request body was longer or shorter than
-	// Request.Length.
+	// ErrLength is the end of a call whose request body was longer or shorter
+	// than Request.Length.
 	ErrLength = errors.New("client: request body is not as long as announced")
-	// ErrRequest is what Origin.Do returns for a Request that cannot be sent.
+	// ErrRequest is returned by [Origin.Do] for a Request that cannot be sent.
 	ErrRequest = errors.New("client: request cannot be sent")
 
 	errSlow     = errors.New("client: address did not accept the connection in time")
@@ -28,8 +28,8 @@ var (
 	errInterim  = errors.New("client: too many interim responses")
 )
 
-// Error is the end of a call by a failure that has a cause of its own; errors.Is
-// finds both. Responses that break the protocol end with an
+// Error is the end of a call by a failure that has a cause of its own;
+// errors.Is finds both. Responses that break the protocol end with an
 // *http1.ParseError or a *chunked.Error instead.
 type Error struct {
 	Kind  error // ErrConnect, ErrNoAnswer, ErrTruncated or ErrBodySize

@@ -8,8 +8,8 @@ import (
 )
 
 // DialContext connects to addr as net/http does for the Origin's calls: an
-// address of net.Dialer's, or anything for an Endpoint that is a unix socket. It
-// blocks. The connection is counted by Hold until it is closed.
+// address of net.Dialer's, or anything for an Endpoint that is a unix socket.
+// It blocks. The connection is counted by Hold until it is closed.
 func (o *Origin) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	if o.Hold == nil {
 		return o.dialAny(ctx, network, addr)

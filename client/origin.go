@@ -18,26 +18,28 @@ import (
 // concurrent use, except that Do must be called on the loop that it is given,
 // where the call then lives.
 //
-// The fields must not be changed after the first call of a method, and an Origin
-// must not be copied. Only Endpoint is needed; the zero value of another field
-// is its default.
+// The fields must not be changed after the first call of a method, and an
+// Origin must not be copied. Only Endpoint is needed; the zero value of another
+// field is its default.
 //
 // Calls to an http or unix Endpoint stay on their loop: an Origin has a Pool
 // there for each address. Calls to https are made by net/http, over HTTP/1.1 or
-// HTTP/2 as the server wants, on goroutines of their own; the Receiver is called
-// on the loop all the same.
+// HTTP/2 as the server wants, on goroutines of their own; the Receiver is
+// called on the loop all the same.
 type Origin struct {
 	Endpoint Endpoint
 	Header   []Field // part of every request; in place of a Request's fields of the same names
 
-	// Attempt is how long connecting to one of several addresses may take before
-	// the next one is tried: 1 s; negative = as long as the system waits.
+	// Attempt is how long connecting to one of several addresses may take
+	// before the next one is tried: 1 s; negative = as long as the system
+	// waits.
 	Attempt time.Duration
-	// Refresh is how old addresses may be before the name is looked up again, in
-	// the background: 30 s; negative = until an address cannot be connected to.
+	// Refresh is how old addresses may be before the name is looked up again,
+	// in the background: 30 s; negative = until an address cannot be connected
+	// to.
 	Refresh time.Duration
-	// Lookup returns the IP addresses of a host; net.DefaultResolver by default. It
-	// is called on a goroutine of its own.
+	// Lookup returns the IP addresses of a host; net.DefaultResolver by
+	// default. It is called on a goroutine of its own.
 	Lookup func(ctx context.Context, host string) ([]string, error)
 
 	Idle     time.Duration // see Config
@@ -47,8 +49,9 @@ type Origin struct {
 
 	NetHTTP bool           // http is net/http's, too
 	Roots   *x509.CertPool // whom to trust for https; nil = the system's
-	// Hold, if set, counts a connection that net/http makes among the descriptors
-	// that connections may take (see reactor.Reactor.Hold), until release.
+	// Hold, if set, counts a connection that net/http makes among the
+	// descriptors that connections may take (see reactor.Reactor.Hold), until
+	// release.
 	Hold func() (release func(), err error)
 
 	names     names
@@ -123,8 +126,8 @@ func (o *Origin) Resolve(ctx context.Context) error {
 // called: one that wraps ErrRequest, or an *Error of kind ErrConnect.
 //
 // All addresses of the name are tried before a call fails with ErrConnect,
-// beginning with the one that was connected to last. For a connection that turns
-// out to be closed see Pool.Do.
+// beginning with the one that was connected to last. For a connection that
+// turns out to be closed see Pool.Do.
 func (o *Origin) Do(l *reactor.Loop, req *Request, recv Receiver) (*Call, error) {
 	o.once.Do(o.setUp)
 	if err := o.check(req); err != nil {

@@ -8,7 +8,7 @@ import (
 	"weir/reactor"
 )
 
-// Config is how a Pool connects. The zero value of a field is its default.
+// Config configures a [Pool]. The zero value of a field is its default.
 type Config struct {
 	Addr     string        // "127.0.0.1:8000", "[::1]:8000" or "unix:/path"
 	Idle     time.Duration // how long an unused connection is kept: 4 s, below what servers use; negative = until its peer closes it
@@ -17,8 +17,8 @@ type Config struct {
 	BodySize int64         // longest body of a response in chunks or until close; 0 and less = no limit
 }
 
-// A Pool keeps one loop's connections to one address. Its methods must be called
-// on that loop.
+// A Pool keeps one loop's connections to one address. Its methods must be
+// called on that loop.
 type Pool struct {
 	loop   *reactor.Loop
 	cfg    Config
@@ -52,13 +52,13 @@ func (c *Config) fillIn() {
 }
 
 // Do starts a call. What goes wrong later, connecting included, is reported by
-// Receiver.Done; a failure that is known at once is returned, as an *Error of
-// kind ErrConnect, and then recv is not called.
+// Receiver.Done; a failure that is known at once is returned, as an *[Error] of
+// kind [ErrConnect], and then recv is not called.
 //
-// A pooled connection that turns out to be closed before a byte of the response is
-// replaced by a fresh one, once, unseen by the Receiver (RFC 9112 9.3.1). A
-// request of which more follows could not be sent again, so it gets a fresh one
-// from the start.
+// A pooled connection that turns out to be closed before a byte of the response
+// is replaced by a fresh one, once, unseen by the Receiver (RFC 9112 9.3.1). A
+// request with More could not be sent again, so it gets a fresh one from the
+// start.
 func (p *Pool) Do(req RawRequest, recv Receiver) (*Call, error) {
 	call := &Call{req: req, recv: recv, more: req.More}
 	if err := p.connect(call); err != nil {
@@ -97,7 +97,7 @@ func (p *Pool) dial(call *Call) error {
 	return nil
 }
 
-// Addr is where the pool connects to.
+// Addr returns the address that the pool connects to.
 func (p *Pool) Addr() string { return p.cfg.Addr }
 
 // GiveUp closes the connection that has been idle longest, if there is one. The
@@ -108,11 +108,11 @@ func (p *Pool) GiveUp() {
 	}
 }
 
-// IdleConns is the number of kept connections.
+// IdleConns returns the number of pooled idle connections.
 func (p *Pool) IdleConns() int { return len(p.idle) }
 
-// Close drops the kept connections, and from then on none is kept. Calls in
-// flight go on, and further ones may be made.
+// Close closes the pooled connections, and from then on none is pooled. Running
+// calls continue, and further ones may be made.
 func (p *Pool) Close() {
 	p.closed = true
 	for len(p.idle) > 0 {
@@ -122,7 +122,7 @@ func (p *Pool) Close() {
 
 func (p *Pool) room() bool { return !p.closed && len(p.idle) < p.cfg.MaxIdle }
 
-// put keeps a connection for the next call.
+// put pools a connection for the next call.
 func (p *Pool) put(c *conn) {
 	if p.idle = append(p.idle, c); len(p.idle) == 1 {
 		p.loop.Offer(p)
@@ -130,8 +130,8 @@ func (p *Pool) put(c *conn) {
 	p.loop.StartTimer(&c.timer, p.loop.Now().Add(p.cfg.Idle))
 }
 
-// take returns the connection that was used last: the others may run out. It
-// returns nil when there is none.
+// take returns the connection that was used last: the others may expire. It
+// returns nil if there is none.
 func (p *Pool) take() *conn {
 	if len(p.idle) == 0 {
 		return nil
@@ -141,7 +141,7 @@ func (p *Pool) take() *conn {
 	return c
 }
 
-// remove forgets c if it is kept.
+// remove forgets c if it is pooled.
 func (p *Pool) remove(c *conn) {
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		if p.idle[i] == c {

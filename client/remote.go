@@ -25,12 +25,13 @@ import (
 const (
 	pieceSize = 32 << 10 // what one read of a response may bring
 
-	// streamWindow is how much of a response an HTTP/2 server may send ahead of a
-	// Receiver that has paused. net/http would buffer 4 MiB of each by default.
+	// streamWindow is how much of a response an HTTP/2 server may send ahead of
+	// a Receiver that has paused. net/http would buffer 4 MiB of each by
+	// default.
 	streamWindow = reactor.DefaultHighMark
 
-	// Bytes of a request body that wait for net/http: above the first Call.Write
-	// reports no room, at the second Drained is called.
+	// Bytes of a request body that wait for net/http: above the first
+	// Call.Write reports no room, at the second Drained is called.
 	uploadHigh = reactor.DefaultHighMark
 	uploadLow  = uploadHigh / 4
 )
@@ -138,21 +139,21 @@ func (c *remote) setBody(r *http.Request, req *Request) {
 		r.Body = http.NoBody
 	}
 	if r.Header.Get("Idempotency-Key") == "" {
-		// An empty list is not sent. It allows net/http to do what package client
-		// does: to send the request anew when a kept connection turns out to be
-		// closed before a byte of the answer (G6).
+		// An empty list is not sent. It allows net/http to do what package
+		// client does: to send the request anew when a kept connection turns
+		// out to be closed before a byte of the response (G6).
 		r.Header["Idempotency-Key"] = []string{}
 	}
 }
 
-// gotConn is told of the connection on which the request goes out.
+// gotConn is called with the connection on which the request is sent.
 func (c *remote) gotConn(info httptrace.GotConnInfo) {
 	t, ok := info.Conn.(*tls.Conn)
 	c.h2.Store(ok && t.ConnectionState().NegotiatedProtocol == "h2")
 	c.linked.Store(true)
 }
 
-// post runs f on the loop, unless the call is over by then.
+// post runs f on the loop, unless the call has ended by then.
 func (c *remote) post(f func()) { c.call.search.loop.Post(&posted{c, f}) }
 
 // posted is a task. If its loop has stopped, so has the call.
@@ -192,7 +193,7 @@ func (c *remote) run(t http.RoundTripper, r *http.Request) {
 	c.post(func() { c.call.finish(err) })
 }
 
-// relay reads the answer piece by piece.
+// relay reads the response piece by piece.
 func (c *remote) relay(body io.Reader, h2 bool) error {
 	buf := make([]byte, pieceSize)
 	for {
@@ -235,9 +236,9 @@ func (c *remote) give() {
 	}
 }
 
-// classify says what a failure before the answer was. What is no failure of the
-// connection is bytes that are no HTTP, and stays as it is. Over HTTP/2 it is
-// always the end of the stream.
+// classify returns what a failure before the response was. What is not a
+// failure of the connection is bytes that are not HTTP, and is returned
+// unchanged. Over HTTP/2 it is always the end of the stream.
 func (c *remote) classify(err error) error {
 	var op *net.OpError
 	var cert *tls.CertificateVerificationError
@@ -251,12 +252,12 @@ func (c *remote) classify(err error) error {
 }
 
 // closedIdle is in net/http's error for a connection that was kept and turned
-// out to be closed. It has no other mark, and is only told for a request that
-// cannot be sent again.
+// out to be closed. It has no other mark, and is only reported for a request
+// that cannot be sent again.
 const closedIdle = "server closed idle connection"
 
-// cut says what a failure inside the answer was. Over HTTP/2 it is always the
-// end of the stream.
+// cut returns what a failure inside the response was. Over HTTP/2 it is always
+// the end of the stream.
 func cut(err error, h2 bool) error {
 	if h2 || connectionEnded(err) {
 		return &Error{Kind: ErrTruncated, Cause: err}
@@ -294,7 +295,7 @@ func (c *remote) resume() {
 	}
 }
 
-// stop ends the goroutine of a call that is over.
+// stop ends the goroutine of a call that has ended.
 func (c *remote) stop(cause error) {
 	c.cancel()
 	if c.body != nil {
@@ -302,7 +303,7 @@ func (c *remote) stop(cause error) {
 	}
 }
 
-// headOf renders an answer's head the way a plain upstream sends it, so that
+// headOf renders a response's head the way a plain upstream sends it, so that
 // there is one kind of head above.
 func headOf(res *http.Response) (*http1.Response, error) {
 	b := http1.AppendStatusLine(nil, res.StatusCode)

@@ -13,9 +13,9 @@ import (
 )
 
 // This file is how an Origin's name becomes addresses, and how a call finds the
-// one that it can connect to. Names are looked up on a goroutine. Calls wait for
-// that only as long as no address is known at all; later look-ups happen beside
-// them.
+// one that it can connect to. Names are looked up on a goroutine. Calls wait
+// for that only as long as no address is known at all; later look-ups happen
+// beside them.
 
 const (
 	lookupLimit = 5 * time.Second // how long one may take
@@ -82,9 +82,9 @@ func notFound(host string) error {
 	return &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
 }
 
-// replace puts addresses in place of others, if they are others: calls stay with
-// the one that they are connected to, whatever the order in which a name server
-// lists them.
+// replace puts addresses in place of others, if they are others: calls stay
+// with the one that they are connected to, whatever the order in which a name
+// server lists them.
 func (n *names) replace(found *addresses) {
 	if old := n.addrs.Load(); old != nil {
 		if len(old.list) == len(found.list) && !slices.ContainsFunc(found.list, func(addr string) bool { return !old.has(addr) }) {
@@ -219,8 +219,8 @@ func (s *search) limit(c *conn) {
 	}
 }
 
-// elsewhere is called when an address could not be connected to, and connects to
-// another one. It returns why it does not.
+// elsewhere is called when an address could not be connected to, and connects
+// to another one. It returns why it does not.
 func (s *search) elsewhere(c *Call, cause error) error {
 	if !s.worthwhile(cause) {
 		return cause

@@ -1,5 +1,5 @@
 // Package front is what every server of weir that speaks OpenAI's dialect
-// answers by itself: refusals in the dialect's shape, and a request id.
+// sends itself: refusals in the dialect's shape, and a request id.
 package front
 
 import (
@@ -28,13 +28,13 @@ func Answer(w *weir.Response, status int, body []byte) {
 // Fail makes the response an error.
 func Fail(w *weir.Response, e *openai.Error) { Answer(w, e.Status, e.Append(nil)) }
 
-// Refuse answers a request that the guard does not let pass.
+// Refuse responds to a request that the guard refuses.
 func Refuse(w *weir.Response, no *guard.Refusal) {
 	Fail(w, &openai.Error{Status: http.StatusForbidden, Type: openai.TypeInvalidRequest, Code: no.Code, Message: no.Message})
 }
 
-// Admit lets a request pass, or answers it: with a refusal, or because it only
-// asks whether it would pass.
+// Admit lets a request pass, or responds to it: with a refusal, or because it
+// only asks whether it would pass.
 func Admit(p *guard.Policy, w *weir.Response, r *weir.Request) bool {
 	p.Mark(w, r)
 	if no := p.Check(r); no != nil {
@@ -53,8 +53,8 @@ func ID(r *weir.Request) string {
 	return id
 }
 
-// Identify is an OnHeaders: it gives the request an id, the client's if that can
-// be used, and sends it back.
+// Identify is an OnHeaders: it gives the request an id, the client's if that
+// can be used, and sends it back.
 func Identify(w *weir.Response, r *weir.Request) bool {
 	w.Header().Set(RequestID, identify(r))
 	return true

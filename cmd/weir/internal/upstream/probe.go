@@ -97,7 +97,7 @@ func (u *Upstream) probeURL() string {
 
 // ask makes one probe, with the fields and the key that requests have, and
 // returns how it failed, "" if it did not. A redirect is a failure: it says
-// that the health is to be asked of somebody else. Nothing is known if there was
+// that another server would have to be probed. Nothing is known if there was
 // no descriptor or port for the probe, or if this process was paused meanwhile.
 func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, known bool) {
 	begin := time.Now()
