@@ -185,7 +185,10 @@ func (ex *exchange) reset() {
 	ex.res.reset()
 	ex.conn, ex.wire, ex.carrier, ex.out = nil, nil, nil, &ex.res
 	ex.delivery, ex.arrival = delivery{}, arrival{}
-	ex.stream, ex.loop = Stream{}, LoopExchange{}
+	ex.stream = Stream{}
+	if ex.loop.ex != nil {
+		ex.loop = LoopExchange{}
+	}
 	ex.trace.reset()
 	if ex.warned.Load() {
 		ex.warned.Store(false)

@@ -326,7 +326,9 @@ func (r *Request) reset() {
 	r.params.Reset()
 	r.header.reset()
 	r.texts.reset()
-	r.trailer.reset()
+	if len(r.trailer.fields) > 0 {
+		r.trailer.reset()
+	}
 	r.forgetValues()
 	r.raw, r.body, r.reader, r.route, r.inner = nil, nil, nil, nil, nil
 	if cap(r.copied) > keptHead {
