@@ -2,6 +2,7 @@ package docs
 
 import (
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -48,5 +49,27 @@ func checkLinks(t *testing.T, name, text string) {
 		if _, err := fs.Stat(Guide(), target); err != nil {
 			t.Errorf("%s links to %s: %v", name, target, err)
 		}
+	}
+}
+
+// The changelog says each thing once: merges tend to double its lines.
+func TestChangelogSaysThingsOnce(t *testing.T) {
+	text, err := os.ReadFile("../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		title, _, ok := strings.Cut(strings.TrimPrefix(line, "* **"), "**")
+		if !ok || !strings.HasPrefix(line, "* **") {
+			continue
+		}
+		if seen[title] {
+			t.Errorf("CHANGELOG.md has two entries %q", title)
+		}
+		seen[title] = true
+	}
+	if len(seen) < 10 {
+		t.Errorf("found %d entries with a title, want all of them: do they look different now?", len(seen))
 	}
 }

@@ -26,7 +26,8 @@ type body struct {
 	left   int64        // -1 = not known
 	asks   bool         // the client waits for 100 Continue, which the first Read sends
 	closed bool
-	err    error // of an earlier Read
+	err    error  // of an earlier Read
+	atEnd  func() // called by the Read that finds the end; may be nil
 }
 
 func newBody(r *weir.Request) *body {
@@ -72,6 +73,9 @@ func (b *body) read(p []byte) (n int, err error) {
 	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		b.err = err
+	}
+	if err == io.EOF && b.atEnd != nil {
+		b.atEnd()
 	}
 	return n, err
 }

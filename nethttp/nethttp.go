@@ -32,8 +32,6 @@
 //
 //   - The connection cannot be hijacked: http.Hijacker is not implemented, a
 //     status 101 becomes 500.
-//   - RequestURI and URL have no scheme and host, also if the request line has
-//     them, and Request.Trailer is nil.
 //   - The response's Date is always there; of Connection only close is sent,
 //     and not Keep-Alive, Upgrade, TE and Proxy-Connection. Fields with control
 //     characters are not sent, 205 has no body, and a HEAD response of unknown

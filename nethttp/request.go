@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"weir"
+	"weir/http1"
 )
 
 // blank is what WithContext copies: there is no other way to make a request
@@ -20,10 +21,7 @@ var blank http.Request
 // newRequest makes net/http's request of weir's, and sets w's body. It returns
 // an error if net/http would refuse the target.
 func newRequest(r *weir.Request, w *response) (*http.Request, error) {
-	uri := r.Path()
-	if query := r.RawQueryBytes(); query != nil {
-		uri += "?" + string(query)
-	}
+	uri := r.Target()
 	target, err := url.ParseRequestURI(uri)
 	if err != nil {
 		return nil, err
@@ -50,12 +48,45 @@ func newRequest(r *weir.Request, w *response) (*http.Request, error) {
 	}
 	if req.ContentLength < 0 {
 		req.TransferEncoding = []string{"chunked"}
+		req.Trailer = declaredTrailer(req.Header)
+		w.body.atEnd = func() { takeTrailer(req, r.Trailer()) }
 	}
 	req.Pattern = r.Pattern()
 	for _, name := range wildcards(req.Pattern) {
 		req.SetPathValue(name, r.PathValue(name))
 	}
 	return req, nil
+}
+
+// declaredTrailer returns the trailer fields that the request announces, without
+// values, and nil if there are none. They are not among its fields any more.
+func declaredTrailer(h http.Header) http.Header {
+	var trailer http.Header
+	for _, line := range h["Trailer"] {
+		for name := range strings.SplitSeq(line, ",") {
+			name = http.CanonicalHeaderKey(textproto.TrimString(name))
+			if name == "" || http1.ClassOf(name)&http1.NoTrailer != 0 {
+				continue
+			}
+			if trailer == nil {
+				trailer = make(http.Header)
+			}
+			trailer[name] = nil
+		}
+	}
+	delete(h, "Trailer")
+	return trailer
+}
+
+// takeTrailer adds the fields behind the body, announced or not, as net/http
+// does.
+func takeTrailer(req *http.Request, fields *weir.Header) {
+	for name, value := range fields.All() {
+		if req.Trailer == nil {
+			req.Trailer = make(http.Header)
+		}
+		req.Trailer.Add(name, value)
+	}
 }
 
 // remoteAddr returns the client's address as net/http writes it, also that of a
