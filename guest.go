@@ -424,7 +424,7 @@ func (g *visit) head(l locked, length int64, body []byte) (chunks bool) {
 		h.Fields = append(h.Fields, guest.Field{Name: "Date", Value: w.header.date})
 	}
 	switch {
-	case length >= 0 && w.status != 204 && (w.status != 304 || length > 0):
+	case length >= 0 && w.status != 204 && w.status != 304: // Go's HTTP/2 client would wait for what a 304 announces
 		h.Length = length
 	case length < 0:
 		for _, f := range l.ex.stream.trailers {
