@@ -97,6 +97,8 @@ need npm 'the JavaScript clients' npm npm --version
 need 'Python 3.9 or newer with venv' 'the Python clients' 'python3 python3-venv' venv_works
 need nginx 'the tests of weir serve' nginx nginx_there
 need HAProxy 'the tests of weir serve' haproxy haproxy_there
+need curl 'the tests of TLS' 'curl ca-certificates' curl --version
+need nghttp 'the tests of TLS' nghttp2-client h2load --version
 
 once clients-node scripts/clients/package-lock.json node_packages scripts/clients ||
     fail 'the packages of scripts/clients/package-lock.json cannot be installed'

@@ -51,7 +51,7 @@ invariants() { go test -tags invariants -count=1 -timeout=5m . ./client ./reacto
 # The tests with real clients and servers have run in the steps before; here none
 # may skip that install has brought what it needs.
 clients() {
-    out=$(go test -count=1 -timeout=5m -v -run='SDK|Oracle|Llama|Uvicorn|Nginx|HAProxy' ./cmd/... ./sse 2>&1)
+    out=$(go test -count=1 -timeout=5m -v -run='SDK|Oracle|Llama|Uvicorn|Nginx|HAProxy|TLSClients' ./cmd/... ./sse 2>&1)
     status=$?
     echo "$out" | grep -Ev '^(=== |\?|testing: warning: no tests|PASS|ok .*no tests to run)'
     skipped=$(echo "$out" | grep -e '--- SKIP')
