@@ -24,6 +24,7 @@ package client
 
 import (
 	"weir/http1"
+	"weir/internal/invariant"
 	"weir/reactor"
 )
 
@@ -97,6 +98,7 @@ type Call struct {
 // is: if the head says chunked, the caller writes chunks, the last one
 // included.
 func (c *Call) Write(p []byte) (room bool) {
+	c.check()
 	switch {
 	case c.over || !c.more || c.framing == broken || len(p) == 0:
 		return true
@@ -126,6 +128,7 @@ func (c *Call) write(p []byte, end bool) (room bool) {
 // Pending returns the number of bytes of the request that the kernel has not
 // taken.
 func (c *Call) Pending() int {
+	c.check()
 	switch {
 	case c.over:
 		return 0
@@ -142,6 +145,7 @@ func (c *Call) Pending() int {
 
 // EndBody ends the request body, which is complete.
 func (c *Call) EndBody() {
+	c.check()
 	switch {
 	case c.over || !c.more || c.framing == broken:
 		return
@@ -168,6 +172,7 @@ func (c *Call) breach() {
 // What is known without reading is still reported: a failure, or the end of a
 // response whose last byte was passed to Body.
 func (c *Call) Pause() {
+	c.check()
 	if c.over {
 		return
 	}
@@ -180,6 +185,7 @@ func (c *Call) Pause() {
 
 // Resume undoes [Call.Pause], at the end of the loop's turn.
 func (c *Call) Resume() {
+	c.check()
 	if c.over {
 		return
 	}
@@ -210,7 +216,22 @@ func (c *Call) Answered() bool { return c.heard }
 
 // Cancel ends the call and closes its connection at once. Done is called with
 // [ErrCancelled] before Cancel returns.
-func (c *Call) Cancel() { c.end(ErrCancelled) }
+func (c *Call) Cancel() {
+	c.check()
+	c.end(ErrCancelled)
+}
+
+// check panics in builds with -tags invariants if it is not called on the loop.
+func (c *Call) check() {
+	if !invariant.Enabled {
+		return
+	}
+	if c.pool != nil {
+		c.pool.loop.Check()
+	} else if c.search.loop != nil {
+		c.search.loop.Check()
+	}
+}
 
 // end ends a call from this side, and its connection.
 func (c *Call) end(err error) {

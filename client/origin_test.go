@@ -266,7 +266,9 @@ func TestOriginBody(t *testing.T) {
 				}
 				if early {
 					pieces()
-					if n := p.call.Pending(); n < 50 || p.call.Connected() {
+					n := 0
+					d.do(func() { n = p.call.Pending() })
+					if n < 50 || p.call.Connected() {
 						t.Errorf("got %d bytes pending, connected %v, want head and body", n, p.call.Connected())
 					}
 					close(d.names.pause)

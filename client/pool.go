@@ -60,6 +60,7 @@ func (c *Config) fillIn() {
 // request with More could not be sent again, so it gets a fresh one from the
 // start.
 func (p *Pool) Do(req RawRequest, recv Receiver) (*Call, error) {
+	p.loop.Check()
 	call := &Call{req: req, recv: recv, more: req.More}
 	if err := p.connect(call); err != nil {
 		return nil, &Error{Kind: ErrConnect, Cause: err}
@@ -103,17 +104,22 @@ func (p *Pool) Addr() string { return p.cfg.Addr }
 // GiveUp closes the connection that has been idle longest, if there is one. The
 // loop calls it when another connection needs the descriptor.
 func (p *Pool) GiveUp() {
+	p.loop.Check()
 	if len(p.idle) > 0 {
 		p.idle[0].drop(reactor.ErrClosed)
 	}
 }
 
 // IdleConns returns the number of pooled idle connections.
-func (p *Pool) IdleConns() int { return len(p.idle) }
+func (p *Pool) IdleConns() int {
+	p.loop.Check()
+	return len(p.idle)
+}
 
 // Close closes the pooled connections, and from then on none is pooled. Running
 // calls continue, and further ones may be made.
 func (p *Pool) Close() {
+	p.loop.Check()
 	p.closed = true
 	for len(p.idle) > 0 {
 		p.idle[len(p.idle)-1].drop(reactor.ErrClosed)

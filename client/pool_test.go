@@ -203,20 +203,20 @@ func TestKeptConnectionsGiveWay(t *testing.T) {
 					t.Errorf("got %v, want a local shortage when none is left to give way", err)
 				}
 				d.kernel.FailDials(nil)
-				if n := here.IdleConns(); n != 0 {
+				if n := idle(d, here); n != 0 {
 					t.Errorf("got %d kept, want all given up", n)
 				}
 				return
 			}
 			p := d.ask(get)
-			if n := here.IdleConns(); n != 1 {
+			if n := idle(d, here); n != 1 {
 				t.Errorf("got %d kept, want one to have given way", n)
 			}
 			if n, err := first.Read(make([]byte, 1)); err != io.EOF {
 				t.Errorf("got %d, %v, want the one closed that was kept longest", n, err)
 			}
 			q := d.ask(get)
-			if n := here.IdleConns(); n != 0 {
+			if n := idle(d, here); n != 0 {
 				t.Errorf("got %d kept, want both to have given way", n)
 			}
 			d.do(func() {
@@ -229,4 +229,10 @@ func TestKeptConnectionsGiveWay(t *testing.T) {
 			d.idle(2)
 		})
 	}
+}
+
+// idle returns the number of a pool's idle connections.
+func idle(d *desk, p *client.Pool) (n int) {
+	d.do(func() { n = p.IdleConns() })
+	return n
 }

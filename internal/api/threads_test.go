@@ -65,6 +65,18 @@ var threads = map[string]thread{
 	"weir.Timeouts":        {data, nil},
 	"weir.Trace":           {called, nil},
 
+	"weir/client.Call":          {onLoop, nil},
+	"weir/client.Config":        {data, nil},
+	"weir/client.Endpoint":      {data, nil},
+	"weir/client.EndpointError": {data, nil},
+	"weir/client.Error":         {data, nil},
+	"weir/client.Field":         {data, nil},
+	"weir/client.Origin":        {anywhere, []string{"Do"}},
+	"weir/client.Pool":          {onLoop, nil},
+	"weir/client.RawRequest":    {data, nil},
+	"weir/client.Receiver":      {called, nil},
+	"weir/client.Request":       {data, nil},
+
 	"weir/reactor.Config":      {data, nil},
 	"weir/reactor.Conn":        {onLoop, connAnywhere},
 	"weir/reactor.DialHandler": {called, nil},
@@ -97,7 +109,7 @@ var (
 )
 
 // ruled are the packages whose types have a rule.
-var ruled = []string{"weir", "weir/reactor"}
+var ruled = []string{"weir", "weir/client", "weir/reactor"}
 
 // Each exported type has one rule, which is the first thing that its
 // documentation says.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/client"
 	"weir/internal/invariant"
 	"weir/internal/memloop"
 	"weir/reactor"
@@ -166,6 +167,7 @@ func TestOnTheLoop(t *testing.T) {
 	}
 	atConn(t, func(c *reactor.Conn) {
 		offLoop(t, c.Loop(), loopAnywhere)
+		offLoop(t, client.NewPool(c.Loop(), client.Config{Addr: "127.0.0.1:80"}), []string{"Addr"})
 		offLoop(t, c, []string{"Loop", "RemoteAddr", "ListenAddr", "TLS", "Lock", "Acquire", "Unlock"})
 	})
 	synctest.Test(t, func(t *testing.T) {
