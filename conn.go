@@ -213,10 +213,10 @@ func (c *conn) admitted(ex *exchange) (yes bool) {
 	}
 	ex.onLoop, ex.ended = true, c.loop().Now()
 	switch returned := ex.call("OnHeaders", func() { yes = f(&ex.res, &ex.req) }, ex.crash); {
-	case returned && yes:
+	case returned && yes && !ex.over():
 		ex.onLoop = false
 		return true
-	case returned:
+	case returned: // it says no, or has ended the response
 		ex.handled()
 	}
 	c.inlineOver(ex)

@@ -129,11 +129,12 @@ func (g *visit) admitted() (yes bool) {
 	ex := g.ex
 	ex.onLoop, ex.ended = true, time.Now()
 	returned := ex.call("OnHeaders", func() { yes = f(&ex.res, &ex.req) }, ex.crash)
+	yes = returned && yes && !ex.over()
 	if returned && !yes {
 		ex.handled()
 	}
 	g.inlineOver()
-	return returned && yes
+	return yes
 }
 
 // takeBody decides what becomes of the request body.

@@ -129,7 +129,7 @@ func TestHeaderFailsTheResponse(t *testing.T) {
 func TestHeaderOfHooks(t *testing.T) {
 	y := new(witness)
 	m := new(weir.Mux)
-	m.HandleFunc("GET /", func(*weir.Response, *weir.Request) {})
+	m.HandleFunc("GET /", func(*weir.Response, *weir.Request) { t.Error("the handler runs, though the response has failed") })
 	atDesk(t, m, func(s *weir.Server) {
 		s.Logger = slog.New(y)
 		s.OnHeaders = func(w *weir.Response, r *weir.Request) bool {
