@@ -43,15 +43,15 @@ build() { make --no-print-directory build && bin/weir version; }
 race() { go test -race -count=1 -timeout=10m ./...; }
 
 # Without the race detector, under which allocations cannot be counted.
-plain() { go test -count=1 -timeout=5m ./...; }
+plain() { go test -count=1 -timeout=10m ./...; }
 
 # With the assertions of internal/invariant compiled in.
-invariants() { go test -tags invariants -count=1 -timeout=5m . ./client ./reactor ./weirtest ./internal/...; }
+invariants() { go test -tags invariants -count=1 -timeout=10m . ./client ./reactor ./weirtest ./internal/...; }
 
 # The tests with real clients and servers have run in the steps before; here none
 # may skip that install has brought what it needs.
 clients() {
-    out=$(go test -count=1 -timeout=5m -v -run='SDK|Oracle|Llama|Uvicorn|Nginx|HAProxy|TLSClients' ./cmd/... ./sse 2>&1)
+    out=$(go test -count=1 -timeout=10m -v -run='SDK|Oracle|Llama|Uvicorn|Nginx|HAProxy|TLSClients' ./cmd/... ./sse 2>&1)
     status=$?
     echo "$out" | grep -Ev '^(=== |\?|testing: warning: no tests|PASS|ok .*no tests to run)'
     skipped=$(echo "$out" | grep -e '--- SKIP')
@@ -67,8 +67,8 @@ fuzz() { scripts/fuzz.sh "${WEIR_FUZZ_TIME:-3s}"; }
 # The modules of their own: bench, examples. Twice: under the race detector allocations cannot be counted.
 modules() {
     in_modules go vet ./... &&
-        in_modules go test -count=1 -timeout=5m ./... &&
-        in_modules go test -race -count=1 -timeout=5m ./...
+        in_modules go test -count=1 -timeout=10m ./... &&
+        in_modules go test -race -count=1 -timeout=10m ./...
 }
 
 # in_modules COMMAND...: run it in the folder of each module below this one.
