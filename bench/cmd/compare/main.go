@@ -4,9 +4,9 @@
 //	compare -bin .bin -results results -command 'bench/run.sh plaintext' plaintext
 //
 // In every round each server is started, loaded and stopped in turn, and every
-// second round in the reverse order, so that a machine whose speed drifts
-// treats them alike. The exit status is 1 when a server failed; a missed goal
-// is reported, and is not a failure.
+// second round in the reverse order, so that a machine whose speed drifts treats
+// them alike. The exit status is 1 when a server failed; a missed goal is
+// reported, and no failure.
 package main
 
 import (

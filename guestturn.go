@@ -1,0 +1,98 @@
+package weir
+
+import (
+	"sync"
+	"time"
+
+	"weir/reactor"
+)
+
+// guestTurn is a guest's goroutine as a turn.
+type guestTurn visit
+
+func (t *guestTurn) Post(task reactor.Task) {
+	t.tasks.add(task)
+	(*visit)(t).signal()
+}
+
+func (t *guestTurn) Later(task reactor.Task) { t.Post(task) }
+func (t *guestTurn) Now() time.Time          { return time.Now() }
+
+func (t *guestTurn) StartTimer(timer *reactor.Timer, at time.Time) {
+	if t.timers == nil {
+		t.timers = make(map[*reactor.Timer]time.Time)
+	}
+	t.timers[timer] = at
+}
+
+func (t *guestTurn) StopTimer(timer *reactor.Timer) { delete(t.timers, timer) }
+
+// runTimers runs those that have expired and sets the clock for the next.
+func (g *visit) runTimers(clock *time.Timer) {
+	if len(g.timers) == 0 {
+		return
+	}
+	now := time.Now()
+	for timer, at := range g.timers {
+		if !now.Before(at) {
+			delete(g.timers, timer)
+			timer.Run()
+		}
+	}
+	next := now.Add(time.Hour)
+	for _, at := range g.timers {
+		if at.Before(next) {
+			next = at
+		}
+	}
+	clock.Reset(next.Sub(now))
+}
+
+// guestTasks are the tasks of a guest's goroutine. add is safe for concurrent
+// use.
+type guestTasks struct {
+	mu     sync.Mutex
+	queue  []reactor.Task
+	closed bool
+}
+
+func (q *guestTasks) add(t reactor.Task) {
+	q.mu.Lock()
+	closed := q.closed
+	if !closed {
+		q.queue = append(q.queue, t)
+	}
+	q.mu.Unlock()
+	if d, ok := t.(reactor.Dropper); ok && closed {
+		d.Dropped()
+	}
+}
+
+// run runs the tasks, and those that they add.
+func (q *guestTasks) run() {
+	for {
+		q.mu.Lock()
+		todo := q.queue
+		q.queue = nil
+		q.mu.Unlock()
+		if len(todo) == 0 {
+			return
+		}
+		for _, t := range todo {
+			t.Run()
+		}
+	}
+}
+
+// close runs the last tasks. Later ones are dropped.
+func (q *guestTasks) close() {
+	for {
+		q.run()
+		q.mu.Lock()
+		if q.closed = len(q.queue) == 0; q.closed {
+			q.mu.Unlock()
+			return
+		}
+		q.mu.Unlock()
+	}
+}
