@@ -1,0 +1,158 @@
+// Package speak writes what a model's server sends, in the dialects that weir
+// serves itself: streams, event by event, and whole responses. It does no I/O
+// and knows nothing of HTTP but media types.
+//
+//	s := speak.Messages.Stream(head, speak.Options{})
+//	out = s.AppendBegin(out)
+//	out = s.AppendText(out, "Hello")
+//	out = s.AppendEnd(out, speak.Stop, usage)
+//
+// Everything that is appended is whole events, with their framing. A stream
+// that fails has no end: an error event of its dialect takes its place, and
+// that is package dialect's to write.
+package speak
+
+import (
+	"math/rand/v2"
+	"time"
+	"unicode/utf8"
+)
+
+// Head is what all parts of one response have in common.
+type Head struct {
+	ID      string
+	Model   string
+	Created time.Time
+}
+
+// Finish is why a response ended, in OpenAI's words.
+type Finish string
+
+// The reasons.
+const (
+	Stop   Finish = "stop"       // by itself, or at a stop sequence
+	Length Finish = "length"     // cut by the token limit
+	Calls  Finish = "tool_calls" // to have tools called
+)
+
+// Usage is what a response cost.
+type Usage struct {
+	Prompt, Completion int           // tokens
+	Took               time.Duration // which only Ollama reports
+}
+
+// A Call asks the client to run a tool.
+type Call struct {
+	ID        string
+	Name      string
+	Arguments string // a JSON object
+}
+
+// A Turn is a whole response.
+type Turn struct {
+	Thought string // what a model shows of its reasoning; "" = nothing
+	Text    string
+	Calls   []Call
+	Finish  Finish
+	Usage   Usage
+}
+
+// Options are what a stream must know from its beginning.
+type Options struct {
+	Prompt int  // tokens, which Messages report first
+	Usage  bool // the client asked Chat or Completions for the usage at the end
+}
+
+// A Stream writes one streamed response. Its methods are called in this order:
+// AppendBegin once, any number of the three in the middle, AppendEnd once. Not
+// safe for concurrent use.
+type Stream interface {
+	AppendBegin(dst []byte) []byte
+	AppendThought(dst []byte, text string) []byte
+	AppendText(dst []byte, text string) []byte
+	AppendCall(dst []byte, c Call) []byte
+	AppendEnd(dst []byte, why Finish, u Usage) []byte
+}
+
+// A Dialect is a kind of response. Its values are those below.
+type Dialect struct {
+	Name      string
+	MediaType string // of a stream
+	Mark      string // with which the last event of a complete stream begins
+
+	prefix string // of an id
+	stream func(h Head, o Options) Stream
+	whole  func(dst []byte, h Head, t Turn) []byte
+}
+
+// The dialects.
+var (
+	Chat = &Dialect{
+		Name: "chat", MediaType: eventStream, Mark: "data: [DONE]", prefix: "chatcmpl-",
+		stream: newChat, whole: appendCompletion,
+	}
+	Completions = &Dialect{
+		Name: "completions", MediaType: eventStream, Mark: "data: [DONE]", prefix: "cmpl-",
+		stream: newLegacy, whole: appendLegacy,
+	}
+	Responses = &Dialect{
+		Name: "responses", MediaType: eventStream, Mark: "event: response.completed", prefix: "resp_",
+		stream: newResponse, whole: appendWholeResponse,
+	}
+	Messages = &Dialect{
+		Name: "messages", MediaType: eventStream, Mark: "event: message_stop", prefix: "msg_",
+		stream: newMessage, whole: appendMessage,
+	}
+	OllamaChat = &Dialect{
+		Name: "ollama chat", MediaType: "application/x-ndjson", prefix: "",
+		stream: func(h Head, _ Options) Stream { return newOllama(h, true) }, whole: appendOllamaChat,
+	}
+	OllamaGenerate = &Dialect{
+		Name: "ollama generate", MediaType: "application/x-ndjson", prefix: "",
+		stream: func(h Head, _ Options) Stream { return newOllama(h, false) }, whole: appendOllamaGenerate,
+	}
+)
+
+const eventStream = "text/event-stream; charset=utf-8"
+
+// NewID returns an id for a response, which is random, not secret. Ollama has
+// none.
+func (d *Dialect) NewID() string {
+	if d.prefix == "" {
+		return ""
+	}
+	return d.prefix + token()
+}
+
+// NewCallID returns an id for a tool's call.
+func NewCallID() string { return "call_" + token() }
+
+func token() string {
+	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	var id [29]byte
+	for i := range id {
+		id[i] = alphabet[rand.IntN(len(alphabet))]
+	}
+	return string(id[:])
+}
+
+// Stream begins a streamed response.
+func (d *Dialect) Stream(h Head, o Options) Stream { return d.stream(h, o) }
+
+// AppendWhole appends the body of a response that is not streamed.
+func (d *Dialect) AppendWhole(dst []byte, h Head, t Turn) []byte { return d.whole(dst, h, t) }
+
+// piece is how many bytes of a tool's arguments an event has.
+const piece = 16
+
+// pieces cuts the text of a tool's arguments, between characters.
+func pieces(text string) (out []string) {
+	for len(text) > piece {
+		n := piece
+		for n > 0 && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		out, text = append(out, text[:n]), text[n:]
+	}
+	return append(out, text)
+}
