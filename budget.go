@@ -177,8 +177,8 @@ func (c *conn) keepInput(rest int) bool {
 func (c *conn) dropInput() {
 	switch {
 	case c.ex == nil:
-		c.over()
-	case c.phase == phaseAnswering:
+		c.close()
+	case c.phase == phaseResponding:
 		l := c.ex.lock()
 		c.ex.close = true
 		l.unlock()

@@ -9,19 +9,38 @@ import (
 	"weir/reactor"
 )
 
-// phase is what a connection is reading.
+// phase is what a connection waits for.
 //
-//	head ──> body ──> answering ──> head …
-//	  └───────────────────^  └────> over
+//	idle ──> head ──> expecting ──> body ──> responding ──> idle …
+//	                                             └──> behind ──^
 //
-// A handler that reads its body while it arrives runs during body already.
+// Any of them may be left out, and over follows on any. A handler that reads
+// its body while it arrives runs from expecting or body on.
 type phase uint8
 
 const (
-	phaseHead      phase = iota // a request's head, or nothing yet
-	phaseBody                   // its body
-	phaseAnswering              // nothing: the request is complete, its response is not
-	phaseOver                   // nothing any more: the connection is closing
+	phaseIdle       phase = iota // a request, of which no byte is here
+	phaseHead                    // the rest of its head
+	phaseExpecting               // that the body is wanted: the client waits for 100 Continue
+	phaseBody                    // the rest of the body
+	phaseResponding              // the response; the request is complete
+	phaseBehind                  // that the client takes more of its responses; nothing is read
+	phaseOver                    // nothing any more: the connection is closing
+)
+
+// arriving reports whether the body of a request is.
+func (p phase) arriving() bool { return p == phaseExpecting || p == phaseBody }
+
+// serving reports whether there is a request whose head is complete.
+func (p phase) serving() bool { return p.arriving() || p == phaseResponding }
+
+// alarm is what the timer of a connection stands for.
+type alarm uint8
+
+const (
+	atDeadline alarm = iota // of the phase, or an earlier one of it
+	atReview                // soon: a look whether a handler's goroutine has responded
+	atCut                   // shutdown: the moment to be cut
 )
 
 // conn is the server's side of one HTTP/1.1 connection (RFC 9112): a state
@@ -32,21 +51,17 @@ type conn struct {
 	shard *shard
 	rc    *reactor.Conn
 
-	ex         *exchange // the current request; nil between two
+	ex         *exchange // the current request; nil in idle and behind
 	phase      phase
-	cutting    bool // shutdown: the timer is the moment to be cut
-	review     bool // the timer expires soon, to see whether a handler's goroutine has responded
-	held       bool // nothing is read until the client has taken more of its responses
-	waiting    bool // guarded by the output's lock: notify the loop when the response is complete
-	listed     bool // guarded by the output's lock: among the connections that batches have the loop write
+	alarm      alarm
 	prev, next *conn
 
 	input   int64 // bytes taken from the server's budget for what was not consumed
 	timer   reactor.Timer
-	since   time.Time // head: of its first byte, or of the beginning of idleness
+	since   time.Time // idle: of its beginning; head: of its first byte
 	bodyDue time.Time // body: when more of it must have come, see earn
 	ahead   int       // body: bytes of a TLS record that have earned before they were shown
-	pause   time.Time // body: since when the handler has been behind
+	pause   time.Time // expecting, body: since when the handler has been behind
 }
 
 func (c *conn) loop() *reactor.Loop { return c.rc.Loop() }
@@ -77,14 +92,14 @@ func (c *conn) Data(p []byte) (consumed int) {
 // step makes one move and reports whether another is possible.
 func (c *conn) step(p []byte) (n int, more bool) {
 	switch c.phase {
-	case phaseHead:
+	case phaseIdle, phaseHead:
 		return c.readHead(p)
-	case phaseBody:
+	case phaseExpecting, phaseBody:
 		if c.ex.loop.ex != nil && !c.pause.IsZero() {
 			return 0, false // paused before the first piece
 		}
 		return c.readBody(p)
-	case phaseAnswering:
+	case phaseResponding:
 		if len(p) == 0 && !c.ex.sealed && !c.rc.InputEnded() {
 			return 0, false // look again when there is something to do
 		}
@@ -110,7 +125,7 @@ func (c *conn) answered() bool {
 	if ex.over() {
 		return !ex.cutOff()
 	}
-	c.waiting = true
+	ex.awaited = true
 	return false
 }
 
@@ -142,9 +157,9 @@ func (c *conn) readHead(p []byte) (n int, more bool) {
 func (c *conn) awaitHead() {
 	switch {
 	case c.rc.InputEnded():
-		c.over()
-	case c.ex.stage == atNothing:
-		c.ex.stage = partHead
+		c.close()
+	case c.phase == phaseIdle:
+		c.phase = phaseHead
 		c.since = c.loop().Now()
 		c.startTimer(c.since.Add(c.srv.Timeouts.Head))
 	}
@@ -197,7 +212,7 @@ func (c *conn) begin(ex *exchange, rest []byte) bool {
 		return c.beginBody(ex, rest)
 	}
 	if !c.admitted(ex) {
-		c.phase = phaseAnswering
+		c.phase = phaseResponding
 		return true
 	}
 	c.dispatch(ex)
@@ -225,7 +240,7 @@ func (c *conn) admitted(ex *exchange) (yes bool) {
 
 // dispatch runs the handler of a request that is complete.
 func (c *conn) dispatch(ex *exchange) {
-	c.phase = phaseAnswering
+	c.phase = phaseResponding
 	if c.rc.InputEnded() && c.srv.HalfClose != HalfCloseAllow {
 		ex.depart(ErrClientGone)
 	}
@@ -253,8 +268,8 @@ func (c *conn) countHandler(ex *exchange) bool {
 		c.refuse(ErrBusy)
 		return false
 	}
-	if !c.review && c.phase == phaseAnswering {
-		c.review = true
+	if c.alarm == atDeadline && c.phase == phaseResponding {
+		c.alarm = atReview
 		c.startTimer(c.loop().Now().Add(reviewAfter))
 	}
 	ex.counted = true
@@ -290,7 +305,7 @@ func (c *conn) inlineOver(ex *exchange) {
 // connection.
 func (c *conn) refuse(err error) {
 	ex := c.ex
-	c.phase = phaseAnswering
+	c.phase = phaseResponding
 	if ex.req.reader != nil {
 		c.refuseRunning(ex, err)
 		ex.endBody(err)
@@ -325,7 +340,7 @@ func (c *conn) refuseRunning(ex *exchange, err error) {
 		ex.cause = err
 	}
 	l.refuseStream(err)
-	c.waiting = true
+	ex.awaited = true
 	if ex.served { // and left a detached stream
 		l.answerError(statusOf(err), err)
 		return
@@ -351,10 +366,10 @@ func (c *conn) spoilt(l locked, cause error) {
 
 // settle checks, on the loop, whether the current response is complete.
 func (c *conn) settle() {
-	if c.ex == nil || c.phase == phaseOver || !c.answered() {
+	if !c.phase.serving() || !c.answered() {
 		return
 	}
-	if c.phase == phaseBody && !c.ex.close {
+	if c.phase.arriving() && !c.ex.close {
 		return // the body is still being skipped
 	}
 	if c.nextRequest(c.rc.Buffered()) {
@@ -368,10 +383,9 @@ func (c *conn) settle() {
 func (c *conn) nextRequest(left int) bool {
 	ex := c.ex
 	c.lock(ex)
-	c.waiting = false
 	last := ex.close
 	c.since = ex.ended
-	c.held = c.rc.Backlogged()
+	full := c.rc.Backlogged()
 	hooks := ex.hooks != nil || ex.loop.receiver != nil
 	c.rc.Unlock()
 	c.ex = nil
@@ -381,18 +395,19 @@ func (c *conn) nextRequest(left int) bool {
 	}
 	c.shard.recycle(ex)
 	if last || c.rc.InputEnded() && left == 0 {
-		c.over()
+		c.close()
 		return false
 	}
-	c.phase = phaseHead
 	c.pause = time.Time{}
-	if c.held {
+	if full {
+		c.phase = phaseBehind
 		c.rc.Pause()
 	} else {
+		c.phase = phaseIdle
 		c.rc.Rest(c.since)
 	}
 	c.hasten()
-	return !c.held
+	return !full
 }
 
 // hasten sees to it that the connection does not stay as long as usual without
@@ -403,8 +418,8 @@ func (c *conn) hasten() {
 	}
 }
 
-// over closes the connection gracefully.
-func (c *conn) over() {
+// close closes the connection gracefully.
+func (c *conn) close() {
 	c.phase = phaseOver
 	c.loop().StopTimer(&c.timer)
 	c.rc.Close()
@@ -415,7 +430,7 @@ func (c *conn) over() {
 func (c *conn) leave() {
 	c.rc.ReadNow()
 	switch {
-	case c.phase == phaseHead && c.ex == nil:
+	case c.phase == phaseIdle:
 		c.phase = phaseOver
 		c.rc.CloseIdle()
 	case c.phase != phaseOver && !c.timer.Running():
@@ -428,26 +443,24 @@ func (c *conn) leave() {
 // it yet.
 func (c *conn) GiveUp() bool {
 	c.settle()
-	if !c.idle() {
+	if !c.quiet() {
 		return false
 	}
 	c.rc.ReadNow()
-	if !c.idle() {
+	if !c.quiet() {
 		return false
 	}
 	c.phase = phaseOver
 	return true
 }
 
-// idle reports whether no request, and no part of one, is here.
-func (c *conn) idle() bool {
-	return c.phase == phaseHead && c.ex == nil && !c.held && c.rc.Buffered() == 0
-}
+// quiet reports whether no request, and no part of one, is here.
+func (c *conn) quiet() bool { return c.phase == phaseIdle && c.rc.Buffered() == 0 }
 
 // Drained implements reactor.Handler: a client that was behind has caught up.
 func (c *conn) Drained() {
-	if c.held {
-		c.held = false
+	if c.phase == phaseBehind {
+		c.phase = phaseIdle
 		c.since = c.loop().Now()
 		c.rc.Rest(c.since)
 		c.hasten()
@@ -472,15 +485,15 @@ func (c *conn) Drained() {
 func (c *conn) PeerClosed() {
 	at := c.loop().Now()
 	switch c.phase {
-	case phaseHead:
+	case phaseIdle, phaseHead, phaseBehind:
 		if c.rc.InputEnded() {
-			c.over()
+			c.close()
 		}
-	case phaseBody:
+	case phaseExpecting, phaseBody:
 		if c.pause.IsZero() && c.rc.InputEnded() || !c.pause.IsZero() && c.abandoned() {
 			c.lost(at)
 		}
-	case phaseAnswering:
+	case phaseResponding:
 		if c.answered() {
 			if c.rc.InputEnded() && c.rc.Buffered() == 0 {
 				c.settle()
@@ -504,7 +517,7 @@ func (c *conn) abandoned() bool { return c.srv.HalfClose != HalfCloseAllow && c.
 // lost ends a request whose client has disconnected.
 func (c *conn) lost(at time.Time) {
 	ex := c.ex
-	if c.phase == phaseBody && ex.req.reader == nil { // else it is the handler's
+	if c.phase.arriving() && ex.req.reader == nil { // else it is the handler's
 		ex.forgetBody()
 	}
 	if ex.cut(ErrClientGone) {
@@ -525,7 +538,7 @@ func (c *conn) end(ex *exchange, cause error) {
 	shown := !ex.begun() || l.shownCut() && !errors.Is(cause, ErrClientGone)
 	l.unlock()
 	if shown {
-		c.over()
+		c.close()
 	} else {
 		c.rc.Abort(cause)
 	}
@@ -557,7 +570,7 @@ func (c *conn) Closed(cause error) {
 	if ex == nil {
 		return
 	}
-	if before == phaseBody && ex.req.reader == nil { // else it is the handler's
+	if before.arriving() && ex.req.reader == nil { // else it is the handler's
 		ex.forgetBody()
 	}
 	cause = departure(cause)

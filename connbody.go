@@ -41,8 +41,8 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 		return false
 	}
 	ask := r.head.ExpectContinue() && len(rest) == 0
-	if ex.stage = inBody; ask {
-		ex.stage = expecting
+	if ask {
+		c.phase = phaseExpecting
 	}
 	c.startTimer(c.bodyDue)
 	r.gathers = r.route.gated && !whole
@@ -72,7 +72,7 @@ func (c *conn) beginBody(ex *exchange, rest []byte) bool {
 // complete.
 func (c *conn) skipBody(ex *exchange, whole bool) bool {
 	if !whole {
-		c.phase = phaseAnswering
+		c.phase = phaseResponding
 		c.settle()
 		return false
 	}
@@ -99,8 +99,8 @@ func (c *conn) readBody(p []byte) (n int, more bool) {
 		ex.left -= int64(n)
 		done = ex.left == 0
 	}
-	if n > 0 && ex.stage == expecting {
-		ex.stage = inBody // it sends, with or without 100 Continue
+	if n > 0 && c.phase == phaseExpecting {
+		c.phase = phaseBody // it sends, with or without 100 Continue
 	}
 	ex.received += int64(n)
 	c.earn(n)
@@ -140,7 +140,7 @@ func (c *conn) bodyDone(ex *exchange) {
 	l := ex.lock()
 	ex.unread = false
 	l.unlock()
-	c.phase = phaseAnswering
+	c.phase = phaseResponding
 	ex.taker.complete(c)
 }
 
@@ -148,8 +148,8 @@ func (c *conn) bodyDone(ex *exchange) {
 // has to send.
 func (c *conn) sendContinue() {
 	ex := c.ex
-	if ex.stage == expecting {
-		ex.stage = inBody
+	if c.phase == phaseExpecting {
+		c.phase = phaseBody
 	}
 	c.bodyDue = c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
 	l := ex.lock()

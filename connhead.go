@@ -70,7 +70,7 @@ func (c *conn) tail(l locked) {
 
 // waits: of a response that was made by a handler's goroutine, and after which
 // the connection stays, the loop learns when it next has something to do.
-func (c *conn) waits(l locked) bool { return l.ex.close || c.waiting || l.ex.stream.id != 0 }
+func (c *conn) waits(l locked) bool { return l.ex.close || l.ex.awaited || l.ex.stream.id != 0 }
 
 func (c *conn) completed(onLoop bool) {
 	if onLoop {

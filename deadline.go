@@ -15,23 +15,21 @@ func (c *conn) startTimer(at time.Time) { c.loop().StartTimer(&c.timer, at) }
 // overdue is what the timer runs.
 func (c *conn) overdue() {
 	now := c.loop().Now()
-	if c.cutting {
+	if c.alarm == atCut {
 		c.cut()
 		return
 	}
-	c.review = false
-	if c.phase == phaseBody {
+	c.alarm = atDeadline
+	if c.phase.arriving() {
 		c.earnAhead()
 	}
-	if c.phase != phaseHead {
-		c.settle()
-	}
+	c.settle()
 	due := c.due(now)
 	switch {
 	case c.phase == phaseOver:
 	case now.Before(due):
 		c.startTimer(due)
-	case c.phase == phaseBody, c.phase == phaseHead && c.ex != nil:
+	case c.phase == phaseHead, c.phase == phaseBody:
 		c.refuse(ErrTimeout)
 	default:
 		c.leave()
@@ -42,25 +40,23 @@ func (c *conn) overdue() {
 func (c *conn) due(now time.Time) time.Time {
 	t := &c.srv.Timeouts
 	switch c.phase {
-	case phaseHead:
-		if c.ex != nil {
-			return c.since.Add(t.Head)
-		}
-		if c.held {
-			break // the time for reading responses is bounded by the reactor
-		}
+	case phaseIdle:
 		return c.since.Add(c.shard.idle)
+	case phaseHead:
+		return c.since.Add(t.Head)
 	case phaseBody:
-		if !c.pause.IsZero() || c.ex.stage == expecting {
-			return now.Add(t.BodyGrace)
+		if c.pause.IsZero() {
+			return c.bodyDue
 		}
-		return c.bodyDue
-	case phaseAnswering:
+		return now.Add(t.BodyGrace)
+	case phaseExpecting:
+		return now.Add(t.BodyGrace)
+	case phaseResponding:
 		if c.answered() {
 			return c.ex.ended.Add(c.shard.idle)
 		}
 	}
-	return now.Add(t.Idle)
+	return now.Add(t.Idle) // behind: the reactor bounds the time for reading responses
 }
 
 // earn moves the moment at which more of the body must have come. Each byte

@@ -12,8 +12,8 @@ type Histogram = histogram
 func (h *histogram) Add(d time.Duration) { h.add(d) }
 func (h *histogram) Summary() Latency    { return h.summary() }
 
-// Listed is the number of connections in the queue of what batches have the first loop write. For that loop only.
-func Listed(s *Server) int { return len(s.shards[0].batched.conns) }
+// Listed is the number of streams in the queue of what batches have the first loop write. For that loop only.
+func Listed(s *Server) int { return len(s.shards[0].batched.streams) }
 
 // LoopOf is the event loop of a response.
 func LoopOf(w *Response) *reactor.Loop { return w.ex.conn.loop() }

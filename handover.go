@@ -50,7 +50,7 @@ func (o *handOver) Run() {
 	case ex.begun(), s.pump != nil, !ex.req.route.inline():
 		l.unlock()
 		ex.fail(errHandedLate)
-	case c.phase != phaseAnswering:
+	case c.phase != phaseResponding:
 		l.unlock()
 		ex.fail(errHandedEarly)
 	default:

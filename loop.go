@@ -152,7 +152,7 @@ func (x *LoopExchange) stream() *Stream {
 func (x *LoopExchange) PauseBody() {
 	x.check()
 	c := x.ex.conn
-	if c.ex == x.ex && c.phase == phaseBody && c.pause.IsZero() {
+	if c.ex == x.ex && c.phase.arriving() && c.pause.IsZero() {
 		c.pause = c.loop().Now()
 		c.rc.Pause()
 	}
@@ -162,11 +162,11 @@ func (x *LoopExchange) PauseBody() {
 func (x *LoopExchange) ResumeBody() {
 	x.check()
 	c := x.ex.conn
-	if c.ex != x.ex || c.phase != phaseBody {
+	if c.ex != x.ex || !c.phase.arriving() {
 		return
 	}
 	c.resumeBody()
-	if x.ex.stage == expecting && x.receiver != nil {
+	if c.phase == phaseExpecting && x.receiver != nil {
 		c.sendContinue()
 	}
 }
@@ -238,9 +238,9 @@ func (x *LoopExchange) begin(rcv BodyReceiver) {
 	x.stream()
 	switch c := ex.conn; {
 	case ex.over():
-	case c.phase != phaseBody:
+	case !c.phase.arriving():
 		x.endBody(io.EOF)
-	case ex.stage == expecting && c.pause.IsZero():
+	case c.phase == phaseExpecting && c.pause.IsZero():
 		c.sendContinue()
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"weir/reactor"
 )
 
-// writesPerTurn is how many connections of a batch a loop writes before it
+// writesPerTurn is how many streams of a batch a loop writes before it
 // looks after its other ones: at some 8 µs each, half a millisecond.
 const writesPerTurn = 64
 
 // SendBatch is plugin.SendBatch: the chunks are put into the outputs here, and
-// each loop is notified once of the connections it has to write. For a single
+// each loop is notified once of the streams it has to write. For a single
 // one the waking would cost more than the writing.
 func (n *nativeSink) SendBatch(items []plugin.Item) {
 	if len(items) == 1 {
@@ -28,19 +28,19 @@ func (n *nativeSink) SendBatch(items []plugin.Item) {
 			it.Err = it.Sink.TrySend(it.Data)
 			continue
 		}
-		var c *conn
-		if c, it.Err = sink.s.add(it.Data); c != nil {
-			b.add(c)
+		var ex *exchange
+		if ex, it.Err = sink.s.add(it.Data); ex != nil {
+			b.add(ex)
 		}
 	}
 	b.post()
 	batches.Put(b)
 }
 
-// add puts a chunk into the output, for the loop to write. The connection is
-// nil if the loop need not be notified of it: there is nothing to write, or the
+// add puts a chunk into the output, for the loop to write. The exchange is nil
+// if the loop need not be notified of it: there is nothing to write, or the
 // loop has not reached it since an earlier batch.
-func (s *Stream) add(p []byte) (*conn, error) {
+func (s *Stream) add(p []byte) (*exchange, error) {
 	l, b, err := s.acquire(false)
 	if err != nil {
 		return nil, err
@@ -53,18 +53,18 @@ func (s *Stream) add(p []byte) (*conn, error) {
 		return nil, err
 	}
 	*b = s.frame(*b, p)
-	c := s.ex.conn
+	ex := s.ex
 	switch {
-	case c == nil: // not on a loop
+	case ex.conn == nil: // not on a loop
 		l.flush()
 		return nil, nil
-	case c.listed:
-		c = nil
+	case ex.listed:
+		ex = nil
 	default:
-		c.listed = true
+		ex.listed = true
 	}
 	l.unlock()
-	return c, nil
+	return ex, nil
 }
 
 // batch is what a SendBatch passes to the loops, of one server or of several.
@@ -75,11 +75,11 @@ type batch struct {
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-func (b *batch) add(c *conn) {
-	if b.last == nil || b.last.shard != c.shard {
-		b.last = b.of(c.shard)
+func (b *batch) add(ex *exchange) {
+	if sh := ex.conn.shard; b.last == nil || b.last.shard != sh {
+		b.last = b.of(sh)
 	}
-	b.last.conns = append(b.last.conns, c)
+	b.last.streams = append(b.last.streams, ex)
 }
 
 func (b *batch) of(sh *shard) *shardBatch {
@@ -103,10 +103,10 @@ func (b *batch) post() {
 	b.shards, b.last = b.shards[:0], nil
 }
 
-// shardBatch is the connections of one loop that a batch has added to.
+// shardBatch is the streams of one loop that a batch has added to.
 type shardBatch struct {
-	shard *shard
-	conns []*conn
+	shard   *shard
+	streams []*exchange
 }
 
 var shardBatches = sync.Pool{New: func() any { return new(shardBatch) }}
@@ -114,46 +114,46 @@ var shardBatches = sync.Pool{New: func() any { return new(shardBatch) }}
 // Run is the loop's.
 func (s *shardBatch) Run() {
 	q := &s.shard.batched
-	idle := len(q.conns) == 0
-	q.conns = append(q.conns, s.conns...)
-	if idle { // else it is at work on them already
+	resting := len(q.streams) == 0
+	q.streams = append(q.streams, s.streams...)
+	if resting { // else it is at work on them already
 		q.Run()
 	}
-	clear(s.conns)
-	s.shard, s.conns = nil, s.conns[:0]
+	clear(s.streams)
+	s.shard, s.streams = nil, s.streams[:0]
 	shardBatches.Put(s)
 }
 
-// writeQueue is a loop's connections that batches have added to. Each is in it
-// once and is written in its turn, so that a loop which is behind takes the
-// tokens of several steps along by one write. Only the loop uses it.
+// writeQueue is a loop's streams that batches have added to. Each is in it once
+// and is written in its turn, so that a loop which is behind takes the tokens
+// of several steps along by one write. Only the loop uses it.
 type writeQueue struct {
-	loop  *reactor.Loop
-	conns []*conn
-	done  int // of conns
+	loop    *reactor.Loop
+	streams []*exchange
+	done    int // of streams
 }
 
-// Run has connections written at the end of the loop's turn, and the rest in
+// Run has streams written at the end of the loop's turn, and the rest in
 // the turns to come.
 func (q *writeQueue) Run() {
-	end := min(q.done+writesPerTurn, len(q.conns))
-	for _, c := range q.conns[q.done:end] {
-		c.rc.Lock()
-		c.listed = false
-		c.rc.Defer()
+	end := min(q.done+writesPerTurn, len(q.streams))
+	for _, ex := range q.streams[q.done:end] {
+		l := ex.lock()
+		ex.listed = false
+		l.later()
 	}
-	clear(q.conns[q.done:end]) // what has closed is not kept
-	if q.done = end; end < len(q.conns) {
+	clear(q.streams[q.done:end]) // what has ended is not kept
+	if q.done = end; end < len(q.streams) {
 		q.compact()
 		q.loop.Post(q)
 		return
 	}
-	q.conns, q.done = q.conns[:0], 0
+	q.streams, q.done = q.streams[:0], 0
 }
 
 // compact gives the room of what is done back, once it is most of the queue.
 func (q *writeQueue) compact() {
-	if q.done > len(q.conns)/2 {
-		q.conns, q.done = slices.Delete(q.conns, 0, q.done), 0
+	if q.done > len(q.streams)/2 {
+		q.streams, q.done = slices.Delete(q.streams, 0, q.done), 0
 	}
 }

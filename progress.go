@@ -32,6 +32,8 @@ type delivery struct {
 	onLoop   bool       // an inline handler is running: the loop flushes for it
 	unread   bool       // the request body has not arrived whole
 	served   bool       // the handler has returned, or there is none
+	awaited  bool       // the loop is to be notified when it is complete
+	listed   bool       // among the streams that batches have the loop write
 	reported bool       // the failure is in the log, and OnError was called
 	length   bodyLength // of a stream's body
 	cause    error      // why it ended; nil when the response is complete
@@ -57,24 +59,8 @@ func (b bodyLength) known() bool { return b.plus1 > 0 }
 // n is negative if the length is not known.
 func (b bodyLength) n() int64 { return b.plus1 - 1 }
 
-// arriving is how far a request has come.
-//
-//	nothing ──> partHead ──> expecting ──> body
-//
-// Any of them may be left out. That the request is complete is the connection's
-// phase.
-type arriving uint8
-
-const (
-	atNothing arriving = iota
-	partHead           // a part of the head has arrived, and its time runs
-	expecting          // the client waits for 100 Continue before it sends the body
-	inBody
-)
-
 // An arrival is the state of a request. It is the loop's.
 type arrival struct {
-	stage    arriving
 	taker    taker // of the body
 	sealed   bool  // an inline handler has responded: nothing else will notify the loop
 	left     int64 // of a request body with a length

@@ -158,7 +158,7 @@ func (s *Server) cutShards(ctx context.Context) (cut int) {
 			if c.running() {
 				n++
 			}
-			c.cutting = true
+			c.alarm = atCut
 			c.startTimer(sh.loop.Now().Add(rand.N(max(1, mercy))))
 		})
 		return n
@@ -218,7 +218,7 @@ func (s *Server) drainDeadline() (time.Time, bool) {
 // running reports whether the connection has a request whose response is not
 // complete, and makes its end notify the loop.
 func (c *conn) running() bool {
-	return c.phase == phaseBody || c.phase == phaseAnswering && !c.answered()
+	return c.phase.arriving() || c.phase == phaseResponding && !c.answered()
 }
 
 // turnAway refuses a request that has come too late.

@@ -138,7 +138,7 @@ func (c *conn) Secured() {
 		c.srv.http2.take(c.rc.Detach())
 		return
 	}
-	if c.idle() {
+	if c.quiet() {
 		c.rc.Rest(c.loop().Now())
 	}
 }
