@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,10 @@ type Origin struct {
 	// Lookup returns the IP addresses of a host; net.DefaultResolver by
 	// default. It is called on a goroutine of its own.
 	Lookup func(ctx context.Context, host string) ([]string, error)
+	// Looked, if set, is called after each look-up with its error, on the
+	// look-up's goroutine. An error changes nothing: addresses that are known
+	// stay in use.
+	Looked func(err error)
 
 	Idle     time.Duration // see Config
 	MaxIdle  int           // see Config
@@ -76,6 +81,7 @@ func NewField(name, value string) Field { return Field{[]byte(name), []byte(valu
 type Request struct {
 	Method string  // a token; decides whether the response has a body
 	Path   []byte  // below the Endpoint's; it begins with "/", and is as in the request line
+	Rooted bool    // Path is the whole path: the Endpoint's does not precede it
 	Query  []byte  // without "?"
 	Host   []byte  // nil = the Endpoint's
 	Fields []Field // in this order
@@ -119,6 +125,27 @@ func (o *Origin) Resolve(ctx context.Context) error {
 		return nil
 	}
 	return o.names.resolve(ctx, o)
+}
+
+// Inherit takes the addresses over that another Origin knows of the same host
+// and port, so that calls need not wait for a look-up, and need none to succeed.
+// It must be called before the first call, and before Resolve.
+func (o *Origin) Inherit(from *Origin) {
+	o.once.Do(o.setUp)
+	if known := from.names.addrs.Load(); known != nil && o.names.addrs.Load() == nil && o.Endpoint.Address == from.Endpoint.Address {
+		o.names.replace(&addresses{list: known.list})
+		o.names.begun.Store(from.names.begun.Load())
+	}
+}
+
+// Addresses returns the addresses that calls go to, as they are known now; nil
+// if none is known yet, or where net/http makes the calls.
+func (o *Origin) Addresses() []string {
+	o.once.Do(o.setUp)
+	if known := o.names.addrs.Load(); known != nil {
+		return slices.Clone(known.list)
+	}
+	return nil
 }
 
 // Do sends a request from loop l, and reports to recv how that goes. It never
@@ -192,7 +219,11 @@ func isPart(b []byte, delimiter byte) bool {
 
 // appendHead renders the request's head.
 func (o *Origin) appendHead(b []byte, req *Request) ([]byte, error) {
-	b = append(append(append(append(b, req.Method...), ' '), o.Endpoint.Path...), req.Path...)
+	b = append(append(b, req.Method...), ' ')
+	if !req.Rooted {
+		b = append(b, o.Endpoint.Path...)
+	}
+	b = append(b, req.Path...)
 	if len(req.Query) > 0 {
 		b = append(append(b, '?'), req.Query...)
 	}

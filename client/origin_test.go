@@ -127,6 +127,11 @@ func TestOriginHead(t *testing.T) {
 			client.Request{Method: "GET", Path: []byte("/x"), Query: []byte("q=1&?/")},
 			"GET /a/b/x?q=1&?/ HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n",
 		},
+		{
+			"a path from the root", "http://127.0.0.1:8000/a/b/",
+			client.Request{Method: "GET", Path: []byte("/x"), Rooted: true},
+			"GET /x HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n",
+		},
 		{"a name", "http://Llm.Example:8000", getX, "GET /x HTTP/1.1\r\nHost: llm.example:8000\r\n\r\n"},
 		{"a socket", "unix:/run/x", getX, "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"},
 		{"IPv6", "http://[::1]:8000", getX, "GET /x HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n"},

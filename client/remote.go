@@ -82,7 +82,11 @@ func (o *Origin) doRemote(call *Call, req *Request) (*remote, error) {
 	if o.Endpoint.TLS {
 		url = "https://"
 	}
-	url += o.Endpoint.Authority + o.Endpoint.Path + string(req.Path)
+	url += o.Endpoint.Authority
+	if !req.Rooted {
+		url += o.Endpoint.Path
+	}
+	url += string(req.Path)
 	if len(req.Query) > 0 {
 		url += "?" + string(req.Query)
 	}

@@ -53,6 +53,14 @@ func (n *names) resolve(ctx context.Context, o *Origin) error {
 		return nil
 	}
 	n.begun.Store(time.Now().UnixNano())
+	err := n.look(ctx, o)
+	if o.Looked != nil {
+		o.Looked(err)
+	}
+	return err
+}
+
+func (n *names) look(ctx context.Context, o *Origin) error {
 	lookup := o.Lookup
 	if lookup == nil {
 		lookup = net.DefaultResolver.LookupHost

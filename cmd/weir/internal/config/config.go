@@ -16,7 +16,7 @@ type Config struct {
 	Hosts       []string            `json:"hosts" doc:"names of the gateway that clients may send in Host, without ports; * for any. Loopback addresses of listen also accept loopback names; others accept any name while the list is empty"`
 	Admin       Admin               `json:"admin" doc:"where health and metrics are served"`
 	Upstreams   map[string]Upstream `json:"upstreams" doc:"the servers that requests are relayed to, by name"`
-	Models      map[string]Model    `json:"models" doc:"the models that clients may ask for, by name"`
+	Models      map[string]Model    `json:"models" doc:"the models that clients may ask for, by name; in a name * stands for any text: an exact name precedes all of those, then the longest that matches"`
 	Limits      Limits              `json:"limits" doc:"bounds for every client"`
 	RetryBudget RetryBudget         `json:"retry_budget" doc:"how many requests may be retried with another target within ten seconds"`
 	Native      []Library           `json:"native" doc:"shared libraries with native handlers, in addition to those that are compiled in"`
@@ -27,7 +27,9 @@ type Config struct {
 	Log         Log                 `json:"log" doc:"the access log"`
 	Drain       Duration            `json:"drain" min:"0s" max:"24h" doc:"how long running streams may continue after SIGTERM"`
 
-	_ struct{} `later:"keys,otel"`
+	_    struct{}    `later:"keys,otel"`
+	env  environment // what came from the environment
+	docs []document  // the files
 }
 
 // TLS is the gateway's certificate. Without it the gateway speaks HTTP in the
@@ -49,14 +51,15 @@ func (a Admin) Token() string { return fromEnv(a.TokenEnv) }
 
 // Upstream is one server that requests are relayed to.
 type Upstream struct {
-	URL        string            `json:"url" need:"true" doc:"http://host:port, https://host or unix:/path; where the API is below a path, that path without its /v1: https://host/openai"`
-	Dialect    string            `json:"dialect" enum:"openai" later:"anthropic,ollama,tgi" doc:"the API that it speaks"`
+	URL        string            `json:"url" need:"true" doc:"http://host:port, https://host or unix:/path; a path is the base of the API and replaces the client's /v1: https://host/openai/v1; without one it is /v1"`
+	Dialects   []string          `json:"dialects" enum:"openai,responses,anthropic,ollama" doc:"the APIs that it speaks: openai (chat completions, completions, embeddings), responses, anthropic (messages), ollama"`
 	KeyEnv     string            `json:"key_env" doc:"the environment variable with the key that is sent to it"`
 	Headers    map[string]string `json:"headers" doc:"fields of every request to it; they replace the client's of the same name"`
 	Timeouts   Timeouts          `json:"timeouts" doc:"time limits; 0s is without limit"`
 	MaxStreams int               `json:"max_streams" min:"0" max:"1000000" doc:"requests at a time, beyond which another target is chosen; 0 is without limit"`
 	Health     Health            `json:"health" doc:"active probes; off without a path"`
 	Breaker    Breaker           `json:"breaker" doc:"when it is skipped after failures"`
+	Resolve    Duration          `json:"resolve" min:"0s" max:"24h" doc:"how long the addresses of its name are believed before they are looked up again; 0s is until one of them cannot be connected to"`
 }
 
 // Key returns the key that is sent to the upstream, "" for none. It is read
@@ -73,8 +76,9 @@ func (u Upstream) Endpoint() client.Endpoint {
 // Timeouts bound an exchange with an upstream. Zero is without limit.
 type Timeouts struct {
 	Connect    Duration `json:"connect" min:"0s" max:"24h" doc:"until the connection is established, TLS included"`
-	FirstEvent Duration `json:"first_event" min:"0s" max:"24h" doc:"from the request to the first event, or to a whole response that is not a stream"`
-	Idle       Duration `json:"idle" min:"0s" max:"24h" doc:"between two events"`
+	FirstEvent Duration `json:"first_event" min:"0s" max:"24h" doc:"from the request to the first event of a stream"`
+	Idle       Duration `json:"idle" min:"0s" max:"24h" doc:"between two events, or two pieces of a response that is not a stream"`
+	Whole      Duration `json:"whole" min:"0s" max:"24h" doc:"from the request to the head of a response that is not a stream: models send it when the whole response is there"`
 	Total      Duration `json:"total" min:"0s" max:"24h" doc:"the whole exchange"`
 }
 
@@ -85,6 +89,11 @@ type Health struct {
 	Timeout   Duration `json:"timeout" min:"1ms" max:"24h" doc:"after which a probe has failed"`
 	Healthy   int      `json:"healthy" min:"1" max:"100" doc:"successes in a row that bring the upstream back"`
 	Unhealthy int      `json:"unhealthy" min:"1" max:"100" doc:"failures in a row that take it out"`
+}
+
+// former are fields of earlier versions, and what replaces them.
+func (Upstream) former() map[string]string {
+	return map[string]string{"dialect": `an upstream may speak several: write "dialects: [openai]"`}
 }
 
 // Breaker is when an upstream is skipped because requests to it failed. An
@@ -116,9 +125,10 @@ type Model struct {
 	Policy    string   `json:"policy" enum:"round_robin,least_outstanding,p2c,prefix_hash,session" doc:"how a target is chosen"`
 	Session   Session  `json:"session" doc:"what identifies a session for policy session; by default the user field"`
 	Retries   int      `json:"retries" min:"0" max:"10" doc:"further attempts before the first event"`
+	RetryOn   []Status `json:"retry_on" doc:"statuses of an upstream after which the request is retried: numbers, and ranges such as 500-599; [] for none"`
 	Fallback  []string `json:"fallback" doc:"models to try, in order, when no target is left"`
 	Hold      Hold     `json:"hold" doc:"the window in which an early failure can still be retried with another target"`
-	Keepalive Duration `json:"keepalive" min:"0s" max:"1h" doc:"silence after which the client is sent an SSE comment; commits the response's status; 0s is off, else at least 10ms"`
+	Keepalive Duration `json:"keepalive" min:"0s" max:"1h" doc:"silence after which the client of a stream is sent something that means nothing: a comment, a ping or an empty line, as its dialect has it; the response's status is 200 from then on; 0s is off, else at least 10ms"`
 	Native    string   `json:"native" doc:"a native handler that serves the model instead of targets"`
 
 	_ struct{} `later:"request,event"`
@@ -149,6 +159,7 @@ type Hold struct {
 type Limits struct {
 	Body    Size `json:"body" min:"1KiB" max:"64GiB" doc:"the largest request body"`
 	Bodies  Size `json:"bodies" min:"0B" max:"65536GiB" doc:"request bytes that are kept for all clients together; beyond it 503; 0 is a quarter of the memory limit (GOMEMLIMIT, control group, ulimit -v, machine)"`
+	Replay  Size `json:"replay" min:"0B" max:"1GiB" doc:"the largest request body that is kept for another attempt; a longer one is relayed while it arrives, to one target"`
 	Streams int  `json:"streams" min:"1" max:"10000000" doc:"requests at a time"`
 	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the longest line of an upstream's event"`
 }

@@ -14,8 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected outcomes in testdata")
 
-// environment is what the files in testdata name.
-func environment(t testing.TB) {
+// setEnvironment sets what the files in testdata name.
+func setEnvironment(t testing.TB) {
 	t.Setenv("VLLM_KEY", "sk-upstream")
 	t.Setenv("WEIR_ADMIN_TOKEN", "sk-admin")
 	t.Setenv("WEIR_TEST_KEY", "sk-test")
@@ -45,22 +45,23 @@ func files(t testing.TB, glob string) []string {
 }
 
 func TestFull(t *testing.T) {
-	environment(t)
+	setEnvironment(t)
 	c := load(t, "testdata/full.yaml")
 	want := Upstream{
-		URL:     "http://127.0.0.1:8001",
-		Dialect: "openai", KeyEnv: "VLLM_KEY", Headers: map[string]string{"x-team": "infra"},
-		Timeouts:   Timeouts{Duration(2 * time.Second), Duration(time.Minute), Duration(time.Minute), 0},
+		URL:      "http://127.0.0.1:8001",
+		Dialects: []string{"openai", "anthropic"}, KeyEnv: "VLLM_KEY", Headers: map[string]string{"x-team": "infra"},
+		Timeouts:   Timeouts{Duration(2 * time.Second), Duration(2 * time.Minute), Duration(2 * time.Minute), Duration(10 * time.Minute), 0},
 		MaxStreams: 256,
 		Health:     Health{"/health", Duration(5 * time.Second), Duration(2 * time.Second), 1, 3},
 		Breaker:    Breaker{0.5, 10, Duration(10 * time.Second), Duration(5 * time.Second)},
+		Resolve:    Duration(30 * time.Second),
 	}
 	if got := c.Upstreams["vllm-a"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got upstream %+v, want %+v", got, want)
 	}
 	small := Model{
 		Targets: []Target{{"vllm-a", "qwen2.5-7b", 2}, {"vllm-b", "qwen2.5-7b", 1}},
-		Policy:  "least_outstanding", Retries: 2, Fallback: []string{"big"},
+		Policy:  "least_outstanding", Retries: 2, RetryOn: []Status{{429, 429}, {500, 599}}, Fallback: []string{"big"},
 		Hold: Hold{1, Duration(2 * time.Second)},
 	}
 	if got := c.Models["small"]; !reflect.DeepEqual(got, small) {
@@ -69,7 +70,7 @@ func TestFull(t *testing.T) {
 	if got, want := c.Models["chat"].Session, (Session{"x-session-id", true}); got != want {
 		t.Errorf("got session %+v, want %+v", got, want)
 	}
-	if got, want := c.Limits, (Limits{64 << 20, 1 << 30, 20000, 4 << 20}); got != want {
+	if got, want := c.Limits, (Limits{64 << 20, 1 << 30, 4 << 20, 20000, 4 << 20}); got != want {
 		t.Errorf("got limits %+v, want %+v", got, want)
 	}
 	if got, want := c.Log, (Log{"stdout", "json", 1}); got != want {
@@ -160,19 +161,21 @@ admin: {listen: "127.0.0.1:9464"}
 upstreams:
   llama:
     url: http://127.0.0.1:8001
-    dialect: openai
-    timeouts: {connect: 2s, first_event: 60s, idle: 60s, total: 0}
+    dialects: [openai]
+    timeouts: {connect: 2s, first_event: 2m, idle: 2m, whole: 10m, total: 0}
     max_streams: 0
     health: {path: "", interval: 5s, timeout: 2s, healthy: 1, unhealthy: 3}
     breaker: {share: 0.5, volume: 10, window: 10s, open: 5s}
+    resolve: 30s
 models:
   small:
     targets: [{upstream: llama, weight: 1}]
     policy: least_outstanding
     retries: 2
+    retry_on: [429, 500-599]
     hold: {events: 1, wait: 2s}
-    keepalive: 0s
-limits: {body: 64MiB, bodies: 0, streams: 20000, event: 4MiB}
+    keepalive: 10s
+limits: {body: 64MiB, bodies: 0, replay: 4MiB, streams: 20000, event: 4MiB}
 retry_budget: {share: 0.2, floor: 10}
 log: {access: stderr, format: auto, sample: 1}
 drain: 60s
@@ -182,8 +185,8 @@ drain: 60s
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", printed(t, got), printed(t, want))
+	if got, want := printed(t, got), printed(t, want); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -239,13 +242,13 @@ func TestMergeKeys(t *testing.T) {
 }
 
 func TestOverlays(t *testing.T) {
-	environment(t)
+	setEnvironment(t)
 	c := load(t, "testdata/full.yaml", "testdata/overlay/less.yaml")
 	a := c.Upstreams["vllm-a"]
 	if got, want := a.Timeouts.FirstEvent.D(), 5*time.Second; got != want {
 		t.Errorf("got first_event %v, want %v", got, want)
 	}
-	if a.Timeouts.Idle.D() != time.Minute || a.MaxStreams != 256 {
+	if a.Timeouts.Idle.D() != 2*time.Minute || a.MaxStreams != 256 {
 		t.Errorf("got %+v, want what the overlay does not name to stay", a)
 	}
 	if len(a.Headers) != 0 || c.Models["small"].Fallback != nil || c.Routes != nil {
@@ -295,7 +298,7 @@ func TestMergePatch(t *testing.T) {
 
 // TestRoundTrip: what a Config prints, masked, loads again and is the same.
 func TestRoundTrip(t *testing.T) {
-	environment(t)
+	setEnvironment(t)
 	for _, name := range files(t, "testdata/*.yaml") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			c := load(t, name)
@@ -311,7 +314,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestMasked(t *testing.T) {
-	environment(t)
+	setEnvironment(t)
 	c := load(t, "testdata/full.yaml")
 	u := c.Upstreams["vllm-a"]
 	u.Headers = map[string]string{"X-Api-Key": "s3cret", "cookie": "s3cret", "Proxy-Authorization": "s3cret", "x-goog-token": "s3cret", "x-team": "infra"}

@@ -13,6 +13,8 @@ import (
 // field keeps its default, so that the rest can still be checked.
 type decoder struct {
 	doc      any
+	env      environment
+	refused  map[string]bool // the pointers about which enough was said
 	problems Problems
 }
 
@@ -23,7 +25,10 @@ func (d *decoder) decode(c *Config) {
 }
 
 func (d *decoder) complain(pointer, format string, args ...any) {
-	d.problems = append(d.problems, Problem{Pointer: pointer, Message: fmt.Sprintf(format, args...)})
+	if d.refused[pointer] {
+		return
+	}
+	d.problems = append(d.problems, Problem{Pointer: pointer, Message: d.env.hide(pointer, fmt.Sprintf(format, args...))})
 }
 
 func (d *decoder) mismatch(pointer, want string, got any) {
@@ -47,7 +52,7 @@ func (d *decoder) value(pointer string, in any, out reflect.Value, tag reflect.S
 	case reflect.String:
 		d.string(pointer, in, out, tag)
 	case reflect.Bool:
-		if b, ok := in.(bool); ok {
+		if b, ok := d.env.plain(pointer, in).(bool); ok {
 			out.SetBool(b)
 			return
 		}
@@ -155,24 +160,25 @@ func (d *decoder) string(pointer string, in any, out reflect.Value, tag reflect.
 	}
 }
 
-// text decodes a Duration or a Size.
+// text decodes a Duration, a Size or a Status.
 func (d *decoder) text(pointer string, in any, out reflect.Value, text encoding.TextUnmarshaler, tag reflect.StructTag) {
 	s, _ := in.(string) // "" is refused like anything that is neither
 	if n, ok := in.(number); ok {
 		s = string(n)
 	}
-	old := out.Int()
+	old := reflect.New(out.Type()).Elem()
+	old.Set(out)
 	if err := text.UnmarshalText([]byte(s)); err != nil {
 		d.complain(pointer, "%v, got %s", err, describe(in))
 		return
 	}
 	if !d.within(pointer, out, tag) {
-		out.SetInt(old)
+		out.Set(old)
 	}
 }
 
 func (d *decoder) integer(pointer string, in any, out reflect.Value, tag reflect.StructTag) {
-	n, _ := in.(number)
+	n, _ := d.env.plain(pointer, in).(number)
 	v, err := strconv.Atoi(string(n))
 	if err != nil {
 		d.mismatch(pointer, "a whole number", in)
@@ -185,7 +191,7 @@ func (d *decoder) integer(pointer string, in any, out reflect.Value, tag reflect
 }
 
 func (d *decoder) float(pointer string, in any, out reflect.Value, tag reflect.StructTag) {
-	n, _ := in.(number)
+	n, _ := d.env.plain(pointer, in).(number)
 	v, err := strconv.ParseFloat(string(n), 64)
 	if err != nil {
 		d.mismatch(pointer, "a number", in)

@@ -32,12 +32,16 @@ func (c *Config) setDefaults() {
 
 func (a *Admin) setDefaults() { a.Listen = "127.0.0.1:9464" }
 
-func (u *Upstream) setDefaults() { u.Dialect = "openai" }
+func (u *Upstream) setDefaults() {
+	u.Dialects = []string{"openai"}
+	u.Resolve = Duration(30 * time.Second)
+}
 
 func (t *Timeouts) setDefaults() {
 	t.Connect = Duration(2 * time.Second)
-	t.FirstEvent = Duration(time.Minute)
-	t.Idle = Duration(time.Minute)
+	t.FirstEvent = Duration(2 * time.Minute)
+	t.Idle = Duration(2 * time.Minute)
+	t.Whole = Duration(10 * time.Minute) // what the SDKs wait
 }
 
 func (h *Health) setDefaults() {
@@ -57,6 +61,8 @@ func (b *RetryBudget) setDefaults() { b.Share, b.Floor = 0.2, 10 }
 func (m *Model) setDefaults() {
 	m.Policy = "least_outstanding"
 	m.Retries = 2
+	m.RetryOn = []Status{{429, 429}, {500, 599}}
+	m.Keepalive = Duration(10 * time.Second)
 }
 
 func (t *Target) setDefaults() { t.Weight = 1 }
@@ -68,6 +74,7 @@ func (h *Hold) setDefaults() {
 
 func (l *Limits) setDefaults() {
 	l.Body = 64 << 20
+	l.Replay = 4 << 20
 	l.Streams = 20000
 	l.Event = 4 << 20
 }

@@ -11,7 +11,7 @@ import (
 // problems; each problem names a file and something that is in the document;
 // and a configuration that is taken is taken again as it prints itself.
 func FuzzParse(f *testing.F) {
-	environment(f)
+	setEnvironment(f)
 	for _, glob := range []string{"testdata/*.yaml", "testdata/overlay/*.yaml", "testdata/bad/*.yaml"} {
 		for _, name := range files(f, glob) {
 			text, err := os.ReadFile(name)
@@ -27,8 +27,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, overlay []byte) {
 		c, err := Parse(Source{"main", text}, Source{"overlay", overlay})
 		if err == nil {
-			if _, err := Parse(Source{"again", []byte(printed(t, c))}); err != nil {
-				t.Fatalf("got %v for what was taken before, printed as %s", err, printed(t, c))
+			if _, err := Parse(Source{"again", c.YAML()}); err != nil {
+				t.Fatalf("got %v for what was taken before, printed as %s", err, c.YAML())
 			}
 			return
 		}

@@ -74,11 +74,12 @@ func parse(look func(*Config) Problems, main Source, overlays []Source) (*Config
 			found = append(found, Problem{Pointer: at("tls"), Message: err.Error()})
 		}
 	}
+	c.docs = docs
 	if look != nil && len(problems)+len(found) == 0 {
 		found = look(c)
 	}
 	for i := range found {
-		place(&found[i], docs)
+		c.Place(&found[i])
 	}
 	if problems = append(problems, found...); len(problems) > 0 {
 		problems.sort()
@@ -98,9 +99,15 @@ func readAll(main Source, overlays []Source) (docs []document, problems Problems
 
 // check makes a configuration of a merged document.
 func check(doc map[string]any) (*Config, Problems) {
-	c, d := new(Config), &decoder{doc: doc}
+	e := &expander{env: environment{}}
+	full := e.expand("", doc)
+	d := &decoder{doc: full, env: e.env, refused: map[string]bool{}}
+	for _, p := range e.problems {
+		d.refused[p.Pointer] = true
+	}
+	c := &Config{env: e.env}
 	d.decode(c)
-	v := &validator{Config: c, doc: doc, problems: d.problems, refused: map[string]bool{}}
+	v := &validator{Config: c, doc: full, env: e.env, problems: append(e.problems, d.problems...), refused: d.refused}
 	for _, p := range d.problems {
 		v.refused[p.Pointer] = true
 	}
@@ -108,10 +115,10 @@ func check(doc map[string]any) (*Config, Problems) {
 	return c, v.problems
 }
 
-// place finds the file and the line that a problem of the merged document
-// comes from.
-func place(p *Problem, docs []document) {
-	d := origin(p.Pointer, docs)
+// Place finds the file and the line from which the value at a problem's pointer
+// comes.
+func (c *Config) Place(p *Problem) {
+	d := origin(p.Pointer, c.docs)
 	p.File = d.name
 	if p.Pointer != "" {
 		p.Line = d.lines[p.Pointer]

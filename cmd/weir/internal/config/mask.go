@@ -1,7 +1,8 @@
 package config
 
 import (
-	"maps"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -12,39 +13,58 @@ const masked = "********"
 // secretWords are parts of the names of header fields that carry secrets.
 var secretWords = []string{"auth", "cookie", "cred", "key", "pass", "secret", "session", "sign", "token"}
 
-// Masked is a deep copy that may be shown: the values of headers that look like
-// secrets are replaced. Keys and tokens are never in a Config, only the names
-// of their environment variables.
-func (c *Config) Masked() *Config {
-	m := *c
-	m.Listen = slices.Clone(c.Listen)
-	m.Hosts = slices.Clone(c.Hosts)
-	m.Native = slices.Clone(c.Native)
-	m.Routes = slices.Clone(c.Routes)
-	m.CORS.Origins = slices.Clone(c.CORS.Origins)
-	m.Strip = Strip{slices.Clone(c.Strip.Headers), slices.Clone(c.Strip.Query)}
-	m.Upstreams = maps.Clone(c.Upstreams)
-	for name, u := range m.Upstreams {
-		u.Headers = maskHeaders(u.Headers)
-		m.Upstreams[name] = u
-	}
-	m.Models = maps.Clone(c.Models)
-	for name, model := range m.Models {
-		model.Targets = slices.Clone(model.Targets)
-		model.Fallback = slices.Clone(model.Fallback)
-		m.Models[name] = model
-	}
-	return &m
-}
+// namesVariable matches the source of a secret that shows nothing of it.
+var namesVariable = regexp.MustCompile(`^([A-Za-z]+ )?\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 
-func maskHeaders(headers map[string]string) map[string]string {
-	headers = maps.Clone(headers)
-	for name := range headers {
-		if isSecret(name) {
-			headers[name] = masked
+// Masked is a deep copy that may be shown, and read again: the values of headers
+// that look like secrets are replaced, and what came from the environment is
+// ${NAME} again. Keys and tokens are never in a Config, only the names of their
+// environment variables.
+func (c *Config) Masked() *Config {
+	m := new(Config)
+	c.copyInto(reflect.ValueOf(m).Elem(), reflect.ValueOf(c).Elem(), "")
+	for _, u := range m.Upstreams {
+		for name, value := range u.Headers {
+			if isSecret(name) && !namesVariable.MatchString(value) {
+				u.Headers[name] = masked
+			}
 		}
 	}
-	return headers
+	return m
+}
+
+// copyInto makes to, which is zero, a deep copy of from, whose pointer is given.
+func (c *Config) copyInto(to, from reflect.Value, pointer string) {
+	switch from.Kind() {
+	case reflect.Struct:
+		for i := range from.NumField() {
+			if f := from.Type().Field(i); f.IsExported() {
+				c.copyInto(to.Field(i), from.Field(i), join(pointer, fieldName(f)))
+			}
+		}
+	case reflect.Slice:
+		if from.IsNil() {
+			return
+		}
+		to.Set(reflect.MakeSlice(from.Type(), from.Len(), from.Len()))
+		for i := range from.Len() {
+			c.copyInto(to.Index(i), from.Index(i), join(pointer, i))
+		}
+	case reflect.Map:
+		if from.IsNil() {
+			return
+		}
+		to.Set(reflect.MakeMapWithSize(from.Type(), from.Len()))
+		for name, value := range from.Seq2() {
+			element := reflect.New(from.Type().Elem()).Elem()
+			c.copyInto(element, value, join(pointer, name.String()))
+			to.SetMapIndex(name, element)
+		}
+	case reflect.String:
+		to.SetString(c.env.source(pointer, from.String()))
+	default:
+		to.Set(from)
+	}
 }
 
 func isSecret(name string) bool {

@@ -3,6 +3,7 @@ package config
 import (
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -37,6 +38,7 @@ func (v *validator) native(here string, m Model) {
 		{"policy", m.Policy != defaults.Policy},
 		{"session", m.Session != defaults.Session},
 		{"retries", m.Retries != defaults.Retries},
+		{"retry_on", !slices.Equal(m.RetryOn, defaults.RetryOn)},
 		{"fallback", len(m.Fallback) > 0},
 		{"hold", m.Hold != defaults.Hold},
 		{"keepalive", m.Keepalive != defaults.Keepalive},

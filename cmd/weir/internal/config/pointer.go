@@ -21,6 +21,10 @@ func join(pointer string, step any) string {
 	panic("config: a step is a name or a position")
 }
 
+// Pointer is the JSON pointer of what the steps lead to from the document's
+// root: names of members, and positions in lists.
+func Pointer(path ...any) string { return at(path...) }
+
 // at is the pointer of what the steps lead to from the document's root.
 func at(path ...any) (pointer string) {
 	for _, step := range path {

@@ -12,7 +12,7 @@ import (
 // TestProblems compares what is told of each file in testdata/bad with the text
 // beside it; -update rewrites the texts.
 func TestProblems(t *testing.T) {
-	environment(t)
+	setEnvironment(t)
 	for _, name := range files(t, "testdata/bad/*.yaml") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			c, err := Load(name)
@@ -111,7 +111,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestCheckNative(t *testing.T) {
-	environment(t)
+	setEnvironment(t)
 	c := load(t, "testdata/full.yaml")
 	if ps := c.CheckNative([]string{"demo/babble", "myllmbackend/generate"}); ps != nil {
 		t.Errorf("got %v, want none", ps)

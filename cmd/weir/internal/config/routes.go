@@ -18,9 +18,6 @@ const (
 // for each of their patterns.
 var ownPaths = [...]string{ModelsPath, ModelsPath + "/x", HealthPath, "/livez", "/readyz"}
 
-// apiBase is how all paths begin that are relayed.
-const apiBase = "/v1"
-
 // Relayed are the paths of the requests that models serve.
 var Relayed = [...]string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
 

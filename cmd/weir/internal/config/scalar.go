@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -83,5 +84,44 @@ func (s *Size) UnmarshalText(text []byte) error {
 		return errSize
 	}
 	*s = Size(int64(n) * scale)
+	return nil
+}
+
+// Status is a range of HTTP statuses: "500-599", or 429 for one alone.
+type Status struct{ First, Last int }
+
+var errStatus = errors.New(`want a status such as 429, or a range such as "500-599", from 400 to 599`)
+
+// Has reports whether the range has that status.
+func (s Status) Has(status int) bool { return s.First <= status && status <= s.Last }
+
+// String is s as it is written in a configuration.
+func (s Status) String() string {
+	if s.First == s.Last {
+		return strconv.Itoa(s.First)
+	}
+	return fmt.Sprintf("%d-%d", s.First, s.Last)
+}
+
+// MarshalJSON writes s so that the decoder reads it: one alone as a number.
+func (s Status) MarshalJSON() ([]byte, error) {
+	if s.First == s.Last {
+		return strconv.AppendInt(nil, int64(s.First), 10), nil
+	}
+	return strconv.AppendQuote(nil, s.String()), nil
+}
+
+// UnmarshalText reads a status, or two with a hyphen between them.
+func (s *Status) UnmarshalText(text []byte) error {
+	first, last, isRange := strings.Cut(string(text), "-")
+	if !isRange {
+		last = first
+	}
+	a, errA := strconv.ParseUint(first, 10, 16)
+	b, errB := strconv.ParseUint(last, 10, 16)
+	if errA != nil || errB != nil || a < 400 || b > 599 || a > b {
+		return errStatus
+	}
+	*s = Status{int(a), int(b)}
 	return nil
 }

@@ -7,10 +7,11 @@ import (
 	"strconv"
 )
 
-// The notations of Duration and Size, for the schema. Their bounds cannot be
+// The notations of Duration, Size and Status, for the schema. Their bounds cannot be
 // expressed there.
 const (
 	durationPattern = `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$|^\+?0$`
+	statusPattern   = `^[45][0-9][0-9](-[45][0-9][0-9])?$`
 	sizePattern     = `^[0-9]+(B|KiB|MiB|GiB|kB|KB|MB|GB)?$`
 )
 
@@ -37,6 +38,8 @@ func schemaOf(v reflect.Value, tag reflect.StructTag) map[string]any {
 	switch v.Interface().(type) {
 	case Duration:
 		return map[string]any{"type": []string{"string", "integer"}, "pattern": durationPattern, "minimum": 0, "maximum": 0}
+	case Status:
+		return map[string]any{"type": []string{"string", "integer"}, "pattern": statusPattern, "minimum": 400, "maximum": 599}
 	case Size:
 		return map[string]any{"type": []string{"string", "integer"}, "pattern": sizePattern, "minimum": 0}
 	}

@@ -42,10 +42,13 @@ func TestSchemaNamesEveryField(t *testing.T) {
 		case reflect.Slice:
 			walk(pointer+"/0", typ.Elem(), s["items"].(map[string]any))
 		case reflect.Struct:
+			if typ == reflect.TypeFor[Status]() {
+				return // it is a scalar
+			}
 			properties := s["properties"].(map[string]any)
 			for i := range typ.NumField() {
 				f := typ.Field(i)
-				if f.Name == "_" {
+				if !f.IsExported() {
 					continue
 				}
 				name := f.Tag.Get("json")
@@ -79,7 +82,7 @@ func parsedSchema(t testing.TB) (s map[string]any) {
 // TestSchemaTakesExamples: every file that loads satisfies the schema, with its
 // defaults filled in too.
 func TestSchemaTakesExamples(t *testing.T) {
-	environment(t)
+	setEnvironment(t)
 	schema := parsedSchema(t)
 	for _, name := range files(t, "testdata/*.yaml") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
@@ -95,7 +98,7 @@ func TestSchemaTakesExamples(t *testing.T) {
 // TestSchemaRefusesLikeLoad: where the schema finds something wrong, Load does
 // at the same place.
 func TestSchemaRefusesLikeLoad(t *testing.T) {
-	environment(t)
+	setEnvironment(t)
 	schema := parsedSchema(t)
 	found := 0
 	for _, name := range files(t, "testdata/bad/*.yaml") {

@@ -17,6 +17,7 @@ import (
 type validator struct {
 	*Config
 	doc      any
+	env      environment
 	refused  map[string]bool // the pointers at which the decoder found something
 	problems Problems
 }
@@ -31,7 +32,7 @@ func (v *validator) complain(pointer, format string, args ...any) {
 	for !resolves(v.doc, pointer) {
 		pointer = parent(pointer)
 	}
-	v.problems = append(v.problems, Problem{Pointer: pointer, Message: fmt.Sprintf(format, args...)})
+	v.problems = append(v.problems, Problem{Pointer: pointer, Message: v.env.hide(pointer, fmt.Sprintf(format, args...))})
 }
 
 func (v *validator) validate() {
@@ -94,7 +95,7 @@ func (v *validator) listeners() {
 			v.complain(here, `%s can be reached from other machines and no key is required; set "open: true" to allow that`, addr)
 		}
 	}
-	v.env(at("admin", "token_env"), v.Admin.TokenEnv)
+	v.variable(at("admin", "token_env"), v.Admin.TokenEnv)
 	if v.Admin.Listen == "" {
 		return
 	}
@@ -134,17 +135,13 @@ var (
 	plainEnv = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 )
 
-// env checks that the variable is there and can be sent in a field. What does
-// not look like a name may be the secret itself and is not repeated.
-func (v *validator) env(pointer, name string) {
+// variable checks that the variable is there and can be sent in a field.
+func (v *validator) variable(pointer, name string) {
 	if name == "" {
 		return
 	}
 	value, set := os.LookupEnv(name)
-	shown := "this environment variable"
-	if plainEnv.MatchString(name) {
-		shown = "the environment variable " + name
-	}
+	shown := shownEnv(name)
 	switch {
 	case !envName.MatchString(name):
 		v.complain(pointer, "want the name of an environment variable, not its value")
@@ -164,17 +161,26 @@ func (v *validator) upstream(here, name string, u Upstream) {
 		v.complain(here, "want 1 to 64 letters, digits or any of -._; the name is sent in the X-Weir-Upstream header")
 	}
 	if u.URL != "" {
-		switch e, err := client.ParseEndpoint(u.URL); {
-		case err != nil:
+		if _, err := client.ParseEndpoint(u.URL); err != nil {
 			v.complain(join(here, "url"), "%v", unprefixed(err))
-		case strings.HasSuffix(e.Path, apiBase):
-			v.complain(join(here, "url"), "requests have the path %s/… themselves: end the URL before %s", apiBase, apiBase)
 		}
 	}
-	v.env(join(here, "key_env"), u.KeyEnv)
+	v.dialects(join(here, "dialects"), u.Dialects)
+	v.variable(join(here, "key_env"), u.KeyEnv)
 	v.headers(join(here, "headers"), u)
 	if p := u.Health.Path; p != "" && !isPath(p) {
 		v.complain(here+"/health/path", "want a path such as /health, got %q", p)
+	}
+}
+
+func (v *validator) dialects(here string, all []string) {
+	if len(all) == 0 {
+		v.complain(here, "an upstream speaks one dialect or several, for instance [openai]")
+	}
+	for i, d := range all {
+		if d != "" && slices.Index(all, d) < i {
+			v.complain(join(here, i), "%q is there twice", d)
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ var (
 	loopTurns = desc("weir_loop_turns_total", "Turns of an event loop: how often it had something to do.", "loop")
 	loopDelay = desc("weir_loop_delay_seconds", "How long an event loop took to begin a task, when the metrics were asked for.", "loop")
 
-	up       = desc("weir_upstream_up", "1 unless the health probes of an upstream fail.", "upstream")
+	up       = desc("weir_upstream_up", "1 unless the health probes of an upstream fail, or its name has no address.", "upstream")
 	breaker  = desc("weir_upstream_breaker", "State of an upstream's breaker: 0 closed, 1 half-open, 2 open.", "upstream")
 	running  = desc("weir_upstream_running", "Requests that an upstream has now.", "upstream")
 	requests = desc("weir_upstream_requests_total", "Responses of an upstream, by the first digit of their status.", "upstream", "status")
@@ -116,7 +116,7 @@ func (s sink) server(st *weir.Stats) {
 
 func (s sink) upstream(name string, snap target.Snapshot) {
 	isUp := 0.0
-	if snap.Up {
+	if snap.Up && !snap.Lost {
 		isUp = 1
 	}
 	s.gauge(up, isUp, name)

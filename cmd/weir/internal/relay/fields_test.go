@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,10 +67,7 @@ func testDate(t *testing.T, gateway func(http.Handler) string) {
 func TestAttemptsToldWithErrors(t *testing.T) {
 	var ups []*upstream.Upstream
 	for _, name := range []string{"first", "second"} {
-		u, err := upstream.New(context.Background(), upstream.Config{Name: name, Endpoint: at("http://" + mock.Refused(t))})
-		if err != nil {
-			t.Fatal(err)
-		}
+		u := upstream.New(upstream.Config{Name: name, Endpoint: at("http://" + mock.Refused(t))})
 		ups = append(ups, u)
 	}
 	mux := new(weir.Mux)

@@ -18,6 +18,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/glob"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
@@ -27,8 +28,9 @@ import (
 // Requests continue with the one that they started with.
 type Gateway struct {
 	Models   map[string]*Model
-	MaxBody  int64 // bytes of a request; beyond it 413
-	MaxEvent int   // bytes of a line of an event stream
+	Patterns []string // those names in Models that are patterns, as glob.Sort orders them
+	MaxBody  int64    // bytes of a request; beyond it 413
+	MaxEvent int      // bytes of a line of an event stream
 	Observer Observer
 
 	Carriers   *Carriers // in which clients send keys; nil = those that are known
@@ -79,7 +81,7 @@ type Attempt struct {
 type Record struct {
 	Request  *weir.Request
 	Asked    string // the model that the client asked for, unchecked
-	Model    string // the same if there is such a model, else ""
+	Model    string // the name or the pattern of the model that serves it, "" if none does: no text of the client's
 	Upstream string // the last one that was tried
 	Attempts int
 	Stream   bool
@@ -147,6 +149,21 @@ type Target struct {
 type Hold struct {
 	Events int
 	Wait   time.Duration
+}
+
+// Model returns what serves a name: the model of that very name, or the first
+// one whose pattern it matches; nil if there is none. It is safe for concurrent
+// use.
+func (g *Gateway) Model(name string) *Model {
+	if m := g.Models[name]; m != nil {
+		return m
+	}
+	for _, pattern := range g.Patterns {
+		if glob.Match(pattern, name) {
+			return g.Models[pattern]
+		}
+	}
+	return nil
 }
 
 func (g *Gateway) carriers() *Carriers {

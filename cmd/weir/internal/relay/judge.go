@@ -27,6 +27,7 @@ var (
 
 // Why no upstream was tried, or no other one.
 var (
+	errLost      = errors.New("the names of the model's upstreams do not resolve")
 	errUnhealthy = errors.New("no upstream of the model is healthy")
 	errBroken    = errors.New("the upstreams of the model have failed recently and are not used for now")
 	errFull      = errors.New("the upstreams of the model are at their limits of requests")
@@ -38,6 +39,8 @@ var (
 // and why it did not, for the log.
 func unavailable(why target.Why) (*openai.Error, error) {
 	switch why {
+	case target.Lost:
+		return openai.Unavailable("upstreams_unresolved", "The names of this model's servers do not resolve at the moment."), errLost
 	case target.Unhealthy:
 		return openai.Unavailable("no_healthy_upstream", "No server of this model is healthy."), errUnhealthy
 	case target.Broken:

@@ -22,10 +22,7 @@ func inMemory(t *testing.T) (client *memloop.Client, ups <-chan *memloop.Client)
 	came := make(chan *memloop.Client, 1)
 	const addr = "127.0.0.1:8000"
 	t.Cleanup(kernel.Listen(addr, func(c *memloop.Client) { came <- c }))
-	u, err := upstream.New(context.Background(), upstream.Config{Name: "up", Endpoint: at("http://" + addr)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := upstream.New(upstream.Config{Name: "up", Endpoint: at("http://" + addr)})
 	mux := new(weir.Mux)
 	mux.HandleLoop("POST /v1/chat/completions", newGateway(u))
 	srv := &weir.Server{Handler: mux, Loops: 1, System: kernel, Logger: slog.New(slog.DiscardHandler)}

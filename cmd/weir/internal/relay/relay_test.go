@@ -55,10 +55,7 @@ func gatewayOf(t *testing.T, over string, h http.Handler, cfg upstream.Config) *
 	}
 	t.Cleanup(up.Close)
 	cfg.Endpoint = at(up.URL)
-	u, err := upstream.New(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := upstream.New(cfg)
 	g := newGateway(u)
 	g.Models["short"] = renamed(g.Models["m"], "s")
 	g.Models["long"] = renamed(g.Models["m"], strings.Repeat("l", 400))

@@ -64,10 +64,7 @@ func atRigKeeping(t *testing.T, n int, bodies int64, f func(r *rig)) {
 			stop := r.kernel.Listen(upstreamAddr(i), func(c *memloop.Client) { conns <- c })
 			defer stop()
 			r.stops = append(r.stops, stop)
-			u, err := upstream.New(context.Background(), upstream.Config{Name: fmt.Sprint("up", i), Endpoint: at("http://" + upstreamAddr(i))})
-			if err != nil {
-				t.Fatal(err)
-			}
+			u := upstream.New(upstream.Config{Name: fmt.Sprint("up", i), Endpoint: at("http://" + upstreamAddr(i))})
 			ups, r.conns = append(ups, u), append(r.conns, conns)
 		}
 		r.gateway = newGateway(ups...)

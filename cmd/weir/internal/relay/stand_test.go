@@ -87,10 +87,7 @@ func (s *stand) add(t *testing.T, c trial, name string) {
 		url = scheme + "://" + c.address(t)
 	}
 	cfg.Endpoint = at(url)
-	u, err := upstream.New(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := upstream.New(cfg)
 	s.mocks, s.ups = append(s.mocks, m), append(s.ups, u)
 	if name == "first" {
 		c.spoil(t, m, "")

@@ -82,7 +82,7 @@ func (f *flow) gathered() {
 		return
 	}
 	f.record.Asked = f.peek.Model
-	m := f.g.Models[f.peek.Model]
+	m := f.g.Model(f.peek.Model)
 	if m == nil {
 		f.refuse(openai.ModelNotFound(f.peek.Model))
 		return
@@ -95,7 +95,7 @@ func (f *flow) gathered() {
 	}
 	f.model, f.leg = m, m
 	f.route.Begin(m.Route, f.key(m))
-	f.record.Model = f.peek.Model
+	f.record.Model = m.Name
 	f.ask(nil)
 }
 

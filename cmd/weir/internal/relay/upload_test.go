@@ -2,7 +2,6 @@ package relay
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,10 +31,7 @@ func to(t *testing.T, name, url string, m *mock.Server) *upstream.Upstream {
 	if m != nil && strings.HasPrefix(url, "https") {
 		cfg.Roots = m.Pool()
 	}
-	u, err := upstream.New(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := upstream.New(cfg)
 	return u
 }
 

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"time"
 
 	"weir"
 	"weir/cmd/weir/internal/config"
@@ -19,21 +18,27 @@ func sameUpstream(a, b config.Upstream) bool { return reflect.DeepEqual(a, b) }
 
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func newUpstream(name string, c config.Upstream, standing *target.Standing, hold func() (func(), error)) (*upstream.Upstream, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
+// lookupHost is how the names of upstreams are looked up; nil = as package net
+// does.
+var lookupHost func(ctx context.Context, host string) ([]string, error)
+
+func newUpstream(name string, c config.Upstream, standing *target.Standing, hold func() (func(), error)) *upstream.Upstream {
 	cfg := upstream.Config{
 		Name: name, Endpoint: c.Endpoint(), Key: c.Key(), MaxStreams: c.MaxStreams, Standing: standing, Hold: hold,
 		Timeouts: upstream.Timeouts{
 			Connect: c.Timeouts.Connect.D(), FirstEvent: c.Timeouts.FirstEvent.D(),
-			Idle: c.Timeouts.Idle.D(), Total: c.Timeouts.Total.D(),
+			Idle: c.Timeouts.Idle.D(), Whole: c.Timeouts.Whole.D(), Total: c.Timeouts.Total.D(),
 		},
+		Believed: c.Resolve.D(), Lookup: lookupHost,
+	}
+	if cfg.Believed == 0 {
+		cfg.Believed = -1
 	}
 	cfg.Health = upstream.Health{Path: c.Health.Path, Interval: c.Health.Interval.D(), Timeout: c.Health.Timeout.D()}
 	for _, field := range sortedNames(c.Headers) {
 		cfg.Headers = append(cfg.Headers, upstream.Field{Name: field, Value: c.Headers[field]})
 	}
-	return upstream.New(ctx, cfg)
+	return upstream.New(cfg)
 }
 
 // newModels makes the models, and then links their fallbacks.

@@ -29,6 +29,9 @@ const asServe = "WEIR_TEST_AS_SERVE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asServe) != "" {
+		if path := os.Getenv(hostsFile); path != "" {
+			lookupHost = func(_ context.Context, host string) ([]string, error) { return lookIn(path, host) }
+		}
 		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
 	}
 	code := leak.Check(m)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/glob"
 	"weir/cmd/weir/internal/guard"
 	"weir/cmd/weir/internal/observe"
 	"weir/cmd/weir/internal/openai"
@@ -37,8 +39,9 @@ type live struct {
 
 	probes    admin.Probes
 	now       atomic.Pointer[generation]
-	routes    weir.Switch     // to those of the current generation
-	upstreams map[string]kept // of the current generation; used by the reloading goroutine
+	shown     atomic.Pointer[[]*upstream.Upstream] // the current generation's, to operators
+	routes    weir.Switch                          // to those of the current generation
+	upstreams map[string]kept                      // of the current generation; used by the reloading goroutine
 	standings standings
 	budget    target.Budget
 	end       context.CancelFunc
@@ -89,18 +92,7 @@ func (l *live) stop() {
 
 // use applies a configuration, whole or not at all.
 func (l *live) use(cfg *config.Config) error {
-	ups := make(map[string]kept, len(cfg.Upstreams))
-	for name, c := range cfg.Upstreams {
-		if old, ok := l.upstreams[name]; ok && sameUpstream(old.cfg, c) {
-			ups[name] = old
-			continue
-		}
-		up, err := newUpstream(name, c, l.standings.find(name, c), l.hold)
-		if err != nil {
-			return err
-		}
-		ups[name] = kept{c, up}
-	}
+	ups := l.upstreamsOf(cfg)
 	models, err := newModels(cfg, ups, &l.budget)
 	if err != nil {
 		return err
@@ -113,16 +105,52 @@ func (l *live) use(cfg *config.Config) error {
 		Carriers: relay.NewCarriers(cfg.Strip.Headers, cfg.Strip.Query), Forwarding: forwarding[cfg.Forwarded],
 	}
 	for _, name := range sortedNames(models) {
-		g.models = append(g.models, openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"})
+		if glob.IsPattern(name) {
+			g.gateway.Patterns = append(g.gateway.Patterns, name)
+			continue // what it matches is not known
+		}
+		g.models = append(g.models, l.listed(name))
 	}
+	glob.Sort(g.gateway.Patterns)
 	l.budget.Set(cfg.RetryBudget.Share, cfg.RetryBudget.Floor)
 	l.standings.set(ups)
 	l.now.Store(g)
-	l.routes.Set(g.mux(&l.observer, &l.probes))
+	l.routes.Set(l.mux(g))
 	l.probe(ups)
 	l.upstreams = ups
-	l.observer.SetUpstreams(inForce(ups))
+	all := inForce(ups)
+	l.shown.Store(&all)
+	l.observer.SetUpstreams(all)
 	return nil
+}
+
+// upstreamsOf returns the upstreams of a configuration: those of the current
+// generation as far as nothing about them changes, and new ones, whose names are
+// looked up. One whose name does not resolve is out until it does, unless its
+// predecessor knows the addresses (G21).
+func (l *live) upstreamsOf(cfg *config.Config) map[string]kept {
+	ups := make(map[string]kept, len(cfg.Upstreams))
+	var looks sync.WaitGroup
+	for name, c := range cfg.Upstreams {
+		old, known := l.upstreams[name]
+		if known && sameUpstream(old.cfg, c) {
+			ups[name] = old
+			continue
+		}
+		up := newUpstream(name, c, l.standings.find(name, c), l.hold)
+		if known {
+			up.Inherit(old.up)
+		}
+		looks.Go(func() { _ = up.Resolve(context.Background()) }) // its standing has the failure
+		ups[name] = kept{c, up}
+	}
+	looks.Wait()
+	return ups
+}
+
+// listed is a model as GET /v1/models describes it.
+func (l *live) listed(name string) openai.Model {
+	return openai.Model{ID: name, Created: l.started.Unix(), OwnedBy: "weir"}
 }
 
 // hold counts a connection that package net makes among those of the server's
@@ -153,7 +181,7 @@ var forwarding = map[string]relay.Forwarding{"drop": relay.ForwardingDrop, "pass
 func (l *live) probe(ups map[string]kept) {
 	for name, k := range ups {
 		if l.upstreams[name].up != k.up {
-			k.up.Probe()
+			k.up.Start()
 		}
 	}
 	for name, k := range l.upstreams {

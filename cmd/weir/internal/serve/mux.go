@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/observe"
@@ -14,7 +13,7 @@ import (
 )
 
 // mux routes requests by one configuration.
-func (g *generation) mux(o *observe.Observer, probes *admin.Probes) *weir.Mux {
+func (l *live) mux(g *generation) *weir.Mux {
 	mux := new(weir.Mux)
 	for _, path := range config.Relayed {
 		mux.HandleLoop("POST "+path, g.gateway)
@@ -22,26 +21,22 @@ func (g *generation) mux(o *observe.Observer, probes *admin.Probes) *weir.Mux {
 	mux.HandleFunc("GET "+config.ModelsPath, func(w *weir.Response, _ *weir.Request) {
 		front.Answer(w, 200, openai.AppendModels(nil, g.models))
 	}).Inline()
-	mux.HandleFunc("GET "+config.ModelPath, g.model).Inline()
-	mux.HandleFunc("GET "+config.HealthPath, probes.Health).Inline()
-	if g.cfg.Admin.Probes {
-		probes.Register(mux)
-	}
-	for _, r := range g.cfg.Routes {
-		mux.Handle(r.Path, weir.Native(r.Native), observed(o, r.Native)).MaxBody(int64(g.cfg.Limits.Body))
-	}
-	return mux
-}
-
-func (g *generation) model(w *weir.Response, r *weir.Request) {
-	id := r.PathValue("id")
-	for _, m := range g.models {
-		if m.ID == id {
-			front.Answer(w, 200, openai.AppendModel(nil, m))
+	mux.HandleFunc("GET "+config.ModelPath, func(w *weir.Response, r *weir.Request) {
+		id := r.PathValue("id")
+		if g.gateway.Model(id) == nil {
+			front.Fail(w, openai.ModelNotFound(id))
 			return
 		}
+		front.Answer(w, 200, openai.AppendModel(nil, l.listed(id)))
+	}).Inline()
+	mux.HandleFunc("GET "+config.HealthPath, l.probes.Health).Inline()
+	if g.cfg.Admin.Probes {
+		l.probes.Register(mux)
 	}
-	front.Fail(w, openai.ModelNotFound(id))
+	for _, r := range g.cfg.Routes {
+		mux.Handle(r.Path, weir.Native(r.Native), observed(&l.observer, r.Native)).MaxBody(int64(g.cfg.Limits.Body))
+	}
+	return mux
 }
 
 // observed observes the requests that a route passes to a native handler. They

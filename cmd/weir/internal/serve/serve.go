@@ -45,12 +45,17 @@ SIGHUP, or a change of the files, reloads it: running requests continue with
 what they started with, and a configuration with mistakes changes nothing.
 SIGTERM drains, a second one aborts what still runs.`
 
+// defaultConfig is the file that is read if no other is named.
+const defaultConfig = "weir.yaml"
+
 // options has the values of the flags.
 type options struct {
 	config    string
 	overlays  command.Files
 	libraries libraries
 	check     bool
+	print     bool
+	schema    bool
 	loops     int
 	stall     time.Duration
 	grace     time.Duration
@@ -58,10 +63,12 @@ type options struct {
 }
 
 func (o *options) register(fs *flag.FlagSet) {
-	fs.StringVar(&o.config, "config", "", "`FILE` with the configuration, YAML or JSON")
+	fs.StringVar(&o.config, "config", defaultConfig, "`FILE` with the configuration, YAML or JSON")
 	fs.Var(&o.overlays, "overlay", "`FILE` that changes the configuration (RFC 7396 merge patch); may be given more than once, applied in order")
 	fs.Var(&o.libraries.flags, "so", "`FILE` that is a shared library with native handlers; may be given more than once")
-	fs.BoolVar(&o.check, "check", false, "report every problem of the configuration and exit; loads its libraries")
+	fs.BoolVar(&o.check, "check", false, "report every problem of the configuration and exit; loads its libraries, and looks up the names of its upstreams")
+	fs.BoolVar(&o.print, "print", false, "print the configuration that is in force, defaults included and secrets masked, and exit")
+	fs.BoolVar(&o.schema, "schema", false, "print the JSON schema of the configuration, for editors, and exit")
 	command.CountVar(fs, &o.loops, "loops", 0, 0, 1024, "`N` event loops; 0 = one for each processor")
 	command.DurationVar(fs, &o.stall, "stall", weir.DefaultTimeouts().WriteStall, "`DURATION` in which a client reads nothing before its stream is aborted")
 	command.GraceVar(fs, &o.grace, 2*time.Second)
@@ -85,8 +92,12 @@ func main(e *command.Env, args []string, stdout, stderr io.Writer) int {
 	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 		return code
 	}
+	if o.schema {
+		_, _ = stdout.Write(config.Schema())
+		return command.OK
+	}
 	if o.config == "" {
-		return command.WrongUse(name, "--config FILE is missing", stderr)
+		return command.WrongUse(name, "--config wants a FILE", stderr)
 	}
 	for _, path := range o.libraries.flags {
 		if err := o.libraries.load(path); err != nil {
@@ -97,10 +108,23 @@ func main(e *command.Env, args []string, stdout, stderr io.Writer) int {
 	cfg, err := o.load()
 	if err != nil {
 		report(stderr, err)
+		if _, err := os.Stat(o.config); errors.Is(err, os.ErrNotExist) && o.config == defaultConfig {
+			fmt.Fprintf(stderr, "%s: there is no %s here: name another file with --config FILE, or see '%s --help' for one to begin with\n", name, defaultConfig, name)
+		}
 		return command.Usage
 	}
+	if o.print {
+		_, _ = stdout.Write(cfg.YAML())
+	}
 	if o.check {
-		fmt.Fprintf(stdout, "%s: no problems\n", o.config)
+		for _, p := range unresolved(cfg) {
+			fmt.Fprintln(stderr, p)
+		}
+		if !o.print {
+			fmt.Fprintf(stdout, "%s: no problems\n", o.config)
+		}
+	}
+	if o.check || o.print {
 		return command.OK
 	}
 	return run(e, &o, cfg, versions)
@@ -135,7 +159,7 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	}
 	defer live.stop()
 	e.Begin()
-	adm := admin.Admin{Probes: &live.probes, Token: cfg.Admin.Token(), Add: live.observer.Routes, Guard: func() *guard.Policy { return live.now.Load().admin }}
+	adm := admin.Admin{Probes: &live.probes, Token: cfg.Admin.Token(), Add: live.operators, Guard: func() *guard.Policy { return live.now.Load().admin }}
 	endAdmin, err := adm.Start(cfg.Admin.Listen, log)
 	if err != nil {
 		log.Error(name+": cannot start", "err", fmt.Errorf("admin.listen: %w", err))

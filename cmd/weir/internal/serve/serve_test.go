@@ -68,7 +68,7 @@ func TestCannotBeConfigured(t *testing.T) {
 		name, text, want string
 		args             []string
 	}{
-		{"no flag", "", `--config FILE is missing`, nil},
+		{"no flag", "", `there is no weir.yaml here: name another file with --config FILE`, nil},
 		{"no file", "", `weir.yaml: cannot be read: no such file`, []string{"--config", filepath.Join(t.TempDir(), "weir.yaml")}},
 		{"garbage", "\x00\xff{[", `weir.yaml`, nil},
 		{"unclosed", "models: [", `weir.yaml:1: `, nil},

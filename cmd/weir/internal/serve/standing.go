@@ -61,11 +61,23 @@ func (s *standings) report(name string, c target.Change) {
 	}
 	args := []any{"upstream", name, "healthy", c.Up}
 	message := "upstream health has changed"
-	if c.Breaker {
+	switch {
+	case c.Breaker:
 		message = "upstream breaker has changed"
 		args = []any{"upstream", name, "state", c.State.String()}
+	case c.Name && !c.Up:
+		message = "upstream has no address and gets no requests until a look-up of its name works"
+	case c.Name && c.Reason != "":
+		level, message = slog.LevelWarn, "upstream name does not resolve any more, the addresses that are known stay in use"
+	case c.Name:
+		message = "upstream has an address again"
 	}
-	args = append(args, "reason", c.Reason)
+	if c.Name {
+		args = args[:2]
+	}
+	if c.Reason != "" {
+		args = append(args, "reason", c.Reason)
+	}
 	if c.For > 0 {
 		args = append(args, time, c.For.String())
 	}

@@ -8,6 +8,7 @@ type Why uint8
 // The reasons.
 const (
 	NoneLeft  Why = iota // all were tried, or no attempts remain
+	Lost                 // the names of the remaining ones do not resolve
 	Unhealthy            // the remaining ones fail their health probes
 	Broken               // their breakers are open
 	Full                 // they are at their limits of requests
@@ -146,6 +147,8 @@ func (it *Itinerary) obstacle(t *Target, n int, last bool, now time.Time) Why {
 	switch {
 	case it.tried.has(n):
 		return NoneLeft
+	case s.Name.lost.Load():
+		return Lost
 	case s.Probe.down.Load():
 		return Unhealthy
 	case !s.Breaker.ready(now) && !(last && s.Breaker.lenient()):

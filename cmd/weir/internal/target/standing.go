@@ -17,6 +17,7 @@ type Change struct {
 	Breaker bool          // it is the breaker that has changed, to State
 	State   State         //
 	Probe   bool          // it is the health that has changed: the upstream is Up or not
+	Name    bool          // it is the look-up of its name: it has addresses, and is Up, or not
 	Up      bool          //
 	Reason  string        // why
 	For     time.Duration // how long it will be skipped; of an upstream that is back, how long it was down
@@ -29,6 +30,7 @@ type Change struct {
 type Standing struct {
 	Breaker Breaker
 	Probe   Probe
+	Name    Name
 	changed func(Change)
 
 	_        [64]byte // what follows is written by every request
@@ -58,7 +60,7 @@ func (s *Standing) Observe(failure string, now time.Time) {
 }
 
 func (s *Standing) report(c Change) {
-	if (c.Breaker || c.Probe) && s.changed != nil {
+	if (c.Breaker || c.Probe || c.Name) && s.changed != nil {
 		s.changed(c)
 	}
 }
@@ -66,10 +68,11 @@ func (s *Standing) report(c Change) {
 // Running returns how many requests the upstream has now.
 func (s *Standing) Running() int { return int(s.running.Load()) }
 
-// Available reports whether the upstream is healthy enough for a request: its
-// probes do not fail, and its breaker lets a request pass (G20).
+// Available reports whether the upstream is healthy enough for a request: it
+// has an address, its probes do not fail, and its breaker lets a request pass
+// (G20).
 func (s *Standing) Available(now time.Time) bool {
-	return !s.Probe.down.Load() && s.Breaker.ready(now)
+	return !s.Name.lost.Load() && !s.Probe.down.Load() && s.Breaker.ready(now)
 }
 
 // pass is the permission for one request: a place at the upstream, and the
@@ -136,6 +139,8 @@ func (p pass) acquit(r Reason) {
 
 // Snapshot is an upstream's standing at one moment, for metrics and operators.
 type Snapshot struct {
+	Lost          bool   // its name does not resolve, and no address is known
+	LookupFailure string // how the last look-up of its name failed; "" = it succeeded, or there was none
 	Up            bool   // by the probes
 	ProbeFailure  string // how the last probe failed; "" = it succeeded, or there was none
 	Breaker       State
@@ -148,6 +153,7 @@ type Snapshot struct {
 
 // Snapshot reads the figures one after the other.
 func (s *Standing) Snapshot(now time.Time) (snap Snapshot) {
+	snap.LookupFailure, snap.Lost = s.Name.look()
 	snap.Up, snap.ProbeFailure = s.Probe.look()
 	snap.Breaker, snap.BreakerReason, snap.Wait = s.Breaker.look(now)
 	snap.Running = s.Running()

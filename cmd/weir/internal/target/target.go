@@ -7,6 +7,7 @@
 //	Standing   what is known of one upstream, whichever models lead to it
 //	Breaker    whether an upstream may get requests, by the outcome of earlier ones
 //	Probe      whether it may, by its health probes
+//	Name       whether it has an address, by the look-ups of its name
 //	Budget     how many of all requests may be retries
 //	Policy     how one of several free targets is chosen
 package target

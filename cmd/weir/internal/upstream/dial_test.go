@@ -19,7 +19,7 @@ func TestProbeWithoutDescriptor(t *testing.T) {
 	defer srv.Close()
 	asked := make(chan struct{}, 100)
 	standing := target.NewStanding(target.Config{Probed: true, Healthy: 1, Unhealthy: 1}, func(c target.Change) { t.Errorf("got %+v, want no change", c) })
-	u, err := New(t.Context(), Config{
+	u := New(Config{
 		Name: "u", Endpoint: at(t, srv.URL), Standing: standing, Health: Health{Path: "/", Interval: time.Millisecond, Timeout: time.Minute},
 		Hold: func() (func(), error) {
 			if probes.Add(1) < 5 {
@@ -30,10 +30,7 @@ func TestProbeWithoutDescriptor(t *testing.T) {
 			return func() { held.Add(-1) }, nil
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Probe()
+	u.Start()
 	for range 4 {
 		<-asked
 	}

@@ -26,18 +26,25 @@ const (
 	probeBody = 64 << 10
 )
 
-// Probe asks the upstream how it is, again and again, until Close, and reports
-// the outcomes to its Standing. It does nothing for one without a health path.
-func (u *Upstream) Probe() {
-	if u.Health.Path == "" {
+// Start begins what goes on beside requests, until Close: probes, if there is a
+// health path, and look-ups, if Resolve has found no address. Both report to
+// the Standing.
+func (u *Upstream) Start() {
+	lost := u.Standing.Lost()
+	if u.Health.Path == "" && !lost {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	u.end = cancel
-	go u.watch(ctx)
+	if u.Health.Path != "" {
+		go u.watch(ctx)
+	}
+	if lost {
+		go u.find(ctx)
+	}
 }
 
-// Close ends the probes and closes idle connections. Calls go on.
+// Close ends what Start began and closes idle connections. Calls go on.
 func (u *Upstream) Close() {
 	if u.end != nil {
 		u.end()

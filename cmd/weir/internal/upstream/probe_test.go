@@ -28,10 +28,7 @@ func probeOf(t *testing.T, url string, change func(*Config)) *Upstream {
 	if change != nil {
 		change(&cfg)
 	}
-	u, err := New(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := New(cfg)
 	return u
 }
 
@@ -185,7 +182,7 @@ func TestProbe(t *testing.T) {
 	u := probeOf(t, srv.URL, func(c *Config) {
 		c.Standing = target.NewStanding(target.Config{Probed: true, Healthy: 2, Unhealthy: 2}, func(c target.Change) { changes <- c })
 	})
-	u.Probe()
+	u.Start()
 	next := func() target.Change {
 		select {
 		case c := <-changes:
@@ -211,7 +208,7 @@ func TestProbe(t *testing.T) {
 func TestNoProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := probeOf(t, "http://127.0.0.1:1", func(c *Config) { c.Health.Path = "" })
-		u.Probe()
+		u.Start()
 		u.Close()
 		synctest.Wait() // a goroutine that stayed would fail the test
 	})

@@ -3,9 +3,9 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
-	"fmt"
 	"time"
 
 	"weir/client"
@@ -18,7 +18,7 @@ import (
 type Field struct{ Name, Value string }
 
 // Timeouts bound what an upstream may take (G5). Zero = no limit.
-type Timeouts struct{ Connect, FirstEvent, Idle, Total time.Duration }
+type Timeouts struct{ Connect, FirstEvent, Idle, Whole, Total time.Duration }
 
 // Config describes an upstream.
 type Config struct {
@@ -34,6 +34,10 @@ type Config struct {
 	MaxHead    http1.Limits
 	Health     Health
 	Standing   *target.Standing // what is known of it; nil = nothing yet, and no breaker
+	Believed   time.Duration    // how long the addresses of its name are; 0 = client.DefaultRefresh, negative = until one cannot be connected to
+
+	// Lookup returns the addresses of a host; nil = net.DefaultResolver.
+	Lookup func(ctx context.Context, host string) ([]string, error)
 
 	// Hold counts a connection that package net makes among the descriptors that
 	// connections may take, until release; nil = they are not counted.
@@ -45,25 +49,24 @@ type Config struct {
 type Upstream struct {
 	Config
 	origin *client.Origin
-	end    context.CancelFunc // of the probes
+	end    context.CancelFunc // of what Start began; nil = nothing
 }
 
-// New looks the upstream's name up.
-func New(ctx context.Context, cfg Config) (*Upstream, error) {
+// New returns an upstream of which nothing is looked up yet: see Resolve.
+func New(cfg Config) *Upstream {
 	if cfg.Standing == nil {
 		cfg.Standing = target.NewStanding(target.Config{}, nil)
 	}
-	o := &client.Origin{
+	u := &Upstream{Config: cfg}
+	u.origin = &client.Origin{
 		Endpoint: cfg.Endpoint, Header: cfg.fields(), Idle: cfg.KeepIdle, Limits: cfg.MaxHead,
 		NetHTTP: cfg.Standard, Roots: cfg.Roots, Hold: cfg.Hold,
+		Refresh: cfg.Believed, Lookup: cfg.Lookup, Looked: u.looked,
 	}
 	if limit := cfg.Timeouts.Connect; limit > 0 {
-		o.Attempt = min(client.DefaultAttempt, limit/2) // so that there is time for another address
+		u.origin.Attempt = min(client.DefaultAttempt, limit/2) // so that there is time for another address
 	}
-	if err := o.Resolve(ctx); err != nil {
-		return nil, fmt.Errorf("upstream %s: %w", cfg.Name, err)
-	}
-	return &Upstream{Config: cfg, origin: o}, nil
+	return u
 }
 
 // fields are the upstream's own, and its key.
@@ -77,9 +80,25 @@ func (c *Config) fields() (all []client.Field) {
 	return all
 }
 
-// Do sends a request: see client.Origin.
+// Do sends a request, whose path is as clients write it: see client.Origin, and
+// place for what becomes of the path.
 func (u *Upstream) Do(l *reactor.Loop, req *client.Request, recv client.Receiver) (*client.Call, error) {
+	u.place(req)
 	return u.origin.Do(l, req, recv)
+}
+
+// apiBase is how the paths of an API begin, where an upstream's URL has no path.
+const apiBase = "/v1"
+
+// place puts a client's path where the upstream has it (G21): the path of its
+// URL replaces /v1. Other paths, such as Ollama's, begin at the host.
+func (u *Upstream) place(req *client.Request) {
+	rest, isAPI := bytes.CutPrefix(req.Path, []byte(apiBase))
+	if !isAPI || len(rest) == 0 || rest[0] != '/' {
+		req.Rooted = true
+	} else if u.Endpoint.Path != "" {
+		req.Path = rest
+	}
 }
 
 // OnLoop reports whether its calls stay on the loop that makes them.
