@@ -117,7 +117,7 @@ func TestBodiesAreGivenBack(t *testing.T) {
 			}
 		}},
 		{"the client disconnects while the upstream works", len(early), early, func(r *rig, c *memloop.Client) { r.asked(0); c.Close() }},
-		{"the upstream resets", len(early), early, func(r *rig, c *memloop.Client) { r.asked(0).Reset() }},
+		{"the upstreams reset", len(early), early, func(r *rig, c *memloop.Client) { r.asked(0).Reset(); r.asked(1).Reset() }},
 		{"short, answered", len(short), short, func(r *rig, c *memloop.Client) { r.write(r.asked(0), answer) }},
 		{"short, the first one refuses", len(short), short, func(r *rig, c *memloop.Client) {
 			r.write(r.asked(0), "HTTP/1.1 503 No\r\nContent-Length: 10000\r\n\r\n"+strings.Repeat("x", 10_000))

@@ -74,6 +74,9 @@ func (f *flow) sign() {
 	}
 	f.w.Header().Set("X-Weir-Upstream", f.record.Upstream)
 	f.w.Header().Set("X-Weir-Attempts", strconv.Itoa(f.attempts))
+	if only := f.withheld(); only != nil {
+		f.w.Header().Set("X-Weir-Not-Retried", only.code)
+	}
 	timing := appendMilliseconds(append(make([]byte, 0, 64), "upstream;dur="...), now.Sub(f.asked))
 	timing = appendMilliseconds(append(timing, ", weir;dur="...), f.asked.Sub(f.since))
 	f.w.Header().Set("Server-Timing", string(timing))
@@ -195,6 +198,7 @@ func (f *flow) look(p []byte) bool {
 					return false
 				}
 				f.blame(errFirst, target.ErrorEvent) // it is passed on
+				f.sign()
 			}
 		}
 		start = end
@@ -204,7 +208,7 @@ func (f *flow) look(p []byte) bool {
 
 // another gives up the current attempt for another target, if there is one.
 func (f *flow) another(why error) bool {
-	if !f.repeatable(why) || f.stage == relaying || reactor.LocalShortage(why) || !f.route.More(f.loop.Now()) {
+	if f.stage == relaying || reactor.LocalShortage(why) || !f.mayGoOn() {
 		return false
 	}
 	f.blame(why, f.reason(why))
@@ -278,7 +282,8 @@ func (f *flow) failed(err error) {
 func (f *flow) giveUp(err error, why target.Why) {
 	switch {
 	case f.refusal != nil:
-		f.record.Err = f.withheld()
+		f.record.Err = nil
+		f.explain()
 		f.passRefusal(f.refusal)
 	case err == nil:
 		e, cause := unavailable(why)
@@ -287,9 +292,9 @@ func (f *flow) giveUp(err error, why target.Why) {
 	default:
 		f.record.Err = err
 		e := failure(err)
-		if budget := f.withheld(); budget != nil {
-			f.record.Err = fmt.Errorf("%w; %w", err, budget)
-			e.Code, e.Message = "retry_budget_spent", e.Message+" No other server was tried, because too many requests are being retried."
+		if only := f.withheld(); only != nil {
+			f.record.Err = fmt.Errorf("%w; %w", err, only)
+			e.Code, e.Message = only.code, e.Message+" No other server was tried, because "+only.why+"."
 		}
 		f.conclude(e, err)
 	}

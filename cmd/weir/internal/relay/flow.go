@@ -33,6 +33,7 @@ type flow struct {
 	alive  bool // the head was sent with a keep-alive comment, not with a response
 	handed bool // to a native handler
 	remote bool // an upstream was tried that is not called on the loop
+	alone  bool // another target was not tried, since the request is no longer kept
 
 	g       *Gateway
 	loop    *reactor.Loop

@@ -27,11 +27,12 @@ import (
 // A Gateway relays requests by one configuration, which does not change.
 // Requests continue with the one that they started with.
 type Gateway struct {
-	Models   map[string]*Model
-	Patterns []string // those names in Models that are patterns, as glob.Sort orders them
-	MaxBody  int64    // bytes of a request; beyond it 413
-	MaxEvent int      // bytes of a line of an event stream
-	Observer Observer
+	Models    map[string]*Model
+	Patterns  []string // those names in Models that are patterns, as glob.Sort orders them
+	MaxBody   int64    // bytes of a request; beyond it 413
+	MaxReplay int64    // bytes of a request that is kept for another attempt
+	MaxEvent  int      // bytes of a line of an event stream
+	Observer  Observer
 
 	Carriers   *Carriers // in which clients send keys; nil = those that are known
 	Forwarding Forwarding

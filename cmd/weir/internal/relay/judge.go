@@ -32,7 +32,16 @@ var (
 	errBroken    = errors.New("the upstreams of the model have failed recently and are not used for now")
 	errFull      = errors.New("the upstreams of the model are at their limits of requests")
 	errNoTarget  = errors.New("no upstream of the model is available")
-	errBudget    = errors.New("too many requests are being retried")
+)
+
+// lone is why no other target was tried although one could have been.
+type lone struct{ code, why string }
+
+func (l *lone) Error() string { return l.why }
+
+var (
+	errBudget = &lone{"retry_budget_spent", "too many requests are being retried"}
+	errReplay = &lone{"request_not_kept", "the request is too long to be kept for that"}
 )
 
 // unavailable returns the response to a request that got no upstream at all,

@@ -312,6 +312,7 @@ func columns() (list []trial) {
 	add(&alive, "http", streams[:1])
 	add(&heldOver, "http", streams[:1])
 	add(&long, "http", streams)
+	add(&unkept, "http", streams)
 	add(&leaving, "http", streams)
 	add(&leaving, "h2", streams)
 	return list

@@ -16,13 +16,14 @@ import (
 // mode is what the gateway and its client do otherwise than usual while an
 // upstream fails.
 type mode struct {
-	name   string
-	model  func(m *Model)
-	pad    int                // bytes by which the request is longer
-	not    func(c trial) bool // true where there is nothing to be seen of the mode
-	hold   func(c trial) (upstream int, fault string)
-	until  string // what the client has seen when upstreams that are held go on
-	change func(c trial, v verdict) verdict
+	name    string
+	gateway func(g *Gateway)
+	model   func(m *Model)
+	pad     int                // bytes by which the request is longer
+	not     func(c trial) bool // true where there is nothing to be seen of the mode
+	hold    func(c trial) (upstream int, fault string)
+	until   string // what the client has seen when upstreams that are held go on
+	change  func(c trial, v verdict) verdict
 }
 
 // comment is what the client hears while the upstream is silent.
@@ -78,17 +79,29 @@ func (c trial) headless() bool {
 	return c.fault.held == nil && (v.status != 200 || v.attempts == 2)
 }
 
-// long: the request is not kept, so it is sent once, but for an upstream that
-// there was no connection to (G6, G8).
+// long: the request is relayed while it arrives, and kept for another attempt.
 var long = mode{
 	name: "long body",
 	pad:  80 << 10, // not so long that closing behind an early answer takes its time
+}
+
+// unkept: the request is too long to be kept, so it is sent once, but for an
+// upstream that there was no connection to (G6, G8).
+var unkept = mode{
+	name:    "unkept body",
+	gateway: func(g *Gateway) { g.MaxReplay = gatherLimit },
+	pad:     80 << 10,
 	change: func(c trial, v verdict) verdict {
 		switch {
 		case v.requests < 0:
 			return v
 		case v.attempts == 2:
 			v = passedOn(429, "retry-after-ms: 20")
+		}
+		if v.elsewhere && c.two {
+			v.fields = append(v.fields, "x-weir-not-retried: request_not_kept")
+			v.body = bytes.Replace(v.body, []byte(`","type":"server_error","param":null,"code":null}}`),
+				[]byte(` No other server was tried, because the request is too long to be kept for that.","type":"server_error","param":null,"code":"request_not_kept"}}`), 1)
 		}
 		v.elsewhere = false
 		return v

@@ -38,8 +38,8 @@ func (f *flow) reject(h *http1.Response) bool {
 	} else {
 		f.route.Fails(refusalReason(h), f.loop.Now())
 	}
-	if f.long || !f.route.More(f.loop.Now()) && !f.mayWait(retryAfter(h)) {
-		f.record.Err = f.withheld()
+	if !f.mayGoOn() && !f.mayWait(retryAfter(h)) {
+		f.explain()
 		return false
 	}
 	f.keepRefusal(h)
@@ -49,16 +49,35 @@ func (f *flow) reject(h *http1.Response) bool {
 // mayWait reports whether the target that was tried last may be tried again
 // after that time.
 func (f *flow) mayWait(d time.Duration) bool {
-	return 0 < d && d <= f.leg.Hold.Wait && f.route.MayRepeat(f.loop.Now())
+	return 0 < d && d <= f.leg.Hold.Wait && f.repeatable() && f.route.MayRepeat(f.loop.Now())
 }
 
-// withheld returns why a refusal is final although another target could be
-// tried; nil if none could.
-func (f *flow) withheld() error {
-	if f.route.Withheld() {
+// mayGoOn reports whether another target can be tried now.
+func (f *flow) mayGoOn() bool {
+	if !f.route.More(f.loop.Now()) {
+		return false
+	}
+	f.alone = f.alone || !f.repeatable()
+	return !f.alone
+}
+
+// withheld returns why a failure is final although another target could have
+// been tried; nil if none could.
+func (f *flow) withheld() *lone {
+	switch {
+	case f.alone:
+		return errReplay
+	case f.route.Withheld():
 		return errBudget
 	}
 	return nil
+}
+
+// explain notes why a refusal is the response.
+func (f *flow) explain() {
+	if only := f.withheld(); only != nil {
+		f.record.Err = only
+	}
 }
 
 // disappoint handles a response that is not a stream, for a client whose head
@@ -104,8 +123,8 @@ func (f *flow) heard(whole bool) {
 		r.body = nil
 	}
 	f.hangUp()
-	switch again := retryable(r.status) && !f.long; {
-	case again && f.route.More(f.loop.Now()):
+	switch again := retryable(r.status); {
+	case again && f.mayGoOn():
 		f.ask(errStatus)
 	case again && f.mayWait(r.wait):
 		f.route.Repeat()

@@ -91,7 +91,7 @@ func newGateway(ups ...*upstream.Upstream) *Gateway {
 	}
 	m.Plan(nil)
 	return &Gateway{
-		Models: map[string]*Model{"m": m}, MaxBody: 64 << 20, MaxEvent: 4 << 20,
+		Models: map[string]*Model{"m": m}, MaxBody: 64 << 20, MaxReplay: 4 << 20, MaxEvent: 4 << 20,
 		Observer: ignore{},
 	}
 }

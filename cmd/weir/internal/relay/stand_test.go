@@ -58,6 +58,9 @@ func (c trial) start(t *testing.T, calm time.Duration) *stand {
 		s.ups[0].Timeouts = upstream.Timeouts{Connect: calm * l.Connect, FirstEvent: calm * l.FirstEvent, Idle: calm * l.Idle, Total: calm * l.Total}
 	}
 	g.Models["m"].Hold.Wait = holdWait
+	if c.mode.gateway != nil {
+		c.mode.gateway(g)
+	}
 	if c.mode.model != nil {
 		c.mode.model(g.Models["m"])
 	}

@@ -14,13 +14,14 @@ var segments = sync.Pool{New: func() any { return new([segment]byte) }}
 
 // store is the part of a request's body that has arrived and is still needed.
 // It consists of parts, so that it grows without moving what it has, and is
-// freed piece by piece. The zero value is empty.
+// freed part by part. The zero value is empty.
 type store struct {
-	parts [][]byte
+	parts [][]byte  // all are full, except perhaps the last one
 	one   [1][]byte // room for the part of a short body
 	spare []byte    // for the next body
 	begin int       // where in the body parts[0] stands
-	next  int       // the first part that was not taken
+	next  int       // the part in which what was not taken begins
+	taken int       // bytes of it that were
 	at    int       // where in the body that stands
 }
 
@@ -31,10 +32,10 @@ func (s *store) add(p []byte) {
 	}
 	for len(p) > 0 {
 		last := len(s.parts) - 1
-		if last < s.next || len(s.parts[last]) == segment {
+		if last < 0 || len(s.parts[last]) == segment {
 			s.parts = append(s.parts, s.spare)
 			s.spare = nil
-			if last++; last > 0 { // a long one, which will fill it
+			if last++; last > 0 || s.begin > 0 { // a long one, which will fill it
 				s.parts[last] = segments.Get().(*[segment]byte)[:0]
 			}
 		}
@@ -62,30 +63,38 @@ func (s *store) first() []byte {
 // empty reports whether all was freed.
 func (s *store) empty() bool { return len(s.parts) == 0 }
 
-// waiting reports whether there is a part to be taken.
-func (s *store) waiting() bool { return s.next < len(s.parts) }
+// waiting reports whether there is something to be taken.
+func (s *store) waiting() bool { return s.next < len(s.parts) && s.taken < len(s.parts[s.next]) }
 
-// take returns the next part and where in the body it begins. It is kept until
-// free, so that it can be taken again after rewind.
+// take returns what comes next, no more than a part, and where in the body it
+// begins. It is kept until free, so that it can be taken again after rewind.
 func (s *store) take() (at int, p []byte) {
-	at, p = s.at, s.parts[s.next]
-	s.next++
+	part := s.parts[s.next]
+	at, p = s.at, part[s.taken:]
 	s.at += len(p)
+	if s.taken = len(part); s.taken == segment {
+		s.next++
+		s.taken = 0
+	}
 	return at, p
 }
 
-func (s *store) rewind() { s.next, s.at = 0, s.begin }
+func (s *store) rewind() { s.next, s.taken, s.at = 0, 0, s.begin }
 
-// free frees what was taken, which must not be used any more.
+// free frees the parts of which all was taken, which must not be used any more.
 func (s *store) free() {
-	for _, p := range s.parts[:s.next] {
+	n := s.next
+	if s.taken > 0 && !s.waiting() {
+		n, s.taken = n+1, 0
+	}
+	for _, p := range s.parts[:n] {
 		if cap(p) == segment {
 			segments.Put((*[segment]byte)(p[:segment]))
 		}
 	}
-	clear(s.parts[:s.next]) // the collector looks at the whole array
-	s.parts = s.parts[s.next:]
-	s.next, s.begin = 0, s.at
+	clear(s.parts[:n]) // the collector looks at the whole array
+	s.parts = s.parts[n:]
+	s.next, s.begin = 0, s.at-s.taken
 }
 
 // size is the memory that is kept.
@@ -116,8 +125,8 @@ func (s *store) forget() {
 	switch {
 	case len(s.parts) == 1 && cap(s.parts[0]) <= spareBody:
 		spare = s.parts[0][:0]
-	case len(s.parts) > 1: // a long one, of which an upstream has seen copies only
-		s.next = len(s.parts)
+	case s.begin > 0 || len(s.parts) > 1: // a long one, of which an upstream has seen copies only
+		s.next, s.taken = len(s.parts), 0
 		s.free()
 	}
 	*s = store{spare: spare}

@@ -65,7 +65,6 @@ func TestStoreInterleaved(t *testing.T) {
 	if s.empty() || !s.waiting() {
 		t.Error("what was not taken was freed")
 	}
-	s.rewind()
 	if at, p := s.take(); at != 2 || string(p) != "cd" || s.waiting() {
 		t.Errorf("got %q at %d", p, at)
 	}
@@ -78,5 +77,25 @@ func TestStoreInterleaved(t *testing.T) {
 	s.forget()
 	if !s.empty() || s.waiting() {
 		t.Error("got something after forget")
+	}
+}
+
+// Small pieces that are taken as they come share their parts: what is kept of
+// them is not much more than they are.
+func TestStoreOfSmallPieces(t *testing.T) {
+	var s store
+	for range 5 * segment / 100 {
+		s.add(make([]byte, 100))
+		s.take()
+	}
+	if s.waiting() || s.size() > 6*segment {
+		t.Errorf("got %d bytes kept of %d", s.size(), 5*segment)
+	}
+	s.rewind()
+	if n := len(taken(t, &s)); n != 5*segment/100*100 {
+		t.Errorf("got %d bytes once more, want all", n)
+	}
+	if s.free(); !s.empty() {
+		t.Errorf("got %d parts after free", len(s.parts))
 	}
 }

@@ -1,10 +1,8 @@
 package relay
 
 import (
-	"errors"
 	"io"
 
-	"weir/client"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/target"
 )
@@ -12,9 +10,10 @@ import (
 // This file is the request's body (G8). A short one is kept whole, until it
 // need not be sent again. A long one is relayed while it arrives, once the
 // model is known; what has arrived until then is kept, up to limits.body, and
-// passed on as fast as the upstream takes it. Nothing of it is kept longer than
-// that, so it is sent once, unless there was no connection to the upstream. A
-// native handler gets any body whole.
+// passed on as fast as the upstream takes it. It stays kept for another attempt
+// until the response begins, if it is no longer than limits.replay and there is
+// room in limits.bodies; of a longer one nothing is kept that was sent, so it
+// goes to one upstream only. A native handler gets any body whole.
 
 // gatherLimit is the length up to which a body is short.
 const gatherLimit = 64 << 10
@@ -27,6 +26,7 @@ type upload struct {
 	arrived bool   // all of it
 	long    bool   // it is relayed while it arrives
 	sent    bool   // all of a long one was passed on
+	once    bool   // what was sent of a long one is not kept: there was no room
 	freed   bool   // a part of a long one was sent and is no longer kept
 	full    bool   // the upstream takes no more for now
 	name    []byte // the model's name there as JSON; nil = as it is
@@ -62,7 +62,7 @@ func (f *flow) body(p []byte, err error) {
 		f.gathered()
 	case f.long:
 		f.relayBody(p)
-		if !f.account() && len(p) > 0 { // what is being passed on only moves
+		if !f.fits() && len(p) > 0 { // what is being passed on only moves
 			f.refuse(openai.NoRoom())
 			return
 		}
@@ -154,10 +154,27 @@ func (f *flow) outgoing() (body []byte, length int64) {
 	return nil, length
 }
 
-// relayBody passes a further piece of a long body on, from where it lies if
-// nothing is before it.
+// fits reports whether there is room for what is kept, if need be without what
+// was sent.
+func (f *flow) fits() bool {
+	if f.account() {
+		return true
+	}
+	f.once = true
+	f.handOn()
+	return f.account()
+}
+
+// sentOnce reports whether what was sent of a long body is not kept for another
+// attempt.
+func (f *flow) sentOnce() bool {
+	return f.once || f.stage == relaying || max(f.size, f.length) > f.g.MaxReplay
+}
+
+// relayBody passes a further piece of a long body on, from where it lies if it
+// need not be kept.
 func (f *flow) relayBody(p []byte) {
-	if f.kept.empty() && !f.full && f.call != nil && f.call.Connected() {
+	if f.sentOnce() && f.kept.empty() && !f.full && f.call != nil && f.call.Connected() {
 		f.kept.skip(len(p))
 		f.freed = true
 		f.full = len(p) > 0 && !f.call.Write(p)
@@ -171,7 +188,11 @@ func (f *flow) relayBody(p []byte) {
 // handOn passes on what is kept of a long body, as far as the upstream takes
 // it, and makes the client wait or continue.
 func (f *flow) handOn() {
-	if !f.long || f.sent || f.call == nil {
+	if !f.long || f.sent {
+		return
+	}
+	if f.call == nil { // it waits for the next attempt
+		f.x.PauseBody()
 		return
 	}
 	for !f.full && f.kept.waiting() {
@@ -180,7 +201,7 @@ func (f *flow) handOn() {
 			f.full = len(piece) > 0 && !f.call.Write(piece) || f.full
 		}
 	}
-	if f.call.Connected() && !f.kept.empty() {
+	if f.sentOnce() && f.call.Connected() && !f.kept.empty() {
 		f.kept.free()
 		f.freed = true
 	}
@@ -209,9 +230,6 @@ func (f *flow) Drained() {
 // uploading reports whether the upstream has not been sent the whole request.
 func (f *flow) uploading() bool { return f.long && !f.sent }
 
-// repeatable reports whether another target may be sent the request after a
-// failure: always if it is kept whole, else only if nothing of it was sent.
-func (f *flow) repeatable(why error) bool {
-	unsent := errors.Is(why, client.ErrConnect) || errors.Is(why, errConnect)
-	return !f.long || unsent && !f.freed
-}
+// repeatable reports whether another target may be sent the request: nothing of
+// what was sent is gone.
+func (f *flow) repeatable() bool { return !f.freed }

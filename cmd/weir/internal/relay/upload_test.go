@@ -214,8 +214,8 @@ func testLongBodyBroken(t *testing.T, gateway func(http.Handler) string) {
 	}
 }
 
-// G6, G8: a long body is sent to another target only when there was no
-// connection to the first one; and once a part has left, to nobody else.
+// G6, G8: a long body is sent to another target if it is kept; one that is not,
+// only when there was no connection to the first one.
 func TestLongBodyElsewhere(t *testing.T) {
 	for _, tls := range []bool{false, true} {
 		good := mock.Start(t, mock.Config{TLS: tls})
@@ -223,14 +223,18 @@ func TestLongBodyElsewhere(t *testing.T) {
 		scheme, _, _ := strings.Cut(good.URL(), "://")
 		for _, tt := range []struct {
 			name, first string
+			replay      int64
 			status      int
 			attempts    string
 		}{
-			{"refused", scheme + "://" + mock.Refused(t), 200, "2"},
-			{"reset", bad.URL(), 502, "1"},
+			{"refused", scheme + "://" + mock.Refused(t), gatherLimit, 200, "2"},
+			{"reset", bad.URL(), gatherLimit, 502, "1"},
+			{"reset, kept", bad.URL(), 4 << 20, 200, "2"},
 		} {
 			for _, body := range []string{padded(`{"model":"m",`, 1<<20, `}`), padded(`{`, 1<<20, `,"model":"m"}`)} {
-				url := mocked(t, to(t, "first", tt.first, bad), to(t, "second", good.URL(), good))
+				g := newGateway(to(t, "first", tt.first, bad), to(t, "second", good.URL(), good))
+				g.MaxReplay = tt.replay
+				url := served(t, g)
 				good.Forget()
 				res, got, err := post(t, url, body)
 				if attempts := res.Header.Get("X-Weir-Attempts"); err != nil || res.StatusCode != tt.status || attempts != tt.attempts {

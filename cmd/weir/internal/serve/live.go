@@ -100,7 +100,7 @@ func (l *live) use(cfg *config.Config) error {
 	g := &generation{cfg: cfg, guard: guard.New(guard.Config{Origins: cfg.CORS.Origins, Hosts: cfg.Hosts})}
 	g.admin = guard.New(guard.Config{Origins: guard.NoPages.Origins, Hosts: cfg.Hosts})
 	g.gateway = &relay.Gateway{
-		Models: models, MaxBody: int64(cfg.Limits.Body), MaxEvent: int(cfg.Limits.Event),
+		Models: models, MaxBody: int64(cfg.Limits.Body), MaxReplay: int64(cfg.Limits.Replay), MaxEvent: int(cfg.Limits.Event),
 		Mark: g.guard.Mark, Observer: &l.observer,
 		Carriers: relay.NewCarriers(cfg.Strip.Headers, cfg.Strip.Query), Forwarding: forwarding[cfg.Forwarded],
 	}
