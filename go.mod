@@ -5,6 +5,7 @@ go 1.26
 toolchain go1.26.11
 
 require (
+	github.com/evanphx/json-patch/v5 v5.9.11
 	github.com/panjf2000/gnet/v2 v2.10.0
 	github.com/prometheus/client_golang v1.23.2
 	github.com/prometheus/common v0.66.1
