@@ -13,12 +13,10 @@ type Fault struct {
 	Code    string // for programs, as in model_not_found; "" = none
 	Message string // for people
 
-	// Type is the dialect's name for the class of error; "" = the one for the
-	// status.
-	Type string
-
-	body  []byte // an upstream's, from which it was read
-	shape Shape  // of body
+	// What an upstream sent, if the fault was read from that.
+	body  []byte
+	shape Shape
+	class string // the dialect's name for the kind of error
 }
 
 // Error returns the message.

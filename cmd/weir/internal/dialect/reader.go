@@ -39,11 +39,10 @@ const (
 // Reset prepares the reader for a response to a request of e, and forgets the
 // last one.
 func (r *Reader) Reset(e *Endpoint) {
-	if r.endpoint == e {
-		r.judge.Reset()
-	} else {
+	if r.endpoint != e {
 		r.judge = e.newJudge()
 	}
+	r.judge.Reset()
 	*r = Reader{judge: r.judge, endpoint: e, name: r.name[:0], scan: scanner{text: r.scan.text}}
 	r.scan.start(r.judge.Members())
 }

@@ -31,7 +31,7 @@ func ReadFault(status int, body []byte) (f *Fault, ok bool) {
 	switch {
 	case b.Object == "error" && isEmpty(b.Error): // vLLM's before 2025, SGLang's
 		f.take(&b.refusalText)
-		f.Type = b.Type
+		f.class = b.Type
 	case isEmpty(b.Error):
 		return nil, false
 	case json.Unmarshal(b.Error, &f.Message) == nil:
@@ -43,7 +43,7 @@ func ReadFault(status int, body []byte) (f *Fault, ok bool) {
 		}
 		_ = json.Unmarshal(b.Error, &in) // what has another type is not taken
 		f.take(&in.refusalText)
-		f.Type, f.shape = in.Type, ShapeObject
+		f.class, f.shape = in.Type, ShapeObject
 		if b.Type == "error" {
 			f.shape = ShapeTyped
 		}
@@ -92,4 +92,13 @@ func (f *Fault) AppendBody(dst []byte, want Shape) (out []byte, ok bool) {
 		return dst, false
 	}
 	return append(dst, line.Bytes()...), true
+}
+
+// Class returns what an upstream with bodies of that shape called the kind of
+// error; "" if it was no such upstream.
+func (f *Fault) Class(of Shape) string {
+	if f.shape != of {
+		return ""
+	}
+	return f.class
 }

@@ -5,11 +5,14 @@ import (
 	"strings"
 
 	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/anthropic"
+	"weir/cmd/weir/internal/dialect/ollama"
 	"weir/cmd/weir/internal/dialect/openai"
+	"weir/cmd/weir/internal/dialect/responses"
 )
 
-// Dialects are all of them; the first is the one of paths that are none's.
-var Dialects = []dialect.Dialect{openai.Dialect}
+// Dialects are all of them.
+var Dialects = [...]dialect.Dialect{openai.Dialect, responses.Dialect, anthropic.Dialect, ollama.Dialect}
 
 // Named returns the dialect with that name; nil if there is none.
 func Named(name string) dialect.Dialect {
@@ -24,20 +27,21 @@ func Named(name string) dialect.Dialect {
 // Of returns the dialect of a request's path, whether it is served or not: an
 // error is written in it (G17).
 func Of(path string) dialect.Dialect {
-	best, length := Dialects[0], 0
-	for _, d := range Dialects {
-		for _, e := range d.Endpoints() {
-			fixed, _, _ := strings.Cut(e.Path, "{")
-			if root := strings.TrimSuffix(fixed, "/"); len(root) > length && below(path, root) {
-				best, length = d, len(root)
-			}
+	for _, root := range roots {
+		if rest, ok := strings.CutPrefix(path, root.path); ok && (rest == "" || rest[0] == '/') {
+			return root.dialect
 		}
 	}
-	return best
+	return openai.Dialect
 }
 
-// below reports whether path is root, or below it.
-func below(path, root string) bool {
-	rest, ok := strings.CutPrefix(path, root)
-	return ok && (rest == "" || rest[0] == '/')
+// roots are the paths at and below which requests are in other dialects than
+// OpenAI's.
+var roots = [...]struct {
+	path    string
+	dialect dialect.Dialect
+}{
+	{"/v1/messages", anthropic.Dialect},
+	{"/v1/responses", responses.Dialect},
+	{"/api", ollama.Dialect},
 }

@@ -41,11 +41,7 @@ const (
 // G2, G4 and FIELD 2, 7, 8, 16, 19: what each event is, and how the response ended.
 func TestVerdicts(t *testing.T) {
 	const sub, end, failed = "data substance", "data end", "data failed"
-	for _, tt := range []struct {
-		name, body    string
-		verdicts      []string
-		properly, cut string
-	}{
+	transcript.Run(t, chat, []transcript.Case{
 		{"usual", role + token + finish + done, []string{"data", sub, sub, end}, "complete", "complete"},
 		{"FIELD 2: no empty line", token + "data: [DONE]\n", []string{sub}, "complete", "complete"},
 		{"FIELD 2: no line break", token + "data: [DONE]", []string{sub}, "complete", "dead"},
@@ -94,13 +90,5 @@ func TestVerdicts(t *testing.T) {
 		{"BOM", "\xef\xbb\xbf" + role + done, []string{"data", end}, "complete", "complete"},
 		{"data in lines", "data: {\"choices\":[\ndata: {\"delta\":\ndata: {\"content\":1}}]}\n\n", []string{sub}, "dead", "dead"},
 		{"fields around", "id: 1\nevent: x\n" + role + "retry: 1\nid\n" + done, []string{"data", end}, "complete", "complete"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			want := strings.Join(append(tt.verdicts, "properly: "+tt.properly, "cut: "+tt.cut, ""), "\n")
-			if got := transcript.Verdicts(chat, []byte(tt.body)); got != want {
-				t.Errorf("%q: got\n%s\nwant\n%s", tt.body, got, want)
-			}
-			transcript.Split(t, chat, []byte(tt.body))
-		})
-	}
+	})
 }

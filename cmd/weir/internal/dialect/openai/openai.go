@@ -53,11 +53,11 @@ func (openai) AppendError(dst []byte, f *dialect.Fault) []byte {
 	return append(dst, "}}"...)
 }
 
-// typeOf returns the dialect's class of an error.
+// typeOf returns what the dialect calls the kind of error.
 func typeOf(f *dialect.Fault) string {
 	switch s := f.Status; {
-	case f.Type != "":
-		return f.Type
+	case f.Class(dialect.ShapeObject) != "":
+		return f.Class(dialect.ShapeObject)
 	case s == http.StatusUnauthorized:
 		return "authentication_error"
 	case s == http.StatusTooManyRequests:

@@ -120,3 +120,23 @@ func Name(v dialect.Verdict) string {
 
 // EndingName is an ending in a word.
 func EndingName(e dialect.Ending) string { return [...]string{"dead", "told", "complete"}[e] }
+
+// Case is a body and what a Reader says of it.
+type Case = struct {
+	Name, Body    string
+	Verdicts      []string // Name of each
+	Properly, Cut string   // EndingName
+}
+
+// Run checks the cases, wherever their bodies are cut.
+func Run(t *testing.T, e *dialect.Endpoint, cases []Case) {
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			want := strings.Join(append(c.Verdicts, "properly: "+c.Properly, "cut: "+c.Cut, ""), "\n")
+			if got := Verdicts(e, []byte(c.Body)); got != want {
+				t.Errorf("%q: got\n%s\nwant\n%s", c.Body, got, want)
+			}
+			Split(t, e, []byte(c.Body))
+		})
+	}
+}
