@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"io"
 	"time"
 
 	"weir/chunked"
@@ -125,6 +126,38 @@ func bodyError(err error) error {
 	}
 	return err
 }
+
+// receiveBody implements carrier.
+func (c *conn) receiveBody(ex *exchange) {
+	switch {
+	case !c.phase.arriving():
+		ex.loop.endBody(io.EOF)
+	case c.phase == phaseExpecting && c.pause.IsZero():
+		c.sendContinue()
+	}
+}
+
+// pauseBody implements carrier.
+func (c *conn) pauseBody(ex *exchange) {
+	if c.ex == ex && c.phase.arriving() && c.pause.IsZero() {
+		c.pause = c.loop().Now()
+		c.rc.Pause()
+	}
+}
+
+// continueBody implements carrier.
+func (c *conn) continueBody(ex *exchange) {
+	if c.ex != ex || !c.phase.arriving() {
+		return
+	}
+	c.resumeBody()
+	if c.phase == phaseExpecting && ex.loop.receiver != nil {
+		c.sendContinue()
+	}
+}
+
+// bodyArrived implements carrier.
+func (c *conn) bodyArrived(*exchange) bool { return c.phase == phaseResponding }
 
 // resumeBody reads on when the handler has caught up.
 func (c *conn) resumeBody() {

@@ -82,5 +82,6 @@ func (c *conn) completed(onLoop bool) {
 
 func (c *conn) abort(ex *exchange, cause error) { c.loop().Post(&abortTask{c, ex, cause}) }
 func (c *conn) turn() turn                      { return c.loop() }
+func (c *conn) draining() <-chan struct{}       { return c.srv.draining }
 func (c *conn) scratch() []byte                 { return c.shard.scratch[:0] }
 func (c *conn) listenAddr() net.Addr            { return c.rc.ListenAddr() }

@@ -54,8 +54,8 @@ var (
 	// redirected to.
 	ErrBadPath = errors.New("weir: bad path")
 	// ErrNeedsLoop is the reason for a 500: a LoopHandler was reached by
-	// nethttp.ToHTTP, where there are no event loops.
-	ErrNeedsLoop = errors.New("weir: a LoopHandler needs an event loop; serve it with weir.Server")
+	// nethttp.ToHTTP, and event loops could not be started.
+	ErrNeedsLoop = errors.New("weir: there is no event loop for a LoopHandler")
 	// ErrHeadSent is the error for a change of status or fields that comes too
 	// late: they were sent, or fixed by [Stream.Heartbeat].
 	ErrHeadSent = errors.New("weir: response head already sent")

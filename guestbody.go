@@ -8,14 +8,32 @@ import (
 )
 
 // guestBody is the body of a request that another server has received: a
-// bodyStream.
+// bodyStream. One goroutine reads it.
 type guestBody struct {
 	g     *visit
 	limit int64 // 0 = none
 	got   int64 // by Read
 
-	mu  sync.Mutex
-	err error // what Read returns from now on
+	mu      sync.Mutex
+	wanted  bool  // somebody will read it
+	reading bool  // a Read of the other server runs
+	stopped bool  // none may begin any more
+	whole   bool  // all of it was read
+	err     error // what Read returns from now on
+}
+
+// want notes that the body will be read.
+func (b *guestBody) want(limit int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limit, b.wanted = limit, true
+}
+
+// arriving reports whether somebody waits for more of the body.
+func (b *guestBody) arriving() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.wanted && !b.whole && b.err == nil
 }
 
 // Read reads from the other server. An error of the body becomes the response,
@@ -35,28 +53,65 @@ func (b *guestBody) Read(p []byte) (n int, err error) {
 
 // read is Read without what follows from an error.
 func (b *guestBody) read(p []byte) (n int, err error) {
-	from := b.g.from
-	if from.ReadBy != nil {
-		from.ReadBy(time.Now().Add(b.g.srv.Timeouts.BodyGrace))
+	if !b.begin() {
+		return 0, ErrStreamEnded
 	}
-	n, err = from.Body.Read(p)
+	n, err = b.g.from.Body.Read(p)
 	b.got += int64(n)
 	if b.limit > 0 && b.got > b.limit {
 		n, err = 0, ErrBodyTooLarge
 	}
-	if err == nil {
-		return n, nil
-	}
-	if from.ReadBy != nil {
-		from.ReadBy(time.Time{}) // else it would pass for a disconnect later
-	}
-	if err == io.EOF || err == ErrBodyTooLarge {
+	stopped := b.done(err)
+	switch {
+	case err == nil, err == io.EOF, err == ErrBodyTooLarge:
 		return n, err
+	case stopped:
+		return n, ErrStreamEnded
 	}
 	if err = guestError(err); err == ErrSlowClient {
 		err = ErrTimeout
 	}
 	return n, err
+}
+
+// begin sets how long a read may take. It reports whether there may be one.
+func (b *guestBody) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return false
+	}
+	b.reading = true
+	b.by(time.Now().Add(b.g.srv.Timeouts.BodyGrace))
+	return true
+}
+
+// done is the end of a read. It reports whether it was stopped.
+func (b *guestBody) done(err error) (stopped bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
+	b.whole = err == io.EOF
+	if err != nil && !b.stopped {
+		b.by(time.Time{}) // else it would pass for a disconnect later
+	}
+	return b.stopped
+}
+
+// by bounds the reads, if the other server can.
+func (b *guestBody) by(at time.Time) {
+	if f := b.g.from.ReadBy; f != nil {
+		f(at)
+	}
+}
+
+// stop ends a read that waits, and allows none any more: the request has ended.
+func (b *guestBody) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped = true; b.reading {
+		b.by(time.Unix(1, 0))
+	}
 }
 
 // readAll buffers the body for a handler that wants it whole.
@@ -91,29 +146,3 @@ func (b *guestBody) ended(err error) error {
 
 func (b *guestBody) end(err error) { _ = b.ended(err) } // its result is for Read
 func (b *guestBody) drop()         { _ = b.ended(ErrStreamEnded) }
-
-// spoil makes an error of the body the response of a handler that runs, or,
-// when its own has begun, cuts that. Safe for concurrent use.
-func (g *visit) spoil(err error) {
-	ex := g.ex
-	l := ex.lock()
-	switch {
-	case ex.over():
-		l.unlock()
-	case ex.begun(), errors.Is(err, ErrClientGone):
-		l.unlock()
-		g.abort(ex, err)
-	default:
-		if ex.cause == nil {
-			ex.cause = err
-		}
-		ex.close = true // the body was not read
-		l.refuseStream(err)
-		if ex.served { // and left a detached stream
-			l.answerError(statusOf(err), err)
-			return
-		}
-		l.tell()
-		l.unlock()
-	}
-}

@@ -7,6 +7,40 @@ import (
 	"weir/reactor"
 )
 
+// onTurn runs a task where the visit's turn is.
+func (g *visit) onTurn(t reactor.Task) {
+	if g.home != nil {
+		g.home.Post(t)
+	} else {
+		t.Run()
+	}
+}
+
+// Tasks of a visit's turn. A loop that has stopped drops them.
+type (
+	enterTask   visit // its request begins
+	goneTask    visit // its client has disconnected
+	drainedTask visit // its client has caught up
+	flushTask   visit // what the turn has sent is to be written
+	endTask     struct {
+		g   *visit
+		err error
+	}
+)
+
+func (t *enterTask) Run()     { (*visit)(t).enter() }
+func (t *enterTask) Dropped() { (*visit)(t).abort(nil, ErrServerClosed) }
+func (t *goneTask) Run()      { (*visit)(t).disconnected() }
+func (t *goneTask) Dropped()  { (*visit)(t).abort(nil, ErrClientGone) }
+func (t *drainedTask) Run()   { t.ex.loop.drained() }
+func (t *endTask) Run()       { t.g.conclude(t.err) }
+func (t *endTask) Dropped()   { go t.Run() }
+
+func (t *flushTask) Run() {
+	t.due = false
+	(*visit)(t).signal()
+}
+
 // guestTurn is a guest's goroutine as a turn.
 type guestTurn visit
 

@@ -5,7 +5,6 @@ import (
 	"net"
 
 	"weir/internal/guest"
-	"weir/reactor"
 )
 
 // This file is what an exchange writes to when net/http carries its request.
@@ -39,7 +38,7 @@ func (g *visit) Room() <-chan struct{} {
 }
 
 func (g *visit) Backlogged() bool {
-	if len(g.pending)+g.flying > g.srv.Limits.HighMark {
+	if len(g.pending)+g.flying+g.unsaid > g.srv.Limits.HighMark {
 		g.above = true
 	}
 	return g.above && g.err == nil
@@ -58,12 +57,19 @@ func (g *visit) Buffer() *[]byte { return &g.pending }
 
 func (g *visit) FlushWith(big, tail []byte) {
 	g.pending = append(append(g.pending, big...), tail...)
-	g.Defer()
+	g.mu.Unlock()
+	g.signal()
 }
 
 func (g *visit) Defer() {
 	g.mu.Unlock()
-	g.signal()
+	switch {
+	case g.home == nil:
+		g.signal()
+	case !g.due:
+		g.due = true
+		g.home.Later((*flushTask)(g))
+	}
 }
 
 func (g *visit) signal() {
@@ -77,10 +83,8 @@ func (g *visit) signal() {
 
 func (g *visit) head(l locked, length int64, body []byte) (chunks bool) {
 	w := l.ex.out
-	h := &guest.Head{Status: w.Status(), Length: -1, Close: w.header.close || l.ex.close}
-	for _, f := range w.header.fields {
-		h.Fields = append(h.Fields, guest.Field{Name: f.name, Value: f.value})
-	}
+	h := &guest.Head{Status: w.Status(), Length: -1, Fields: guestFields(&w.header)}
+	h.Close, h.Drain = w.header.close || l.ex.close, g.srv.isDraining()
 	if w.header.date != "" {
 		h.Fields = append(h.Fields, guest.Field{Name: "Date", Value: w.header.date})
 	}
@@ -109,11 +113,50 @@ func (g *visit) tail(l locked) {
 func (g *visit) waits(locked) bool { return false } // the goroutine looks when the lock is released
 func (g *visit) completed(bool)    {}
 
-func (g *visit) abort(_ *exchange, cause error) {
-	g.turn().Post(reactor.TaskFunc(func() { g.aborted = cause }))
+func (g *visit) inform(l locked, status int, h *Header) {
+	if l.ex.req.head.Minor() == 0 {
+		return
+	}
+	in := &guest.Inform{Status: status, Fields: guestFields(h)}
+	for _, f := range in.Fields {
+		g.unsaid += len(f.Name) + len(f.Value)
+	}
+	g.unsaid += informSize
+	g.informs = append(g.informs, in)
 }
 
-func (g *visit) turn() turn           { return (*guestTurn)(g) }
+// informSize is about what an informational response takes without its fields.
+const informSize = 64
+
+// guestFields are the fields of a head for another server.
+func guestFields(h *Header) []guest.Field {
+	all := make([]guest.Field, 0, len(h.fields)+1) // and Date
+	for _, f := range h.fields {
+		all = append(all, guest.Field{Name: f.name, Value: f.value})
+	}
+	return all
+}
+
+// abort is for any goroutine, and with the exchange locked or not.
+func (g *visit) abort(_ *exchange, cause error) {
+	g.aborted.CompareAndSwap(nil, &cause)
+	g.signal()
+}
+
+func (g *visit) turn() turn {
+	if g.home != nil {
+		return g.home
+	}
+	return (*guestTurn)(g)
+}
+
+func (g *visit) draining() <-chan struct{} {
+	if d := g.from.Draining; d != nil {
+		return d
+	}
+	return g.srv.draining
+}
+
 func (g *visit) listenAddr() net.Addr { return g.from.Local }
 
 func (g *visit) tls() *tls.ConnectionState { return g.from.TLS }

@@ -30,7 +30,7 @@ func (x *LoopExchange) HandOver(h Handler, parts ...[]byte) {
 	}
 	s.Detach()
 	x.handed = true
-	ex.conn.loop().Later(&handOver{ex, h, parts})
+	x.Loop().Later(&handOver{ex, h, parts})
 }
 
 // handOver is the task that hands over after the handler's own turn, and then
@@ -42,7 +42,7 @@ type handOver struct {
 }
 
 func (o *handOver) Run() {
-	ex, c := o.ex, o.ex.conn
+	ex := o.ex
 	l := ex.lock()
 	switch s := &ex.stream; {
 	case ex.over():
@@ -50,7 +50,7 @@ func (o *handOver) Run() {
 	case ex.begun(), s.pump != nil, !ex.req.route.inline():
 		l.unlock()
 		ex.fail(errHandedLate)
-	case c.phase != phaseResponding:
+	case !ex.carrier.bodyArrived(ex):
 		l.unlock()
 		ex.fail(errHandedEarly)
 	default:
@@ -60,7 +60,7 @@ func (o *handOver) Run() {
 		from := ex.req.route
 		ex.req.route = &Route{mux: from.mux, pattern: from.pattern, handler: o}
 		l.unlock()
-		c.dispatch(ex)
+		ex.carrier.dispatch(ex)
 	}
 }
 

@@ -9,8 +9,7 @@ import (
 // Inform sends an informational response ahead of the response (RFC 9110 15.2):
 // 103 with Link fields for what the client will need, or another status from 102
 // to 199, as often as there is something to say. h may be nil. It is not sent to
-// HTTP/1.0 clients, who do not know what it is, and not by nethttp.ToHTTP. Once
-// the head was sent it returns ErrHeadSent, above the high mark ErrBacklog; 100 is
+// HTTP/1.0 clients, who do not know what it is. Once the head was sent it returns ErrHeadSent, above the high mark ErrBacklog; 100 is
 // the server's to send, and 101 cannot be sent so.
 func (w *Response) Inform(status int, h *Header) error {
 	if status < 102 || status > 199 {
@@ -60,5 +59,3 @@ func (c *conn) inform(l locked, status int, h *Header) {
 	b := c.rc.Buffer()
 	*b = append(h.appendTo(http1.AppendStatusLine(*b, status)), "\r\n"...)
 }
-
-func (*visit) inform(locked, int, *Header) {} // net/http has the goroutine that could send it

@@ -1,8 +1,6 @@
 package weir
 
 import (
-	"io"
-
 	"weir/internal/invariant"
 	"weir/reactor"
 )
@@ -75,12 +73,12 @@ func (x *LoopExchange) Response() *Response {
 }
 
 // Loop returns the event loop of the connection.
-func (x *LoopExchange) Loop() *reactor.Loop { return x.ex.conn.loop() }
+func (x *LoopExchange) Loop() *reactor.Loop { return x.ex.carrier.loop() }
 
 // check panics off the loop in builds with -tags invariants.
 func (x *LoopExchange) check() {
 	if invariant.Enabled {
-		x.ex.conn.loop().Check()
+		x.Loop().Check()
 	}
 }
 
@@ -151,24 +149,13 @@ func (x *LoopExchange) stream() *Stream {
 // also delays 100 Continue until then.
 func (x *LoopExchange) PauseBody() {
 	x.check()
-	c := x.ex.conn
-	if c.ex == x.ex && c.phase.arriving() && c.pause.IsZero() {
-		c.pause = c.loop().Now()
-		c.rc.Pause()
-	}
+	x.ex.carrier.pauseBody(x.ex)
 }
 
 // ResumeBody undoes PauseBody.
 func (x *LoopExchange) ResumeBody() {
 	x.check()
-	c := x.ex.conn
-	if c.ex != x.ex || !c.phase.arriving() {
-		return
-	}
-	c.resumeBody()
-	if c.phase == phaseExpecting && x.receiver != nil {
-		c.sendContinue()
-	}
+	x.ex.carrier.continueBody(x.ex)
 }
 
 // Keep notes how many bytes of the request the handler keeps: see
@@ -236,11 +223,7 @@ func (x *LoopExchange) begin(rcv BodyReceiver) {
 		ex.postHooks(true)
 	}
 	x.stream()
-	switch c := ex.conn; {
-	case ex.over():
-	case !c.phase.arriving():
-		x.endBody(io.EOF)
-	case c.phase == phaseExpecting && c.pause.IsZero():
-		c.sendContinue()
+	if !ex.over() {
+		ex.carrier.receiveBody(ex)
 	}
 }

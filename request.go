@@ -40,6 +40,7 @@ type Request struct {
 	body      []byte
 	reader    bodyStream
 	remote    netip.AddrPort
+	proto     string // of a guest, and of a clone; else the head says it
 
 	listened net.Addr             // of a clone
 	tls      *tls.ConnectionState // of a clone
@@ -81,9 +82,13 @@ func (r *Request) RawQuery() string { return r.texts.of(&r.texts.query, r.head.R
 // one, else the Host field.
 func (r *Request) Host() string { return r.texts.of(&r.texts.host, r.head.Host()) }
 
-// Proto returns the protocol of the request line, HTTP/1.1 or HTTP/1.0.
+// Proto returns the protocol of the request: HTTP/1.1, HTTP/1.0, or HTTP/2.0
+// where net/http serves that.
 func (r *Request) Proto() string {
-	if r.head.Minor() == 0 {
+	switch {
+	case r.proto != "":
+		return r.proto
+	case r.head.Minor() == 0:
 		return "HTTP/1.0"
 	}
 	return "HTTP/1.1"
@@ -294,7 +299,7 @@ func (r *Request) OnClose(f func(cause error)) {
 // Clone returns a copy that may be kept, with the values of all keys. Its
 // context is never done, and its body is the buffered one.
 func (r *Request) Clone() *Request {
-	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), tls: r.TLS(), body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), trailer: r.Trailer().clone(), values: slices.Clone(r.values)}
+	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), tls: r.TLS(), proto: r.proto, body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), trailer: r.Trailer().clone(), values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)
 	generous := http1.Limits{Line: len(r.raw), Header: len(r.raw), Field: len(r.raw), Fields: len(r.raw)}
 	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits

@@ -88,6 +88,7 @@ type Server struct {
 	deadline atomic.Pointer[time.Time] // nil before shutdown
 	draining chan struct{}             // closed when shutdown takes no new requests any more
 	refused  atomic.Int64
+	visits   visits
 	progress chan struct{} // has a token when the last connection has closed
 	closed   chan struct{} // closed when shutdown is complete
 }

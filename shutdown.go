@@ -67,7 +67,7 @@ func (s *Server) Shutdown(ctx context.Context) (DrainReport, error) {
 	ran := s.windDown(ctx)
 	cut := 0
 	if !s.awaitEmpty(ctx, deadline) {
-		cut = s.cutShards(ctx)
+		cut = s.cutRest(ctx)
 	}
 	s.reactor.Close()
 	s.http2.end()
@@ -91,10 +91,14 @@ func (s *Server) awaitClosed(ctx context.Context, hurry context.CancelFunc) Drai
 // many of them ran at the beginning or came in the grace.
 func (s *Server) windDown(ctx context.Context) (ran int) {
 	ran = s.gather(func(sh *shard) int { return sh.running() - int(sh.requests.Load()) })
+	running, total := s.visits.count(false)
+	ran += running - total
 	s.serveOn(ctx, min(s.Timeouts.DrainGrace, s.Timeouts.Drain))
 	s.reactor.StopListening()
 	s.http2.drain()
 	ran += s.gather((*shard).refuse)
+	_, total = s.visits.count(true)
+	ran += total
 	close(s.draining) // not before they are counted: some end at once
 	return ran
 }
@@ -150,22 +154,33 @@ func (sh *shard) refuse() int {
 	return int(sh.requests.Load())
 }
 
-// cutShards has every loop cut what still runs, in the course of the mercy.
-func (s *Server) cutShards(ctx context.Context) (cut int) {
+// cutRest cuts what still runs, in the course of the mercy.
+func (s *Server) cutRest(ctx context.Context) (cut int) {
 	mercy := s.Timeouts.Mercy
 	cut = s.gather(func(sh *shard) (n int) {
 		sh.each(func(c *conn) {
 			if c.running() {
 				n++
 			}
+			if c.isHTTP2() {
+				return // its requests are visits
+			}
 			c.alarm = atCut
 			c.startTimer(sh.loop.Now().Add(rand.N(max(1, mercy))))
 		})
 		return n
 	})
-	s.awaitEmpty(ctx, time.Now().Add(mercy+time.Second)) // the reactor's end cuts the rest
+	cut += s.visits.cut(mercy)
+	if !s.awaitEmpty(ctx, time.Now().Add(mercy+time.Second)) { // the reactor's end cuts the rest
+		s.visits.cut(0)
+		s.await(context.Background(), time.Now().Add(lastWords), s.visits.none)
+	}
 	return cut
 }
+
+// lastWords is how long requests that are aborted at once may take to say so:
+// their connections are other requests' as well, and end next.
+const lastWords = 100 * time.Millisecond
 
 // gather runs f on every loop and adds up what it returns.
 func (s *Server) gather(f func(sh *shard) int) (sum int) {
@@ -179,12 +194,18 @@ func (s *Server) gather(f func(sh *shard) int) (sum int) {
 	return sum
 }
 
-// awaitEmpty waits until no connection is left; it reports whether that came to
-// pass in time.
+// awaitEmpty waits until no connection is left, and no request that another
+// server has received; it reports whether that came to pass in time.
 func (s *Server) awaitEmpty(ctx context.Context, deadline time.Time) bool {
+	return s.await(ctx, deadline, func() bool { return s.conns.Load() == 0 && s.visits.none() })
+}
+
+// await waits until done, which progress makes, and reports whether that came
+// to pass in time.
+func (s *Server) await(ctx context.Context, deadline time.Time, done func() bool) bool {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
-	for s.conns.Load() != 0 {
+	for !done() {
 		select {
 		case <-s.progress:
 		case <-timer.C:
@@ -197,7 +218,14 @@ func (s *Server) awaitEmpty(ctx context.Context, deadline time.Time) bool {
 }
 
 func (s *Server) connClosed() {
-	if s.conns.Add(-1) > 0 || !s.isDraining() {
+	if s.conns.Add(-1) == 0 {
+		s.madeProgress()
+	}
+}
+
+// madeProgress notifies a shutdown of an end that it may wait for.
+func (s *Server) madeProgress() {
+	if !s.isDraining() {
 		return
 	}
 	select {

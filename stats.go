@@ -43,7 +43,6 @@ type stats struct {
 	cancelled atomic.Uint64
 	failed    atomic.Uint64
 	latency   histogram
-	visits    atomic.Uint64 // requests that another server has received
 }
 
 func (s *stats) nextStream() uint64 { return s.streamID.Add(1) }
@@ -75,7 +74,7 @@ func (s *Server) Stats() Stats {
 	if s.reactor != nil {
 		st.LogLost = s.reactor.LogLost()
 	}
-	st.Requests = s.stats.visits.Load()
+	st.Requests, st.PendingBytes = s.visits.figures()
 	for _, sh := range s.shards {
 		st.Requests += sh.requests.Load()
 	}

@@ -433,7 +433,7 @@ func (s *Stream) OnClose(f func(cause error)) { s.ex.onClose(f) }
 // longer accepts requests, which is after [Timeouts].DrainGrace: a client that
 // comes back at once does not get here again. The stream may continue until
 // Deadline, and should end before.
-func (s *Stream) Draining() <-chan struct{} { return s.ex.srv.draining }
+func (s *Stream) Draining() <-chan struct{} { return s.ex.carrier.draining() }
 
 // Deadline returns when the server, shutting down, aborts the stream at the
 // earliest; ok is false while it is not shutting down.

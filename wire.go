@@ -53,10 +53,26 @@ type carrier interface {
 	// abort cuts a response that has begun, soon. Safe for concurrent use.
 	abort(ex *exchange, cause error)
 	turn() turn
+	draining() <-chan struct{} // closed when the server shuts down
+	loopCarrier
 	// scratch is memory for a Source, used within one call on the loop.
 	scratch() []byte
 	listenAddr() net.Addr
 	tls() *tls.ConnectionState // nil in the clear
+}
+
+// loopCarrier is what a LoopExchange asks of its carrier. All but loop is for
+// the exchange's own loop, and without effect once the carrier has another
+// exchange.
+type loopCarrier interface {
+	loop() *reactor.Loop // nil if there is none, and then no LoopExchange
+	// receiveBody begins to pass the body on, or reports that there is none.
+	receiveBody(ex *exchange)
+	pauseBody(ex *exchange)
+	continueBody(ex *exchange)
+	bodyArrived(ex *exchange) bool // all of it was passed on
+	// dispatch runs the handler of a request that is complete.
+	dispatch(ex *exchange)
 }
 
 // turn is an event loop, or what stands for one. Post is safe for concurrent

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"weir"
@@ -32,21 +33,25 @@ import (
 // the HTTP/2 stream, without the end of the body. OnClose, Done and Context see
 // a disconnect when the request's context ends.
 //
+// A weir.LoopHandler's requests have event loops, in turn: those of the Server
+// with OfServer. With ToHTTP the handler has loops of its own, GOMAXPROCS of
+// them, from the first such request until nothing refers to the handler any
+// more.
+//
 // What differs:
 //
-//   - A weir.LoopHandler needs an event loop: its route responds with 500
-//     (weir.ErrNeedsLoop).
 //   - Request.ListenAddr is the address of the connection, not of the listener.
 //   - The fields of the request are in the order of their names.
-//   - Response.Inform sends nothing, and Request.Proto is HTTP/1.1 also over
-//     HTTP/2.
-//   - Stream.Draining and Stream.Deadline know nothing of http.Server.Shutdown,
-//     which waits for handlers.
+//   - With ToHTTP, Stream.Draining is closed when the http.Server's Shutdown is
+//     called, which waits for handlers and does not say for how long:
+//     Stream.Deadline knows of none.
+//   - Limits.BodyRate is not applied: a body may be slow, but not silent for
+//     Timeouts.BodyGrace.
 func ToHTTP(h weir.Handler) http.Handler {
 	if h == nil {
 		panic("nethttp: ToHTTP of a nil handler")
 	}
-	return host{guest.New(h)}
+	return &host{Server: guest.New(h), drains: new(drains)}
 }
 
 // OfServer is ToHTTP of s.Handler, under all else that s is: its limits and
@@ -61,20 +66,26 @@ func OfServer(s *weir.Server) http.Handler {
 	if s == nil {
 		panic("nethttp: OfServer of a nil server")
 	}
-	return host{guest.Of(s)}
+	return &host{Server: guest.Of(s)}
 }
 
 // host brings net/http's requests to weir.
-type host struct{ guest.Server }
+type host struct {
+	guest.Server
+	drains *drains // nil = weir's server drains
+}
 
-func (h host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	res := &guestResponse{w: w, control: control, http1: r.ProtoMajor == 1}
-	req := &guest.Request{Head: appendHead(nil, r), Done: r.Context().Done(), Response: res}
+	req := &guest.Request{Head: appendHead(nil, r), Proto: r.Proto, Done: r.Context().Done(), Response: res}
 	req.Remote, _ = netip.ParseAddrPort(r.RemoteAddr) // not an address on unix sockets
 	req.TLS = r.TLS
 	req.Local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if h.drains != nil && server != nil {
+		req.Draining = h.drains.of(server)
+	}
 	if r.Body != nil && r.Body != http.NoBody {
 		_ = control.EnableFullDuplex() // where it is not the default, as with HTTP/2, which reports an error
 		req.Body = r.Body
@@ -91,6 +102,21 @@ func (h host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// drains are channels by *http.Server, each closed when that shuts down.
+type drains struct{ all sync.Map }
+
+func (d *drains) of(server *http.Server) <-chan struct{} {
+	if ch, ok := d.all.Load(server); ok {
+		return ch.(chan struct{})
+	}
+	ch := make(chan struct{})
+	if other, loaded := d.all.LoadOrStore(server, ch); loaded {
+		return other.(chan struct{})
+	}
+	server.RegisterOnShutdown(sync.OnceFunc(func() { close(ch) }))
+	return ch
 }
 
 // appendHead writes the head of r as HTTP/1.1 would have it.
@@ -148,6 +174,20 @@ type guestResponse struct {
 	http1    bool // else each response leaves the connection to the others
 }
 
+// Inform sends an informational response.
+func (g *guestResponse) Inform(in *guest.Inform) {
+	header := g.w.Header()
+	others := maps.Clone(header) // which another handler may have set for the response
+	clear(header)
+	for _, f := range in.Fields {
+		name := textproto.CanonicalMIMEHeaderKey(f.Name)
+		header[name] = append(header[name], f.Value)
+	}
+	g.w.WriteHeader(in.Status)
+	clear(header)
+	maps.Copy(header, others)
+}
+
 // Head sends status and fields as they are: without a Content-Type that
 // net/http would guess.
 func (g *guestResponse) Head(h *guest.Head) {
@@ -160,7 +200,7 @@ func (g *guestResponse) Head(h *guest.Head) {
 	if h.Length >= 0 {
 		header["Content-Length"] = []string{strconv.FormatInt(h.Length, 10)}
 	}
-	if h.Close && g.http1 {
+	if h.Close && g.http1 || h.Drain { // with HTTP/2 it makes a GOAWAY
 		header["Connection"] = []string{"close"}
 	}
 	for _, name := range h.Trailers {

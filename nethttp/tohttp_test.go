@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"weir"
 	"weir/nethttp"
+	"weir/reactor"
 	"weir/sse"
 )
 
@@ -367,13 +369,51 @@ func TestToHTTPRecorder(t *testing.T) {
 	want(t, "response", fmt.Sprintf("%d %s %s", rec.Code, rec.Header().Get("X-A"), rec.Body), "200 1 hello")
 }
 
-// A handler that works on a loop has none here, and the response says so.
-func TestToHTTPNoLoop(t *testing.T) {
-	m := new(weir.Mux)
-	m.HandleLoop("GET /x", weir.LoopHandlerFunc(func(*weir.LoopExchange) weir.BodyReceiver { panic("called") }))
-	rec := httptest.NewRecorder()
-	nethttp.ToHTTP(m).ServeHTTP(rec, httptest.NewRequest("GET", "/x", nil))
-	want(t, "status", rec.Code, http.StatusInternalServerError)
+// Requests for handlers on the loop are spread over several loops, which end
+// when the http.Handler is not used any more: the package's TestMain sees it.
+func TestToHTTPLoops(t *testing.T) {
+	m, seen := new(weir.Mux), map[*reactor.Loop]bool{}
+	m.HandleLoop("GET /x", weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
+		x.Loop().Check()
+		x.Response().WriteString("x")
+		seen[x.Loop()] = true
+		return nil
+	}))
+	h := nethttp.ToHTTP(m)
+	for range 2 * runtime.GOMAXPROCS(0) {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, httptest.NewRequest("GET", "/x", nil))
+		want(t, "response", fmt.Sprint(rec.Code, " ", rec.Body), "200 x")
+	}
+	want(t, "loops", len(seen), runtime.GOMAXPROCS(0))
+}
+
+// Stream.Draining is closed when the http.Server shuts down.
+func TestToHTTPDraining(t *testing.T) {
+	m, begun := new(weir.Mux), make(chan bool, 1)
+	m.HandleFunc("GET /x", func(w *weir.Response, _ *weir.Request) {
+		s := w.Stream()
+		_ = s.Send([]byte("first"))
+		begun <- true
+		<-s.Draining()
+		_, known := s.Deadline()
+		_ = s.Send(fmt.Append(nil, ", last, ", known))
+	})
+	host := httptest.NewServer(nethttp.ToHTTP(m))
+	defer host.Close()
+	res, err := http.Get(host.URL + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	soon(t, "a stream", begun)
+	over := make(chan error, 1)
+	go func() { over <- host.Config.Shutdown(context.Background()) }()
+	body, err := io.ReadAll(res.Body)
+	want(t, "body", string(body), "first, last, false")
+	want(t, "error", err, nil)
+	want(t, "shutdown", soon(t, "the end of the shutdown", over), nil)
+	want(t, "a second shutdown", host.Config.Shutdown(context.Background()), nil)
 }
 
 // There and back again: a handler of net/http's inside one of weir's, under

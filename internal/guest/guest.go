@@ -15,12 +15,14 @@ import (
 // A Request is a request that another server has received.
 type Request struct {
 	Head     []byte               // as HTTP/1.1, with its empty line; not modified while the request lasts
+	Proto    string               // as net/http names it
 	Remote   netip.AddrPort       // zero if it is not known
 	Local    net.Addr             // may be nil
 	TLS      *tls.ConnectionState // nil in the clear
 	Body     io.Reader            // decoded; nil if there is none
 	Done     <-chan struct{}      // closed when the client has disconnected
-	ReadBy   func(time.Time)      // bounds the reads of Body; nil = cannot
+	ReadBy   func(time.Time)      // bounds the reads of Body, safe for concurrent use; nil = cannot
+	Draining <-chan struct{}      // closed when the other server shuts down; nil = weir's own does
 	Response Response
 }
 
@@ -28,6 +30,8 @@ type Request struct {
 // called Serve, in the order of its methods. Head is called once at most, and
 // nothing is if there is no response.
 type Response interface {
+	// Inform sends an informational response ahead of the head.
+	Inform(in *Inform)
 	Head(h *Head)
 	// Write sends a piece of the body. It may wait.
 	Write(p []byte, by time.Time) error
@@ -44,6 +48,13 @@ type Head struct {
 	Length   int64    // of the body; negative = not known, or there is none
 	Trailers []string // names that are to be announced
 	Close    bool     // the connection is not used any more after the response
+	Drain    bool     // and neither is another one, since the server shuts down
+}
+
+// An Inform is an informational response.
+type Inform struct {
+	Status int
+	Fields []Field
 }
 
 // A Field is one header or trailer field.

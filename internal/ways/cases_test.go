@@ -26,7 +26,7 @@ type aCase struct {
 }
 
 func cases() []aCase {
-	return slices.Concat(bodies(), streams(), failures(), disconnects(), uploads(), drains())
+	return slices.Concat(bodies(), streams(), failures(), disconnects(), uploads(), loops(), informs(), drains())
 }
 
 // handle is a case of one handler at "/", on a goroutine, that a client asks once.
@@ -467,37 +467,7 @@ func uploads() []aCase {
 				}
 			}
 		}},
-		loopUpload(),
 	}
-}
-
-// A body that a loop handler echoes while it arrives.
-func loopUpload() aCase {
-	return aCase{name: "a body echoed on the loop", serve: func(m *weir.Mux, r *record) func(p *peer) {
-		m.HandleLoop("/", weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
-			r.promise(1)
-			return &echoed{x, r}
-		}))
-		return func(p *peer) { p.ask("PUT", "/", "hello") }
-	}}
-}
-
-type echoed struct {
-	x *weir.LoopExchange
-	r *record
-}
-
-func (e *echoed) Data(p []byte) { e.x.Push(p) }
-func (e *echoed) Drained()      {}
-
-func (e *echoed) End(err error) {
-	e.r.note("receiver", "end: %s", name(err))
-	e.x.End()
-}
-
-func (e *echoed) Closed(cause error) {
-	e.r.note("receiver", "closed: %s", name(cause))
-	e.r.kept()
 }
 
 func drains() []aCase {

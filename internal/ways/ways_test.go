@@ -47,40 +47,6 @@ var explained = []difference{
 		"net/http sends no length of a body that it does not send",
 	},
 	{
-		"ToHTTP under httptest", "a body echoed on the loop",
-		"client: 200, length -1, \nclient: whole: \"hello\"\nreceiver: end: EOF\nreceiver: closed: complete\n",
-		"client: 500, length 22, Content-Length=[\"22\"] Content-Type=[\"text/plain; charset=utf-8\"]\nclient: whole: \"Internal Server Error\\n\"\n",
-		"a LoopHandler needs an event loop",
-	},
-	{
-		"HTTP/2 over TLS", "a body echoed on the loop",
-		"client: 200, length -1, \nclient: whole: \"hello\"\nreceiver: end: EOF\nreceiver: closed: complete\n",
-		"client: 500, length 22, Content-Length=[\"22\"] Content-Type=[\"text/plain; charset=utf-8\"]\nclient: whole: \"Internal Server Error\\n\"\n",
-		"a LoopHandler needs an event loop",
-	},
-	{
-		"HTTP/2 over TLS", "a body echoed on the loop", "client: 500", "OnError: PUT /: weir: a LoopHandler needs an event loop; serve it with weir.Server, status 500, committed false\nclient: 500",
-		"a LoopHandler needs an event loop",
-	},
-	{
-		"HTTP/2 over TLS", "a body echoed on the loop",
-		"streams: 1, 0 cancelled, 0 failed, 0 running\ntrace: start PUT /\ntrace: head 200\ntrace: end 200: 5 bytes, 1 chunks, 5 traced: complete\n",
-		"streams: 0, 0 cancelled, 0 failed, 0 running\ntrace: start PUT /\ntrace: head 500\ntrace: end 500: 22 bytes, 0 chunks, 0 traced: weir: a LoopHandler needs an event loop; serve it with weir.Server\n",
-		"a LoopHandler needs an event loop",
-	},
-	{
-		"HTTP/2 over TLS", "a disconnect in a body", "", "",
-		"the handler returns: whether its response begins before it is known that the client has closed the stream is open",
-	},
-	{
-		"HTTP/2 over TLS", "a drain", "1 drained", "0 drained",
-		"DrainReport counts what runs on event loops",
-	},
-	{
-		"HTTP/2 over TLS", "a drain that is cut short", "", "",
-		"net/http closes the connection, and what the client has not read is lost: how much is open",
-	},
-	{
 		"HTTP/2 over TLS", "204", "204, length 0", "204, length -1",
 		"net/http's HTTP/2 client does not know that a 204 has no body",
 	},
