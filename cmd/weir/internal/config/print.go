@@ -26,7 +26,7 @@ func (c *Config) YAML() []byte {
 	return out.Bytes()
 }
 
-// nodeOf is a value as YAML, nil for a struct in which nothing is left.
+// nodeOf is a value, which must be addressable, as YAML.
 func nodeOf(v reflect.Value) *yaml.Node {
 	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return plainNode(fmt.Sprint(text))
@@ -80,7 +80,7 @@ func isEmpty(v reflect.Value) bool {
 	case reflect.Slice, reflect.Map:
 		return v.IsNil() || v.Kind() == reflect.Map && v.Len() == 0
 	case reflect.Struct:
-		return len(structNode(v).Content) == 0
+		return v.IsZero()
 	}
 	return false
 }

@@ -297,3 +297,50 @@ func TestModelPatterns(t *testing.T) {
 	}
 	g.end()
 }
+
+// GET /config and --print show the configuration in force without its secrets,
+// and --schema the schema; none of them needs what they show to work.
+func TestShownConfig(t *testing.T) {
+	t.Setenv("WEIR_TEST_KEY", "sk-secret")
+	up := mock.Start(t, mock.Config{})
+	config := strings.Replace(toMock(up), "up: {", "up: {key_env: WEIR_TEST_KEY, headers: {x-secret: \"${WEIR_TEST_KEY}\", x-token: sk-secret}, ", 1)
+	g := serve(t, config)
+	res, text := do(t, "GET", g.admin+"/config", "")
+	tag := res.Header.Get("ETag")
+	if res.StatusCode != 200 || tag == "" || strings.Contains(text, "sk-secret") || !strings.Contains(text, "${WEIR_TEST_KEY}") || !strings.Contains(text, `"keepalive":"10s"`) {
+		t.Errorf("got %d, ETag %s, %s", res.StatusCode, tag, text)
+	}
+	if res, text := do(t, "GET", g.admin+"/config", "", "If-None-Match", tag); res.StatusCode != 304 || text != "" {
+		t.Errorf("got %d %q for the same ETag, want 304", res.StatusCode, text)
+	}
+	g.write(t, config+"drain: 2s\n")
+	g.signal(syscall.SIGHUP)
+	g.log.wait(t, 1, reloaded)
+	if res, text := do(t, "GET", g.admin+"/config", "", "If-None-Match", tag); res.StatusCode != 200 || !strings.Contains(text, `"drain":"2s"`) {
+		t.Errorf("got %d %s after a reload, want the new one", res.StatusCode, text)
+	}
+	g.end()
+
+	code, stdout, stderr := call("--print", "--config", g.file)
+	if code != 0 || stderr != "" || strings.Contains(stdout, "sk-secret") || !strings.Contains(stdout, "x-secret: ${WEIR_TEST_KEY}\n") || !strings.Contains(stdout, "drain: 2s\n") {
+		t.Errorf("got %d, %q and %q", code, stdout, stderr)
+	}
+	again := file(t, stdout)
+	if code, _, stderr := call("--check", "--config", again); code != 0 {
+		t.Errorf("what was printed has problems: %s", stderr)
+	}
+	if code, stdout, _ := call("--schema"); code != 0 || !strings.Contains(stdout, `"$schema"`) || !strings.Contains(stdout, `"retry_on"`) {
+		t.Errorf("got %d and %s, want the schema, without a configuration", code, stdout)
+	}
+}
+
+// Without --config it is weir.yaml in the current folder.
+func TestDefaultFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("weir.yaml", []byte("models: {m: {native: demo/babble}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := call("--check"); code != 0 || stdout != "weir.yaml: no problems\n" {
+		t.Errorf("got %d, %q and %q, want no problems", code, stdout, stderr)
+	}
+}
