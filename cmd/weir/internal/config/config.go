@@ -91,11 +91,6 @@ type Health struct {
 	Unhealthy int      `json:"unhealthy" min:"1" max:"100" doc:"failures in a row that take it out"`
 }
 
-// former are fields of earlier versions, and what replaces them.
-func (Upstream) former() map[string]string {
-	return map[string]string{"dialect": `an upstream may speak several: write "dialects: [openai]"`}
-}
-
 // Breaker is when an upstream is skipped because requests to it failed. An
 // upstream that does not respond at all is skipped after a few failures in a
 // row, whatever the share.
@@ -104,13 +99,6 @@ type Breaker struct {
 	Volume int      `json:"volume" min:"1" max:"1000000" doc:"the responses within window from which the share counts"`
 	Window Duration `json:"window" min:"1ms" max:"24h" doc:"for how long a response counts"`
 	Open   Duration `json:"open" min:"1ms" max:"24h" doc:"how long it stays open before one trial request is let through"`
-}
-
-// former are fields of earlier versions, and what replaces them.
-func (Breaker) former() map[string]string {
-	return map[string]string{
-		"failures": `failures in a row no longer open the breaker: "share: 0.5" with "volume: 10" opens it when half of at least ten responses failed, and "share: 0" turns it off`,
-	}
 }
 
 // RetryBudget bounds the retries of all requests together, within ten seconds.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -78,10 +79,8 @@ func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 		switch {
 		case slices.Contains(shape.later, name):
 			d.complain(here, "not supported yet")
-		case field == nil && former(out, name) != "":
-			d.complain(here, "%s", former(out, name))
 		case field == nil:
-			d.unknown(here, name, shape)
+			d.complain(here, "%s", unknown(out.Type(), name))
 		case members[name] != nil: // null is the same as absent
 			d.value(here, members[name], out.FieldByIndex(field.Index), field.Tag)
 		}
@@ -91,24 +90,6 @@ func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 			d.complain(pointer, "%s is missing", name)
 		}
 	}
-}
-
-// former returns what replaces a field that v had in an earlier version, "" if
-// it had none of that name.
-func former(v reflect.Value, name string) string {
-	f, ok := v.Interface().(interface{ former() map[string]string })
-	if !ok {
-		return ""
-	}
-	return f.former()[name]
-}
-
-func (d *decoder) unknown(pointer, name string, s shape) {
-	if near := nearest(name, s.names()); near != "" {
-		d.complain(pointer, "unknown field; did you mean %q?", near)
-		return
-	}
-	d.complain(pointer, "unknown field; %s", among(name, s.names()))
 }
 
 // members decodes the members of a map; one whose value does not fit is still
@@ -130,6 +111,10 @@ func (d *decoder) members(pointer string, in any, out reflect.Value, tag reflect
 
 func (d *decoder) items(pointer string, in any, out reflect.Value, tag reflect.StructTag) {
 	list, ok := in.([]any)
+	if s, isText := in.(string); isText && out.Type().Elem().Kind() == reflect.String {
+		d.complain(pointer, "want a list, got %s; write [%q]", describe(in), s)
+		return
+	}
 	if !ok {
 		d.mismatch(pointer, "a list", in)
 		return
@@ -169,6 +154,11 @@ func (d *decoder) text(pointer string, in any, out reflect.Value, text encoding.
 	old := reflect.New(out.Type()).Elem()
 	old.Set(out)
 	if err := text.UnmarshalText([]byte(s)); err != nil {
+		var bad *malformed
+		if errors.As(err, &bad) && bad.written != "" {
+			d.complain(pointer, "%v, got %s; write %s", err, describe(in), bad.written)
+			return
+		}
 		d.complain(pointer, "%v, got %s", err, describe(in))
 		return
 	}

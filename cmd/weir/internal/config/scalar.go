@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -36,7 +35,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
-		return errors.New(`want a duration such as "2s" or "1m30s"`)
+		return &malformed{`a duration such as "2s" or "1m30s"`, writtenDuration(string(text))}
 	}
 	*d = Duration(v)
 	return nil
@@ -46,7 +45,13 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // GiB and, in thousands, kB, MB, GB; without one it is bytes.
 type Size int64
 
-var errSize = errors.New(`want a size such as "64MiB"`)
+// malformed is the error of a text that is not in the notation of its type.
+type malformed struct {
+	want    string
+	written string // how it is probably meant; "" = that cannot be guessed
+}
+
+func (m *malformed) Error() string { return "want " + m.want }
 
 // units are in the order in which String tries them.
 var units = [...]struct {
@@ -72,7 +77,16 @@ func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads a whole number and a unit.
 func (s *Size) UnmarshalText(text []byte) error {
-	number, scale := string(text), int64(1)
+	n, ok := parseSize(string(text))
+	if !ok {
+		return &malformed{`a size such as "64MiB"`, writtenSize(string(text))}
+	}
+	*s = n
+	return nil
+}
+
+func parseSize(number string) (Size, bool) {
+	scale := int64(1)
 	for _, u := range units {
 		if before, ok := strings.CutSuffix(number, u.name); ok {
 			number, scale = before, u.bytes
@@ -81,16 +95,15 @@ func (s *Size) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseUint(number, 10, 63)
 	if err != nil || int64(n) > math.MaxInt64/scale {
-		return errSize
+		return 0, false
 	}
-	*s = Size(int64(n) * scale)
-	return nil
+	return Size(int64(n) * scale), true
 }
 
 // Status is a range of HTTP statuses: "500-599", or 429 for one alone.
 type Status struct{ First, Last int }
 
-var errStatus = errors.New(`want a status such as 429, or a range such as "500-599", from 400 to 599`)
+var errStatus = &malformed{want: `a status such as 429, or a range such as "500-599", from 400 to 599`}
 
 // Has reports whether the range has that status.
 func (s Status) Has(status int) bool { return s.First <= status && status <= s.Last }
