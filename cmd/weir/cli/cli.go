@@ -24,6 +24,7 @@ import (
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/demo"
 	"weir/cmd/weir/internal/mock"
+	"weir/cmd/weir/internal/patch"
 	"weir/cmd/weir/internal/serve"
 	"weir/cmd/weir/internal/tour"
 )
@@ -42,6 +43,7 @@ func subcommands() []subcommand {
 		{"demo", "serve a small model in OpenAI's dialect, without configuration", demo.Main},
 		{"serve", "relay requests in OpenAI's dialect to upstreams, by a configuration file", serve.Main},
 		{"tour", "serve a route for each feature, to try and to test", tour.Main},
+		{"patch", "show a request or an event before and after a model's patches", patch.Main},
 		{"mock", "serve a scripted upstream that fails on demand, for tests and load", mock.Main},
 		{"build", "build a weir with more native handlers compiled in", build.Main},
 		{"handlers", "list the native handlers that are compiled in", listHandlers},

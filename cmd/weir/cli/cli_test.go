@@ -41,6 +41,8 @@ func TestCommandLine(t *testing.T) {
 		{"tour --pprof nowhere", command.Failure, `^$`, `cannot serve profiles.*--pprof.*nowhere`},
 		{"build", command.Usage, `^$`, `^weir build: --with is missing`},
 		{"help build", command.OK, `^usage: weir build \[flags\]\n(.|\n)*  -o FILE `, `^$`},
+		{"patch", command.Usage, `^$`, `^weir patch: --model NAME is missing\nRun 'weir patch --help'`},
+		{"help patch", command.OK, `^usage: weir patch \[flags\]\n(.|\n)*--model NAME`, `^$`},
 		{"handlers", command.OK, `(?m)^tour/tokens +stream +100000 +\S`, `^$`},
 		{"handlers --so nowhere.so", command.Usage, `^$`, `^weir handlers: --so: cabi: load nowhere\.so: .*no such file`},
 		{"handlers --so cli.go", command.Usage, `^$`, `^weir handlers: --so: cabi: load cli\.go: .*shared object`},

@@ -117,9 +117,20 @@ type Model struct {
 	Fallback  []string `json:"fallback" doc:"models to try, in order, when no target is left"`
 	Hold      Hold     `json:"hold" doc:"the window in which an early failure can still be retried with another target"`
 	Keepalive Duration `json:"keepalive" min:"0s" max:"1h" doc:"silence after which the client of a stream is sent something that means nothing: a comment, a ping or an empty line, as its dialect has it; the response's status is 200 from then on; 0s is off, else at least 10ms"`
+	Request   Request  `json:"request" doc:"what is changed in requests before they are sent to an upstream"`
+	Event     Event    `json:"event" doc:"what is changed in the events of responses before they are sent to the client"`
 	Native    string   `json:"native" doc:"a native handler that serves the model instead of targets"`
+}
 
-	_ struct{} `later:"request,event"`
+// Request is what a model changes in requests: by merge, and then by patch.
+type Request struct {
+	Merge JSON `json:"merge" of:"merge" doc:"a merge patch (RFC 7396): members that requests get, in place of their own; null removes one"`
+	Patch JSON `json:"patch" of:"operations" doc:"a JSON Patch (RFC 6902); a request to which it does not apply, as when a test fails, gets 400"`
+}
+
+// Event is what a model changes in the events of responses.
+type Event struct {
+	Patch JSON `json:"patch" of:"operations" doc:"a JSON Patch (RFC 6902) for the JSON of each event; an event to which it does not apply passes unchanged, so that test selects events"`
 }
 
 // Target is one upstream of a model.

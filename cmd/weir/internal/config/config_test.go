@@ -64,6 +64,17 @@ func TestFull(t *testing.T) {
 		Policy:  "least_outstanding", Retries: 2, RetryOn: []Status{{429, 429}, {500, 599}}, Fallback: []string{"big"},
 		Hold: Hold{1, Duration(2 * time.Second)},
 	}
+	rules := c.Models["small"].Rules()
+	for _, part := range []struct{ name, got, want string }{
+		{"merge", string(rules.Merge), `{"logit_bias":null,"stop":[null,"<|end|>"],"temperature":0.7,"user":"${x}"}`},
+		{"patch", string(rules.Patch), `[{"op":"test","path":"/stream","value":true},{"op":"replace","path":"/max_tokens","value":512}]`},
+		{"event", string(rules.Event), `[{"op":"replace","path":"/model","value":"small"},{"op":"add","path":"/x","value":null}]`},
+	} {
+		if part.got != part.want {
+			t.Errorf("%s: got %s, want %s", part.name, part.got, part.want)
+		}
+	}
+	small.Request, small.Event = c.Models["small"].Request, c.Models["small"].Event
 	if got := c.Models["small"]; !reflect.DeepEqual(got, small) {
 		t.Errorf("got model %+v, want %+v", got, small)
 	}

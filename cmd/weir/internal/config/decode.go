@@ -39,6 +39,10 @@ func (d *decoder) mismatch(pointer, want string, got any) {
 // value decodes in into out. tag is that of the field which out belongs to; it
 // also applies to the elements of a list or a map.
 func (d *decoder) value(pointer string, in any, out reflect.Value, tag reflect.StructTag) {
+	if raw, ok := out.Addr().Interface().(*JSON); ok {
+		raw.value = in // validate checks it
+		return
+	}
 	if text, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		d.text(pointer, in, out, text, tag)
 		return

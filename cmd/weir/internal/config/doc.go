@@ -13,6 +13,7 @@
 //	need:"true"       it must be given, and not be empty
 //	enum:"a,b"        one of these strings
 //	min:"1" max:"9"   bounds, in the field's own notation ("2s", "64MiB")
+//	of:"merge"        JSON of any kind: a merge patch, or operations of a JSON Patch
 //	doc:"…"           a sentence for the schema
 //	later:"x,y"       fields (on the blank field) or values of an enum that weir
 //	                  knows and does not support yet

@@ -35,6 +35,10 @@ func (c *Config) Masked() *Config {
 
 // copyInto makes to, which is zero, a deep copy of from, whose pointer is given.
 func (c *Config) copyInto(to, from reflect.Value, pointer string) {
+	if raw, ok := from.Interface().(JSON); ok {
+		to.Set(reflect.ValueOf(raw.source(c.env, pointer)))
+		return
+	}
 	switch from.Kind() {
 	case reflect.Struct:
 		for i := range from.NumField() {

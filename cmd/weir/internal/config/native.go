@@ -42,6 +42,8 @@ func (v *validator) native(here string, m Model) {
 		{"fallback", len(m.Fallback) > 0},
 		{"hold", m.Hold != defaults.Hold},
 		{"keepalive", m.Keepalive != defaults.Keepalive},
+		{"request", m.Request.Merge.value != nil || m.Request.Patch.value != nil},
+		{"event", m.Event.Patch.value != nil},
 	} {
 		if f.given {
 			v.complain(join(here, f.name), "applies to models with targets; a native handler is called once")

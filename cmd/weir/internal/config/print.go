@@ -28,6 +28,9 @@ func (c *Config) YAML() []byte {
 
 // nodeOf is a value, which must be addressable, as YAML.
 func nodeOf(v reflect.Value) *yaml.Node {
+	if raw, ok := v.Interface().(JSON); ok {
+		return raw.node()
+	}
 	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return plainNode(fmt.Sprint(text))
 	}
@@ -74,6 +77,9 @@ func structNode(v reflect.Value) *yaml.Node {
 
 // isEmpty reports whether v has nothing to show.
 func isEmpty(v reflect.Value) bool {
+	if raw, ok := v.Interface().(JSON); ok {
+		return raw.value == nil
+	}
 	switch v.Kind() {
 	case reflect.String:
 		return v.Len() == 0

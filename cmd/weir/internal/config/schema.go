@@ -36,6 +36,8 @@ func Schema() []byte {
 // of the field it belongs to.
 func schemaOf(v reflect.Value, tag reflect.StructTag) map[string]any {
 	switch v.Interface().(type) {
+	case JSON:
+		return jsonSchemas[tag.Get("of")]()
 	case Duration:
 		return map[string]any{"type": []string{"string", "integer"}, "pattern": durationPattern, "minimum": 0, "maximum": 0}
 	case Status:

@@ -228,6 +228,7 @@ func (v *validator) model(here, name string, m Model) {
 				"no upstream named %q; %s", t.Upstream, among(t.Upstream, sorted(v.Upstreams)))
 		}
 	}
+	v.rules(here, m)
 	v.session(join(here, "session"), name, m)
 	v.fallbacks(join(here, "fallback"), name, m)
 	if k := m.Keepalive.D(); k > 0 && k < 10*time.Millisecond {

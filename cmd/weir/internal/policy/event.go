@@ -4,30 +4,23 @@ import "bytes"
 
 // Event returns a server-sent event, whole and with its line breaks, as p
 // changes its data. An event to which p does not apply, or whose data is not
-// JSON, is returned as it is. The event is not modified; the result is valid
-// until the next call of a method.
-func (e *Editor) Event(p *Patch, event []byte) []byte {
+// JSON, is returned as it is, with the reason. The event is not modified; the
+// result is valid until the next call of a method.
+func (e *Editor) Event(p *Patch, event []byte) ([]byte, error) {
+	e.edits = e.edits[:0]
 	first, ok := nextData(event, 0)
 	if !ok {
-		return event
+		return event, ErrNoData
 	}
 	if second, more := nextData(event, first.next); more {
 		return e.lines(p, event, first, second)
 	}
-	result, err := e.ApplyIn(p, event, first.from, first.to)
-	if err != nil {
-		return event
-	}
-	return result
+	return e.ApplyIn(p, event, first.from, first.to)
 }
 
 // Line is Event for a line of JSON (NDJSON), with or without its line break.
-func (e *Editor) Line(p *Patch, line []byte) []byte {
-	result, err := e.Apply(p, line) // a line break is white space
-	if err != nil {
-		return line
-	}
-	return result
+func (e *Editor) Line(p *Patch, line []byte) ([]byte, error) {
+	return e.Apply(p, line) // a line break is white space
 }
 
 // dataLine is a line with data in an event: where its value and where the next
@@ -70,7 +63,7 @@ func nextData(event []byte, i int) (d dataLine, ok bool) {
 // lines patches the data of an event that has it on several lines: they are one
 // document, with line feeds between them. The result has as many lines of data
 // as the changed document, at the place of the first; other lines stay.
-func (e *Editor) lines(p *Patch, event []byte, first, second dataLine) []byte {
+func (e *Editor) lines(p *Patch, event []byte, first, second dataLine) ([]byte, error) {
 	e.data = append(append(e.data[:0], event[first.from:first.to]...), '\n')
 	e.data = append(e.data, event[second.from:second.to]...)
 	e.event = append(e.event[:0], event[:first.begin]...)
@@ -87,7 +80,7 @@ func (e *Editor) lines(p *Patch, event []byte, first, second dataLine) []byte {
 	}
 	result, err := e.Apply(p, e.data)
 	if err != nil || len(e.edits) == 0 {
-		return event
+		return event, err
 	}
 	name := event[first.begin:first.from]
 	if len(name) == len("data") { // an empty line of data needs no colon
@@ -99,5 +92,5 @@ func (e *Editor) lines(p *Patch, event []byte, first, second dataLine) []byte {
 	}
 	e.event = append(append(e.event, rest...), event[at:]...)
 	e.edits = append(e.edits[:0], Edit{first.begin, at, first.begin, len(e.event) - (len(event) - at)})
-	return e.event
+	return e.event, nil
 }

@@ -29,9 +29,9 @@ func TestEvent(t *testing.T) {
 				tt.want = tt.event
 			}
 			var e Editor
-			got := e.Event(p, []byte(tt.event))
-			if string(got) != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
+			got, err := e.Event(p, []byte(tt.event))
+			if string(got) != tt.want || (err == nil) != (tt.want != tt.event) {
+				t.Errorf("got %q, %v, want %q", got, err, tt.want)
 			}
 			outside(t, []byte(tt.event), got, e.Edits())
 		})
@@ -48,8 +48,8 @@ func TestLine(t *testing.T) {
 		"\n":                                 "\n",
 		"garbage\n":                          "garbage\n",
 	} {
-		if got := string(new(Editor).Line(p, []byte(line))); got != want {
-			t.Errorf("%q: got %q, want %q", line, got, want)
+		if got, err := new(Editor).Line(p, []byte(line)); string(got) != want || (err == nil) != (line != want) {
+			t.Errorf("%q: got %q, %v, want %q", line, got, err, want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ var (
 	ErrSyntax = errors.New("policy: not JSON")
 	ErrDepth  = fmt.Errorf("policy: more than %d arrays and objects within each other", MaxDepth)
 	ErrSize   = errors.New("policy: the document becomes larger than is allowed")
+	ErrNoData = errors.New("policy: the event has no data")
 )
 
 // Why an operation does not apply, as the Err of a [Failure].

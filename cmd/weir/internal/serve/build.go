@@ -66,6 +66,9 @@ func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, e
 	if c.Native != "" {
 		return &relay.Model{Name: name, Native: relay.Native{Name: c.Native, Handler: weir.Native(c.Native)}}, nil
 	}
+	if r := c.Rules(); r.Merge != nil || r.Patch != nil || r.Event != nil {
+		return nil, fmt.Errorf("model %s: request and event are not applied yet", name)
+	}
 	policy, err := target.New(c.Policy, len(c.Targets), nil)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", name, err)
