@@ -40,7 +40,7 @@ func (b *bodyReader) Read(p []byte) (int, error) { return b.pipe.Read(p) }
 func (b *bodyReader) end(err error) { b.pipe.End(err) }
 
 // drop frees what was not read, when it will not be read any more.
-func (b *bodyReader) drop() { b.ex.srv.bodies.give(int64(b.pipe.Drop(ErrStreamEnded))) }
+func (b *bodyReader) drop() { b.ex.srv.bodies.Give(int64(b.pipe.Drop(ErrStreamEnded))) }
 
 // bodySource is the loop's side of a bodyReader, a pipe.Owner.
 type bodySource bodyReader
@@ -48,15 +48,15 @@ type bodySource bodyReader
 // Wanted sends 100 Continue to a client that waits for it.
 func (b *bodySource) Wanted() {
 	if b.ask {
-		b.ex.conn.loop().Post((*continueTask)(b.ex))
+		b.ex.conn.Loop().Post((*continueTask)(b.ex))
 	}
 }
 
 // Drained reads on from the client.
-func (b *bodySource) Drained() { b.ex.conn.loop().Post((*resumeTask)(b.ex)) }
+func (b *bodySource) Drained() { b.ex.conn.Loop().Post((*resumeTask)(b.ex)) }
 
 // Grow takes memory from the server's budget.
-func (b *bodySource) Grow(buf []byte, n int) ([]byte, bool) { return b.ex.srv.bodies.grow(buf, n, -1) }
+func (b *bodySource) Grow(buf []byte, n int) ([]byte, bool) { return b.ex.srv.bodies.Grow(buf, n, -1) }
 
 // endBody notifies a handler that reads the body. It is called after cut: what
 // the handler then still sends must not pass for the response.

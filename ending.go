@@ -3,31 +3,32 @@ package weir
 import (
 	"context"
 
+	"weir/internal/h1"
 	"weir/reactor"
 )
 
 // end closes the response for good: no byte may be added any more.
-func (l locked) end(cause error) { l.endAs(whole, cause) }
+func (l locked) end(cause error) { l.endAs(h1.Whole, cause) }
 
 // breakOff is end for a response whose last byte will not be sent.
 func (l locked) breakOff(cause error) {
 	if l.ex.begun() {
-		l.endAs(broken, cause)
+		l.endAs(h1.Broken, cause)
 	} else {
-		l.endAs(lost, cause)
+		l.endAs(h1.Lost, cause)
 	}
 }
 
-func (l locked) endAs(p progress, cause error) {
+func (l locked) endAs(s h1.Stage, cause error) {
 	ex := l.ex
 	if ex.over() {
 		return
 	}
-	ex.ended = ex.now()
+	ex.Ended = ex.now()
 	if ex.cause == nil {
 		ex.cause = cause
 	}
-	l.become(p) // a reader without the lock also sees what is set above
+	ex.Become(s) // a reader without the lock also sees what is set above
 	l.leaveStream(cause)
 	if ex.slot != nil {
 		ex.slot.Add(-1)

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"weir/chunked"
+	"weir/http1"
+	"weir/internal/h1"
 	"weir/plugin"
 	"weir/reactor"
 )
@@ -11,14 +14,14 @@ import (
 var (
 	// ErrClientGone is the cause of what ended because the client closed or
 	// reset the connection.
-	ErrClientGone = errors.New("weir: client disconnected")
+	ErrClientGone = h1.ErrClientGone
 	// ErrSlowClient is the cause of a stream whose client acknowledged no byte
 	// for [Timeouts].WriteStall.
 	ErrSlowClient = errors.New("weir: client stopped reading")
 	// ErrServerClosed is the cause of requests and streams that a shutdown
 	// aborted, and of requests that were refused because they came after its
 	// grace.
-	ErrServerClosed = errors.New("weir: server closed")
+	ErrServerClosed = h1.ErrServerClosed
 	// ErrBacklog is returned by [Stream.TrySend] while the client's output is
 	// above the high mark.
 	ErrBacklog = fmt.Errorf("weir: client is behind: %w", plugin.ErrBacklog)
@@ -36,12 +39,12 @@ var (
 	ErrNoBody = errors.New("weir: response has no body")
 	// ErrBodyTooLarge is the reason for a 413: the request body is above its
 	// limit.
-	ErrBodyTooLarge = errors.New("weir: request body is too large")
+	ErrBodyTooLarge = h1.ErrBodyTooLarge
 	// ErrBodiesFull is the reason for a 503: there was no room for the request
 	// body within [Limits].Bodies.
-	ErrBodiesFull = errors.New("weir: memory for request bodies exhausted")
+	ErrBodiesFull = h1.ErrBodiesFull
 	// ErrTimeout is the cause of a request that did not arrive in time.
-	ErrTimeout = errors.New("weir: request took too long to arrive")
+	ErrTimeout = h1.ErrTimeout
 	// ErrNotFound is the reason for a 404: no route has the request's path.
 	ErrNotFound = errors.New("weir: no route matches the path")
 	// ErrMethodNotAllowed is the reason for a 405: routes have the request's
@@ -99,4 +102,31 @@ func departure(cause error) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", ErrClientGone, cause)
+}
+
+// isDisconnect reports whether an exchange was ended by its client.
+func isDisconnect(cause error) bool {
+	return errors.Is(cause, ErrClientGone) || errors.Is(cause, ErrSlowClient)
+}
+
+// statusOf returns the status of the response to a request that cannot be
+// served.
+func statusOf(err error) int {
+	var (
+		parse   *http1.ParseError
+		framing *chunked.Error
+	)
+	switch {
+	case errors.As(err, &parse):
+		return parse.Status
+	case errors.As(err, &framing):
+		return framing.Status
+	case errors.Is(err, ErrBodyTooLarge):
+		return 413
+	case errors.Is(err, ErrTimeout):
+		return 408
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrBodiesFull), errors.Is(err, ErrServerClosed):
+		return 503
+	}
+	return 500
 }

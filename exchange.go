@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"weir/chunked"
+	"weir/internal/h1"
 )
 
 // exchange is one request and its response. What several goroutines touch is
@@ -24,27 +24,26 @@ type exchange struct {
 	trace  *traced // nil without a Trace
 	stream Stream
 
-	state atomic.Uint32 // progress, written under the output's lock
+	h1.Exchange // its progress is guarded as above, also where the carrier is another
 	delivery
 
 	out     *Response   // what is sent: &res, or the error response in its place; guarded as above
 	warned  atomic.Bool // it was logged that status or fields were changed too late
 	carrier carrier
-	conn    *conn // the carrier, for handlers on the loop; nil for another
+	conn    *h1.Conn // under the carrier; nil where that is another
+	shard   *shard   // likewise
 	req     Request
 	res     Response
-	arrival
-	decoder chunked.Decoder // of the request body
-	held    int64           // bytes taken from the server's budget for req.body
-	counted bool            // among the server's goroutine handlers; that goroutine's
-	loop    LoopExchange    // of a handler that stays on the loop
+	held    int64        // bytes taken from the server's budget for req.body
+	counted bool         // among the server's goroutine handlers; that goroutine's
+	loop    LoopExchange // of a handler that stays on the loop
 }
 
 // now is the time; while an inline handler runs, that of the loop's turn, which
-// is in ended already: the loop's own clock is not for every goroutine.
+// is in Ended already: the loop's own clock is not for every goroutine.
 func (ex *exchange) now() time.Time {
 	if ex.onLoop {
-		return ex.ended
+		return ex.Ended
 	}
 	return time.Now()
 }
@@ -62,7 +61,8 @@ func (ex *exchange) serve(h Handler) {
 func (ex *exchange) crash(err error) {
 	ex.leaveHandler()
 	l := ex.lock()
-	ex.close, ex.served = true, true // its state is unknown
+	ex.carrier.last(l) // its state is unknown
+	ex.served = true
 	l.unlock()
 	ex.fail(err)
 }
@@ -168,7 +168,7 @@ func noContent(status int) bool { return status == 204 || status == 205 || statu
 // stream of unknown length.
 func (l locked) commit(length int64, body []byte) {
 	ex := l.ex
-	l.become(committed)
+	ex.Become(h1.Committed)
 	ex.sent.Status = ex.out.Status()
 	if ex.out.status == 205 {
 		length = 0
@@ -183,8 +183,9 @@ func (ex *exchange) turn() turn { return ex.carrier.turn() }
 func (ex *exchange) reset() {
 	ex.req.reset()
 	ex.res.reset()
-	ex.conn, ex.wire, ex.carrier, ex.out = nil, nil, nil, &ex.res
-	ex.delivery, ex.arrival = delivery{}, arrival{}
+	ex.Exchange.Reset()
+	ex.conn, ex.wire, ex.out = nil, nil, &ex.res
+	ex.delivery = delivery{}
 	ex.stream = Stream{}
 	if ex.loop.ex != nil {
 		ex.loop = LoopExchange{}
@@ -193,5 +194,4 @@ func (ex *exchange) reset() {
 	if ex.warned.Load() {
 		ex.warned.Store(false)
 	}
-	ex.state.Store(uint32(building))
 }

@@ -16,7 +16,7 @@ func (h *histogram) Summary() Latency    { return h.summary() }
 func Listed(s *Server) int { return len(s.shards[0].batched.streams) }
 
 // LoopOf is the event loop of a response.
-func LoopOf(w *Response) *reactor.Loop { return w.ex.conn.loop() }
+func LoopOf(w *Response) *reactor.Loop { return w.ex.conn.Loop() }
 
 // Secured is the reactor's side of a server's TLS.
 func Secured(s *Server) *reactor.TLS { return s.tls }

@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"weir/http1"
+	"weir/internal/h1"
 )
 
 // What a response can still become when it fails:
 //
 //	building     an error response, made apart from the handler's own, which may be in its hands
-//	begun        cut: the connection ends so that the client sees that the body is not whole (conn.end)
+//	begun        cut: the connection ends so that the client sees that the body is not whole (h1.Conn)
 //	complete     nothing: it has ended
 
 // errReplaced is the refusal of a stream in whose place Response.Error has put
@@ -93,7 +94,7 @@ func (ex *exchange) replace(status int, line string) (late, ok bool) {
 	if s.pump != nil {
 		ex.noted |= notePump
 	}
-	l.become(building)
+	ex.Become(h1.Building)
 	late = ex.served
 	l.unlock()
 	return late, true
@@ -101,8 +102,8 @@ func (ex *exchange) replace(status int, line string) (late, ok bool) {
 
 // freeze fixes status and fields.
 func (l locked) freeze() {
-	if progress(l.ex.state.Load()) == building {
-		l.become(fixed)
+	if l.ex.Stage() == h1.Building {
+		l.ex.Become(h1.Fixed)
 	}
 }
 
@@ -112,7 +113,7 @@ func (ex *exchange) headSent(change string) bool {
 	if ex == nil {
 		return false
 	}
-	if p := progress(ex.state.Load()); p == building || p == lost {
+	if s := ex.Stage(); s == h1.Building || s == h1.Lost {
 		return false
 	}
 	if change != "" && !ex.warned.Swap(true) {

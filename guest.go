@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir/internal/guest"
+	"weir/internal/h1"
 	"weir/reactor"
 )
 
@@ -152,6 +153,7 @@ type visit struct {
 	unsaid   int // bytes of informs
 	flying   int // bytes that are being written
 	trailers []guest.Field
+	close    bool          // the response is the last of its connection
 	err      error         // why nothing can be written any more
 	above    bool          // pending was above the high mark, and has not come down to the low one
 	roomy    chan struct{} // closed when it has
@@ -237,7 +239,7 @@ func (g *visit) write() (ended bool, err error) {
 // writeOnce writes what is pending now, without the lock.
 func (g *visit) writeOnce() {
 	informs, head, p := g.informs, g.first, g.pending
-	whole := progress(g.ex.state.Load()) == whole
+	whole := g.ex.Stage() == h1.Whole
 	g.informs, g.unsaid, g.first, g.pending, g.spare, g.flying = nil, 0, nil, g.spare[:0], nil, len(p)
 	g.mu.Unlock()
 	for _, in := range informs {

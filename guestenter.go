@@ -26,7 +26,7 @@ func (g *visit) admitted() (yes bool) {
 		return true
 	}
 	ex := g.ex
-	ex.onLoop, ex.ended = true, g.turn().Now()
+	ex.onLoop, ex.Ended = true, g.turn().Now()
 	returned := ex.call("OnHeaders", func() { yes = f(&ex.res, &ex.req) }, ex.crash)
 	yes = returned && yes && !ex.over()
 	if returned && !yes {
@@ -45,7 +45,7 @@ func (g *visit) takeBody() {
 	case limit > 0 && length > limit:
 		g.refuse(ErrBodyTooLarge)
 		return
-	case r.route.buffers() && !g.srv.bodies.fits(length):
+	case r.route.buffers() && !g.srv.bodies.Fits(length):
 		g.refuse(ErrBodiesFull)
 		return
 	}
@@ -68,7 +68,7 @@ func (g *visit) takeBody() {
 // dispatch runs the handler.
 func (g *visit) dispatch(ex *exchange) {
 	if ex.req.route.inline() {
-		ex.onLoop, ex.ended = true, g.turn().Now()
+		ex.onLoop, ex.Ended = true, g.turn().Now()
 		ex.serve(ex.req.route.handler)
 		g.inlineOver(true)
 		return
@@ -114,7 +114,9 @@ func (g *visit) refuse(err error) {
 		g.abort(ex, err)
 	default:
 		ex.served = true
-		ex.close = ex.close || err != ErrBusy // there may be a body that was not read
+		if err != ErrBusy { // there may be a body that was not read
+			g.last(l)
+		}
 		l.refuseStream(err)
 		l.answerError(statusOf(err), err)
 	}
@@ -149,7 +151,7 @@ func (g *visit) spoilRunning(err error) {
 		if ex.cause == nil {
 			ex.cause = err
 		}
-		ex.close = true // the body was not read
+		g.last(l) // the body was not read
 		l.refuseStream(err)
 		if ex.served { // and left a detached stream
 			l.answerError(statusOf(err), err)

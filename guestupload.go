@@ -123,7 +123,7 @@ func (t *showTask) Run() { (*guestUpload)(t).show() }
 
 // The carrier's part of it.
 
-func (g *visit) loop() *reactor.Loop { return g.home }
+func (g *visit) eventLoop() *reactor.Loop { return g.home }
 
 func (g *visit) receiveBody(ex *exchange) {
 	if g.upload == nil {

@@ -84,7 +84,7 @@ func (g *visit) signal() {
 func (g *visit) head(l locked, length int64, body []byte) (chunks bool) {
 	w := l.ex.out
 	h := &guest.Head{Status: w.Status(), Length: -1, Fields: guestFields(&w.header)}
-	h.Close, h.Drain = w.header.close || l.ex.close, g.srv.isDraining()
+	h.Close, h.Drain = w.header.close || g.close, g.srv.isDraining()
 	if w.header.date != "" {
 		h.Fields = append(h.Fields, guest.Field{Name: "Date", Value: w.header.date})
 	}
@@ -110,6 +110,7 @@ func (g *visit) tail(l locked) {
 	}
 }
 
+func (g *visit) last(locked)       { g.close = true }
 func (g *visit) waits(locked) bool { return false } // the goroutine looks when the lock is released
 func (g *visit) completed(bool)    {}
 

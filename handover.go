@@ -85,11 +85,11 @@ func (o *handOver) join(r *Request) bool {
 	for _, p := range o.parts {
 		size += int64(len(p))
 	}
-	if !o.ex.srv.bodies.take(size) {
+	if !o.ex.srv.bodies.Take(size) {
 		return false
 	}
 	r.body = slices.Concat(o.parts...)
-	o.ex.srv.bodies.give(o.ex.held)
+	o.ex.srv.bodies.Give(o.ex.held)
 	o.ex.held = size
 	return true
 }

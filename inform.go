@@ -51,11 +51,3 @@ func (h *Header) informs() error {
 	}
 	return nil
 }
-
-func (c *conn) inform(l locked, status int, h *Header) {
-	if l.ex.req.head.Minor() == 0 {
-		return
-	}
-	b := c.rc.Buffer()
-	*b = append(h.appendTo(http1.AppendStatusLine(*b, status)), "\r\n"...)
-}

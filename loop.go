@@ -73,7 +73,7 @@ func (x *LoopExchange) Response() *Response {
 }
 
 // Loop returns the event loop of the connection.
-func (x *LoopExchange) Loop() *reactor.Loop { return x.ex.carrier.loop() }
+func (x *LoopExchange) Loop() *reactor.Loop { return x.ex.carrier.eventLoop() }
 
 // check panics off the loop in builds with -tags invariants.
 func (x *LoopExchange) check() {

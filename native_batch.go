@@ -76,7 +76,7 @@ type batch struct {
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
 func (b *batch) add(ex *exchange) {
-	if sh := ex.conn.shard; b.last == nil || b.last.shard != sh {
+	if sh := ex.shard; b.last == nil || b.last.shard != sh {
 		b.last = b.of(sh)
 	}
 	b.last.streams = append(b.last.streams, ex)

@@ -21,16 +21,15 @@ import (
 // be kept. Byte slices are valid until Serve returns; do not modify or retain
 // them.
 type Request struct {
-	ex     *exchange // nil in a clone
-	head   http1.Request
-	raw    []byte // the head's bytes
-	copied []byte // where raw is a copy, for the next one
-	view   bool   // raw is the loop's buffer, not a copy
-	header Header
-	texts  texts
-	// trailer has the fields behind a chunked body; the loop's until the body
-	// has arrived.
-	trailer   Header
+	ex        *exchange // nil in a clone
+	head      http1.Request
+	raw       []byte // the head's bytes
+	copied    []byte // where raw is a copy, for the next one
+	view      bool   // raw is the loop's buffer, not a copy
+	header    Header
+	texts     texts
+	trailer   Header                   // the fields behind a chunked body
+	trailing  bool                     // it is the loop's, until the body has arrived; guarded by the output's lock
 	onTrailer func(name, value []byte) // adds to it; made once
 	params    pattern.Params
 	values    []headerField // a clone's path values
@@ -183,7 +182,7 @@ func (r *Request) Trailer() *Header {
 	}
 	l := r.ex.lock()
 	defer l.unlock()
-	if r.ex.unread {
+	if r.trailing {
 		return new(Header)
 	}
 	return &r.trailer
@@ -196,6 +195,7 @@ func (r *Request) takeTrailer() func(name, value []byte) {
 			r.trailer.fields = append(r.trailer.fields, headerField{string(name), string(value)})
 		}
 	}
+	r.trailing = true
 	return r.onTrailer
 }
 
@@ -331,7 +331,7 @@ func (r *Request) reset() {
 	r.params.Reset()
 	r.header.reset()
 	r.texts.reset()
-	if len(r.trailer.fields) > 0 {
+	if r.trailing = false; len(r.trailer.fields) > 0 {
 		r.trailer.reset()
 	}
 	r.forgetValues()

@@ -84,15 +84,12 @@ func (w *Response) SetDate(date string) error {
 	return nil
 }
 
-// appendDate appends the Date field.
-func (ex *exchange) appendDate(dst []byte) []byte {
-	dst = append(dst, "Date: "...)
+// date is the value of the Date field.
+func (ex *exchange) date() string {
 	if date := ex.out.header.date; date != "" {
-		dst = append(dst, date...)
-	} else {
-		dst = append(dst, ex.srv.date(ex.now())...)
+		return date
 	}
-	return append(dst, "\r\n"...)
+	return ex.srv.date(ex.now())
 }
 
 // Write appends to a buffered body, sent with its Content-Length when Serve

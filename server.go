@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/http1"
+	"weir/internal/budget"
 	"weir/reactor"
 )
 
@@ -75,7 +76,7 @@ type Server struct {
 	http2      *http2       // nil = HTTP/2 is not offered
 	shards     []*shard
 	stats      stats
-	bodies     *budget
+	bodies     *budget.Budget
 	stamp      atomic.Pointer[dateStamp]
 	failures   [4]logBudget // by level
 	handlers   atomic.Int64
@@ -95,7 +96,7 @@ type Server struct {
 
 type dateStamp struct {
 	second int64
-	text   []byte
+	text   string
 }
 
 // Serve listens on the addresses, serves until ctx is done and then shuts down
@@ -172,7 +173,7 @@ func (s *Server) check(addrs []string) error {
 // prepareRouting makes what the server needs with or without event loops.
 func (s *Server) prepareRouting() {
 	s.headLimits = s.Limits.head()
-	s.bodies = newBudget(s.Limits.Bodies)
+	s.bodies = budget.New(s.Limits.Bodies)
 	s.routes = nil
 	switch h := s.Handler.(type) {
 	case *Switch:
@@ -263,10 +264,10 @@ func (s *Server) find(m *Mux, r *Request) *Route {
 }
 
 // date is the Date field's value for the second that now is in.
-func (s *Server) date(now time.Time) []byte {
+func (s *Server) date(now time.Time) string {
 	stamp := s.stamp.Load()
 	if stamp == nil || stamp.second != now.Unix() {
-		stamp = &dateStamp{now.Unix(), http1.AppendDate(nil, now)}
+		stamp = &dateStamp{now.Unix(), string(http1.AppendDate(nil, now))}
 		s.stamp.Store(stamp)
 	}
 	return stamp.text

@@ -3,8 +3,8 @@ package weir
 import (
 	"bytes"
 	"sync/atomic"
-	"time"
 
+	"weir/internal/h1"
 	"weir/reactor"
 )
 
@@ -15,16 +15,12 @@ const pooledExchanges = 256
 type shard struct {
 	srv      *Server
 	loop     *reactor.Loop
-	conns    conn // the head of a circle
-	count    int
+	conns    *h1.Group
 	spare    []*exchange
 	scratch  []byte
 	requests atomic.Uint64
 	last     memo
 	batched  writeQueue
-
-	idle     time.Duration // how long a connection may be without a request
-	refusing bool          // requests get 503
 }
 
 // memo is the route of the last request that was routed by a pattern without
@@ -52,55 +48,54 @@ func (sh *shard) find(r *Request) *Route {
 }
 
 func newShard(s *Server, l *reactor.Loop) *shard {
-	sh := &shard{srv: s, loop: l, idle: s.Timeouts.Idle, scratch: make([]byte, 0, scratchSize), batched: writeQueue{loop: l}}
-	sh.conns.prev, sh.conns.next = &sh.conns, &sh.conns
+	sh := &shard{srv: s, loop: l, scratch: make([]byte, 0, scratchSize), batched: writeQueue{loop: l}}
+	sh.conns = h1.NewGroup(l, (*host)(sh), &h1.Limits{
+		Head: s.headLimits, Pipelined: s.Limits.Pipelined, BodyRate: s.Limits.BodyRate, Bodies: s.bodies,
+		HeadTime: s.Timeouts.Head, BodyGrace: s.Timeouts.BodyGrace, Idle: s.Timeouts.Idle,
+	})
 	return sh
 }
 
 // accept makes the handler of a new connection.
 func (sh *shard) accept(rc *reactor.Conn) reactor.Handler {
-	c := &conn{srv: sh.srv, shard: sh, rc: rc}
-	c.timer.Init((*overdueTask)(c))
-	c.since = sh.loop.Now()
-	c.startTimer(c.since.Add(sh.idle))
-	head := &sh.conns
-	c.prev, c.next = head.prev, head
-	head.prev.next, head.prev = c, c
-	sh.count++
 	sh.srv.conns.Add(1)
-	rc.Rest(c.since)
-	return c
+	return sh.conns.Accept(rc)
 }
 
-func (sh *shard) remove(c *conn) {
-	c.prev.next, c.next.prev = c.next, c.prev
-	c.prev, c.next = nil, nil // who keeps one ended stream must not keep its connection's neighbours
-	sh.count--
-	sh.srv.connClosed()
+// host is a shard as its connections see it.
+type host shard
+
+// Exchange returns an exchange for a new request.
+func (h *host) Exchange(c *h1.Conn) *h1.Exchange {
+	ex := (*shard)(h).exchange()
+	rc := c.Wire()
+	ex.conn, ex.wire, ex.req.remote = c, rc, rc.RemoteAddr()
+	return &ex.Exchange
 }
 
-// each calls f for every connection; f may close it.
-func (sh *shard) each(f func(c *conn)) {
-	for c := sh.conns.next; c != &sh.conns; {
-		next := c.next
-		f(c)
-		c = next
+// Secured gives a connection to net/http if that speaks its protocol.
+func (h *host) Secured(rc *reactor.Conn) (taken bool) {
+	if h.srv.http2 == nil || rc.TLS().NegotiatedProtocol != "h2" {
+		return false
 	}
+	h.srv.http2.take(rc.Detach())
+	return true
 }
 
-// exchange returns an exchange for a new request.
-func (sh *shard) exchange(c *conn) *exchange {
+func (h *host) Closed() { h.srv.connClosed() }
+
+// exchange returns a spare exchange, or a new one.
+func (sh *shard) exchange() *exchange {
 	if n := len(sh.spare); n > 0 {
 		ex := sh.spare[n-1]
 		sh.spare = sh.spare[:n-1]
-		ex.conn, ex.carrier, ex.wire, ex.srv = c, c, c.rc, c.srv
-		ex.req.remote = c.rc.RemoteAddr()
 		return ex
 	}
-	ex := &exchange{conn: c, carrier: c, wire: c.rc, srv: c.srv}
+	ex := &exchange{shard: sh, srv: sh.srv}
+	ex.carrier = (*downward)(ex)
 	ex.req.ex, ex.res.ex, ex.out = ex, ex, &ex.res
 	ex.res.header.framed, ex.res.header.ex, ex.req.header.ex = true, ex, ex
-	ex.req.remote = c.rc.RemoteAddr()
+	ex.Init((*upward)(ex), &ex.req.head)
 	return ex
 }
 
@@ -116,7 +111,7 @@ func (sh *shard) recycle(ex *exchange) {
 // free reports whether the exchange, which has ended, is no longer used:
 // nothing of it was given away, or its handler has promised so.
 func (ex *exchange) free() bool {
-	if ex.req.route == nil || !ex.req.route.inline() || ex.left > 0 || ex.unread {
+	if ex.req.route == nil || !ex.req.route.inline() || !ex.Arrived() {
 		return false
 	}
 	if ex.loop.released && ex.cause != nil || !ex.loop.released && ex.stream.id != 0 || ex.stream.given {

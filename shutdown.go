@@ -3,7 +3,6 @@ package weir
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 )
 
@@ -90,7 +89,7 @@ func (s *Server) awaitClosed(ctx context.Context, hurry context.CancelFunc) Drai
 // windDown goes through the stages until requests are refused. It returns how
 // many of them ran at the beginning or came in the grace.
 func (s *Server) windDown(ctx context.Context) (ran int) {
-	ran = s.gather(func(sh *shard) int { return sh.running() - int(sh.requests.Load()) })
+	ran = s.gather(func(sh *shard) int { return sh.conns.Running() - int(sh.requests.Load()) })
 	running, total := s.visits.count(false)
 	ran += running - total
 	s.serveOn(ctx, min(s.Timeouts.DrainGrace, s.Timeouts.Drain))
@@ -116,60 +115,17 @@ func (s *Server) serveOn(ctx context.Context, grace time.Duration) {
 	}
 }
 
-// running counts the requests whose responses are not complete, and has the
-// loop notified of their ends.
-func (sh *shard) running() (n int) {
-	sh.each(func(c *conn) {
-		if c.running() {
-			n++
-		}
-	})
-	return n
-}
-
-// closedAtOnce is how many idle connections a loop closes in a millisecond: so
-// that a hundred thousand of them do not hold up its streams.
-const closedAtOnce = 50
-
 // refuse makes the loop respond with 503 to requests, and close what is quiet.
 // It returns how many requests there have been.
 func (sh *shard) refuse() int {
-	sh.refusing = true
-	sh.idle = min(sh.idle, moment)
-	now, quiet := sh.loop.Now(), 0
-	sh.each(func(c *conn) {
-		if c.running() { // the loop is notified of its end
-			return
-		}
-		if c.settle(); c.phase == phaseOver {
-			return
-		}
-		at := c.due(now)
-		if at.Before(now) {
-			at = now.Add(time.Duration(quiet/closedAtOnce) * time.Millisecond)
-			quiet++
-		}
-		c.startTimer(at)
-	})
+	sh.conns.Refuse(moment)
 	return int(sh.requests.Load())
 }
 
 // cutRest cuts what still runs, in the course of the mercy.
 func (s *Server) cutRest(ctx context.Context) (cut int) {
 	mercy := s.Timeouts.Mercy
-	cut = s.gather(func(sh *shard) (n int) {
-		sh.each(func(c *conn) {
-			if c.running() {
-				n++
-			}
-			if c.isHTTP2() {
-				return // its requests are visits
-			}
-			c.alarm = atCut
-			c.startTimer(sh.loop.Now().Add(rand.N(max(1, mercy))))
-		})
-		return n
-	})
+	cut = s.gather(func(sh *shard) int { return sh.conns.Cut(mercy) })
 	cut += s.visits.cut(mercy)
 	if !s.awaitEmpty(ctx, time.Now().Add(mercy+time.Second)) { // the reactor's end cuts the rest
 		s.visits.cut(0)
@@ -241,29 +197,4 @@ func (s *Server) drainDeadline() (time.Time, bool) {
 		return *at, true
 	}
 	return time.Time{}, false
-}
-
-// running reports whether the connection has a request whose response is not
-// complete, and makes its end notify the loop.
-func (c *conn) running() bool {
-	return c.phase.arriving() || c.phase == phaseResponding && !c.answered()
-}
-
-// turnAway refuses a request that has come too late.
-func (c *conn) turnAway() {
-	c.srv.refused.Add(1)
-	c.refuse(ErrServerClosed)
-}
-
-// cut ends a connection whose time is up. A client that has a part of a
-// response gets what was sent before, and sees that it is not the whole.
-func (c *conn) cut() {
-	ex := c.ex
-	if ex == nil {
-		c.rc.Abort(ErrServerClosed)
-		return
-	}
-	ex.cut(ErrServerClosed)
-	ex.endBody(ErrServerClosed)
-	c.end(ex, ErrServerClosed)
 }

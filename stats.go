@@ -83,7 +83,7 @@ func (s *Server) Stats() Stats {
 		st.PendingBytes += l.PendingBytes
 	}
 	if s.bodies != nil {
-		st.BodyBytes, st.BodyLimit = s.bodies.used.Load(), s.bodies.limit
+		st.BodyBytes, st.BodyLimit = s.bodies.Used(), s.bodies.Limit()
 	}
 	return st
 }
@@ -103,7 +103,7 @@ func (s *Server) askLoops() (loops []LoopStats) {
 	for id, sh := range s.shards {
 		loops[id].Delay = loopPatience
 		sh.loop.Post(reactorTask(func() {
-			parts <- part{id, LoopStats{sh.loop.Turns(), time.Since(begin), sh.pendingBytes()}}
+			parts <- part{id, LoopStats{sh.loop.Turns(), time.Since(begin), sh.conns.Pending()}}
 		}))
 	}
 	late := time.NewTimer(loopPatience)
@@ -119,15 +119,6 @@ func (s *Server) askLoops() (loops []LoopStats) {
 		}
 	}
 	return loops
-}
-
-func (sh *shard) pendingBytes() (n int64) {
-	sh.each(func(c *conn) {
-		c.rc.Lock()
-		n += int64(c.rc.Pending())
-		c.rc.Unlock()
-	})
-	return n
 }
 
 // histogram counts durations in eight buckets an octave of nanoseconds.

@@ -2,39 +2,34 @@ package weir
 
 import (
 	"io"
-	"time"
+
+	"weir/internal/h1"
 )
 
-// A taker is what becomes of a request body that arrives. It is used on the
-// loop.
-type taker interface {
-	// take takes a piece, valid until it returns. It reports false if there is no
-	// room for it in the server's budget.
-	take(c *conn, p []byte) (ok bool)
-	// complete is called behind the last piece.
-	complete(c *conn)
-}
+// This file is what becomes of a request body that arrives on an HTTP/1.1
+// connection: each way is an h1.Body, used on the loop.
 
-// bodyFor returns the taker of the request's body for a handler of that kind.
-// ask reports that the client waits for 100 Continue.
-func (ex *exchange) bodyFor(md mode, ask bool) taker {
+// bodyFor returns the h1.Body for a handler of that kind, and whether the
+// handler runs while the body arrives. ask reports that the client waits for
+// 100 Continue.
+func (ex *exchange) bodyFor(md mode, ask bool) (body h1.Body, atHead bool) {
 	switch {
 	case ex.req.gathers, md == whileArriving:
 		b := newBodyReader(ex, ask)
 		ex.req.reader = b
-		return b
+		return (*readBody)(b), true
 	case md == onLoop:
-		return loopBody{}
+		return (*loopBody)(ex), true
 	}
-	return keptBody{}
+	return (*keptBody)(ex), false
 }
 
 // keptBody is a body that is buffered for a handler that is called when it is
 // complete.
-type keptBody struct{}
+type keptBody exchange
 
-func (keptBody) take(c *conn, p []byte) bool {
-	ex := c.ex
+func (b *keptBody) Take(p []byte) bool {
+	ex := (*exchange)(b)
 	if !ex.growBody(len(p)) {
 		return false
 	}
@@ -42,39 +37,51 @@ func (keptBody) take(c *conn, p []byte) bool {
 	return true
 }
 
-func (keptBody) complete(c *conn) { c.dispatch(c.ex) }
+func (b *keptBody) End() {
+	(*exchange)(b).arrived()
+	b.conn.Serve(&b.Exchange)
+}
+
+func (b *keptBody) Drop() { (*exchange)(b).forgetBody() }
 
 // loopBody is a body that a LoopHandler's BodyReceiver is shown.
-type loopBody struct{}
+type loopBody exchange
 
-func (loopBody) take(c *conn, p []byte) bool {
-	c.ex.loop.data(p)
+func (b *loopBody) Take(p []byte) bool {
+	b.loop.data(p)
 	return true
 }
 
-func (loopBody) complete(c *conn) { c.ex.loop.endBody(io.EOF) }
+func (b *loopBody) End() {
+	(*exchange)(b).arrived()
+	b.loop.endBody(io.EOF)
+}
 
-// skippedBody is a body that is not wanted, behind a response that is complete.
-type skippedBody struct{}
+func (b *loopBody) Drop() {} // Closed reports it
 
-func (skippedBody) take(*conn, []byte) bool { return true }
-func (skippedBody) complete(*conn)          {}
+// readBody is a body that the handler's goroutine reads.
+type readBody bodyReader
 
-// A bodyReader is for the handler's goroutine.
-
-func (b *bodyReader) take(c *conn, p []byte) bool {
+func (b *readBody) Take(p []byte) bool {
 	full, ok := b.pipe.Write(p)
-	if full && c.pause.IsZero() {
-		c.pause = c.loop().Now()
-		c.rc.Pause()
+	if full {
+		b.ex.conn.PauseBody(&b.ex.Exchange)
 	}
 	return ok
 }
 
-func (b *bodyReader) complete(c *conn) {
+func (b *readBody) End() {
+	b.ex.arrived()
 	b.pipe.End(io.EOF)
-	if !c.pause.IsZero() { // the handler need not read the body: the next request must get through
-		c.pause = time.Time{}
-		c.rc.Resume()
+}
+
+func (b *readBody) Drop() {} // it is the handler's
+
+// arrived makes the trailers those of a body that is here.
+func (ex *exchange) arrived() {
+	if ex.req.trailing {
+		l := ex.lock()
+		ex.req.trailing = false
+		l.unlock()
 	}
 }

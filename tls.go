@@ -127,27 +127,3 @@ func (r *Request) TLS() *tls.ConnectionState {
 	}
 	return r.ex.carrier.tls()
 }
-
-func (c *conn) tls() *tls.ConnectionState { return c.rc.TLS() }
-
-// isHTTP2 reports whether the connection is net/http's.
-func (c *conn) isHTTP2() bool {
-	if c.srv.http2 == nil {
-		return false
-	}
-	t := c.rc.TLS()
-	return t != nil && t.NegotiatedProtocol == "h2"
-}
-
-// Secured is the reactor's: the TLS handshake is complete.
-func (c *conn) Secured() {
-	if c.isHTTP2() {
-		c.phase = phaseOver // for this state machine
-		c.loop().StopTimer(&c.timer)
-		c.srv.http2.take(c.rc.Detach())
-		return
-	}
-	if c.quiet() {
-		c.rc.Rest(c.loop().Now())
-	}
-}

@@ -14,7 +14,7 @@ import (
 // of each:
 //
 //	             wire             carrier
-//	HTTP/1.1     *reactor.Conn    *conn
+//	HTTP/1.1     *reactor.Conn    *downward, which is the exchange, over an *h1.Conn
 //	net/http     *visit           *visit
 //
 // The wire is what each token needs, and so the reactor's connection is one
@@ -43,6 +43,8 @@ type carrier interface {
 	head(l locked, length int64, body []byte) (chunks bool)
 	// inform appends an informational response, if the client can take one.
 	inform(l locked, status int, h *Header)
+	// last makes the connection end with the response, if there is one to end.
+	last(l locked)
 	// tail appends what ends a body that is complete.
 	tail(l locked)
 	// waits reports whether completed is to be called when the response is
@@ -61,11 +63,11 @@ type carrier interface {
 	tls() *tls.ConnectionState // nil in the clear
 }
 
-// loopCarrier is what a LoopExchange asks of its carrier. All but loop is for
-// the exchange's own loop, and without effect once the carrier has another
+// loopCarrier is what a LoopExchange asks of its carrier. All but eventLoop is
+// for the exchange's own loop, and without effect once the carrier has another
 // exchange.
 type loopCarrier interface {
-	loop() *reactor.Loop // nil if there is none, and then no LoopExchange
+	eventLoop() *reactor.Loop // nil if there is none, and then no LoopExchange
 	// receiveBody begins to pass the body on, or reports that there is none.
 	receiveBody(ex *exchange)
 	pauseBody(ex *exchange)
@@ -88,7 +90,7 @@ type turn interface {
 var (
 	_ wire    = (*reactor.Conn)(nil)
 	_ wire    = (*visit)(nil)
-	_ carrier = (*conn)(nil)
+	_ carrier = (*downward)(nil)
 	_ carrier = (*visit)(nil)
 	_ turn    = (*reactor.Loop)(nil)
 	_ turn    = (*guestTurn)(nil)

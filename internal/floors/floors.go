@@ -2,11 +2,11 @@
 // them. It needs no tool but the Go toolchain; .golangci.yml has the same rules
 // for editors.
 //
-//	cmd/weir ──> weir (root) ──> reactor ──> gnet/v2/pkg/netpoll, pkg/socket; logq
-//	   │            │  └───────> plugin               nethttp, ws, static, hub ──> weir
-//	   │            ├──────────> chunked ──> http1    weirtest ──> weir, internal/memloop
-//	   │            └──────────> sse                  plugin/cabi ──> plugin
-//	   └──────> client ──> reactor, chunked           all but cmd/weir may import internal/*
+//	cmd/weir ──> weir (root) ──> internal/h1 ──> reactor ──> gnet/v2/pkg/netpoll, pkg/socket; logq
+//	   │            │  │              └───────> chunked ──> http1    nethttp, ws, static, hub ──> weir
+//	   │            │  └───────> plugin                              weirtest ──> weir, internal/memloop
+//	   │            └──────────> sse                                 plugin/cabi ──> plugin
+//	   └──────> client ──> reactor, chunked                          all but cmd/weir may import internal/*
 //
 // An arrow may be followed further down: what may import chunked may import
 // http1. Nothing goes up, and test files are free.
@@ -50,7 +50,7 @@ var floors = map[string]floor{
 		"golang.org/x/sys",
 	}},
 	"client": {on: []string{"reactor", "chunked"}},
-	".":      {on: []string{"reactor", "plugin", "chunked", "sse"}},
+	".":      {on: []string{"internal/h1", "reactor", "plugin", "chunked", "sse"}},
 
 	"nethttp":     {on: []string{"."}},
 	"ws":          {on: []string{"."}, outside: []string{"github.com/gobwas/ws"}},
@@ -71,6 +71,7 @@ var floors = map[string]floor{
 	"internal/...":     {},
 	"internal/bytesx":  {unsafe: true, outside: []string{"golang.org/x/sys"}},
 	"internal/memloop": {on: []string{"reactor"}},
+	"internal/h1":      {on: []string{"reactor", "chunked"}},
 }
 
 // faults returns which imports of a package, given by its path below the

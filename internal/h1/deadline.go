@@ -1,4 +1,4 @@
-package weir
+package h1
 
 import "time"
 
@@ -10,11 +10,15 @@ import "time"
 // that a goroutine has served, which does not wake the loop when it is done.
 const reviewAfter = time.Second
 
-func (c *conn) startTimer(at time.Time) { c.loop().StartTimer(&c.timer, at) }
+func (c *Conn) startTimer(at time.Time) { c.Loop().StartTimer(&c.timer, at) }
 
-// overdue is what the timer runs.
-func (c *conn) overdue() {
-	now := c.loop().Now()
+// overdueTask is a connection as what its timer runs.
+type overdueTask Conn
+
+func (t *overdueTask) Run() { (*Conn)(t).overdue() }
+
+func (c *Conn) overdue() {
+	now := c.Loop().Now()
 	if c.alarm == atCut {
 		c.cut()
 		return
@@ -26,7 +30,7 @@ func (c *conn) overdue() {
 	c.settle()
 	due := c.due(now)
 	switch {
-	case c.phase == phaseOver:
+	case c.phase.ended():
 	case now.Before(due):
 		c.startTimer(due)
 	case c.phase == phaseHead, c.phase == phaseBody:
@@ -37,39 +41,41 @@ func (c *conn) overdue() {
 }
 
 // due returns when the current phase has lasted too long.
-func (c *conn) due(now time.Time) time.Time {
-	t := &c.srv.Timeouts
+func (c *Conn) due(now time.Time) time.Time {
+	l := c.group.limits
 	switch c.phase {
 	case phaseIdle:
-		return c.since.Add(c.shard.idle)
+		return c.since.Add(c.group.idle)
 	case phaseHead:
-		return c.since.Add(t.Head)
+		return c.since.Add(l.HeadTime)
 	case phaseBody:
-		if c.pause.IsZero() {
+		if !c.paused() {
 			return c.bodyDue
 		}
-		return now.Add(t.BodyGrace)
+		return now.Add(l.BodyGrace)
 	case phaseExpecting:
-		return now.Add(t.BodyGrace)
+		return now.Add(l.BodyGrace)
 	case phaseResponding:
 		if c.answered() {
-			return c.ex.ended.Add(c.shard.idle)
+			return c.x.Ended.Add(c.group.idle)
 		}
 	}
-	return now.Add(t.Idle) // behind: the reactor bounds the time for reading responses
+	return now.Add(l.Idle) // behind: the reactor bounds the time for reading responses
 }
 
+// graceEnd is when a body must have come that earns nothing from now on.
+func (c *Conn) graceEnd() time.Time { return c.Loop().Now().Add(c.group.limits.BodyGrace) }
+
 // earn moves the moment at which more of the body must have come. Each byte
-// earns the time that it takes at Limits.BodyRate, but what is earned never
-// reaches further than BodyGrace: the body is refused after that long without a
-// byte, or when it falls short of the rate by as much, however much came
-// before.
-func (c *conn) earn(n int) {
+// earns the time that it takes at BodyRate, but what is earned never reaches
+// further than BodyGrace: the body is refused after that long without a byte,
+// or when it falls short of the rate by as much, however much came before.
+func (c *Conn) earn(n int) {
 	ahead := min(n, c.ahead)
 	c.ahead -= ahead
 	n -= ahead
-	most := c.loop().Now().Add(c.srv.Timeouts.BodyGrace)
-	rate := int64(c.srv.Limits.BodyRate)
+	most := c.graceEnd()
+	rate := int64(c.group.limits.BodyRate)
 	if rate < 0 {
 		c.bodyDue = most
 		return
@@ -82,7 +88,7 @@ func (c *conn) earn(n int) {
 
 // earnAhead is earn for what has arrived of a TLS record that is not whole: a
 // slow client must not be refused because its records are large.
-func (c *conn) earnAhead() {
+func (c *Conn) earnAhead() {
 	if n := c.rc.Unshown(); n > c.ahead {
 		before := c.ahead
 		c.ahead = 0
