@@ -5,16 +5,19 @@
 //	o.yaml ─── YAML ──┴─ merged (RFC 7396) ─ decoded ─ defaults ─ checked ─ *Config
 //
 // The structs are the only place where the shape is written down. Their tags
-// define what a field may hold, and three readers follow them: the decoder,
+// define what a field may hold, and four readers follow them: the decoder,
 // which fills the structs and notes every mistake; [Schema], the JSON schema
-// that an editor can use; and the test that compares the two.
+// that an editor can use; the guide's page that has every field; and the tests
+// that compare them.
 //
 //	json:"name"       the field's name
 //	need:"true"       it must be given, and not be empty
 //	enum:"a,b"        one of these strings
 //	min:"1" max:"9"   bounds, in the field's own notation ("2s", "64MiB")
 //	of:"merge"        JSON of any kind: a merge patch, or operations of a JSON Patch
-//	doc:"…"           a sentence for the schema
+//	unit:"…"          of what it is a number, or a name
+//	doc:"…"           a sentence for the schema and the guide
+//	example:"…"       a value, in YAML; of a map of structs, a name in it
 //	later:"x,y"       fields (on the blank field) or values of an enum that weir
 //	                  knows and does not support yet
 //

@@ -94,7 +94,25 @@ func about(v reflect.Value, tag reflect.StructTag) map[string]any {
 	if v.Kind() != reflect.Struct && !v.IsZero() {
 		s["default"] = v.Interface()
 	}
+	if v.Kind() != reflect.Map || v.Type().Elem().Kind() != reflect.Struct { // there it is a name
+		if example := exampleOf(tag); example != nil {
+			s["examples"] = []any{example}
+		}
+	}
 	return s
+}
+
+// exampleOf is the value of an example tag, nil without one.
+func exampleOf(tag reflect.StructTag) any {
+	text := tag.Get("example")
+	if text == "" {
+		return nil
+	}
+	d, problems := readYAML("", []byte("example: "+text))
+	if problems != nil {
+		panic("config: tag example:\"" + text + "\": " + problems.Error())
+	}
+	return d.value["example"]
 }
 
 func stringSchema(tag reflect.StructTag) map[string]any {

@@ -25,6 +25,9 @@ type document struct {
 // that "5" and 5 are two things.
 type number string
 
+// MarshalJSON writes n as a number.
+func (n number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
+
 // mostNodes bounds what a file with aliases of aliases can grow to.
 const mostNodes = 100_000
 
