@@ -106,7 +106,7 @@ func (f *form) keep(p *Peek, b []byte) {
 func (f *form) endPart(p *Peek, end int) {
 	n := end - f.begin
 	var text string
-	if n <= peekValue && n <= len(p.text) {
+	if 0 <= n && n <= min(peekValue, len(p.text)) {
 		text = string(p.text[:n])
 	}
 	switch f.part {

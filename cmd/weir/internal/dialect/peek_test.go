@@ -217,3 +217,38 @@ func TestPeekReset(t *testing.T) {
 		}
 	}
 }
+
+// Whose request it is, where its prompt begins, and whether it streams, in each dialect's words.
+func TestPeekDialects(t *testing.T) {
+	for _, tt := range []struct {
+		body, user string
+		prompt     int
+		stream     bool // where the response is a stream unless the request says otherwise
+	}{
+		{`{"model":"m","metadata":{"user_id":"u"},"messages":[]}`, "u", 51, true},
+		{`{"metadata":{"a":{"user_id":"x"},"b":["user_id"],"user_id":"u","c":"user_id"},"stream":false}`, "u", 0, false},
+		{`{"metadata":{},"user":"u"}`, "u", 0, true},
+		{`{"metadata":{"user_id":"x"},"user":"u"}`, "u", 0, true},
+		{`{"metadata":{"user_id":7,"x":"y"},"user_id":"z"}`, "", 0, true},
+		{`{"prompt_cache_key":"k","input":"x","user":"u"}`, "u", 32, true},
+		{`{"input":[{"user":"z"}],"prompt_cache_key":"k","stream":null}`, "k", 9, true},
+		{`{"prompt":"x","stream":true}`, "", 10, true},
+		{`{"prompt":"x","stream":"false"}`, "", 10, true},
+		{"\xef\xbb\xbf" + `{"prompt":"x","stream":false}`, "", 13, false},
+	} {
+		for cut := range len(tt.body) + 1 {
+			var p Peek
+			p.Feed([]byte(tt.body[:cut]))
+			p.Feed([]byte(tt.body[cut:]))
+			if p.User != tt.user || p.Prompt() != tt.prompt || p.Streams(true) != tt.stream || p.Streams(false) != p.Stream || !p.Complete() {
+				t.Fatalf("%s cut at %d: got %q, prompt %d, stream %v, complete %v", tt.body, cut, p.User, p.Prompt(), p.Streams(true), p.Complete())
+			}
+		}
+	}
+	for _, body := range []string{"\xef\xbb{}", "\xef{}", " \xef\xbb\xbf{}", "\xef\xbb\xbf\xef\xbb\xbf{}"} {
+		var p Peek
+		if p.Feed([]byte(body)); !p.Bad() {
+			t.Errorf("%q is not bad", body)
+		}
+	}
+}

@@ -1,9 +1,6 @@
 package dialect
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "bytes"
 
 // A Slot is what a member means to a judge; 0 = nothing.
 type Slot uint8
@@ -135,6 +132,16 @@ func (s *scanner) feed(b []byte, j Judge) {
 			return
 		case scanEnough, scanBad:
 			return
+		case scanKey:
+			n := i
+			if b[i] == '"' {
+				n = s.members(b, i, j)
+			}
+			if n == i {
+				s.between(b[i], j)
+				n++
+			}
+			i = n
 		default:
 			s.between(b[i], j)
 			i++
@@ -220,8 +227,16 @@ func (s *scanner) value(c byte, j Judge) {
 		}
 	default:
 		s.text = append(s.text[:0], c)
-		s.state, s.long = scanScalar, false
+		if s.state = scanScalar; !beginsScalar(c) {
+			s.state = scanBad
+		}
 	}
+}
+
+// beginsScalar reports whether a value may begin with c that is not a string,
+// an object or an array.
+func beginsScalar(c byte) bool {
+	return c-'0' < 10 || c == '-' || c == 't' || c == 'f' || c == 'n'
 }
 
 func (s *scanner) begin(state scanState) {
@@ -278,7 +293,9 @@ func (s *scanner) endString(last []byte, j Judge) {
 	text := last
 	if s.held || s.coded {
 		s.keep(last)
-		text = s.decoded()
+		if text = s.decoded(); s.state == scanBad {
+			return
+		}
 	}
 	if s.state == scanName {
 		top := &s.stack[s.depth-1]
@@ -300,11 +317,11 @@ func (s *scanner) decoded() []byte {
 	if !s.coded {
 		return s.text
 	}
-	var text string
-	if json.Unmarshal(append(append([]byte{'"'}, s.text...), '"'), &text) != nil {
+	text, ok := unescape(s.text)
+	if !ok {
 		s.state = scanBad
 	}
-	return []byte(text)
+	return text
 }
 
 // inScalar reads on in a value that has no end of its own.
@@ -327,16 +344,18 @@ func (s *scanner) reportScalar(j Judge) {
 	if s.want == nil || s.want.Slot == 0 || s.stack[s.depth-1].array {
 		return
 	}
-	v := Value{Kind: Number, Text: s.text}
-	switch s.text[0] {
+	s.report(scalar(s.text), j)
+}
+
+// scalar returns a value that is not a string, an object or an array.
+func scalar(text []byte) Value {
+	switch text[0] {
 	case 'n':
-		v = Value{Kind: Null, Empty: true}
+		return Value{Kind: Null, Empty: true}
 	case 't', 'f':
-		v.Kind, v.Empty = Bool, s.text[0] == 'f'
-	default:
-		v.Empty = isZero(s.text)
+		return Value{Kind: Bool, Empty: text[0] == 'f', Text: text}
 	}
-	s.report(v, j)
+	return Value{Kind: Number, Empty: isZero(text), Text: text}
 }
 
 // isZero reports whether a number is 0, however it is written.
