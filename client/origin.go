@@ -133,7 +133,9 @@ func (o *Origin) Resolve(ctx context.Context) error {
 func (o *Origin) Inherit(from *Origin) {
 	o.once.Do(o.setUp)
 	if known := from.names.addrs.Load(); known != nil && o.names.addrs.Load() == nil && o.Endpoint.Address == from.Endpoint.Address {
-		o.names.replace(&addresses{list: known.list})
+		found := &addresses{list: known.list}
+		found.first.Store(known.first.Load())
+		o.names.addrs.Store(found)
 		o.names.begun.Store(from.names.begun.Load())
 	}
 }

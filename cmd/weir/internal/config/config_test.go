@@ -19,6 +19,9 @@ func setEnvironment(t testing.TB) {
 	t.Setenv("VLLM_KEY", "sk-upstream")
 	t.Setenv("WEIR_ADMIN_TOKEN", "sk-admin")
 	t.Setenv("WEIR_TEST_KEY", "sk-test")
+	t.Setenv("WEIR_TEST_HOST", "llm.example")
+	t.Setenv("WEIR_TEST_NUMBER", "5")
+	t.Setenv("WEIR_TEST_TRUE", "true")
 	t.Setenv("WEIR_TEST_UNSET", "")
 	if err := os.Unsetenv("WEIR_TEST_UNSET"); err != nil {
 		t.Fatal(err)

@@ -82,7 +82,7 @@ func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 		here, field := join(pointer, name), shape.field(name)
 		switch {
 		case slices.Contains(shape.later, name):
-			d.complain(here, "not supported yet")
+			d.complain(here, "not supported by this version of weir: remove it, since it would have no effect")
 		case field == nil:
 			d.complain(here, "%s", unknown(out.Type(), name))
 		case members[name] != nil: // null is the same as absent

@@ -7,12 +7,13 @@ import (
 	"strconv"
 )
 
-// The notations of Duration, Size and Status, for the schema. Their bounds cannot be
-// expressed there.
+// The notations of Duration, Size and Status, for the schema. Their bounds
+// cannot be expressed there. What the environment brings is not known there.
 const (
-	durationPattern = `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$|^\+?0$`
-	statusPattern   = `^[45][0-9][0-9](-[45][0-9][0-9])?$`
-	sizePattern     = `^[0-9]+(B|KiB|MiB|GiB|kB|KB|MB|GB)?$`
+	variable        = `\$\{[A-Za-z_]`
+	durationPattern = `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$|^\+?0$|` + variable
+	statusPattern   = `^[45][0-9][0-9](-[45][0-9][0-9])?$|` + variable
+	sizePattern     = `^[0-9]+(B|KiB|MiB|GiB|kB|KB|MB|GB)?$|` + variable
 )
 
 // Schema is the JSON schema (2020-12) of a configuration, generated from the
@@ -55,13 +56,18 @@ func schemaOf(v reflect.Value, tag reflect.StructTag) map[string]any {
 	case reflect.String:
 		return stringSchema(tag)
 	case reflect.Bool:
-		return map[string]any{"type": "boolean"}
+		return orVariable("boolean")
 	case reflect.Int:
-		return bounded(map[string]any{"type": "integer"}, tag)
+		return bounded(orVariable("integer"), tag)
 	case reflect.Float64:
-		return bounded(map[string]any{"type": "number"}, tag)
+		return bounded(orVariable("number"), tag)
 	}
 	panic("config: no schema for " + v.Type().String())
+}
+
+// orVariable is a value of a type, or what the environment makes one.
+func orVariable(kind string) map[string]any {
+	return map[string]any{"type": []string{kind, "string"}, "pattern": variable}
 }
 
 func elementSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
