@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -28,9 +29,20 @@ func newHTTP2(s *Server, h http.Handler) *http2 {
 		MaxHeaderBytes:    s.Limits.Header,
 		ReadHeaderTimeout: finite(s.Timeouts.Head),
 		IdleTimeout:       finite(s.Timeouts.Idle),
-		HTTP2:             &http.HTTP2Config{WriteByteTimeout: finite(s.Timeouts.WriteStall)},
+		HTTP2: &http.HTTP2Config{
+			WriteByteTimeout:     finite(s.Timeouts.WriteStall),
+			MaxConcurrentStreams: perConn(s.Limits.PerConn),
+		},
 	}
 	return p
+}
+
+// perConn is a number of requests as net/http has it: 0 would be its default.
+func perConn(n int) int {
+	if n < 0 || n > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return n
 }
 
 // finite is a timeout as net/http has them: 0 is none.

@@ -24,6 +24,7 @@ type Limits struct {
 	LowMark    int   // where they continue: a quarter of HighMark; not negative
 	Handlers   int   // goroutine handlers at once: 10,000; 503
 	Streams    int   // streams at once: no limit; 503
+	PerConn    int   // requests at once on a connection of HTTP/2: 250; further ones wait at the client
 	Handshakes int   // TLS handshakes at once on each event loop: 256; the connection is closed
 	Conns      int   // connections: what the limit on open files allows, and no more if negative; the one idle longest is closed, else 503
 	BodyRate   int   // least pace of a request body, bytes a second: 256; 408 when it is Timeouts.BodyGrace behind; negative: it may be slow, but not silent
@@ -52,7 +53,7 @@ func DefaultLimits() Limits {
 		Line: head.Line, Header: head.Header, Field: head.Field, Fields: head.Fields,
 		Body: 8 << 20, Pipelined: 64 << 10,
 		HighMark: reactor.DefaultHighMark, LowMark: reactor.DefaultHighMark / 4,
-		Handlers: 10_000, BodyRate: 256, Handshakes: reactor.DefaultHandshakes,
+		Handlers: 10_000, PerConn: 250, BodyRate: 256, Handshakes: reactor.DefaultHandshakes,
 	}
 }
 
@@ -94,6 +95,7 @@ func (l *Limits) fillIn() error {
 	orDefault(&l.Handlers, d.Handlers)
 	orDefault(&l.BodyRate, d.BodyRate)
 	orDefault(&l.Handshakes, d.Handshakes)
+	orDefault(&l.PerConn, d.PerConn)
 	if l.Handlers < 0 {
 		l.Handlers = math.MaxInt
 	}

@@ -58,7 +58,7 @@ func (a *Access) add(r *relay.Record) {
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
 	line.AddAttrs(
 		slog.String("id", front.ID(r.Request)), slog.String("client", clientOf(r.Request.RemoteAddr(), r.Request.ListenAddr())),
-		slog.String("method", bounded(r.Request.Method())), slog.String("path", bounded(r.Request.Path())), slog.Int("status", status),
+		slog.String("method", bounded(r.Request.Method())), slog.String("path", bounded(r.Request.Path())), slog.String("proto", r.Request.Proto()), slog.Int("status", status),
 		slog.String("model", bounded(r.Asked)), slog.String("upstream", r.Upstream), slog.Int("attempts", r.Attempts), slog.Bool("stream", r.Stream),
 		slog.Int("events", r.Events), slog.Int64("bytes", r.Bytes),
 		slog.Float64("first_ms", r.First.Seconds()*1e3), slog.Float64("took_ms", r.Took.Seconds()*1e3),

@@ -187,7 +187,7 @@ func launch(t *testing.T, program string, first []string, config string, args ..
 	g := &gateway{file: filepath.Join(t.TempDir(), "weir.yaml")}
 	g.write(t, config)
 	g.process = start(t, []string{asServe + "=1", "GORACE=atexit_sleep_ms=0"}, program, append(append(first, "--config", g.file, "--grace", "0s"), args...)...)
-	g.url = strings.Fields(g.out.wait(t, 1, `^weir serve: ready on http://127\.[\d.]+:\d+( unix:\S+)?$`)[0])[4]
+	g.url = strings.Fields(g.out.wait(t, 1, `^weir serve: ready on https?://127\.[\d.]+:\d+( unix:\S+)?$`)[0])[4]
 	var entry struct{ On string }
 	decode(t, g.log.wait(t, 1, `"msg":"admin"`)[0], &entry)
 	g.admin = "http://" + entry.On

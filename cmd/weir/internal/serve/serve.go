@@ -17,6 +17,7 @@ import (
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/guard"
+	"weir/nethttp"
 
 	_ "weir/cmd/weir/internal/demo" // the native handler that always exists
 )
@@ -171,6 +172,7 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, live.loops)
 	if cfg.TLS.Cert != "" {
 		serving.FixedTLS(cfg.TLS.Cert, cfg.TLS.Key)
+		serving.HTTP2 = nethttp.OfServer(srv)
 	}
 	return serving.Run(e, srv, name)
 }
