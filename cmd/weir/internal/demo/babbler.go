@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"weir/cmd/weir/internal/babble"
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/openai"
 	"weir/docs"
 	"weir/plugin"
 )
@@ -62,22 +63,21 @@ func (b *babbler) answer(c plugin.Call, s plugin.Sink) error {
 }
 
 // onlyChat refuses a request for something else.
-func onlyChat(path string) *openai.Error {
-	return &openai.Error{
+func onlyChat(path string) *dialect.Fault {
+	return &dialect.Fault{
 		Status:  404,
 		Message: "This is a chat model and is not served on " + path + ". Did you mean " + chatPath + "?",
-		Type:    openai.TypeInvalidRequest,
 		Param:   "model",
 	}
 }
 
 // refuse responds with an error in the dialect's shape.
-func refuse(s plugin.Sink, e *openai.Error) error {
+func refuse(s plugin.Sink, e *dialect.Fault) error {
 	s.SetStatus(e.Status)
 	if err := s.SetHeader("Content-Type", "application/json"); err != nil {
 		return err
 	}
-	return s.Send(append(e.Append(nil), '\n'))
+	return s.Send(append(openai.Dialect.AppendError(nil, e), '\n'))
 }
 
 // talk is one response while it is made.

@@ -5,9 +5,10 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/admin"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/guard"
-	"weir/cmd/weir/internal/openai"
 )
 
 // bodyLimit bounds a request's body, in bytes.
@@ -24,7 +25,7 @@ func newServer(probes *admin.Probes) *weir.Server {
 	}).Inline()
 	mux.HandleFunc("GET /v1/models/{id...}", func(w *weir.Response, r *weir.Request) {
 		if id := r.PathValue("id"); id != ModelName {
-			front.Fail(w, openai.ModelNotFound(id))
+			front.Refuse(w, r, dialect.ModelNotFound(id))
 			return
 		}
 		front.Answer(w, 200, openai.AppendModel(nil, self))
@@ -48,7 +49,7 @@ func ownModel(next weir.Handler) weir.Handler {
 	return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 		req, wrong := openai.ParseChatRequest(r.Body())
 		if wrong == nil && req.Model != ModelName {
-			front.Fail(w, openai.ModelNotFound(req.Model))
+			front.Refuse(w, r, dialect.ModelNotFound(req.Model))
 			return
 		}
 		next.Serve(w, r)

@@ -1,5 +1,5 @@
-// Package front is what every server of weir that speaks OpenAI's dialect
-// sends itself: refusals in the dialect's shape, and a request id.
+// Package front is what every server of weir that speaks the dialects sends
+// itself: refusals in the shape of the request's dialect, and a request id.
 package front
 
 import (
@@ -11,6 +11,8 @@ import (
 	"net/http"
 
 	"weir"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/guard"
 	"weir/cmd/weir/internal/openai"
 )
@@ -25,12 +27,13 @@ func Answer(w *weir.Response, status int, body []byte) {
 	_, _ = w.Write(body) // buffered
 }
 
-// Fail makes the response an error.
+// Fail makes the response an error in OpenAI's dialect.
 func Fail(w *weir.Response, e *openai.Error) { Answer(w, e.Status, e.Append(nil)) }
 
-// Refuse responds to a request that the guard refuses.
-func Refuse(w *weir.Response, no *guard.Refusal) {
-	Fail(w, &openai.Error{Status: http.StatusForbidden, Type: openai.TypeInvalidRequest, Code: no.Code, Message: no.Message})
+// Refuse makes the response an error, in the dialect of the request's path
+// (G17).
+func Refuse(w *weir.Response, r *weir.Request, f *dialect.Fault) {
+	Answer(w, f.Status, known.Of(r.Path()).AppendError(nil, f))
 }
 
 // Admit lets a request pass, or responds to it: with a refusal, or because it
@@ -38,7 +41,7 @@ func Refuse(w *weir.Response, no *guard.Refusal) {
 func Admit(p *guard.Policy, w *weir.Response, r *weir.Request) bool {
 	p.Mark(w, r)
 	if no := p.Check(r); no != nil {
-		Refuse(w, no)
+		Refuse(w, r, &dialect.Fault{Status: http.StatusForbidden, Code: no.Code, Message: no.Message})
 		return false
 	}
 	return !p.Preflight(w, r)
@@ -93,8 +96,8 @@ func newRequestID() string {
 	return string(id[:])
 }
 
-// Explain returns an OnError: what weir refuses by itself has the dialect's
-// shape, too, paths and methods that there are not among it. bodyLimit is the
+// Explain returns an OnError: what weir refuses by itself has the shape of the
+// request's dialect, too, paths and methods that there are not among it. bodyLimit is the
 // server's limit for bodies.
 func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error) {
 	return func(w *weir.Response, r *weir.Request, err error) {
@@ -102,28 +105,28 @@ func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error)
 			return // the client has a part of another response
 		}
 		w.Header().Set(RequestID, identify(r)) // Identify may not have seen it
-		Fail(w, describe(w.Status(), bodyLimit, r, err))
+		Refuse(w, r, describe(w.Status(), bodyLimit, r, err))
 	}
 }
 
-// describe turns weir's status and reason into the dialect's error. What a
-// handler failed with is not for clients to read.
-func describe(status int, bodyLimit int64, r *weir.Request, err error) *openai.Error {
+// describe turns weir's status and reason into a fault. What a handler failed
+// with is not for clients to read.
+func describe(status int, bodyLimit int64, r *weir.Request, err error) *dialect.Fault {
 	switch {
 	case errors.Is(err, weir.ErrServerClosed):
-		return openai.ServerError(status, "The server is shutting down. Please try again.")
+		return dialect.ServerError(status, "The server is shutting down. Please try again.")
 	case errors.Is(err, weir.ErrBodiesFull):
-		return openai.NoRoom()
+		return dialect.NoRoom()
 	case status == http.StatusServiceUnavailable:
-		return openai.Overloaded()
+		return dialect.Overloaded()
 	case status == http.StatusRequestEntityTooLarge:
-		return openai.TooLarge(bodyLimit)
+		return dialect.TooLarge(bodyLimit)
 	case status == http.StatusInternalServerError:
-		return openai.ServerError(status, "The server had an error while processing your request.")
+		return dialect.ServerError(status, "The server had an error while processing your request.")
 	case errors.Is(err, weir.ErrNotFound):
-		return openai.NotFound(r.Method(), r.Path())
+		return dialect.NotFound(r.Method(), r.Path())
 	case errors.Is(err, weir.ErrMethodNotAllowed):
-		return openai.MethodNotAllowed(r.Method(), r.Path())
+		return dialect.MethodNotAllowed(r.Method(), r.Path())
 	}
 	message := fmt.Sprintf("The request could not be read: %v.", err) // constants and a number, none of the client's bytes
 	switch {
@@ -134,5 +137,5 @@ func describe(status int, bodyLimit int64, r *weir.Request, err error) *openai.E
 	case errors.Is(err, weir.ErrBadPath):
 		message = "The path has an encoded NUL."
 	}
-	return &openai.Error{Status: status, Message: message, Type: openai.TypeInvalidRequest}
+	return &dialect.Fault{Status: status, Message: message}
 }

@@ -3,7 +3,8 @@ package mock
 import (
 	"strings"
 
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/openai"
 )
 
 // answer is the response to a request: one of the two is set.
@@ -90,7 +91,7 @@ func (s *Server) choose(in *incoming, p *plan, wrong error) answer {
 	var a answer
 	switch {
 	case wrong != nil:
-		a = refusal(&openai.Error{Status: 400, Message: wrong.Error(), Type: openai.TypeInvalidRequest, Code: "mock_setting"})
+		a = refusal(&dialect.Fault{Status: 400, Message: wrong.Error(), Code: "mock_setting"})
 	case p.status >= 400:
 		a = answer{status: p.status, body: ErrorBody(p.status)}
 	default:
@@ -118,7 +119,7 @@ func (s *Server) endpoint(in *incoming, p *plan) answer {
 	case in.path == chatPath:
 		return answer{status: 200, body: UnaryBody(p.body)}
 	case in.path != modelsPath && in.path != healthPath && !isModel:
-		return refusal(openai.NotFound(in.Method, in.path))
+		return refusal(dialect.NotFound(in.Method, in.path))
 	case in.Method != "GET":
 		return notAllowed(in, "GET")
 	case in.path == healthPath:
@@ -145,11 +146,11 @@ func healthAnswer(status int) answer {
 }
 
 func notAllowed(in *incoming, allow string) answer {
-	a := refusal(openai.MethodNotAllowed(in.Method, in.path))
+	a := refusal(dialect.MethodNotAllowed(in.Method, in.path))
 	a.fields = []Field{{"Allow", allow}}
 	return a
 }
 
-func refusal(e *openai.Error) answer {
-	return answer{status: e.Status, body: e.Append(nil)}
+func refusal(e *dialect.Fault) answer {
+	return answer{status: e.Status, body: openai.Dialect.AppendError(nil, e)}
 }

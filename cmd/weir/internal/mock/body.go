@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/openai"
 )
 
 // Body is the content of a response, apart from how it is sent. A stream of it
@@ -61,7 +62,7 @@ func StreamEvents(b Body) [][]byte {
 // UnaryBody returns the body of a response that was not requested as a stream.
 func UnaryBody(b Body) []byte {
 	if b.ErrorAt > 0 {
-		return errorEvent().Append(nil)
+		return openai.Dialect.AppendError(nil, mockFault())
 	}
 	var text strings.Builder
 	for n := range b.Tokens {
@@ -74,12 +75,11 @@ func UnaryBody(b Body) []byte {
 
 // ErrorBody returns the body of a response with that status, from 400 on.
 func ErrorBody(status int) []byte {
-	e := openai.Error{
+	return openai.Dialect.AppendError(nil, &dialect.Fault{
+		Status:  status,
 		Message: "The mock was set to respond with " + strconv.Itoa(status) + ".",
-		Type:    openai.TypeServer,
 		Code:    "mock_" + strconv.Itoa(status),
-	}
-	return e.Append(nil)
+	})
 }
 
 // Pieces cuts the body of a whole response into what counts as its events: four
@@ -111,8 +111,8 @@ func pad(text string, size int) string {
 	return text + strings.Repeat("x", max(0, size-len(text)))
 }
 
-func errorEvent() *openai.Error {
-	return &openai.Error{Message: "The mock was set to fail.", Type: openai.TypeServer, Code: "mock_error"}
+func mockFault() *dialect.Fault {
+	return &dialect.Fault{Status: 500, Message: "The mock was set to fail.", Code: "mock_error"}
 }
 
 // speech makes the events of a stream one by one, since there may be millions.
@@ -158,7 +158,7 @@ func (s *speech) appendEvent(dst []byte, i int) []byte {
 	case i == s.said():
 		return openai.AppendDone(dst)
 	case i == s.ErrorAt-1:
-		return errorEvent().AppendEvent(dst)
+		return openai.AppendFault(dst, mockFault())
 	case i == 0:
 		return s.chunks.AppendRole(dst)
 	case i <= s.Tokens:

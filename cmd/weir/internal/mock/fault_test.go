@@ -86,11 +86,11 @@ func faultCases() []faultCase {
 		},
 		{fault: "early-hints", stream: func(r chat) string { return hints + whole.stream(r) }, unary: func(r chat) string { return hints + whole.unary(r) }, end: endsFIN, whole: true, events: whole.events},
 		{fault: "error-event-first", stream: streamed(Body{ErrorAt: 1}, 2, lastChunk), unary: func(r chat) string {
-			body := errorEvent().Append(nil)
+			body := UnaryBody(Body{ErrorAt: 1})
 			return r.unaryHead(len(body)) + string(body)
 		}, end: endsFIN, whole: true, events: [2]int64{2, 1}},
 		{fault: "error-event=3, no-done", stream: streamed(Body{ErrorAt: 3, NoDone: true}, 3, lastChunk), unary: func(r chat) string {
-			body := errorEvent().Append(nil)
+			body := UnaryBody(Body{ErrorAt: 1})
 			return r.unaryHead(len(body)) + string(body)
 		}, end: endsFIN, whole: true, events: [2]int64{3, 1}},
 		{fault: "reset-after=0", stream: streamed(plain, 0, ""), unary: told(plain, 0, ""), end: endsReset},

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 )
 
+// Done is the data of the event that ends a good stream, and no other.
+const Done = "[DONE]"
+
 // largestError is the size up to which an event is looked at.
 const largestError = 64 << 10
 

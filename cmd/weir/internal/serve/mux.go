@@ -5,9 +5,10 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/config"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/observe"
-	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/relay"
 	"weir/plugin"
 )
@@ -24,7 +25,7 @@ func (l *live) mux(g *generation) *weir.Mux {
 	mux.HandleFunc("GET "+config.ModelPath, func(w *weir.Response, r *weir.Request) {
 		id := r.PathValue("id")
 		if g.gateway.Model(id) == nil {
-			front.Fail(w, openai.ModelNotFound(id))
+			front.Refuse(w, r, dialect.ModelNotFound(id))
 			return
 		}
 		front.Answer(w, 200, openai.AppendModel(nil, l.listed(id)))

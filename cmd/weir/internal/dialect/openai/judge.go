@@ -104,9 +104,14 @@ func (j *judge) Finished() bool {
 	return !j.chat || j.seen != set{} && j.seen == j.done && !j.seen.beyond
 }
 
-// AppendFault implements dialect.Judge. No [DONE] follows it: a response that
-// failed must not look complete.
+// AppendFault implements dialect.Judge.
 func (j *judge) AppendFault(dst []byte, f *dialect.Fault, _ dialect.Stamp) []byte {
+	return AppendFault(dst, f)
+}
+
+// AppendFault appends an error as an event, for a stream whose head was sent.
+// No [DONE] follows it: a response that failed must not look complete.
+func AppendFault(dst []byte, f *dialect.Fault) []byte {
 	dst = append(dst, "data: "...)
 	dst, repeated := f.AppendBody(dst, dialect.ShapeObject)
 	if !repeated {

@@ -130,9 +130,8 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: got no error", c.body)
 			continue
 		}
-		if e.Status != http.StatusBadRequest || e.Type != TypeInvalidRequest || e.Param != c.param || e.Code != c.code {
-			t.Errorf("%s: got %d %s param %q code %q, want 400 %s param %q code %q",
-				c.body, e.Status, e.Type, e.Param, e.Code, TypeInvalidRequest, c.param, c.code)
+		if e.Status != http.StatusBadRequest || e.Param != c.param || e.Code != c.code {
+			t.Errorf("%s: got %d param %q code %q, want 400 param %q code %q", c.body, e.Status, e.Param, e.Code, c.param, c.code)
 		}
 		if !strings.Contains(e.Message, c.param) || strings.Contains(e.Message, "openai.") || strings.Contains(e.Message, "Go ") {
 			t.Errorf("%s: got message %q, want one that names %q and no Go type", c.body, e.Message, c.param)
@@ -148,8 +147,8 @@ func FuzzParseChatRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, e := ParseChatRequest(body)
 		if e != nil {
-			if e.Status != http.StatusBadRequest || !json.Valid(e.Append(nil)) {
-				t.Errorf("%q: got %d %s", body, e.Status, e.Append(nil))
+			if e.Status != http.StatusBadRequest || !json.Valid(Dialect.AppendError(nil, e)) {
+				t.Errorf("%q: got %d %s", body, e.Status, Dialect.AppendError(nil, e))
 			}
 			return
 		}

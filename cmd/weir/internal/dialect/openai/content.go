@@ -4,14 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"weir/cmd/weir/internal/dialect"
 )
 
 // Content is the content of a message: a string, or an array of parts, of which
 // a text model uses the text.
 type Content struct {
-	Text    string // the string, or the texts of all parts, one after another
-	present bool   // neither absent nor null
-	wrong   *Error // what is wrong with it, its Param relative to the content
+	Text    string         // the string, or the texts of all parts, one after another
+	present bool           // neither absent nor null
+	wrong   *dialect.Fault // what is wrong with it, its Param relative to the content
 }
 
 // UnmarshalJSON accepts every kind of value and remembers what is wrong with
@@ -41,7 +43,7 @@ func (c *Content) parts(data []byte) {
 	for i, raw := range list {
 		text, wrong := part(raw)
 		if wrong != nil {
-			c.wrong = wrong.under(fmt.Sprintf("[%d]", i))
+			c.wrong = wrong.Under(fmt.Sprintf("[%d]", i))
 			return
 		}
 		b.WriteString(text)
@@ -49,7 +51,7 @@ func (c *Content) parts(data []byte) {
 	c.Text = b.String()
 }
 
-func part(data []byte) (text string, wrong *Error) {
+func part(data []byte) (text string, wrong *dialect.Fault) {
 	var p struct {
 		Type    string  `json:"type"`
 		Text    *string `json:"text"`
@@ -64,17 +66,17 @@ func part(data []byte) (text string, wrong *Error) {
 	case p.Type == "refusal" && p.Refusal != nil:
 		return *p.Refusal, nil
 	case p.Type == "":
-		return "", missing(".type")
+		return "", dialect.Missing(".type")
 	case p.Type == "text" || p.Type == "refusal":
-		return "", missing("." + p.Type)
+		return "", dialect.Missing("." + p.Type)
 	}
-	return "", invalid(".type", "invalid_value", "Invalid value for '.type': got '%s', but this model takes text only.", p.Type)
+	return "", dialect.Invalid(".type", "invalid_value", "Invalid value for '.type': got '%s', but this model takes text only.", p.Type)
 }
 
 // check returns what is wrong with the content at the place param.
-func (c *Content) check(param string) *Error {
+func (c *Content) check(param string) *dialect.Fault {
 	if c.wrong == nil {
 		return nil
 	}
-	return c.wrong.under(param)
+	return c.wrong.Under(param)
 }

@@ -3,6 +3,8 @@ package openai
 import (
 	"math/rand/v2"
 	"strconv"
+
+	"weir/cmd/weir/internal/dialect"
 )
 
 // NewID returns a new id for a response. It is random, not secret.
@@ -24,9 +26,9 @@ func NewID() string {
 func AppendCompletion(dst []byte, a Answer, text, finish string, u Usage) []byte {
 	dst = a.appendHead(dst, "chat.completion")
 	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
-	dst = AppendString(dst, text)
+	dst = dialect.AppendString(dst, text)
 	dst = append(dst, `,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":`...)
-	dst = AppendString(dst, finish)
+	dst = dialect.AppendString(dst, finish)
 	dst = append(dst, `}],"usage":`...)
 	return append(u.append(dst), '}')
 }
@@ -40,9 +42,9 @@ type Model struct {
 
 // AppendModel appends one model: the body of GET /v1/models/{id}.
 func AppendModel(dst []byte, m Model) []byte {
-	dst = AppendString(append(dst, `{"id":`...), m.ID)
+	dst = dialect.AppendString(append(dst, `{"id":`...), m.ID)
 	dst = strconv.AppendInt(append(dst, `,"object":"model","created":`...), m.Created, 10)
-	dst = AppendString(append(dst, `,"owned_by":`...), m.OwnedBy)
+	dst = dialect.AppendString(append(dst, `,"owned_by":`...), m.OwnedBy)
 	return append(dst, '}')
 }
 

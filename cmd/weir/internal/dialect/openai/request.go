@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"weir/cmd/weir/internal/dialect"
 )
 
 // ChatRequest is the body of POST /v1/chat/completions, as far as a text model
@@ -66,7 +68,7 @@ var roles = []string{"system", "developer", "user", "assistant", "tool", "functi
 // ParseChatRequest reads and checks a request. A request with an error is
 // returned as far as it could be read. The request holds copies and does not
 // refer to the body.
-func ParseChatRequest(body []byte) (*ChatRequest, *Error) {
+func ParseChatRequest(body []byte) (*ChatRequest, *dialect.Fault) {
 	r := new(ChatRequest)
 	if err := json.Unmarshal(body, r); err != nil {
 		return r, decodeError(err)
@@ -75,14 +77,14 @@ func ParseChatRequest(body []byte) (*ChatRequest, *Error) {
 }
 
 // check finds the first thing that is wrong, in the order of the fields.
-func (r *ChatRequest) check() *Error {
+func (r *ChatRequest) check() *dialect.Fault {
 	switch {
 	case r.Model == "":
-		return missing("model")
+		return dialect.Missing("model")
 	case r.Messages == nil:
-		return missing("messages")
+		return dialect.Missing("messages")
 	case len(r.Messages) == 0:
-		return invalid("messages", "empty_array", "Invalid 'messages': expected at least one message, but got an empty array instead.")
+		return dialect.Invalid("messages", "empty_array", "Invalid 'messages': expected at least one message, but got an empty array instead.")
 	}
 	for i := range r.Messages {
 		if err := r.Messages[i].check(i); err != nil {
@@ -92,43 +94,43 @@ func (r *ChatRequest) check() *Error {
 	return r.checkOptions()
 }
 
-func (r *ChatRequest) checkOptions() *Error {
+func (r *ChatRequest) checkOptions() *dialect.Fault {
 	switch {
 	case r.StreamOptions != nil && !r.Stream:
-		return invalid("stream_options", "", "The 'stream_options' parameter is only allowed when 'stream' is enabled.")
+		return dialect.Invalid("stream_options", "", "The 'stream_options' parameter is only allowed when 'stream' is enabled.")
 	case r.MaxTokens != nil && *r.MaxTokens < 1:
 		return belowMinimum("max_tokens", *r.MaxTokens)
 	case r.MaxCompletionTokens != nil && *r.MaxCompletionTokens < 1:
 		return belowMinimum("max_completion_tokens", *r.MaxCompletionTokens)
 	case r.Temperature != nil && *r.Temperature < 0:
-		return invalid("temperature", "decimal_below_min_value", "Invalid 'temperature': expected a value from 0 to 2, but got %v instead.", *r.Temperature)
+		return dialect.Invalid("temperature", "decimal_below_min_value", "Invalid 'temperature': expected a value from 0 to 2, but got %v instead.", *r.Temperature)
 	case r.Temperature != nil && *r.Temperature > 2:
-		return invalid("temperature", "decimal_above_max_value", "Invalid 'temperature': expected a value from 0 to 2, but got %v instead.", *r.Temperature)
+		return dialect.Invalid("temperature", "decimal_above_max_value", "Invalid 'temperature': expected a value from 0 to 2, but got %v instead.", *r.Temperature)
 	case len(r.Stop) > maxStops:
-		return invalid("stop", "array_above_max_length", "Invalid 'stop': expected at most %d sequences, but got %d instead.", maxStops, len(r.Stop))
+		return dialect.Invalid("stop", "array_above_max_length", "Invalid 'stop': expected at most %d sequences, but got %d instead.", maxStops, len(r.Stop))
 	case r.N != nil && *r.N < 1:
 		return belowMinimum("n", *r.N)
 	case r.N != nil && *r.N > 1:
-		return invalid("n", "unsupported_value", "Unsupported value: 'n' is %d, but this model gives one choice only.", *r.N)
+		return dialect.Invalid("n", "unsupported_value", "Unsupported value: 'n' is %d, but this model gives one choice only.", *r.N)
 	}
 	return nil
 }
 
-func belowMinimum(param string, got int) *Error {
-	return invalid(param, "integer_below_min_value", "Invalid '%s': expected a value of at least 1, but got %d instead.", param, got)
+func belowMinimum(param string, got int) *dialect.Fault {
+	return dialect.Invalid(param, "integer_below_min_value", "Invalid '%s': expected a value of at least 1, but got %d instead.", param, got)
 }
 
-func (m *Message) check(i int) *Error {
+func (m *Message) check(i int) *dialect.Fault {
 	param := fmt.Sprintf("messages[%d]", i)
 	if m.Role == "" {
-		return missing(param + ".role")
+		return dialect.Missing(param + ".role")
 	}
 	if !slices.Contains(roles, m.Role) {
-		return invalid(param+".role", "invalid_value", "Invalid value for '%s': got '%s', supported are '%s'.",
+		return dialect.Invalid(param+".role", "invalid_value", "Invalid value for '%s': got '%s', supported are '%s'.",
 			param+".role", m.Role, strings.Join(roles, "', '"))
 	}
 	if !m.Content.present && m.Role != "assistant" { // an assistant's turn may be all tool calls
-		return missing(param + ".content")
+		return dialect.Missing(param + ".content")
 	}
 	return m.Content.check(param + ".content")
 }

@@ -1,6 +1,10 @@
 package openai
 
-import "strconv"
+import (
+	"strconv"
+
+	"weir/cmd/weir/internal/dialect"
+)
 
 // The reasons for which a choice is finished.
 const (
@@ -49,10 +53,10 @@ func NewChunks(a Answer, usage bool) *Chunks {
 
 // appendHead appends a response object up to and with its model.
 func (a Answer) appendHead(dst []byte, object string) []byte {
-	dst = AppendString(append(dst, `{"id":`...), a.ID)
-	dst = AppendString(append(dst, `,"object":`...), object)
+	dst = dialect.AppendString(append(dst, `{"id":`...), a.ID)
+	dst = dialect.AppendString(append(dst, `,"object":`...), object)
 	dst = strconv.AppendInt(append(dst, `,"created":`...), a.Created, 10)
-	dst = AppendString(append(dst, `,"model":`...), a.Model)
+	dst = dialect.AppendString(append(dst, `,"model":`...), a.Model)
 	return append(dst, `,"system_fingerprint":null`...)
 }
 
@@ -70,7 +74,7 @@ func (c *Chunks) AppendRole(dst []byte) []byte {
 // AppendContent appends a chunk with more of the text.
 func (c *Chunks) AppendContent(dst []byte, text string) []byte {
 	dst = append(append(dst, c.head...), choiceHead+`{"content":`...)
-	dst = AppendString(dst, text)
+	dst = dialect.AppendString(dst, text)
 	dst = append(dst, "}"+choiceFinish+"null"...)
 	return append(dst, c.tail...)
 }
@@ -79,7 +83,7 @@ func (c *Chunks) AppendContent(dst []byte, text string) []byte {
 // reasons.
 func (c *Chunks) AppendFinish(dst []byte, reason string) []byte {
 	dst = append(append(dst, c.head...), choiceHead+"{}"+choiceFinish...)
-	dst = AppendString(dst, reason)
+	dst = dialect.AppendString(dst, reason)
 	return append(dst, c.tail...)
 }
 
@@ -89,9 +93,6 @@ func (c *Chunks) AppendUsage(dst []byte, u Usage) []byte {
 	dst = append(append(dst, c.head...), `],"usage":`...)
 	return append(u.append(dst), "}\n\n"...)
 }
-
-// Done is the data of the event that ends a good stream, and no other.
-const Done = "[DONE]"
 
 // AppendDone appends the event with Done.
 func AppendDone(dst []byte) []byte { return append(dst, "data: "+Done+"\n\n"...) }

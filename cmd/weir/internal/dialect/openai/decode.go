@@ -5,26 +5,28 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+
+	"weir/cmd/weir/internal/dialect"
 )
 
 // decodeError returns, in the dialect's words, why encoding/json refused a
 // body.
-func decodeError(err error) *Error {
-	var ours *Error
+func decodeError(err error) *dialect.Fault {
+	var ours *dialect.Fault
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &ours): // from one of this package's UnmarshalJSON
 		return ours
 	case errors.As(err, &wrong) && wrong.Field == "":
-		return invalid("", "invalid_type", "The body of your request must be a JSON object, but it is %s.", withArticle(wrong.Value))
+		return dialect.Invalid("", "invalid_type", "The body of your request must be a JSON object, but it is %s.", withArticle(wrong.Value))
 	case errors.As(err, &wrong):
 		return invalidType(wrong.Field, goKind(wrong.Type.Kind()), withArticle(wrong.Value))
 	}
-	return invalid("", "", "We could not parse the JSON body of your request: %v.", err)
+	return dialect.Invalid("", "", "We could not parse the JSON body of your request: %v.", err)
 }
 
-func invalidType(param, want, got string) *Error {
-	return invalid(param, "invalid_type", "Invalid type for '%s': expected %s, but got %s instead.", param, want, got)
+func invalidType(param, want, got string) *dialect.Fault {
+	return dialect.Invalid(param, "invalid_type", "Invalid type for '%s': expected %s, but got %s instead.", param, want, got)
 }
 
 // kind names the type of a JSON value.
