@@ -218,10 +218,13 @@ func (c *Conn) CloseIdle() {
 		c.Close()
 		return
 	}
-	if c.out.secure != nil {
-		c.Close() // with a close_notify
+	if c.out.secure == nil {
+		c.destroy(ErrClosed, false)
+		return
 	}
-	c.destroy(ErrClosed, false)
+	if c.Close(); c.phase == lingering { // close_notify is sent, too
+		c.destroy(ErrClosed, false)
+	}
 }
 
 // inFlight reports whether bytes are on their way, in either direction, as far
@@ -272,7 +275,11 @@ func (c *Conn) ready(ev Event) {
 			return
 		}
 		c.phase = open
-		c.handler.(DialHandler).Connected()
+		if c.out.secure != nil {
+			c.out.secure.greet()
+		} else {
+			c.handler.(DialHandler).Connected()
+		}
 	}
 	if ev&(Readable|HalfClosed|Dead) != 0 {
 		c.readable = true
@@ -314,7 +321,7 @@ func (c *Conn) peerGone() {
 // read reads until the kernel has no more, or for its share of the turn.
 func (c *Conn) read() {
 	for range readsPerTurn {
-		if (c.paused || c.choked) && c.phase == open || c.ended || c.phase == closed || c.phase == lingering && c.spare <= 0 {
+		if c.holdsBack() || c.ended || c.phase == closed || c.phase == lingering && c.spare <= 0 {
 			return // a peer that keeps sending is not read further, so that closing does not cost it the response
 		}
 		n, err := c.loop.sys.Read(c.fd, c.loop.buf)
@@ -342,6 +349,15 @@ func (c *Conn) read() {
 		c.loop.again.add(c)
 		c.loop.poller.Wake()
 	}
+}
+
+// holdsBack reports whether nothing is to be read for now. A pause is the
+// handler's: a handshake goes on.
+func (c *Conn) holdsBack() bool {
+	if !c.paused && !c.choked || c.phase != open {
+		return false
+	}
+	return c.choked || c.out.secure == nil || !c.out.secure.shaking()
 }
 
 // received passes bytes on, together with those that were not consumed before.

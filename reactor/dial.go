@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -17,13 +18,27 @@ var ErrDialLimit = errors.New("reactor: no descriptor left for outgoing connecti
 // loop ends its connections, whose handlers may want others, and
 // [ErrDialLimit]. If there is no descriptor left, offered connections (see
 // [Loop.Offer]) are closed.
-func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) {
+func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) { return l.start(addr, nil, h) }
+
+// DialTLS is [Loop.Dial] for a connection that speaks TLS. Connected is called
+// when the handshake is complete. One that fails, a certificate that is not
+// accepted included, is a connection that fails: Closed is the only call, with a
+// *[TLSError] or [ErrHandshakeTimeout].
+func (l *Loop) DialTLS(addr string, t *TLS, h DialHandler) (*Conn, error) {
+	d, err := t.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("%w: cannot dial %s", err, addr)
+	}
+	return l.start(addr, d, h)
+}
+
+func (l *Loop) start(addr string, t *TLS, h DialHandler) (*Conn, error) {
 	l.check()
 	if l.ending {
 		return nil, ErrStopped
 	}
 	for {
-		c, err := l.dialHeld(addr, h)
+		c, err := l.dialHeld(addr, t, h)
 		if err == nil || len(l.offers) == 0 || err != ErrDialLimit && !noDescriptors(err) {
 			return c, err
 		}
@@ -52,11 +67,11 @@ func (l *Loop) Withdraw(s Spares) {
 	}
 }
 
-func (l *Loop) dialHeld(addr string, h DialHandler) (*Conn, error) {
+func (l *Loop) dialHeld(addr string, t *TLS, h DialHandler) (*Conn, error) {
 	if err := l.reactor.Hold(); err != nil {
 		return nil, err
 	}
-	c, err := l.dial(addr, h)
+	c, err := l.dial(addr, t, h)
 	if err != nil {
 		l.reactor.Release()
 	}
@@ -80,7 +95,7 @@ func (r *Reactor) Hold() error {
 func (r *Reactor) Release() { r.open.Add(-1) }
 
 // dial is Dial for a connection that is counted.
-func (l *Loop) dial(addr string, h DialHandler) (*Conn, error) {
+func (l *Loop) dial(addr string, t *TLS, h DialHandler) (*Conn, error) {
 	fd, err := l.sys.Connect(addr)
 	if err != nil {
 		return nil, err
@@ -88,6 +103,9 @@ func (l *Loop) dial(addr string, h DialHandler) (*Conn, error) {
 	c := &Conn{phase: connecting, handler: h, origin: dialled}
 	if remote, err := netip.ParseAddrPort(addr); err == nil {
 		c.remote = remote
+	}
+	if t != nil {
+		c.out.secure = newSecure(c, t)
 	}
 	if err := l.adopt(c, fd); err != nil {
 		_ = l.sys.Close(fd, false) // the cause is err

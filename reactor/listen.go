@@ -299,7 +299,7 @@ func (l *Loop) introduce(c *Conn) {
 	if c.phase == closed {
 		c.handler.Closed(c.cause)
 	} else if c.out.secure != nil {
-		c.out.secure.begin()
+		c.out.secure.startClock()
 	}
 }
 

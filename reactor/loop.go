@@ -66,7 +66,7 @@ type Loop struct {
 	now       time.Time       // zero until it is needed in this turn
 	buf       []byte          // what a read goes into
 	plain     []byte          // what is decrypted goes into; nil before there is TLS
-	shakes    int             // goroutines that are in a TLS handshake
+	shakes    [2]handshakes   // of TLS: of accepted connections, and of dialled ones
 	spares    [][]byte        // for bytes that are kept
 	dirty     queue[*Conn]    // to be flushed at the end of the turn
 	resumed   queue[*Conn]    // to be read at the end of the turn

@@ -3,7 +3,6 @@ package reactor
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -31,6 +30,7 @@ import (
 // called when there is nothing to decrypt.
 type secure struct {
 	c     *Conn
+	cfg   *TLS
 	tls   *tls.Conn
 	state atomic.Pointer[tls.ConnectionState] // nil before it is needed
 
@@ -57,25 +57,18 @@ type secure struct {
 // shim is a secure as the net.Conn below its tls.Conn.
 type shim secure
 
+// newSecure makes the client's side for a connection that is dialled, and else
+// the server's.
 func newSecure(c *Conn, t *TLS) *secure {
-	s := &secure{c: c}
+	s := &secure{c: c, cfg: t}
 	s.wait = newWaiter(s)
-	s.tls = tls.Server((*shim)(s), t.Config)
+	if c.origin == dialled {
+		s.tls = tls.Client((*shim)(s), t.Config)
+	} else {
+		s.tls = tls.Server((*shim)(s), t.Config)
+	}
 	return s
 }
-
-// begin starts the clock of the handshake.
-func (s *secure) begin() {
-	l := s.c.loop
-	s.wait.timer.Init((*handshakeOverdue)(s))
-	if d := s.c.lis.tls.Timeout; d != Never {
-		l.StartTimer(&s.wait.timer, l.Now().Add(d))
-	}
-}
-
-type handshakeOverdue secure
-
-func (t *handshakeOverdue) Run() { t.c.destroy(ErrHandshakeTimeout, false) }
 
 // waits reports whether goroutines use the connection instead of its handler.
 func (s *secure) waits() bool { return s.wait != nil }
@@ -230,73 +223,8 @@ func (s *secure) keep() {
 func (s *secure) end(cause error) {
 	if s.wait != nil {
 		s.c.loop.StopTimer(&s.wait.timer)
+		s.handshakes().leave(s)
 		s.stop(cause)
 	}
 }
-
-// handshake runs on its own goroutine.
-func (s *secure) handshake() {
-	done := &shaken{s: s, err: errors.New("the goroutine of the handshake has ended")}
-	defer s.c.loop.Post(done)
-	defer func() {
-		if p := recover(); p != nil { // of a callback in the tls.Config
-			done.err = fmt.Errorf("panic in the handshake: %v", p)
-			s.c.loop.reactor.log("panic in a TLS handshake", done.err)
-		}
-	}()
-	done.err = s.tls.Handshake()
-}
-
-// shaken is the task that ends a handshake.
-type shaken struct {
-	s   *secure
-	err error
-}
-
-func (t *shaken) Run() {
-	c := t.s.c
-	c.loop.shakes--
-	if c.phase == open {
-		c.loop.guard(c, t.settle)
-	}
-}
-
-func (t *shaken) settle() {
-	s, c := t.s, t.s.c
-	c.loop.StopTimer(&s.wait.timer)
-	if t.err != nil {
-		s.refuse(t.err)
-		return
-	}
-	if h, ok := c.handler.(Securer); ok {
-		h.Secured()
-	}
-	if s.detached || c.phase != open {
-		return
-	}
-	s.mu.Lock()
-	s.wait = nil
-	s.mu.Unlock()
-	c.choked, c.ended, c.readable = false, false, true // FIN, if it has come, is read once more
-	c.lock()
-	s.ready = true
-	c.flush(nil, nil, true)
-	s.decrypt()
-	c.readOn()
-}
-
-// refuse ends a connection whose handshake has failed.
-func (s *secure) refuse(err error) {
-	c := s.c
-	c.loop.reactor.Logger().Debug("reactor: TLS handshake failed", "remote", c.remote, "err", err)
-	var header tls.RecordHeaderError
-	if f := c.lis.tls.Misdirected; f != nil && errors.As(err, &header) && header.Conn != nil {
-		p := f(header.RecordHeader)
-		c.lock()
-		s.seal(p)
-		c.Unlock()
-	}
-	s.fail(&TLSError{err})
-}
-
 var _ net.Conn = (*shim)(nil)

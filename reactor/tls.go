@@ -25,39 +25,46 @@ var (
 )
 
 // TLSError is the cause of a connection that TLS has ended: the handshake
-// failed, a record was not valid, or the peer sent a fatal alert.
+// failed, a certificate was not accepted, a record was not valid, or the peer
+// sent a fatal alert.
 type TLSError struct{ Err error }
 
 func (e *TLSError) Error() string { return "reactor: TLS failed: " + e.Err.Error() }
 func (e *TLSError) Unwrap() error { return e.Err }
 
-// TLS configures the server's side of TLS for the connections of a listener. It
-// must not be changed after it was passed to [Reactor.ListenTLS].
+// TLS configures TLS for the connections of a listener, as their server, or for
+// one that is dialled, as its client. It must not be changed after it was passed
+// to [Reactor.ListenTLS], [Reactor.AttachTLS] or [Loop.DialTLS].
 //
 // Handlers see only plaintext: Data, Pause, the marks of pending output, Close,
 // Abort and the peer's end work as without TLS. A close_notify of the peer is
-// the end of its input, as is FIN; Close sends one before FIN.
+// the end of its input, as is FIN (see [Conn.InputCut]); Close sends one before
+// FIN.
 //
-// A Handler is made when the connection is accepted, and sees nothing until the
-// handshake is complete. That runs on a goroutine; nothing after it does.
+// The Handler of an accepted connection is made before the handshake. Neither
+// it nor a [DialHandler] is called until the handshake is complete. That runs on
+// a goroutine; nothing after it does.
 type TLS struct {
-	// Config is that of crypto/tls.
+	// Config is that of crypto/tls. A client's needs ServerName, or
+	// InsecureSkipVerify.
 	Config *tls.Config
 	// Handshakes is the number of goroutines that each loop may have in
-	// handshakes: 256. A connection that begins one beyond it is closed.
-	// Negative means no limit.
+	// handshakes as a server, and as a client: 256. An accepted connection that
+	// begins one beyond it is closed, a dialled one waits for its turn. Negative
+	// means no limit.
 	Handshakes int
 	// Timeout is how long a connection may take until its handshake is
-	// complete, from when it was accepted: 10 s. Negative means no limit.
+	// complete, from when it was accepted or is connected: 10 s. Negative means
+	// no limit.
 	Timeout time.Duration
 	// Misdirected, if it is set, returns what is sent in the clear to a peer
 	// whose first five bytes are not a TLS record, before the connection is
-	// closed. It is called on the connection's loop.
+	// closed. It is called on the connection's loop. Servers only.
 	Misdirected func(first [5]byte) []byte
 }
 
-// A Securer is a [Handler] that is notified when the TLS handshake of its
-// connection is complete. Secured is called on the connection's loop.
+// A Securer is the [Handler] of an accepted connection that is notified when
+// the TLS handshake is complete. Secured is called on the connection's loop.
 type Securer interface {
 	Handler
 	// Secured is called once, before the first Data, PeerClosed or Drained.
@@ -99,7 +106,7 @@ func (r *Reactor) AttachTLS(l *Loop, fd int, remote netip.AddrPort, t *TLS) erro
 }
 
 // TLS returns what the handshake has agreed on: the version, the server's name,
-// the client's certificates. It is nil in the clear and before the handshake is
+// the peer's certificates. It is nil in the clear and before the handshake is
 // complete. It must not be changed. TLS is safe for concurrent use.
 func (c *Conn) TLS() *tls.ConnectionState {
 	s := c.out.secure
@@ -107,6 +114,16 @@ func (c *Conn) TLS() *tls.ConnectionState {
 		return nil
 	}
 	return s.agreed()
+}
+
+// InputCut reports whether the input has ended without the peer's word: by FIN
+// alone, where TLS has close_notify. Somebody on the way could have sent that,
+// and what came may be a part of what was sent (RFC 9112 9.8). In the clear it
+// is always false.
+func (c *Conn) InputCut() bool {
+	c.loop.check()
+	s := c.out.secure
+	return s != nil && c.ended && !s.early
 }
 
 // Unshown is the number of bytes that have arrived and that Data cannot be

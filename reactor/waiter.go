@@ -15,7 +15,7 @@ const waitingInput = 64 << 10
 // waiter is what a secure has while goroutines use its tls.Conn.
 type waiter struct {
 	timer   Timer // loop: of the handshake
-	started bool  // loop: there is a goroutine in the handshake
+	started bool  // loop: there is a goroutine in the handshake, or it is to have one
 
 	arrived sync.Cond // on secure.mu: bytes, the end, or a deadline
 	end     error     // of input; final
@@ -50,19 +50,6 @@ func (s *secure) feed(p []byte) {
 	if begin {
 		s.start()
 	}
-}
-
-// start begins the handshake, if the loop may have one more.
-func (s *secure) start() {
-	c, l := s.c, s.c.loop
-	s.wait.started = true
-	if most := c.lis.tls.Handshakes; most >= 0 && l.shakes >= most {
-		l.reactor.complain("connections closed; raise TLS.Handshakes if this is no flood", ErrHandshakes)
-		c.destroy(ErrHandshakes, false)
-		return
-	}
-	l.shakes++
-	go s.handshake()
 }
 
 // peerGone is the end of the peer's input while goroutines use the connection.
