@@ -20,6 +20,7 @@
 //	idle connections          64 per loop and address, 4 s      closed
 //	request body, unsent      the reactor's high mark           Call.Write reports no room
 //	looking a name up         5 s                               ErrConnect
+//	TLS handshakes            10 s; 256 at once on each loop    ErrConnect; others wait
 package client
 
 import (

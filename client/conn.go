@@ -140,10 +140,16 @@ func (c *conn) fail(err error) {
 	c.rc.Drop(err)
 }
 
-// drop ends an unused connection.
+// drop ends an unused connection at once.
 func (c *conn) drop(cause error) {
 	c.pool.remove(c)
 	c.rc.Drop(cause)
+}
+
+// retire ends an unused connection, with TLS's word for it.
+func (c *conn) retire() {
+	c.pool.remove(c)
+	c.rc.CloseIdle()
 }
 
 // lateTask is a connection that has been idle for too long, or another address
@@ -153,7 +159,7 @@ type lateTask conn
 func (t *lateTask) Run() {
 	c := (*conn)(t)
 	if c.ready {
-		c.drop(reactor.ErrClosed)
+		c.retire()
 		return
 	}
 	c.lost(errSlow)
@@ -175,7 +181,7 @@ func (c *conn) PeerClosed() {
 	case c.call == nil:
 		c.drop(reactor.ErrPeerClosed)
 	case !c.rc.InputEnded(): // paused: what has arrived comes first
-	case c.phase == phaseBody && c.kind == http1.BodyUntilClose:
+	case c.phase == phaseBody && c.kind == http1.BodyUntilClose && !c.rc.InputCut():
 		c.complete(0)
 	default:
 		c.lost(nil)

@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"sync"
@@ -23,17 +25,18 @@ import (
 // Origin must not be copied. Only Endpoint is needed; the zero value of another
 // field is its default.
 //
-// Calls to an http or unix Endpoint stay on their loop: an Origin has a Pool
-// there for each address. Calls to https are made by net/http, over HTTP/1.1 or
-// HTTP/2 as the server wants, on goroutines of their own; the Receiver is
-// called on the loop all the same.
+// Calls stay on their loop, over HTTP/1.1, with TLS or without: an Origin has a
+// Pool there for each address. What the loop cannot do is net/http's, on
+// goroutines of its own: HTTP/2, if NetHTTP is set, and https through a proxy
+// that the environment names (HTTPS_PROXY). The Receiver is called on the loop
+// all the same.
 type Origin struct {
 	Endpoint Endpoint
 	Header   []Field // part of every request; in place of a Request's fields of the same names
 
-	// Attempt is how long connecting to one of several addresses may take
-	// before the next one is tried: 1 s; negative = as long as the system
-	// waits.
+	// Attempt is how long connecting to one of several addresses may take,
+	// a TLS handshake included, before the next one is tried: 1 s; negative = as
+	// long as the system waits.
 	Attempt time.Duration
 	// Refresh is how old addresses may be before the name is looked up again,
 	// in the background: 30 s; negative = until an address cannot be connected
@@ -52,7 +55,7 @@ type Origin struct {
 	Limits   http1.Limits  // see Config; with net/http only Header counts
 	BodySize int64         // see Config; not with net/http
 
-	NetHTTP bool           // http is net/http's, too
+	NetHTTP bool           // calls are net/http's, over HTTP/2 if an https server offers it
 	Roots   *x509.CertPool // whom to trust for https; nil = the system's
 	// Hold, if set, counts a connection that net/http makes among the
 	// descriptors that connections may take (see reactor.Reactor.Hold), until
@@ -65,7 +68,8 @@ type Origin struct {
 	once      sync.Once
 	own       []byte          // Header, rendered
 	replaced  *http1.FieldSet // fields of a Request that are not sent
-	transport http.RoundTripper
+	tls       *tls.Config     // of the pools; nil = in the clear
+	transport *http.Transport // of calls that are net/http's; nil = they stay on the loop
 }
 
 // A Field is a header field.
@@ -108,20 +112,36 @@ func (o *Origin) setUp() {
 	if addr, ok := o.Endpoint.dialed(); ok {
 		o.names.literal(addr)
 	}
-	if !o.OnLoop() {
+	switch {
+	case o.NetHTTP || o.Endpoint.TLS && proxied(o.Endpoint.Authority):
 		o.transport = o.newTransport()
+	case o.Endpoint.TLS:
+		o.tls = &tls.Config{
+			RootCAs: o.Roots, ServerName: o.Endpoint.Hostname,
+			ClientSessionCache: tls.NewLRUClientSessionCache(1), // of all loops and addresses
+		}
 	}
 }
 
-// OnLoop reports whether calls stay on the loop that makes them: no goroutine
-// has to do with them, and nothing of them is left when Done was called.
-func (o *Origin) OnLoop() bool { return !o.Endpoint.TLS && !o.NetHTTP }
+// proxied reports whether the environment names a proxy for a host, or tries to.
+func proxied(authority string) bool {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: authority}})
+	return proxy != nil || err != nil
+}
+
+// OnLoop reports whether calls stay on the loop that makes them: but for a TLS
+// handshake no goroutine has to do with them, and nothing of them is left when
+// Done was called.
+func (o *Origin) OnLoop() bool {
+	o.once.Do(o.setUp)
+	return o.transport == nil
+}
 
 // Resolve looks the addresses up, and waits for that: to learn of a wrong name
 // before the first call. Without it the first call waits. It does nothing where
 // net/http makes the calls.
 func (o *Origin) Resolve(ctx context.Context) error {
-	if o.once.Do(o.setUp); !o.OnLoop() {
+	if !o.OnLoop() {
 		return nil
 	}
 	return o.names.resolve(ctx, o)
@@ -158,7 +178,7 @@ func (o *Origin) Addresses() []string {
 // beginning with the one that was connected to last. For a connection that
 // turns out to be closed see Pool.Do.
 func (o *Origin) Do(l *reactor.Loop, req *Request, recv Receiver) (*Call, error) {
-	o.once.Do(o.setUp)
+	onLoop := o.OnLoop()
 	if err := o.check(req); err != nil {
 		return nil, err
 	}
@@ -168,7 +188,7 @@ func (o *Origin) Do(l *reactor.Loop, req *Request, recv Receiver) (*Call, error)
 			call.framing, call.owed = sized, req.Length-int64(len(req.Body))
 		}
 	}
-	if !o.OnLoop() {
+	if !onLoop {
 		var err error
 		if call.remote, err = o.doRemote(call, req); err != nil {
 			return nil, err
@@ -277,8 +297,8 @@ func (o *Origin) Close() {
 	for loop, p := range o.pools.Range {
 		loop.(*reactor.Loop).Post(p.(*pools))
 	}
-	if t, ok := o.transport.(*http.Transport); ok {
-		t.CloseIdleConnections()
+	if o.transport != nil {
+		o.transport.CloseIdleConnections()
 	}
 }
 
@@ -303,7 +323,7 @@ func (o *Origin) pool(l *reactor.Loop, addrs *addresses, addr string) *Pool {
 			return pool
 		}
 	}
-	pool := NewPool(l, Config{Addr: addr, Idle: o.Idle, MaxIdle: o.MaxIdle, Limits: o.Limits, BodySize: o.BodySize})
+	pool := NewPool(l, Config{Addr: addr, TLS: o.tls, Idle: o.Idle, MaxIdle: o.MaxIdle, Limits: o.Limits, BodySize: o.BodySize})
 	if p.all = append(p.all, pool); o.closed.Load() {
 		pool.Close()
 	}

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"crypto/tls"
+	"net"
 	"slices"
 	"time"
 
@@ -9,8 +11,13 @@ import (
 )
 
 // Config configures a [Pool]. The zero value of a field is its default.
+//
+// In a copy of TLS, ServerName is the host of Addr by default, NextProtos is
+// "http/1.1" and ClientSessionCache a cache of the pool's own, so that it does
+// not take a whole handshake to connect once more.
 type Config struct {
 	Addr     string        // "127.0.0.1:8000", "[::1]:8000" or "unix:/path"
+	TLS      *tls.Config   // of connections that speak TLS; nil = in the clear. See below
 	Idle     time.Duration // how long an unused connection is kept: 4 s, below what servers use; negative = until its peer closes it
 	MaxIdle  int           // how many of them: 64; negative = none
 	Limits   http1.Limits  // of a response's head
@@ -22,14 +29,34 @@ type Config struct {
 type Pool struct {
 	loop   *reactor.Loop
 	cfg    Config
-	idle   []*conn // the last one was used last
+	tls    *reactor.TLS // nil = in the clear
+	idle   []*conn      // the last one was used last
 	closed bool
 }
 
 // NewPool returns an empty pool.
 func NewPool(l *reactor.Loop, cfg Config) *Pool {
 	cfg.fillIn()
-	return &Pool{loop: l, cfg: cfg}
+	p := &Pool{loop: l, cfg: cfg}
+	if cfg.TLS != nil {
+		p.tls = &reactor.TLS{Config: tlsConfig(cfg.TLS, cfg.Addr)}
+	}
+	return p
+}
+
+// tlsConfig fills in what a client's configuration lacks.
+func tlsConfig(of *tls.Config, addr string) *tls.Config {
+	c := of.Clone()
+	if c.ServerName == "" {
+		c.ServerName, _, _ = net.SplitHostPort(addr) // none for a unix socket: the handshake will say so
+	}
+	if c.NextProtos == nil {
+		c.NextProtos = []string{"http/1.1"}
+	}
+	if c.ClientSessionCache == nil {
+		c.ClientSessionCache = tls.NewLRUClientSessionCache(1) // of one name
+	}
+	return c
 }
 
 // The defaults of Config's fields.
@@ -86,7 +113,7 @@ func (p *Pool) dial(call *Call) error {
 	call.pool = p
 	c := &conn{pool: p, call: call}
 	c.timer.Init((*lateTask)(c))
-	rc, err := p.loop.Dial(p.cfg.Addr, c)
+	rc, err := p.connection(c)
 	if err != nil {
 		return err
 	}
@@ -96,6 +123,13 @@ func (p *Pool) dial(call *Call) error {
 	}
 	call.search.limit(c)
 	return nil
+}
+
+func (p *Pool) connection(c *conn) (*reactor.Conn, error) {
+	if p.tls != nil {
+		return p.loop.DialTLS(p.cfg.Addr, p.tls, c)
+	}
+	return p.loop.Dial(p.cfg.Addr, c)
 }
 
 // Addr returns the address that the pool connects to.
@@ -122,7 +156,7 @@ func (p *Pool) Close() {
 	p.loop.Check()
 	p.closed = true
 	for len(p.idle) > 0 {
-		p.idle[len(p.idle)-1].drop(reactor.ErrClosed)
+		p.idle[len(p.idle)-1].retire()
 	}
 }
 

@@ -79,7 +79,7 @@ func TestWindowOfHTTP2(t *testing.T) {
 	defer srv.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(srv.Certificate())
-	o := &client.Origin{Endpoint: endpoint(t, srv.URL), Roots: roots, Idle: time.Minute}
+	o := &client.Origin{Endpoint: endpoint(t, srv.URL), NetHTTP: true, Roots: roots, Idle: time.Minute}
 	tr := o.Transport()
 	defer tr.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL, nil)

@@ -22,7 +22,7 @@ import (
 )
 
 // ways are how an Origin's calls reach a server: on the loop, and by net/http.
-var ways = []string{"http", "unix", "http by net/http", "unix by net/http", "https", "h2"}
+var ways = []string{"http", "unix", "https", "http by net/http", "unix by net/http", "https by net/http", "h2"}
 
 // way is an Origin in front of a handler, on the system's kernel.
 type way struct {
@@ -41,7 +41,7 @@ func overAll(t *testing.T, h http.Handler, f func(w *way)) {
 func newWay(t testing.TB, name string, h http.Handler) *way {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(h)
-	o := &client.Origin{NetHTTP: strings.Contains(name, "net/http")}
+	o := &client.Origin{NetHTTP: name == "h2" || strings.Contains(name, "net/http")}
 	switch {
 	case strings.HasPrefix(name, "unix"):
 		path := filepath.Join(t.TempDir(), "s")

@@ -154,4 +154,3 @@ func (s *secure) refuse(err error) {
 	}
 	s.fail(&TLSError{err})
 }
-

@@ -227,4 +227,5 @@ func (s *secure) end(cause error) {
 		s.stop(cause)
 	}
 }
+
 var _ net.Conn = (*shim)(nil)

@@ -182,7 +182,7 @@ func TestDialTLSConnected(t *testing.T) {
 				})
 				raw := <-w.taken
 				s := &secureClient{tls.Server(raw, w.server), raw}
-				if err := s.Handshake(); err != nil {
+				if err := s.Handshake(); err != nil && name != "panics" { // which resets, perhaps before the server is done
 					w.Fatal(err)
 				}
 				if test.want != "" {

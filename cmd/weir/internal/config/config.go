@@ -55,6 +55,7 @@ type Upstream struct {
 	Dialects   []string          `json:"dialects" enum:"openai,responses,anthropic,ollama" unit:"dialect" doc:"the APIs that it speaks: openai (chat completions, completions, embeddings), responses, anthropic (messages), ollama" example:"[openai, anthropic]"`
 	KeyEnv     string            `json:"key_env" unit:"environment variable" doc:"the environment variable with the key that is sent to it" example:"VLLM_KEY"`
 	Headers    map[string]string `json:"headers" unit:"field value" doc:"fields of every request to it; they replace the client's of the same name" example:"{x-team: infra}"`
+	HTTP2      bool              `json:"http2" doc:"offer HTTP/2 to an https upstream; that costs more CPU, as its connections do not live on the event loops" example:"true"`
 	Timeouts   Timeouts          `json:"timeouts" doc:"time limits; 0s is without limit"`
 	MaxStreams int               `json:"max_streams" min:"0" max:"1000000" unit:"requests" doc:"requests at a time, beyond which another target is chosen; 0 is without limit" example:"256"`
 	Health     Health            `json:"health" doc:"active probes; off without a path"`

@@ -48,7 +48,6 @@ var hints = map[reflect.Type]map[string]string{
 		"type provider api api_type kind format protocol schema", `the APIs that it speaks are dialects: [openai]`,
 		"max_connections max_concurrency concurrency max_requests limit max_parallel_requests max_conns", `how many requests it may have at a time is max_streams`,
 		"healthcheck health_path health_url", `health probes are health: {path: /health}`,
-		"http2", `HTTP/2 to upstreams is chosen by TLS where that is net/http's; a setting is not supported yet`,
 	),
 	reflect.TypeFor[Timeouts](): table(
 		"request response read", `first_event bounds the wait for a stream, whole that for another response, idle the silence within, and total everything`,

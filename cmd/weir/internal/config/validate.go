@@ -161,8 +161,11 @@ func (v *validator) upstream(here, name string, u Upstream) {
 		v.complain(here, "want 1 to 64 letters, digits or any of -._; the name is sent in the X-Weir-Upstream header")
 	}
 	if u.URL != "" {
-		if _, err := client.ParseEndpoint(u.URL); err != nil {
+		switch e, err := client.ParseEndpoint(u.URL); {
+		case err != nil:
 			v.complain(join(here, "url"), "%v", unprefixed(err))
+		case u.HTTP2 && !e.TLS:
+			v.complain(join(here, "http2"), "needs an https:// URL: HTTP/2 is agreed upon in the TLS handshake")
 		}
 	}
 	v.dialects(join(here, "dialects"), u.Dialects)

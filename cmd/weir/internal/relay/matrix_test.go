@@ -27,7 +27,7 @@ type fault struct {
 	limits        upstream.Timeouts    // of the first upstream; zero = far away
 	line          int                  // limits.event; 0 = 4 MiB
 	stream, unary verdict
-	overTLS       *verdict // for both, where https differs
+	overHTTP2     *verdict // for both, where HTTP/2 differs
 	held          *verdict // of a stream whose head went out before its first event, where that differs
 }
 
@@ -180,10 +180,10 @@ var faults = []fault{
 		name: "garbage head", set: mock.Set{"fault": "garbage-head"},
 		stream: early(502, notHTTP, byMock), unary: early(502, notHTTP, byMock),
 	},
-	{ // RFC 9112 6.3: it ought to be an error; net/http lets the chunks win, which is safe
+	{ // RFC 9112 6.3: it ought to be an error; net/http, which speaks HTTP/2, lets the chunks win, which is safe
 		name: "head with both framings", set: mock.Set{"fault": "both-framings"},
 		stream: early(502, notHTTP, byGateway), unary: early(502, notHTTP, byGateway),
-		overTLS: &verdict{status: 200},
+		overHTTP2: &verdict{status: 200},
 	},
 	{
 		name: "429, Retry-After beyond the budget", set: mock.Set{"status": "429", "retry-after": "30"},

@@ -124,7 +124,7 @@ func leavingHold(c trial) (int, string) {
 		v = c.fault.stream
 	}
 	switch {
-	case v.elsewhere && c.two && (c.over == "http" || c.overTLS == nil):
+	case v.elsewhere && c.two && (c.over != "h2" || c.overHTTP2 == nil):
 		return 1, "hold-head"
 	case v.status != 200 || v.attempts == 2 || c.fault.held != nil:
 		return 0, "hold-head"

@@ -49,7 +49,7 @@ func gatewayOf(t *testing.T, over string, h http.Handler, cfg upstream.Config) *
 	case "http":
 		up.Start()
 	default:
-		up.EnableHTTP2 = over == "h2"
+		up.EnableHTTP2, cfg.HTTP2 = over == "h2", over == "h2"
 		up.StartTLS()
 		cfg.Roots = up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	}

@@ -83,6 +83,7 @@ func (s *stand) add(t *testing.T, c trial, name string) {
 	case "https":
 		cfg.Roots = m.Pool()
 	case "h2":
+		cfg.HTTP2 = true
 		url, cfg.Roots = overH2(t, m)
 	}
 	if name == "first" && c.address != nil {

@@ -147,7 +147,7 @@ func (c trial) saw(s *stand, want verdict, calm time.Duration, wrong *problems) 
 	saw := make([]string, len(s.mocks))
 	for i, m := range s.mocks {
 		requests, end := want.sees(i, c.two)
-		if c.over != "http" && c.answers(want) && end != byMock {
+		if c.over == "h2" && c.answers(want) && end != byMock {
 			end = eitherWay
 		}
 		saw[i] = c.sees(wrong, m, i, requests, end, wait)
@@ -161,8 +161,8 @@ func (c trial) verdict() verdict {
 	if c.stream {
 		v = c.fault.stream
 	}
-	if c.over != "http" && c.overTLS != nil {
-		v = *c.overTLS
+	if c.over == "h2" && c.overHTTP2 != nil {
+		v = *c.overHTTP2
 	}
 	if c.over == "h2" { // what is no HTTP does not get that far: the stream is reset instead
 		v.body = bytes.Replace(v.body, []byte(notHTTP), []byte(closed), 1)

@@ -25,6 +25,7 @@ var lookupHost func(ctx context.Context, host string) ([]string, error)
 func newUpstream(name string, c config.Upstream, standing *target.Standing, hold func() (func(), error)) *upstream.Upstream {
 	cfg := upstream.Config{
 		Name: name, Endpoint: c.Endpoint(), Key: c.Key(), MaxStreams: c.MaxStreams, Standing: standing, Hold: hold,
+		HTTP2: c.HTTP2,
 		Timeouts: upstream.Timeouts{
 			Connect: c.Timeouts.Connect.D(), FirstEvent: c.Timeouts.FirstEvent.D(),
 			Idle: c.Timeouts.Idle.D(), Whole: c.Timeouts.Whole.D(), Total: c.Timeouts.Total.D(),

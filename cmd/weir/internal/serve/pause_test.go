@@ -16,8 +16,8 @@ import (
 
 // A pause of the process is charged to nobody: what has come while it was
 // stopped is read before any deadline passes. Every deadline here passes during
-// the pause, and what meets it arrives then. An https upstream is read by
-// goroutines of net/http, which cannot have run before the loop does.
+// the pause, and what meets it arrives then. An upstream with http2 is read
+// by goroutines of net/http, which cannot have run before the loop does.
 func TestPause(t *testing.T) {
 	const (
 		paused  = 8 * time.Second
@@ -31,13 +31,15 @@ func TestPause(t *testing.T) {
 upstreams:
   http:  {url: %[1]q, timeouts: {first_event: %[3]v, idle: %[3]v}}
   https: {url: %[2]q, timeouts: {first_event: %[3]v, idle: %[3]v}}
+  http2: {url: %[2]q, http2: true, timeouts: {first_event: %[3]v, idle: %[3]v}}
 models:
   http:  {targets: [{upstream: http}], retries: 0}
   https: {targets: [{upstream: https}], retries: 0}
+  http2: {targets: [{upstream: http2}], retries: 0}
 `, plain.URL(), secure.URL(), limit))
 
 	var all sync.WaitGroup
-	for _, model := range []string{"http", "https"} {
+	for _, model := range []string{"http", "https", "http2"} {
 		for range streams {
 			res, err := client.Do(asked(t, "POST", g.url+chat, fmt.Sprintf(`{"model":%q,"stream":true,"messages":[]}`, model),
 				"x-mock-ttft", "0s", "x-mock-pace", "50ms", "x-mock-tokens", "60"))
@@ -66,8 +68,8 @@ models:
 			})
 		}
 	}
-	for _, up := range []*mock.Server{plain, secure} {
-		wait(t, up, func(c mock.Counts) bool { return c.Bodies >= streams+wholes })
+	for up, models := range map[*mock.Server]int{plain: 1, secure: 2} {
+		wait(t, up, func(c mock.Counts) bool { return c.Bodies >= models*(streams+wholes) })
 	}
 
 	g.signal(syscall.SIGSTOP)

@@ -29,7 +29,7 @@ type Config struct {
 	Headers    []Field        // replace the fields of these names that a request has
 	MaxStreams int            // 0 = no limit
 	KeepIdle   time.Duration  // how long an unused connection is kept; 0 = client.DefaultIdle
-	Standard   bool           // http too goes by net/http, on goroutines
+	HTTP2      bool           // calls are net/http's, on goroutines, over HTTP/2 if an https server offers it
 	Roots      *x509.CertPool // whom to trust for https; nil = the system's
 	MaxHead    http1.Limits
 	Health     Health
@@ -60,7 +60,7 @@ func New(cfg Config) *Upstream {
 	u := &Upstream{Config: cfg}
 	u.origin = &client.Origin{
 		Endpoint: cfg.Endpoint, Header: cfg.fields(), Idle: cfg.KeepIdle, Limits: cfg.MaxHead,
-		NetHTTP: cfg.Standard, Roots: cfg.Roots, Hold: cfg.Hold,
+		NetHTTP: cfg.HTTP2, Roots: cfg.Roots, Hold: cfg.Hold,
 		Refresh: cfg.Believed, Lookup: cfg.Lookup, Looked: u.looked,
 	}
 	if limit := cfg.Timeouts.Connect; limit > 0 {
@@ -101,5 +101,6 @@ func (u *Upstream) place(req *client.Request) {
 	}
 }
 
-// OnLoop reports whether its calls stay on the loop that makes them.
+// OnLoop reports whether its calls stay on the loop that makes them: all but
+// those of HTTP/2, and of https through a proxy.
 func (u *Upstream) OnLoop() bool { return u.origin.OnLoop() }
