@@ -67,12 +67,18 @@ func structNode(v reflect.Value) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for _, f := range shapeOf(v.Type()).fields {
 		field := v.FieldByIndex(f.Index)
-		if isEmpty(field) && isEmpty(defaults.FieldByIndex(f.Index)) {
+		if isEmpty(field) && isEmpty(defaults.FieldByIndex(f.Index)) || hides(v, fieldName(f)) {
 			continue
 		}
 		n.Content = append(n.Content, stringNode(fieldName(f)), nodeOf(field))
 	}
 	return n
+}
+
+// hides reports whether a field means nothing beside the others of v.
+func hides(v reflect.Value, name string) bool {
+	h, ok := v.Interface().(interface{ hides(name string) bool })
+	return ok && h.hides(name)
 }
 
 // isEmpty reports whether v has nothing to show.
@@ -98,3 +104,7 @@ func stringNode(s string) *yaml.Node {
 }
 
 func plainNode(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s} }
+
+// hides: a native handler is called once, so that no other field of its model
+// means anything.
+func (m Model) hides(name string) bool { return m.Native != "" && name != "native" }
