@@ -478,6 +478,40 @@ func TestAddressesAndShortage(t *testing.T) {
 	})
 }
 
+// An address that this machine has no way to, as to one of IPv6 without IPv6, is
+// no reason not to try the next one, nor is a want of ports, which each address
+// has its own of. What is reported is what another address said.
+func TestAddressWithoutRoute(t *testing.T) {
+	noRoute := os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)
+	for _, tt := range []struct {
+		name     string
+		addrs    []string
+		want     error
+		shortage bool
+	}{
+		{"first", []string{"::1", "127.0.0.1"}, nil, false},
+		{"before a refusal", []string{"::1", "10.0.0.1"}, syscall.ECONNREFUSED, false},
+		{"behind a refusal", []string{"10.0.0.1", "::1"}, syscall.ECONNREFUSED, false},
+		{"alone", []string{"::1"}, syscall.EADDRNOTAVAIL, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			atOrigin(t, "http://llm:8000", new(client.Origin), func(d *originDesk) {
+				d.names.addrs = tt.addrs
+				d.kernel.FailDialsTo("[::1]:8000", noRoute)
+				p := d.send(getX)
+				if tt.want == nil {
+					d.whole(d.server(), p)
+					return
+				}
+				p.ended("", tt.want)
+				if got := reactor.LocalShortage(p.done[0]); got != tt.shortage {
+					t.Errorf("got %v, a local shortage: %v, want %v", p.done[0], got, tt.shortage)
+				}
+			})
+		})
+	}
+}
+
 // The name is looked up again: when it is long ago, and when an address fails.
 func TestRefresh(t *testing.T) {
 	atOrigin(t, "http://llm:8000", new(client.Origin), func(d *originDesk) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"weir/reactor"
@@ -173,8 +174,9 @@ type search struct {
 	origin *Origin
 	loop   *reactor.Loop
 	addrs  *addresses
-	first  int // where it began
-	tried  int // how many of them
+	first  int   // where it began
+	tried  int   // how many of them
+	cause  error // of the last one that failed for a reason of its own
 }
 
 // begin gets the call a connection to the address that others use, or has the
@@ -208,9 +210,20 @@ func (s *search) next(c *Call) (err error) {
 		if !s.worthwhile(err) {
 			return err
 		}
+		err = s.failed(err)
 	}
 	s.origin.names.refresh(s.origin, s.loop.Now(), lookupPause)
 	return err
+}
+
+// failed notes why an address could not be connected to, and returns what is
+// reported if no other can be: what a peer or the network said, rather than that
+// this machine has no way to one of the addresses.
+func (s *search) failed(err error) error {
+	if s.cause == nil || !reactor.LocalShortage(err) {
+		s.cause = err
+	}
+	return s.cause
 }
 
 // limit is how long connecting may take while there is another address.
@@ -234,15 +247,18 @@ func (s *search) elsewhere(c *Call, cause error) error {
 		return cause
 	}
 	s.origin.names.refresh(s.origin, s.loop.Now(), lookupPause)
+	cause = s.failed(cause)
 	if s.tried == len(s.addrs.list) {
 		return cause
 	}
 	return s.next(c)
 }
 
-// worthwhile reports whether a failure may be the address's own.
+// worthwhile reports whether a failure may be the address's own. EADDRNOTAVAIL
+// may be: there are as many ports for each address, and without IPv6 there is no
+// way to an address of it.
 func (s *search) worthwhile(err error) bool {
-	return !reactor.LocalShortage(err) && !errors.Is(err, reactor.ErrStopped)
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || !reactor.LocalShortage(err) && !errors.Is(err, reactor.ErrStopped)
 }
 
 // found is called when the address that was tried last is connected to: later

@@ -17,6 +17,7 @@
 package memloop
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/netip"
@@ -43,6 +44,7 @@ type Kernel struct {
 	listeners map[string]func(*Client)
 	hanging   map[string]bool
 	dialError error
+	dialFails map[string]error // by address
 	ports     uint16
 }
 
@@ -54,6 +56,7 @@ func New() *Kernel {
 		table:     make([]*conn, firstFD),
 		listeners: make(map[string]func(*Client)),
 		hanging:   make(map[string]bool),
+		dialFails: make(map[string]error),
 		ports:     40000,
 	}
 }
@@ -104,6 +107,14 @@ func (k *Kernel) FailDials(err error) {
 	k.dialError = err
 }
 
+// FailDialsTo makes dialling addr fail at once with err, as without a route to
+// it; nil ends that.
+func (k *Kernel) FailDialsTo(addr string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dialFails[addr] = err
+}
+
 // Open returns the number of open descriptors.
 func (k *Kernel) Open() (n int) {
 	k.mu.Lock()
@@ -135,8 +146,8 @@ func (k *Kernel) open() *conn {
 func (k *Kernel) Connect(addr string) (fd int, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.dialError != nil {
-		return 0, k.dialError
+	if err := cmp.Or(k.dialError, k.dialFails[addr]); err != nil {
+		return 0, err
 	}
 	c := k.open()
 	accept := k.listeners[addr]
