@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"weir"
 	"weir/internal/memloop"
@@ -138,5 +139,54 @@ func TestAllocsPerPumpStep(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(1000, run); n != 0 {
 		t.Errorf("got %v allocations a step, want 0", n)
+	}
+}
+
+// What is sent to a Pipe allocates nothing, with a deadline or without.
+func TestAllocsPerPipeSend(t *testing.T) {
+	pipes := make(chan *weir.Pipe)
+	m := new(weir.Mux)
+	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
+		p, err := w.Upgrade("echo")
+		if err != nil {
+			t.Error(err)
+		}
+		pipes <- p
+		<-p.Done()
+	})
+	srv, kernel := inMemory(t, m)
+	c := kernel.Dial(srv.Reactor(), 0)
+	defer c.Close()
+	if _, err := io.WriteString(c, askEcho); err != nil {
+		t.Fatal(err)
+	}
+	p, chunk, read := <-pipes, []byte(strings.Repeat("x", 100)), make([]byte, 64<<10)
+	for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
+		if !at.IsZero() {
+			_ = p.SetDeadline(at)
+		}
+		n := testing.AllocsPerRun(500, func() {
+			if err := p.Send(chunk); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Read(read); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != 0 {
+			t.Errorf("got %v allocations per chunk, want 0", n)
+		}
+	}
+	b := make([]byte, 200)
+	n := testing.AllocsPerRun(500, func() {
+		if _, err := c.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(p, b[:len(chunk)]); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("got %v allocations per chunk that is read, want 0", n)
 	}
 }

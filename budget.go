@@ -6,6 +6,7 @@ package weir
 //
 //	head       a long one, copied          until the request has ended
 //	body       buffered for a handler      until the handler has returned
+//	queue      of a Pipe                   until the pipe has ended
 //	queue      of a BodyReader             until the request has ended and its handler returned
 //	Keep       by a handler on the loop    until the request has ended
 //	input      of a connection, unconsumed until it is consumed or the connection closes

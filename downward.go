@@ -26,6 +26,10 @@ func (d *downward) inform(_ locked, status int, h *Header) {
 	d.conn.Inform(&d.Exchange, status, (*fieldLines)(h))
 }
 
+func (d *downward) upgrade(l locked, protocol string) {
+	d.conn.SwitchHead(protocol, (*fieldLines)(&l.ex.res.header))
+}
+
 func (d *downward) tail(l locked) {
 	if s := &l.ex.stream; s.chunks && !l.ex.bodyless() {
 		d.conn.Tail(s.trailers) // each was checked by SetTrailer
@@ -54,7 +58,9 @@ func (d *downward) bodyArrived(*exchange) bool { return !d.conn.Arriving(&d.Exch
 func (d *downward) dispatch(*exchange)         { d.conn.Serve(&d.Exchange) }
 
 func (d *downward) receiveBody(ex *exchange) {
-	if c := d.conn; !c.Arriving(&d.Exchange) {
+	if c := d.conn; ex.pipe != nil {
+		return // it receives what the peer sends
+	} else if !c.Arriving(&d.Exchange) {
 		ex.loop.endBody(io.EOF)
 	} else if c.Expecting(&d.Exchange) {
 		c.Continue(&d.Exchange)

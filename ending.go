@@ -30,6 +30,9 @@ func (l locked) endAs(s h1.Stage, cause error) {
 	}
 	ex.Become(s) // a reader without the lock also sees what is set above
 	l.leaveStream(cause)
+	if ex.pipe != nil {
+		ex.pipe.closed(s, ex.cause)
+	}
 	if ex.slot != nil {
 		ex.slot.Add(-1)
 		ex.slot = nil

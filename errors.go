@@ -3,6 +3,7 @@ package weir
 import (
 	"errors"
 	"fmt"
+	"net"
 
 	"weir/chunked"
 	"weir/http1"
@@ -62,6 +63,12 @@ var (
 	// ErrHeadSent is the error for a change of status or fields that comes too
 	// late: they were sent, or fixed by [Stream.Heartbeat].
 	ErrHeadSent = errors.New("weir: response head already sent")
+	// ErrUpgrade is the error of [Response.Upgrade] if the connection cannot
+	// switch to the protocol.
+	ErrUpgrade = errors.New("weir: cannot switch protocols")
+	// ErrPipeClosed is returned by a [Pipe] that was ended by Close or by the
+	// return of its handler. It is an [ErrStreamEnded] and a [net.ErrClosed].
+	ErrPipeClosed = fmt.Errorf("%w: %w", ErrStreamEnded, net.ErrClosed)
 	// ErrAborted is the cause for [Stream.Abort] of a response that is aborted on
 	// purpose: it is not logged. OnError and OnClose are called with it.
 	ErrAborted = errors.New("weir: response aborted")

@@ -1,6 +1,7 @@
 package weir_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -182,6 +183,44 @@ func ExampleEvents() {
 	// data: 2 of 2
 	//
 	// <nil>
+}
+
+// A connection that switches to another protocol is a net.Conn.
+func ExampleResponse_Upgrade() {
+	mux := new(weir.Mux)
+	mux.HandleFunc("GET /upper", func(w *weir.Response, r *weir.Request) {
+		p, err := w.Upgrade("upper")
+		if err != nil {
+			w.Error(426, err.Error())
+			return
+		}
+		for lines := bufio.NewScanner(p); lines.Scan(); {
+			fmt.Fprintln(p, strings.ToUpper(lines.Text()))
+		}
+	})
+	srv := &weir.Server{Handler: mux}
+	if err := srv.Start("127.0.0.1:0"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Shutdown(context.Background())
+	req, _ := http.NewRequest("GET", "http://"+srv.Addrs()[0].String()+"/upper", nil)
+	req.Header.Set("Connection", "Upgrade")
+	req.Header.Set("Upgrade", "upper")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	conn := res.Body.(io.ReadWriteCloser)
+	defer conn.Close()
+	fmt.Fprintln(conn, "hello")
+	line, _ := bufio.NewReader(conn).ReadString('\n')
+	fmt.Println(res.Status)
+	fmt.Print(line)
+	// Output:
+	// 101 Switching Protocols
+	// HELLO
 }
 
 // OnHeaders decides before a body is read.

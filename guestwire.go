@@ -110,6 +110,8 @@ func (g *visit) tail(l locked) {
 	}
 }
 
+func (g *visit) upgrade(locked, string) {} // mayPipe refuses it
+
 func (g *visit) last(locked)       { g.close = true }
 func (g *visit) waits(locked) bool { return false } // the goroutine looks when the lock is released
 func (g *visit) completed(bool)    {}

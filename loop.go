@@ -174,9 +174,12 @@ func (x *LoopExchange) Release() {
 	x.released = true
 }
 
+// holds reports whether the exchange is with its LoopHandler.
+func (x *LoopExchange) holds() bool { return x.ex != nil && !x.handed }
+
 // live reports whether the receiver is to be called.
 func (x *LoopExchange) live() bool {
-	return x.receiver != nil && !x.handed && !x.ex.over()
+	return x.receiver != nil && x.holds() && !x.ex.over()
 }
 
 // data hands on a piece of the body.
@@ -207,8 +210,11 @@ type serveLoop struct{ LoopHandler }
 func (h serveLoop) Serve(w *Response, _ *Request) {
 	x := &w.ex.loop
 	x.ex = w.ex
-	if rcv := h.ServeLoop(x); rcv != nil {
+	switch rcv := h.ServeLoop(x); {
+	case rcv != nil:
 		x.begin(rcv)
+	case w.ex.pipe != nil && w.ex.stream.detached:
+		w.ex.fail(errUnread)
 	}
 }
 

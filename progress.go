@@ -19,6 +19,7 @@ type delivery struct {
 	done     chan struct{} // made on demand
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
+	pipe     *Pipe         // which the response is
 	slot     *atomic.Int64 // of a detached native handler, to be counted out of
 	kept     int64         // bytes taken from the server's budget by Request.Keep
 	headKept int64         // bytes taken from it for the copy of a long head

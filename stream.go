@@ -74,14 +74,26 @@ func (l locked) beginStream(p *pump) error {
 		l.breakOff(ex.cause)
 		ex.carrier.abort(ex, ex.cause)
 		return ex.cause
-	case s.slot != nil: // handed over, it counts already
+	}
+	if err := l.takeSlot(); err != nil {
+		return err
+	}
+	s.pump = p
+	return nil
+}
+
+// takeSlot counts the stream in, unless it is already, and refuses it if there
+// are too many.
+func (l locked) takeSlot() error {
+	ex, s := l.ex, &l.ex.stream
+	switch {
+	case s.slot != nil: // the one that was handed over, or that a LoopExchange is
 	case !ex.srv.takeSlot(ex.req.routed()):
 		s.refusal = ErrBusy
 		return ErrBusy
 	default:
 		s.slot = ex.req.routed()
 	}
-	s.pump = p
 	return nil
 }
 
@@ -205,8 +217,13 @@ func (l locked) ready(n int) error {
 // commitStream commits the head of a stream, and behind it what was written to
 // the response before it was one.
 func (l locked) commitStream() {
+	l.commit(l.ex.length.n(), nil)
+	l.writtenFirst()
+}
+
+// writtenFirst appends what was written to the response before it was a stream.
+func (l locked) writtenFirst() {
 	ex := l.ex
-	l.commit(ex.length.n(), nil)
 	if p := ex.res.body; len(p) > 0 && !ex.bodyless() {
 		l.countChunk(len(p))
 		l.append(p)

@@ -43,6 +43,8 @@ type carrier interface {
 	head(l locked, length int64, body []byte) (chunks bool)
 	// inform appends an informational response, if the client can take one.
 	inform(l locked, status int, h *Header)
+	// upgrade appends the head of a response that switches to the protocol.
+	upgrade(l locked, protocol string)
 	// last makes the connection end with the response, if there is one to end.
 	last(l locked)
 	// tail appends what ends a body that is complete.

@@ -52,6 +52,7 @@ var threads = map[string]thread{
 	"weir.Middleware":      {called, nil},
 	"weir.Mux":             {early, nil},
 	"weir.PanicError":      {data, nil},
+	"weir.Pipe":            {anywhere, nil},
 	"weir.Request":         {handlers, nil},
 	"weir.Response":        {handlers, nil},
 	"weir.Route":           {early, nil},

@@ -55,6 +55,33 @@ func TestSafeForConcurrentUse(t *testing.T) {
 			})
 		}
 	})
+	t.Run("weir.Pipe", func(t *testing.T) {
+		for range 20 {
+			atPipe(t, func(c *weir.Pipe) {
+				atOnce(t, c, nil, map[string]func(){
+					"Abort":            func() { c.Abort(io.ErrUnexpectedEOF) },
+					"Cause":            func() { _ = c.Cause() },
+					"Close":            func() { _ = c.Close() },
+					"Deadline":         func() { c.Deadline() },
+					"Detach":           func() { c.Detach() },
+					"Done":             func() { c.Done() },
+					"Draining":         func() { c.Draining() },
+					"Ended":            func() { c.Ended() },
+					"ID":               func() { c.ID() },
+					"LocalAddr":        func() { c.LocalAddr() },
+					"OnClose":          func() { c.OnClose(func(error) {}) },
+					"Read":             func() { _, _ = c.Read(make([]byte, 3)) },
+					"RemoteAddr":       func() { c.RemoteAddr() },
+					"Send":             func() { _ = c.Send(p) },
+					"SetDeadline":      func() { _ = c.SetDeadline(time.Now().Add(time.Millisecond)) },
+					"SetReadDeadline":  func() { _ = c.SetReadDeadline(time.Now().Add(time.Millisecond)) },
+					"SetWriteDeadline": func() { _ = c.SetWriteDeadline(time.Now().Add(time.Millisecond)) },
+					"TrySend":          func() { _ = c.TrySend(p) },
+					"Write":            func() { _, _ = c.Write(p) },
+				})
+			})
+		}
+	})
 	t.Run("weir.Switch", func(t *testing.T) {
 		s, m := new(weir.Switch), new(weir.Mux)
 		m.HandleFunc("GET /", func(*weir.Response, *weir.Request) {})
@@ -292,6 +319,29 @@ func atStream(t *testing.T, f func(s *weir.Stream)) {
 		server := weirtest.Start(t, &weir.Server{Handler: m, Logger: slog.New(slog.DiscardHandler)})
 		client := server.Get("/")
 		f(<-streams)
+		client.Close()
+		server.Settle()
+	})
+}
+
+// atPipe is atStream for a connection that has switched to another protocol.
+func atPipe(t *testing.T, f func(p *weir.Pipe)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		pipes := make(chan *weir.Pipe)
+		m := new(weir.Mux)
+		m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
+			p, err := w.Upgrade("test")
+			if err != nil {
+				t.Error(err)
+			}
+			pipes <- p
+			<-p.Done()
+		})
+		server := weirtest.Start(t, &weir.Server{Handler: m, Logger: slog.New(slog.DiscardHandler)})
+		client := server.Dial()
+		client.Send("GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nsome bytes")
+		f(<-pipes)
 		client.Close()
 		server.Settle()
 	})

@@ -131,9 +131,16 @@ func (c *Conn) Expecting(x *Exchange) bool {
 
 func (c *Conn) paused() bool { return !c.pause.IsZero() }
 
-// PauseBody stops reading x's body until ResumeBody is called.
+// passing reports whether what arrives is passed on: x's body, or what is for its
+// Tunnel.
+func (c *Conn) passing(x *Exchange) bool {
+	return c.x == x && (c.phase.arriving() || c.phase == phaseSwitched)
+}
+
+// PauseBody stops reading x's body, or for its Tunnel, until ResumeBody is
+// called.
 func (c *Conn) PauseBody(x *Exchange) {
-	if c.Arriving(x) && !c.paused() {
+	if c.passing(x) && !c.paused() {
 		c.pause = c.Loop().Now()
 		c.rc.Pause()
 	}
@@ -141,7 +148,7 @@ func (c *Conn) PauseBody(x *Exchange) {
 
 // ResumeBody undoes PauseBody.
 func (c *Conn) ResumeBody(x *Exchange) {
-	if c.Arriving(x) && c.paused() {
+	if c.passing(x) && c.paused() {
 		c.bodyDue = c.bodyDue.Add(c.Loop().Now().Sub(c.pause)) // the client was not to blame
 		c.pause = time.Time{}
 		c.rc.Resume()

@@ -65,6 +65,8 @@ func (c *Conn) step(p []byte) (n int, more bool) {
 		if len(p) >= c.group.limits.Pipelined {
 			c.rc.Pause()
 		}
+	case phaseSwitched:
+		return c.readSwitched(p)
 	}
 	return 0, false
 }
@@ -135,7 +137,7 @@ func (c *Conn) hasten() {
 // running reports whether there is a request whose response is not complete,
 // and makes its end notify the loop.
 func (c *Conn) running() bool {
-	return c.phase.arriving() || c.phase == phaseResponding && !c.answered()
+	return c.phase.arriving() || c.phase.responding() && !c.answered()
 }
 
 // Secured implements reactor's: the TLS handshake is complete.

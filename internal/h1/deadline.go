@@ -60,7 +60,7 @@ func (c *Conn) due(now time.Time) time.Time {
 			return c.x.Ended.Add(c.group.idle)
 		}
 	}
-	return now.Add(l.Idle) // behind: the reactor bounds the time for reading responses
+	return now.Add(l.Idle) // switched; behind: the reactor bounds the time for reading responses
 }
 
 // graceEnd is when a body must have come that earns nothing from now on.

@@ -42,12 +42,15 @@ func (c *Conn) PeerClosed() {
 		if c.paused() && c.x.up.Streaming() || !c.paused() && ended {
 			c.endWith(ErrClientGone)
 		}
+	case phaseSwitched:
+		c.LookAtPeer(c.x)
 	case phaseResponding:
 		switch {
 		case c.answered():
 			if ended && c.rc.Buffered() == 0 {
 				c.settle()
 			}
+		case c.switching(): // LookAtPeer is to come
 		case c.x.up.Streaming():
 			c.endWith(ErrClientGone)
 		default:

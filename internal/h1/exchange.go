@@ -14,15 +14,17 @@ type Exchange struct {
 	request *http1.Request
 
 	// The loop's.
-	decoder  chunked.Decoder // of the request body
-	body     Body            // nil if it is not wanted
-	left     int64
-	received int64 // of the request body, framing included
-	sealed   bool  // the response was made on the loop, and is complete: nothing else will notify it
+	decoder   chunked.Decoder // of the request body
+	body      Body            // nil if it is not wanted
+	left      int64
+	received  int64 // of the request body, framing included
+	peerEnded bool  // Tunnel.End was called
+	sealed    bool  // the response was made on the loop, and is complete: nothing else will notify it
 
 	// Guarded by the output's lock.
 	last     bool      // the connection ends with this response
 	unread   bool      // the request body has not arrived whole
+	tunnel   Tunnel    // what the connection is for behind the response; nil = the next request
 	awaited  bool      // the loop is to be notified when the response is complete
 	Ended    time.Time // of the response; valid when it is over
 	Progress           // of the response; last, to be near what the package above has for each chunk
@@ -37,6 +39,7 @@ func (x *Exchange) Reset() {
 	x.Become(Building)
 	x.last, x.unread, x.awaited, x.sealed = false, false, false, false
 	x.body, x.left, x.received = nil, 0, 0
+	x.tunnel, x.peerEnded = nil, false
 }
 
 // Arrived reports whether nothing of the request is still to come. On the loop.

@@ -23,12 +23,14 @@ func (c *Conn) keepInput(rest int) bool {
 }
 
 // dropInput discards input for which there is no room. A request that is
-// arriving is refused. Requests that wait behind a response are not served: the
-// connection closes with that response.
+// arriving is refused, and another protocol's connection ends. Requests that wait
+// behind a response are not served: the connection closes with that response.
 func (c *Conn) dropInput() {
 	switch {
 	case c.x == nil:
 		c.close()
+	case c.phase == phaseSwitched, c.phase == phaseResponding && c.switching():
+		c.endWith(ErrBodiesFull)
 	case c.phase == phaseResponding:
 		c.closeAfter(c.x)
 		c.rc.Pause()

@@ -7,6 +7,7 @@ package pipe
 
 import (
 	"io"
+	"os"
 	"sync"
 )
 
@@ -96,7 +97,14 @@ func (p *Pipe) Size() int {
 }
 
 // Read waits for bytes, or for the end.
-func (p *Pipe) Read(b []byte) (int, error) {
+func (p *Pipe) Read(b []byte) (int, error) { return p.ReadBefore(b, nil) }
+
+// ReadBefore is [Pipe.Read] except that it returns os.ErrDeadlineExceeded once
+// late is closed, unless that is nil.
+func (p *Pipe) ReadBefore(b []byte, late <-chan struct{}) (int, error) {
+	if isClosed(late) {
+		return 0, os.ErrDeadlineExceeded
+	}
 	if len(b) == 0 {
 		return 0, nil
 	}
@@ -108,7 +116,11 @@ func (p *Pipe) Read(b []byte) (int, error) {
 		if n > 0 || err != nil {
 			return n, err
 		}
-		<-p.wake
+		select {
+		case <-p.wake:
+		case <-late:
+			return 0, os.ErrDeadlineExceeded
+		}
 	}
 }
 

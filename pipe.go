@@ -1,0 +1,201 @@
+package weir
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"weir/internal/h1"
+	"weir/internal/pipe"
+)
+
+// A Pipe is a connection that [Response.Upgrade] has switched to another
+// protocol: what is sent is sent as it is, and what the peer sends is read. It
+// is a [net.Conn], safe for concurrent use at any time, as a [Stream] is; of
+// several calls of Read one waits for the other.
+//
+// Writing is that of a Stream: Send, Write and TrySend send immediately, Send
+// and Write wait above the high mark, a peer that acknowledges no byte for
+// Timeouts.WriteStall is disconnected with ErrSlowClient.
+//
+// Reading is for goroutines: an inline handler detaches the pipe and reads on
+// one, a [LoopHandler] has a BodyReceiver instead. While the reader is behind, no more
+// is read from the peer. When the peer shuts down its sending side, Read returns
+// io.EOF behind what it has sent, and the pipe can still send. With
+// [HalfCloseGone] that is also reported as a disconnect, by Done, OnClose and
+// the request's context, since a handler that only sends would not learn of it
+// otherwise. A peer that has reset the connection, or does so when something is
+// sent to it, ends the pipe.
+type Pipe struct {
+	ex       *exchange
+	in       *bodyReader // nil: what arrives is for the BodyReceiver
+	hijacked bool        // the handler writes the head itself, and learns of the peer's end by Read alone
+
+	reads, writes pipe.Deadline
+}
+
+func newPipe(ex *exchange) *Pipe {
+	p := &Pipe{ex: ex}
+	if !ex.loop.holds() {
+		p.in = newBodyReader(ex, false)
+	}
+	return p
+}
+
+// ID returns the number by which the log and [Stream.ID] name streams.
+func (p *Pipe) ID() uint64 { return p.ex.stream.id }
+
+// Read waits for what the peer sends. It returns io.EOF when the peer sends no
+// more, the cause when it has disconnected, [ErrPipeClosed] after Close, and
+// [ErrBlockingOnLoop] in a [LoopHandler].
+func (p *Pipe) Read(b []byte) (int, error) {
+	if p.in == nil {
+		return 0, ErrBlockingOnLoop
+	}
+	return p.in.pipe.ReadBefore(b, p.reads.Passed())
+}
+
+// Send sends b. Above the high mark it waits, except on a loop, where it
+// returns [ErrBacklog]. The caller may reuse b when Send returns. Errors:
+// [ErrClientGone], [ErrSlowClient], [ErrServerClosed], [ErrPipeClosed], and
+// [os.ErrDeadlineExceeded].
+func (p *Pipe) Send(b []byte) error {
+	for {
+		err := p.TrySend(b)
+		if err != ErrBacklog {
+			return err
+		}
+		if err := p.awaitRoom(); err != nil {
+			return err
+		}
+	}
+}
+
+// awaitRoom waits until the peer is no longer behind, or has disconnected.
+func (p *Pipe) awaitRoom() error {
+	l := p.ex.lock()
+	onLoop, room := p.ex.onLoop || p.ex.loop.live(), p.ex.wire.Room()
+	l.unlock()
+	switch {
+	case room == nil:
+		return nil
+	case onLoop:
+		return ErrBacklog
+	}
+	select {
+	case <-room:
+		return nil
+	case <-p.writes.Passed():
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// TrySend is [Pipe.Send] except that it never waits: above the high mark it
+// sends nothing and returns [ErrBacklog].
+func (p *Pipe) TrySend(b []byte) error {
+	if p.writes.Over() {
+		return os.ErrDeadlineExceeded
+	}
+	err := p.ex.stream.TrySend(b)
+	if err != nil && errors.Is(err, ErrStreamEnded) {
+		return ErrPipeClosed
+	}
+	return err
+}
+
+// Write is [Pipe.Send].
+func (p *Pipe) Write(b []byte) (int, error) {
+	if err := p.Send(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Close ends the pipe: what was sent is delivered, and the connection closed. It
+// returns nil if that is how the pipe ends, also when it is called again, else
+// the cause of its earlier end.
+func (p *Pipe) Close() error { return p.ex.stream.Close() }
+
+// Abort ends the pipe as failed: the connection is reset.
+func (p *Pipe) Abort(cause error) { p.ex.stream.Abort(cause) }
+
+// Detach lets the pipe continue after Serve has returned, until Close or Abort
+// is called.
+func (p *Pipe) Detach() { p.ex.stream.Detach() }
+
+// Done is closed when the pipe has ended or the peer has disconnected.
+func (p *Pipe) Done() <-chan struct{} { return p.ex.doneChan() }
+
+// Ended reports whether the pipe has ended, at the cost of an atomic load.
+func (p *Pipe) Ended() bool { return p.ex.over() }
+
+// Cause returns why the pipe ended: nil while it runs and after Close.
+func (p *Pipe) Cause() error { return p.ex.stream.Cause() }
+
+// OnClose registers f to be called once when the pipe has ended or the peer has
+// disconnected, with the cause, as [Request.OnClose] does.
+func (p *Pipe) OnClose(f func(cause error)) { p.ex.onClose(f) }
+
+// Draining is as [Stream.Draining].
+func (p *Pipe) Draining() <-chan struct{} { return p.ex.stream.Draining() }
+
+// Deadline is as [Stream.Deadline].
+func (p *Pipe) Deadline() (at time.Time, ok bool) { return p.ex.stream.Deadline() }
+
+// LocalAddr returns the address of the listener, as [Request.ListenAddr] does.
+func (p *Pipe) LocalAddr() net.Addr {
+	if at := p.ex.carrier.listenAddr(); at != nil {
+		return at
+	}
+	return unknownAddr{}
+}
+
+// RemoteAddr returns the peer's address; that of a peer on a unix socket is
+// empty.
+func (p *Pipe) RemoteAddr() net.Addr {
+	if at := p.ex.req.remote; at.IsValid() {
+		return net.TCPAddrFromAddrPort(at)
+	}
+	return unknownAddr{}
+}
+
+// unknownAddr is an end of a connection that has no address.
+type unknownAddr struct{}
+
+func (unknownAddr) Network() string { return "unix" }
+func (unknownAddr) String() string  { return "" }
+
+// SetDeadline sets the deadlines of Read and of Send, calls that wait included.
+// The zero time is no deadline.
+func (p *Pipe) SetDeadline(at time.Time) error {
+	p.reads.Set(at)
+	p.writes.Set(at)
+	return nil
+}
+
+// SetReadDeadline sets the deadline of Read.
+func (p *Pipe) SetReadDeadline(at time.Time) error { p.reads.Set(at); return nil }
+
+// SetWriteDeadline sets the deadline of Send. What is sent is sent whole or not
+// at all: a Send that was too late may be tried again.
+func (p *Pipe) SetWriteDeadline(at time.Time) error { p.writes.Set(at); return nil }
+
+// closed ends the reading of a pipe that has ended so. What a peer that has
+// disconnected sent before can still be read, and belongs to the reader: the
+// server does not count it any more. It is called once, with the lock held.
+func (p *Pipe) closed(s h1.Stage, cause error) {
+	bodies := p.ex.srv.bodies
+	switch {
+	case p.in == nil:
+	case s == h1.Whole:
+		bodies.Give(int64(p.in.pipe.Drop(ErrPipeClosed)))
+	default:
+		p.in.end(cause)
+		bodies.Give(int64(p.in.pipe.Size()))
+	}
+	p.reads.Stop()
+	p.writes.Stop()
+}
+
+var _ net.Conn = (*Pipe)(nil)
