@@ -169,3 +169,13 @@ func appendLegacy(dst []byte, h Head, t Turn) []byte {
 	dst = append(dst, `}],"usage":`...)
 	return append(t.Usage.append(dst), '}')
 }
+
+func (c *chat) AppendError(dst []byte, e Error) []byte   { return e.append(dst) }
+func (l *legacy) AppendError(dst []byte, e Error) []byte { return e.append(dst) }
+
+// append appends the error as an event of OpenAI's.
+func (e Error) append(dst []byte) []byte {
+	dst = quote(append(dst, `data: {"error":{"message":`...), e.Message)
+	dst = quote(append(dst, `,"type":`...), e.Type)
+	return append(quote(append(dst, `,"param":null,"code":`...), e.Code), "}"+endEvent...)
+}

@@ -155,3 +155,8 @@ func appendMessage(dst []byte, h Head, t Turn) []byte {
 	dst = append(dst, `","stop_sequence":null,"usage":`...)
 	return append(appendMessageUsage(dst, t.Usage), '}')
 }
+
+func (m *message) AppendError(dst []byte, e Error) []byte {
+	dst = quote(append(event(dst, "error"), `,"error":{"type":`...), e.Type)
+	return append(quote(append(dst, `,"message":`...), e.Message), "}"+endEvent...)
+}

@@ -107,3 +107,7 @@ func appendOllamaGenerate(dst []byte, h Head, t Turn) []byte {
 	}
 	return appendOllamaEnd(dst, t.Finish, t.Usage)
 }
+
+func (o *ollama) AppendError(dst []byte, e Error) []byte {
+	return append(quote(append(dst, `{"error":`...), e.Message), "}\n"...)
+}

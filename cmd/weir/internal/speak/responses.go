@@ -30,7 +30,7 @@ func (r *response) event(dst []byte, name string) []byte {
 func (r *response) AppendBegin(dst []byte) []byte {
 	for _, name := range []string{"response.created", "response.in_progress"} {
 		dst = append(r.event(dst, name), `,"response":`...)
-		dst = append(appendResponse(dst, r.Head, "in_progress", nil, nil), endEvent...)
+		dst = append(appendResponse(dst, r.Head, "in_progress", nil, nil, nil), endEvent...)
 	}
 	return dst
 }
@@ -183,7 +183,14 @@ func (r *response) AppendEnd(dst []byte, why Finish, u Usage) []byte {
 	dst = r.close(dst, Call{})
 	status := statusOf(why)
 	dst = append(r.event(dst, "response."+status), `,"response":`...)
-	return append(appendResponse(dst, r.Head, status, r.items, &u), endEvent...)
+	return append(appendResponse(dst, r.Head, status, r.items, &u, nil), endEvent...)
+}
+
+// AppendError appends a failed response, which keeps the items that are
+// complete.
+func (r *response) AppendError(dst []byte, e Error) []byte {
+	dst = append(r.event(dst, "response.failed"), `,"response":`...)
+	return append(appendResponse(dst, r.Head, "failed", r.items, nil, &e), endEvent...)
 }
 
 func statusOf(why Finish) string {
@@ -195,7 +202,7 @@ func statusOf(why Finish) string {
 
 // appendResponse appends the whole object. Members that say nothing are there,
 // too: clients of this dialect want them all.
-func appendResponse(dst []byte, h Head, status string, items []byte, u *Usage) []byte {
+func appendResponse(dst []byte, h Head, status string, items []byte, u *Usage, e *Error) []byte {
 	dst = quote(append(dst, `{"id":`...), h.ID)
 	dst = strconv.AppendInt(append(dst, `,"object":"response","created_at":`...), h.Created.Unix(), 10)
 	dst = quote(append(dst, `,"status":`...), status)
@@ -204,7 +211,13 @@ func appendResponse(dst []byte, h Head, status string, items []byte, u *Usage) [
 	} else {
 		dst = append(dst, `,"incomplete_details":null`...)
 	}
-	dst = quote(append(dst, `,"error":null,"model":`...), h.Model)
+	if e == nil {
+		dst = append(dst, `,"error":null`...)
+	} else {
+		dst = quote(append(dst, `,"error":{"code":`...), e.Code)
+		dst = append(quote(append(dst, `,"message":`...), e.Message), '}')
+	}
+	dst = quote(append(dst, `,"model":`...), h.Model)
 	dst = append(append(append(dst, `,"output":[`...), items...), `],"usage":`...)
 	if u == nil {
 		dst = append(dst, "null"...)
@@ -241,5 +254,5 @@ func appendWholeResponse(dst []byte, h Head, t Turn) []byte {
 	for _, c := range t.Calls {
 		add(tool, "", c)
 	}
-	return appendResponse(dst, h, statusOf(t.Finish), items, &t.Usage)
+	return appendResponse(dst, h, statusOf(t.Finish), items, &t.Usage, nil)
 }

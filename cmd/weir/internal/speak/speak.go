@@ -7,12 +7,11 @@
 //	out = s.AppendText(out, "Hello")
 //	out = s.AppendEnd(out, speak.Stop, usage)
 //
-// Everything that is appended is whole events, with their framing. A stream
-// that fails has no end: an error event of its dialect takes its place, and
-// that is package dialect's to write.
+// Everything that is appended is whole events, with their framing.
 package speak
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"time"
 	"unicode/utf8"
@@ -64,22 +63,28 @@ type Options struct {
 }
 
 // A Stream writes one streamed response. Its methods are called in this order:
-// AppendBegin once, any number of the three in the middle, AppendEnd once. Not
-// safe for concurrent use.
+// AppendBegin once, any number of the three in the middle, AppendEnd or
+// AppendError once. Not safe for concurrent use.
 type Stream interface {
 	AppendBegin(dst []byte) []byte
 	AppendThought(dst []byte, text string) []byte
 	AppendText(dst []byte, text string) []byte
 	AppendCall(dst []byte, c Call) []byte
 	AppendEnd(dst []byte, why Finish, u Usage) []byte
+	AppendError(dst []byte, e Error) []byte // no end mark follows: a response that failed must not look complete
 }
+
+// Error is what a stream ends with that failed.
+type Error struct{ Type, Code, Message string }
 
 // A Dialect is a kind of response. Its values are those below.
 type Dialect struct {
 	Name      string
 	MediaType string // of a stream
-	Mark      string // with which the last event of a complete stream begins
 
+	Separator string // behind each event of a stream
+
+	mark   string // of the last event of a complete stream
 	prefix string // of an id
 	stream func(h Head, o Options) Stream
 	whole  func(dst []byte, h Head, t Turn) []byte
@@ -88,32 +93,54 @@ type Dialect struct {
 // The dialects.
 var (
 	Chat = &Dialect{
-		Name: "chat", MediaType: eventStream, Mark: "data: [DONE]", prefix: "chatcmpl-",
+		Name: "chat", MediaType: eventStream, Separator: "\n\n", mark: "data: [DONE]", prefix: "chatcmpl-",
 		stream: newChat, whole: appendCompletion,
 	}
 	Completions = &Dialect{
-		Name: "completions", MediaType: eventStream, Mark: "data: [DONE]", prefix: "cmpl-",
+		Name: "completions", MediaType: eventStream, Separator: "\n\n", mark: "data: [DONE]", prefix: "cmpl-",
 		stream: newLegacy, whole: appendLegacy,
 	}
 	Responses = &Dialect{
-		Name: "responses", MediaType: eventStream, Mark: "event: response.completed", prefix: "resp_",
+		Name: "responses", MediaType: eventStream, Separator: "\n\n", mark: "event: response.completed", prefix: "resp_",
 		stream: newResponse, whole: appendWholeResponse,
 	}
 	Messages = &Dialect{
-		Name: "messages", MediaType: eventStream, Mark: "event: message_stop", prefix: "msg_",
+		Name: "messages", MediaType: eventStream, Separator: "\n\n", mark: "event: message_stop", prefix: "msg_",
 		stream: newMessage, whole: appendMessage,
 	}
 	OllamaChat = &Dialect{
-		Name: "ollama chat", MediaType: "application/x-ndjson", prefix: "",
+		Name: "ollama chat", MediaType: lines, Separator: "\n", mark: `,"done":true,"done_reason":"`,
 		stream: func(h Head, _ Options) Stream { return newOllama(h, true) }, whole: appendOllamaChat,
 	}
 	OllamaGenerate = &Dialect{
-		Name: "ollama generate", MediaType: "application/x-ndjson", prefix: "",
+		Name: "ollama generate", MediaType: lines, Separator: "\n", mark: `,"done":true,"done_reason":"`,
 		stream: func(h Head, _ Options) Stream { return newOllama(h, false) }, whole: appendOllamaGenerate,
 	}
 )
 
-const eventStream = "text/event-stream; charset=utf-8"
+const (
+	eventStream = "text/event-stream; charset=utf-8"
+	lines       = "application/x-ndjson"
+)
+
+// Next returns the length of the first event of a stream, with its framing; 0 =
+// it is not whole.
+func (d *Dialect) Next(stream []byte) int {
+	i := bytes.Index(stream, []byte(d.Separator))
+	if i < 0 {
+		return 0
+	}
+	return i + len(d.Separator)
+}
+
+// IsEnd reports whether an event that was written here is the one that only
+// complete streams have, their last.
+func (d *Dialect) IsEnd(event []byte) bool {
+	if d.MediaType == lines { // a text cannot have this in it: its quotes are escaped
+		return bytes.Contains(event, []byte(d.mark))
+	}
+	return bytes.HasPrefix(event, []byte(d.mark))
+}
 
 // NewID returns an id for a response, which is random, not secret. Ollama has
 // none.

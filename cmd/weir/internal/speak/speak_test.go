@@ -83,6 +83,40 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// A stream that fails ends with an error instead of its end mark, and the end
+// mark is told from all other events.
+func TestErrorAndEnd(t *testing.T) {
+	for _, d := range dialects {
+		t.Run(d.Name, func(t *testing.T) {
+			s := d.Stream(head, speak.Options{})
+			body := s.AppendError(s.AppendText(s.AppendBegin(nil), `,"done":true,"done_reason":"`), speak.Error{Type: "server_error", Code: "mock", Message: "Broken."})
+			for rest := body; len(rest) > 0; {
+				n := d.Next(rest)
+				if n == 0 || d.IsEnd(rest[:n]) {
+					t.Fatalf("an end, or not a whole event: %q", rest)
+				}
+				if rest = rest[n:]; len(rest) == 0 {
+					break
+				}
+			}
+			if !bytes.Contains(body, []byte("Broken.")) {
+				t.Errorf("no error in %s", body)
+			}
+			whole := stream(d, turns[4].turn)
+			for len(whole) > 0 {
+				n := d.Next(whole)
+				if end := d.IsEnd(whole[:n]); end != (n == len(whole)) {
+					t.Errorf("%q: end is %v", whole[:n], end)
+				}
+				whole = whole[n:]
+			}
+			if d.Next([]byte("data: {}\n")) != 0 && d.Separator == "\n\n" {
+				t.Error("half an event is a whole one")
+			}
+		})
+	}
+}
+
 // object is a JSON object.
 type object = map[string]any
 
