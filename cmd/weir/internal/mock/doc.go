@@ -1,5 +1,5 @@
-// Package mock is `weir mock`: a scripted upstream in OpenAI's dialect for
-// tests and load. It responds correctly by default, wrongly on demand and
+// Package mock is `weir mock`: a scripted upstream in four dialects for tests
+// and load. It responds correctly by default, wrongly on demand and
 // always the same, and it records what it saw: requests, connections, and when
 // the client disconnected. Since it has to send wrong HTTP, it writes to
 // connections itself, without a server library.
@@ -25,11 +25,21 @@
 //	header-NAME    the value of a field NAME, any
 //	ttft           how long the first event takes, from the head on ("10ms"); a whole response, with its head
 //	pace           how long each event after it takes
+//	text           what it says, instead of tokens that are numbered
+//	think          tokens of reasoning ahead of the text
+//	tool           tools that are called: "weather,time" one after the other, each once the
+//	               request has the result of the one before it, and the text last; "weather+time"
+//	               at once; "*" the first one that the request offers
+//	arguments      of the calls: a JSON object, or an array of one for each; else what the tool's schema allows
+//	finish         the reason for which it ends: stop, length or tool_calls
 //	tokens         content events of a stream, words of a whole response
 //	size           bytes of text at least: of each token of a stream, of a whole response's content
 //	framing        auto, length, chunked or close; auto is chunked for a stream, else length
 //	split          offsets at which each event is cut into writes and chunks of their own: 3/17
 //	gap            how long to wait between two such writes
+//
+// A request that asks for JSON gets a document that its schema allows, unless
+// text says otherwise.
 //
 // # Faults
 //
@@ -53,14 +63,14 @@
 //	hold-head             the head waits for Server.Release
 //	hold-event=K          so do event K and those after it
 //	slow-first-event=D    the setting ttft, also for a whole response between its head and its body
-//	error-event-first     the first event is an error, then [DONE]; a whole response is an error with status 200
+//	error-event-first     the first event is an error, in OpenAI's dialect then [DONE]; a whole response is an error with status 200
 //	error-event=K         the same at event K
 //	reset-after=K         RST after K events; 0: after the head
 //	close-after=K         FIN after K events, nothing that ends the body
 //	cut-inside=K          FIN in the middle of event K, in the middle of its chunk
 //	stall-after=K         nothing more after K events until the client disconnects
 //	bad-chunk-size=K      after K events, 1 if not given, a chunk size that is none, then FIN; chunked only
-//	no-done               a clean end without [DONE]; a whole response is unchanged
+//	no-done               a clean end without [DONE], or what is in its place; a whole response is unchanged
 //	crlf                  events' lines end in CRLF
 //	split-utf8            texts beyond ASCII, each event cut within a character
 //	byte-per-write        each byte is a write of its own

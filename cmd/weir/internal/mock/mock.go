@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,10 +20,13 @@ const (
 	defaultPace = 10 * time.Millisecond
 )
 
-const help = `Serves a scripted upstream in OpenAI's dialect, for tests and load. It serves
-any model, and fails in every way that a request or a script asks for:
+const help = `Serves a scripted upstream in four dialects, for tests and load. It serves any
+model, and fails in every way that a request or a script asks for:
 
-  POST /v1/chat/completions   streamed or whole; x-mock-fault: reset-after=3 and other fields say how
+  POST /v1/chat/completions, /v1/completions, /v1/embeddings      OpenAI
+  POST /v1/responses                                              OpenAI Responses
+  POST /v1/messages, /v1/messages/count_tokens                    Anthropic
+  POST /api/chat, /api/generate, GET /api/tags, /api/version      Ollama
   GET  /v1/models, /health
   GET  /mock/log              what was received; DELETE forgets it
   GET  /mock/connections      those that are open
@@ -30,13 +34,17 @@ any model, and fails in every way that a request or a script asks for:
   PUT  /mock/rules            a script, while it runs
   PUT  /mock/health?status=503
 
-A script is YAML or JSON:
+The fields x-mock-NAME of a request say how it is responded to, as in
+x-mock-fault: reset-after=3. So do the rules of a script, in YAML or JSON:
 
   rules:
   - {path: /v1/chat/completions, model: m, nth: 2, times: 1, set: {fault: "reset-after=3", tokens: 8}}
+  - {path: /v1/messages, set: {tool: "weather,time", think: 5, text: "It rains, and it is late."}}
 
-The settings are ttft, pace, gap, tokens, size, status, retry-after, header-NAME,
-framing, split and fault. The faults, several of them comma separated, are
+The settings are ttft, pace, gap, tokens, text, think, tool, arguments, finish,
+size, status, retry-after, header-NAME, framing, split and fault. A request that
+asks for JSON gets a document that its schema allows. The faults, several of
+them comma separated, are
 %s.
 
 For a port that refuses connections, use one without a listener.`
@@ -92,9 +100,9 @@ type options struct {
 }
 
 func (o *options) register(fs *flag.FlagSet) {
-	fs.StringVar(&o.listen, "listen", defaultListen, "`ADDRESS` to serve on")
+	fs.StringVar(&o.listen, "listen", defaultListen, "`ADDRESS` to serve on: host:port, or unix:PATH")
 	fs.StringVar(&o.script, "script", "", "`FILE` with rules")
-	fs.StringVar(&o.dialect, "dialect", "openai", "`NAME` of the dialect; there is only openai so far")
+	fs.StringVar(&o.dialect, "dialect", "", "`NAME` of the only dialect that is served: "+strings.Join(Dialects, ", ")+"; all of them by default")
 	fs.DurationVar(&o.ttft, "ttft", defaultTTFT, "`DURATION` before a response's first event, or before a whole response; 0s = none")
 	fs.DurationVar(&o.pace, "pace", defaultPace, "`DURATION` from one event to the next; 0s = none")
 	fs.IntVar(&o.tokens, "tokens", defaultTokens, "`N` tokens of a response")
@@ -106,12 +114,12 @@ func (o *options) register(fs *flag.FlagSet) {
 
 func (o *options) config() (Config, error) {
 	cfg := Config{
-		Listen: o.listen, TTFT: o.ttft, Pace: o.pace, Tokens: o.tokens, Keep: o.keep,
+		Listen: o.listen, Dialect: o.dialect, TTFT: o.ttft, Pace: o.pace, Tokens: o.tokens, Keep: o.keep,
 		TLS: o.tls || o.certificate != "", Names: strings.Split(o.names, ","),
 	}
 	switch {
-	case o.dialect != "openai":
-		return cfg, fmt.Errorf("--dialect: want openai, got %q", o.dialect)
+	case o.dialect != "" && !slices.Contains(Dialects, o.dialect):
+		return cfg, fmt.Errorf("--dialect: want %s, got %q", strings.Join(Dialects, ", "), o.dialect)
 	case o.ttft < 0 || o.pace < 0:
 		return cfg, errors.New("--ttft and --pace must not be negative")
 	case o.tokens < 1 || o.keep < 1:

@@ -19,6 +19,10 @@ type plan struct {
 	fields []Field
 	faults string // as given, for the records
 
+	text      string // instead of numbered tokens
+	tools     string // that are called: see fit
+	arguments string // of those calls, as JSON
+
 	head     headKind
 	framing  framing
 	end      endKind
@@ -103,6 +107,12 @@ var settings = map[string]func(p *plan, value string) error{
 	"size":    func(p *plan, v string) error { return parseCount(&p.body.Size, v) },
 	"framing": (*plan).setFraming,
 	"split":   (*plan).setSplits,
+
+	"text":      func(p *plan, v string) error { p.text = v; return nil },
+	"think":     func(p *plan, v string) error { return parseCount(&p.body.Thoughts, v) },
+	"tool":      func(p *plan, v string) error { p.tools = v; return nil },
+	"arguments": (*plan).setArguments,
+	"finish":    (*plan).setFinish,
 }
 
 // set takes one setting.

@@ -114,38 +114,48 @@ func (pl *player) playBody() fate {
 // bodiless reports whether the status leaves no room for a body.
 func (pl *player) bodiless() bool { return pl.a.status == 204 || pl.a.status == 304 }
 
-func (pl *player) playStream() fate {
-	s := pl.a.stream
-	return pl.playEvents(s.len(), func(i int) []byte {
-		pl.raw = s.appendPart(pl.raw[:0], i)
-		return pl.raw
-	})
+func (pl *player) playStream() fate { return pl.playEvents(newSpeech(*pl.a.stream)) }
+
+func (pl *player) playParts(list [][]byte) fate { return pl.playEvents((*parts)(&list)) }
+
+// events are what a body consists of, one by one.
+type events interface {
+	more() bool
+	appendNext(dst []byte) []byte
 }
 
-func (pl *player) playParts(parts [][]byte) fate {
-	return pl.playEvents(len(parts), func(i int) []byte { return parts[i] })
+// parts are the events of a body that was made whole.
+type parts [][]byte
+
+func (p *parts) more() bool { return len(*p) > 0 }
+
+func (p *parts) appendNext(dst []byte) []byte {
+	dst = append(dst, (*p)[0]...)
+	*p = (*p)[1:]
+	return dst
 }
 
-// playEvents sends n events and what ends the body.
-func (pl *player) playEvents(n int, event func(i int) []byte) fate {
-	wait := pl.p.ttft
-	for i := range n {
-		if !pl.c.pause(wait) || i+1 == pl.p.holdEvent && !pl.c.hold() {
+// playEvents sends the events and what ends the body.
+func (pl *player) playEvents(of events) fate {
+	wait, sent := pl.p.ttft, 0
+	for ; of.more(); sent++ {
+		if !pl.c.pause(wait) || sent+1 == pl.p.holdEvent && !pl.c.hold() {
 			return fateDisconnected
 		}
 		wait = pl.p.pace
-		if pl.p.end != endWhole && i == pl.p.endAfter {
-			return pl.endEarly(event(i))
+		pl.raw = of.appendNext(pl.raw[:0])
+		if pl.p.end != endWhole && sent == pl.p.endAfter {
+			return pl.endEarly(pl.raw)
 		}
-		if i == n-1 && pl.how == framingLength {
+		if !of.more() && pl.how == framingLength {
 			pl.lastBytes()
 		}
-		if !pl.send(event(i)) {
+		if !pl.send(pl.raw) {
 			return fateDisconnected
 		}
 		pl.c.srv.seen.event(pl.in.request)
 	}
-	if pl.p.end != endWhole && pl.p.endAfter == n {
+	if pl.p.end != endWhole && pl.p.endAfter == sent {
 		return pl.endEarly(nil)
 	}
 	return pl.endBody()
@@ -308,13 +318,12 @@ func (pl *player) appendFraming(dst []byte) []byte {
 
 // length is the body's.
 func (pl *player) length() int {
-	s := pl.a.stream
-	if s == nil {
+	if pl.a.stream == nil {
 		return len(pl.a.body)
 	}
 	n := 0
-	for i := range s.len() {
-		pl.raw = s.appendPart(pl.raw[:0], i)
+	for s := newSpeech(*pl.a.stream); s.more(); {
+		pl.raw = s.appendNext(pl.raw[:0])
 		n += len(pl.raw)
 	}
 	return n

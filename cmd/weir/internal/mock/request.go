@@ -1,16 +1,15 @@
 package mock
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"hash"
 	"strings"
 	"time"
 
 	"weir/chunked"
+	"weir/cmd/weir/internal/speak"
 	"weir/http1"
 )
 
@@ -40,7 +39,7 @@ type incoming struct {
 
 	sum     hash.Hash
 	content []byte // the body's first bytes, up to readBody
-	usage   bool   // stream_options.include_usage
+	asked   speak.Request
 }
 
 // readHead waits for a head. It returns nil if there is none, with what is
@@ -160,32 +159,11 @@ func (in *incoming) take(size int64) {
 	in.understand()
 }
 
-// understand looks for the fields that matter, one by one, so that those ahead
-// of where a long body was cut off are found.
+// understand reads what the body asks for, as far as it goes: a long one was
+// cut off.
 func (in *incoming) understand() {
-	d := json.NewDecoder(bytes.NewReader(in.content))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return
-		}
-		var value any
-		if d.Decode(&value) != nil {
-			return
-		}
-		switch name {
-		case "model":
-			in.Model, _ = value.(string)
-		case "stream":
-			in.Stream, _ = value.(bool)
-		case "stream_options":
-			options, _ := value.(map[string]any)
-			in.usage, _ = options["include_usage"].(bool)
-		}
-	}
+	in.asked, _ = in.dialect().Read(in.content)
+	in.Model, in.Stream = in.asked.Model, in.asked.Stream
 }
 
 // serveOne serves the next request and reports whether there may be another.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,15 +14,16 @@ import (
 // Config configures a [Server]. The zero value is a server on 127.0.0.1 that
 // responds fast.
 type Config struct {
-	Listen string        // host:port; "" = 127.0.0.1:0
-	TTFT   time.Duration // from the head of a stream to its first event; 0 = none
-	Pace   time.Duration // from one event to the next; 0 = none
-	Tokens int           // of a response; 0 = 16
-	Models []string      // of /v1/models, though every model is served; nil = mock
-	Rules  []Rule
-	TLS    bool     // https with a certificate made at the start: see Server.Certificate
-	Names  []string // hosts of the certificate; nil = 127.0.0.1, ::1 and localhost
-	Keep   int      // records of the log's lists; 0 = 10,000; the oldest are dropped
+	Listen  string        // host:port, or unix:PATH; "" = 127.0.0.1:0
+	TTFT    time.Duration // from the head of a stream to its first event; 0 = none
+	Pace    time.Duration // from one event to the next; 0 = none
+	Tokens  int           // of a response; 0 = 16
+	Dialect string        // one of Dialects; "" = all of them
+	Models  []string      // of /v1/models, though every model is served; nil = mock
+	Rules   []Rule
+	TLS     bool     // https with a certificate made at the start: see Server.Certificate
+	Names   []string // hosts of the certificate; nil = 127.0.0.1, ::1 and localhost
+	Keep    int      // records of the log's lists; 0 = 10,000; the oldest are dropped
 }
 
 const (
@@ -85,7 +87,11 @@ func Listen(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	l, err := net.Listen("tcp", cfg.Listen)
+	network, address := "tcp", cfg.Listen
+	if path, ok := strings.CutPrefix(cfg.Listen, "unix:"); ok {
+		network, address = "unix", path
+	}
+	l, err := net.Listen(network, address)
 	if err != nil {
 		return nil, fmt.Errorf("mock: %w", err)
 	}
@@ -111,13 +117,16 @@ func (cfg *Config) fill() {
 
 // URL is the server's address with its scheme, without a slash at the end.
 func (s *Server) URL() string {
+	if s.addr.Network() == "unix" {
+		return "unix:" + s.Addr()
+	}
 	if s.tls != nil {
 		return "https://" + s.Addr()
 	}
 	return "http://" + s.Addr()
 }
 
-// Addr is host:port.
+// Addr is host:port, or the path of a unix socket.
 func (s *Server) Addr() string { return s.addr.String() }
 
 // SetRules replaces the rules. On an error they stay as they were.

@@ -183,7 +183,7 @@ func TestWrongUse(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"--dialect", "french"}, command.Usage, `--dialect: want openai, got "french"`},
+		{[]string{"--dialect", "french"}, command.Usage, `--dialect: want openai, responses, anthropic, ollama, got "french"`},
 		{[]string{"--pace", "-1s"}, command.Usage, "must not be negative"},
 		{[]string{"--tokens", "0"}, command.Usage, "must be at least 1"},
 		{[]string{"--script", "/does/not/exist"}, command.Usage, "--script: open /does/not/exist"},

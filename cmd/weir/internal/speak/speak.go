@@ -119,7 +119,7 @@ var (
 )
 
 const (
-	eventStream = "text/event-stream; charset=utf-8"
+	eventStream = "text/event-stream"
 	lines       = "application/x-ndjson"
 )
 
@@ -142,14 +142,16 @@ func (d *Dialect) IsEnd(event []byte) bool {
 	return bytes.HasPrefix(event, []byte(d.mark))
 }
 
-// NewID returns an id for a response, which is random, not secret. Ollama has
-// none.
-func (d *Dialect) NewID() string {
+// ID makes a name the id of a response. Ollama has none.
+func (d *Dialect) ID(name string) string {
 	if d.prefix == "" {
 		return ""
 	}
-	return d.prefix + token()
+	return d.prefix + name
 }
+
+// NewID returns an id for a response, which is random, not secret.
+func (d *Dialect) NewID() string { return d.ID(token()) }
 
 // NewCallID returns an id for a tool's call.
 func NewCallID() string { return "call_" + token() }
