@@ -1,6 +1,6 @@
 package mock
 
-import "weir/cmd/weir/internal/speak"
+import "weir/cmd/weir/internal/dialect"
 
 // answer is the response to a request: stream or body is set.
 type answer struct {
@@ -19,6 +19,9 @@ func (c *conn) respond(in *incoming) (keep bool, f fate) {
 			return false, c.brokenBody()
 		}
 		p, err = c.srv.planBehind(in, p)
+	}
+	if err == nil {
+		err = p.fit(in)
 	}
 	a := c.srv.choose(in, &p, err)
 	c.srv.seen.update(func(*Counts) { in.Faults = p.faults })
@@ -56,7 +59,7 @@ func (s *Server) planAhead(in *incoming) (plan, error) {
 // planBehind returns the plan when the body has arrived.
 func (s *Server) planBehind(in *incoming, ahead plan) (plan, error) {
 	if in.ruled {
-		return ahead, ahead.fit(in)
+		return ahead, nil
 	}
 	return s.plan(s.rules.match(in.path, in.Model), in)
 }
@@ -69,7 +72,7 @@ func (s *Server) plan(rule Set, in *incoming) (plan, error) {
 	if err := in.settings.apply(&p); err != nil {
 		return s.base, err
 	}
-	return p, p.fit(in)
+	return p, nil
 }
 
 // choose returns the response. wrong is what is wrong with the request's
@@ -78,9 +81,9 @@ func (s *Server) choose(in *incoming, p *plan, wrong error) answer {
 	var a answer
 	switch {
 	case wrong != nil:
-		a = refusal(in, 400, speak.Error{Type: "invalid_request_error", Code: "mock_setting", Message: wrong.Error()})
+		a = refusal(in, &dialect.Fault{Status: 400, Code: "mock_setting", Message: wrong.Error()})
 	case p.status >= 400:
-		a = answer{status: p.status, body: appendError(nil, in.dialect(), refused(p.status))}
+		a = answer{status: p.status, body: appendError(nil, in.path, refused(p.status))}
 	default:
 		a = s.endpoint(in, p)
 		if p.status > 0 {

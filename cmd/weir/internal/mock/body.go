@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/speak"
 )
 
@@ -65,7 +67,7 @@ func StreamEvents(b Body) (events [][]byte) {
 // UnaryBody returns the body of a response that was not requested as a stream.
 func UnaryBody(b Body) []byte {
 	if b.ErrorAt > 0 {
-		return appendError(nil, b.dialect(), failure)
+		return b.appendFailure(nil)
 	}
 	var thought, text strings.Builder
 	for n := range b.Thoughts {
@@ -160,6 +162,11 @@ func thoughtOf(n int) string { return "thought " + strconv.Itoa(n) + " " }
 
 func pad(text string, size int) string {
 	return text + strings.Repeat("x", max(0, size-len(text)))
+}
+
+// appendFailure appends the body of error-event, in place of a whole response.
+func (b Body) appendFailure(dst []byte) []byte {
+	return known.Named(family(b.dialect())).AppendError(dst, &dialect.Fault{Status: 500, Code: failure.Code, Message: failure.Message})
 }
 
 // failure is the error of error-event.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/speak"
 )
@@ -92,8 +93,7 @@ func (s *Server) endpoint(in *incoming, p *plan) answer {
 	one, isModel := strings.CutPrefix(in.path, modelsPath+"/")
 	switch {
 	case in.path != healthPath && !isModel:
-		e := openai.NotFound(in.Method, in.path)
-		return refusal(in, e.Status, speak.Error{Type: e.Type, Code: e.Code, Message: e.Message})
+		return refusal(in, dialect.NotFound(in.Method, in.path))
 	case in.Method != "GET":
 		return notAllowed(in, "GET")
 	case isModel:

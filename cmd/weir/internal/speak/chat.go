@@ -3,7 +3,7 @@ package speak
 import (
 	"strconv"
 
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect"
 )
 
 // chat writes the events of POST /v1/chat/completions. What all of them begin
@@ -38,7 +38,7 @@ func appendHead(dst []byte, h Head, object string) []byte {
 }
 
 // quote appends s as a JSON string on one line.
-func quote(dst []byte, s string) []byte { return openai.AppendString(dst, s) }
+func quote(dst []byte, s string) []byte { return dialect.AppendString(dst, s) }
 
 const (
 	choiceHead   = `{"index":0,"delta":`
