@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"weir/cmd/weir/internal/dialect"
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/speak"
 )
 
