@@ -105,7 +105,8 @@ func (j *judge) Member(of dialect.Slot, v dialect.Value) (enough bool) {
 	case isModel:
 		j.model = append(j.model[:0], v.Text...)
 	case isCreated:
-		j.created, _ = v.Int() // else it is not known
+		v.Text, _, _ = bytes.Cut(v.Text, []byte(".")) // engines in Python send fractions
+		j.created, _ = v.Int()                        // else it is not known
 	}
 	return j.begun && j.kind == piece && j.number >= 0
 }

@@ -77,6 +77,7 @@ func TestFault(t *testing.T) {
 		{"more text", created + delta + ev("response.output_text.delta", 41, `,"delta":"x"`), 1, 42, "resp_1", "m", "server_error", "failed"},
 		{"a part of an event", created + delta + "event: response.out", 1, 5, "resp_1", "m", "server_error", "failed"},
 		{"no numbers", `data: {"type":"response.created","response":{"id":"r","model":"m"}}` + "\n\n", 1, 0, "r", "m", "server_error", "failed"},
+		{"a fraction", `data: {"response":{"created_at":1756000000.5,"id":"r","model":"m"},"sequence_number":7,"type":"response.created"}` + "\n\n", 1, 8, "r", "m", "server_error", "failed"},
 	} {
 		for _, pieces := range [][][]byte{{[]byte(tt.body)}, transcript.Bytes([]byte(tt.body))} {
 			var r dialect.Reader
@@ -97,7 +98,7 @@ func TestFault(t *testing.T) {
 				t.Fatalf("%s: got %s, %v", tt.name, out, err)
 			}
 			g := got.Response
-			if got.Number != tt.number || tt.id != "" && g.ID != tt.id || g.ID == "" || g.Model != tt.model || g.Status != tt.state || g.Error.Code != tt.code || g.Error.Message != "gone" || g.Object != "response" {
+			if got.Number != tt.number || tt.id != "" && g.ID != tt.id || g.ID == "" || g.Model != tt.model || g.Status != tt.state || g.Error.Code != tt.code || g.Error.Message != "gone" || g.Object != "response" || g.Created == 0 && tt.name != "no numbers" {
 				t.Errorf("%s: got %s", tt.name, data)
 			}
 		}
