@@ -136,7 +136,7 @@ func TestRefusalIsTraced(t *testing.T) {
 	})
 	set := func(s *weir.Server) {
 		s.Timeouts.DrainGrace = time.Second
-		s.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.Sent, cause error) {
+		s.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.ResponseStats, cause error) {
 			if r.Pattern() == "POST /t" {
 				y.tell(cause)
 			}

@@ -135,13 +135,13 @@ func booms() (all []boom) {
 			s.Trace = &weir.Trace{Start: func(r *weir.Request) any { isBoom(r); return nil }}
 		})
 		at("Trace.Head", func(s *weir.Server) {
-			s.Trace = &weir.Trace{Head: func(r *weir.Request, _ any, _ weir.Sent) { isBoom(r) }}
+			s.Trace = &weir.Trace{Head: func(r *weir.Request, _ any, _ weir.ResponseStats) { isBoom(r) }}
 		})
 		at("Trace.Chunk", func(s *weir.Server) {
-			s.Trace = &weir.Trace{Chunk: func(r *weir.Request, _ any, _ weir.Sent, _ int) { isBoom(r) }}
+			s.Trace = &weir.Trace{Chunk: func(r *weir.Request, _ any, _ weir.ResponseStats, _ int) { isBoom(r) }}
 		})
 		at("Trace.End", func(s *weir.Server) {
-			s.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.Sent, _ error) { isBoom(r) }}
+			s.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.ResponseStats, _ error) { isBoom(r) }}
 		})
 	}
 	each("OnError", func(w *weir.Response, _ *weir.Request) { w.Stream().Abort(errLuck) })

@@ -20,7 +20,7 @@ var (
 //
 // Status and fields that were set are kept, and so are values of keys. The
 // exchange counts for the limits on streams until h's response has ended; then
-// Closed is called, which may still use [Response.Sent]. Until then the handler
+// Closed is called, which may still use [Response.Stats]. Until then the handler
 // that hands over must not use the request.
 func (x *LoopExchange) HandOver(h Handler, parts ...[]byte) {
 	x.check()

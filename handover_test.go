@@ -31,10 +31,10 @@ func gather(to weir.Handler, told *tally) weir.LoopHandler {
 }
 
 // after notes what was sent of an answer when it is over.
-func after(sent *weir.Sent) weir.Middleware {
+func after(sent *weir.ResponseStats) weir.Middleware {
 	return func(next weir.Handler) weir.Handler {
 		return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-			r.OnClose(func(error) { *sent = w.Sent() })
+			r.OnClose(func(error) { *sent = w.Stats() })
 			next.Serve(w, r)
 		})
 	}
@@ -49,24 +49,24 @@ func TestHandOver(t *testing.T) {
 		name         string
 		to           weir.Handler
 		status, body string
-		sent         weir.Sent
+		sent         weir.ResponseStats
 		cause        string
 	}{
-		{"buffered", weir.HandlerFunc(body), "200 OK", `PUT /a/{id} 7 "hello"`, weir.Sent{Status: 200, Bytes: 21}, "<nil>"},
+		{"buffered", weir.HandlerFunc(body), "200 OK", `PUT /a/{id} 7 "hello"`, weir.ResponseStats{Status: 200, Bytes: 21}, "<nil>"},
 		{"stream", weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
 			_, _ = w.Stream().Write([]byte("a"))
 			_ = w.Stream().Send(r.Body())
-		}), "200 OK", "1\r\na\r\n5\r\nhello\r\n0\r\n\r\n", weir.Sent{Status: 200, Chunks: 2, Bytes: 6}, "<nil>"},
-		{"native, unary", weir.Native("test/unary"), "201 Created", `PUT /a/7 ?  7  "hello"`, weir.Sent{Status: 201, Bytes: 22}, "<nil>"},
-		{"native, stream", weir.Native("test/stream"), "202 Accepted", "1\r\na\r\n1\r\nb\r\n0\r\n\r\n", weir.Sent{Status: 202, Chunks: 2, Bytes: 2}, "<nil>"},
-		{"nothing", weir.HandlerFunc(func(*weir.Response, *weir.Request) {}), "200 OK", "", weir.Sent{Status: 200}, "<nil>"},
+		}), "200 OK", "1\r\na\r\n5\r\nhello\r\n0\r\n\r\n", weir.ResponseStats{Status: 200, Chunks: 2, Bytes: 6}, "<nil>"},
+		{"native, unary", weir.Native("test/unary"), "201 Created", `PUT /a/7 ?  7  "hello"`, weir.ResponseStats{Status: 201, Bytes: 22}, "<nil>"},
+		{"native, stream", weir.Native("test/stream"), "202 Accepted", "1\r\na\r\n1\r\nb\r\n0\r\n\r\n", weir.ResponseStats{Status: 202, Chunks: 2, Bytes: 2}, "<nil>"},
+		{"nothing", weir.HandlerFunc(func(*weir.Response, *weir.Request) {}), "200 OK", "", weir.ResponseStats{Status: 200}, "<nil>"},
 		{"panic", weir.HandlerFunc(func(*weir.Response, *weir.Request) { panic("ouch") }), "500 Internal Server Error", "Internal Server Error\n",
-			weir.Sent{Status: 500, Bytes: 22}, "weir: handler panicked: ouch"},
+			weir.ResponseStats{Status: 500, Bytes: 22}, "weir: handler panicked: ouch"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var told tally
-			var sent weir.Sent
+			var sent weir.ResponseStats
 			m := new(weir.Mux)
 			m.HandleLoop("PUT /a/{id}", gather(after(&sent)(tt.to), &told))
 			atDesk(t, m, nil, func(d *desk) {

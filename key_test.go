@@ -69,7 +69,7 @@ func TestKey(t *testing.T) {
 			return true
 		}
 		srv.OnError = func(w *weir.Response, r *weir.Request, err error) { fmt.Fprint(w, "failed ", whoAsks(r)) }
-		srv.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.Sent, _ error) { ended = whoAsks(r) }}
+		srv.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.ResponseStats, _ error) { ended = whoAsks(r) }}
 	}, func(d *desk) {
 		c := d.dial("") // one connection, so that requests meet the memory of others
 		for _, tt := range []struct{ path, want string }{

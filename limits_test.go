@@ -73,12 +73,12 @@ func TestEveryLimit(t *testing.T) {
 // What makes no sense is an error at Start, or a panic where it is registered.
 func TestNonsenseIsRefused(t *testing.T) {
 	var noMux *weir.Mux
-	var noSwitch *weir.Switch
+	var noSwitch *weir.SwapMux
 	var noFunc weir.HandlerFunc
 	for name, srv := range map[string]*weir.Server{
 		"no handler":               {},
 		"a Mux that is nil":        {Handler: noMux},
-		"a Switch that is nil":     {Handler: noSwitch},
+		"a SwapMux that is nil":    {Handler: noSwitch},
 		"a function that is nil":   {Handler: noFunc},
 		"negative loops":           {Handler: says(""), Loops: -1},
 		"an unknown HalfClose":     {Handler: says(""), HalfClose: 7},

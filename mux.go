@@ -15,11 +15,11 @@ import (
 // /v1/models/{id}", "/static/{path...}", "GET /{$}", "example.com/". The most
 // specific pattern wins; GET also serves HEAD; a known path with another method
 // gets 405 with Allow. The zero value is ready to use. Register all patterns
-// before the server starts, or before the Mux is passed to a [Switch].
+// before the server starts, or before the Mux is passed to a [SwapMux].
 //
 // OPTIONS on a known path without a route of its own gets 204 with Allow.
 //
-// Set a Mux as [Server].Handler or pass it to a [Switch], and its middleware to
+// Set a Mux as [Server].Handler or pass it to a [SwapMux], and its middleware to
 // [Mux.Use]: a handler around it would run where the Mux's routes may not.
 type Mux struct {
 	tree             pattern.Tree[*Route]

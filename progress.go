@@ -15,7 +15,7 @@ type delivery struct {
 	reported bool       // the failure is in the log, and OnError was called
 	length   bodyLength // of a stream's body
 	cause    error      // why it ended; nil when the response is complete
-	sent     Sent
+	sent     ResponseStats
 	done     chan struct{} // made on demand
 	ctx      context.Context
 	cancel   context.CancelCauseFunc

@@ -147,7 +147,7 @@ func TestRequestStringsAreKept(t *testing.T) {
 		<-ended
 	})
 	set := func(s *weir.Server) {
-		s.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.Sent, _ error) { traced = append(traced, r.Path()) }}
+		s.Trace = &weir.Trace{End: func(r *weir.Request, _ any, _ weir.ResponseStats, _ error) { traced = append(traced, r.Path()) }}
 	}
 	atDesk(t, m, set, func(d *desk) {
 		begun, ended = make(chan bool), make(chan bool)

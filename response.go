@@ -208,18 +208,18 @@ func streamSeq[T any](w *Response, seq iter.Seq2[T, error], send func(*Stream, T
 	return s.Cause()
 }
 
-// Sent is how much of a response has been made, for logs and metrics.
-type Sent struct {
+// ResponseStats is how much of a response has been made, for logs and metrics.
+type ResponseStats struct {
 	Status int       // of the head; 0 = it is not committed
 	Chunks int       // of a stream
 	Bytes  int64     // of body, without its framing
 	First  time.Time // when the first of them was made; zero = there was none
 }
 
-// Sent returns how much of the response has been made. It is safe for
+// Stats returns how much of the response has been made. It is safe for
 // concurrent use until the request has ended; a function that was passed to
 // OnClose sees all of it.
-func (w *Response) Sent() Sent {
+func (w *Response) Stats() ResponseStats {
 	l := w.ex.lock()
 	defer l.unlock()
 	return w.ex.sent

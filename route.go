@@ -137,5 +137,5 @@ func (rt *Route) fits(outer *Route, s *Server) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("weir: the route %q (registered at %s) %s: give its Mux to Server.Handler or a Switch, and middleware to Mux.Use", rt.pattern, rt.place, what)
+	return fmt.Errorf("weir: the route %q (registered at %s) %s: give its Mux to Server.Handler or a SwapMux, and middleware to Mux.Use", rt.pattern, rt.place, what)
 }

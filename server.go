@@ -27,7 +27,7 @@ const (
 // them afterwards; the zero value of each, except Handler, is a good default.
 // Its methods are safe for concurrent use.
 type Server struct {
-	// Handler responds to requests; usually a *[Mux], or a *[Switch]. Any other
+	// Handler responds to requests; usually a *[Mux], or a *[SwapMux]. Any other
 	// runs on a goroutine for each request.
 	Handler Handler
 
@@ -50,7 +50,7 @@ type Server struct {
 	// parsed, only r.RemoteAddr is set.
 	//
 	// When the response had begun, w.Committed reports true: w.Status and
-	// w.Sent describe what was sent, and changes to w have no effect. Here err
+	// w.Stats describe what was sent, and changes to w have no effect. Here err
 	// may also be ErrSlowClient. OnError is then called on the event loop,
 	// where a handler may still be running on its goroutine.
 	//
@@ -67,7 +67,7 @@ type Server struct {
 	TLS       *TLS           // nil = none
 	System    reactor.System // the kernel; for tests and tools that bring another one, as weirtest does
 
-	routes     *Switch // nil for a Handler that has none
+	routes     *SwapMux // nil for a Handler that has none
 	fallback   *Route
 	headLimits http1.Limits
 	reactor    *reactor.Reactor
@@ -147,7 +147,7 @@ func (s *Server) Start(addrs ...string) error {
 // sense.
 func (s *Server) check(addrs []string) error {
 	mux, isMux := s.Handler.(*Mux)
-	sw, isSwitch := s.Handler.(*Switch)
+	sw, isSwitch := s.Handler.(*SwapMux)
 	f, isFunc := s.Handler.(HandlerFunc)
 	switch {
 	case s.Handler == nil, isMux && mux == nil, isSwitch && sw == nil, isFunc && f == nil:
@@ -176,10 +176,10 @@ func (s *Server) prepareRouting() {
 	s.bodies = budget.New(s.Limits.Bodies)
 	s.routes = nil
 	switch h := s.Handler.(type) {
-	case *Switch:
+	case *SwapMux:
 		s.routes = h
 	case *Mux:
-		s.routes = new(Switch)
+		s.routes = new(SwapMux)
 		s.routes.Set(h)
 	}
 	s.fallback = &Route{handler: s.Handler}

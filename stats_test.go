@@ -160,11 +160,11 @@ func TestTrace(t *testing.T) {
 	}
 	trace := &weir.Trace{
 		Start: func(r *weir.Request) any { note("start %s", r.Path()); return "trace of " + r.Path() },
-		Head:  func(_ *weir.Request, state any, sent weir.Sent) { note("head, %s, %d", state, sent.Status) },
-		Chunk: func(_ *weir.Request, state any, sent weir.Sent, n int) {
+		Head:  func(_ *weir.Request, state any, sent weir.ResponseStats) { note("head, %s, %d", state, sent.Status) },
+		Chunk: func(_ *weir.Request, state any, sent weir.ResponseStats, n int) {
 			note("chunk, %s, %d of %d", state, n, sent.Bytes)
 		},
-		End: func(_ *weir.Request, state any, sent weir.Sent, cause error) {
+		End: func(_ *weir.Request, state any, sent weir.ResponseStats, cause error) {
 			note("end, %s, %d, %d bytes, %v", state, sent.Status, sent.Bytes, cause)
 		},
 	}

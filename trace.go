@@ -17,15 +17,15 @@ type Trace struct {
 	// with a [Key] a handler gets it, too.
 	Start func(r *Request) (state any)
 	// Head is called when the head of the response is committed.
-	Head func(r *Request, state any, sent Sent)
+	Head func(r *Request, state any, sent ResponseStats)
 	// Chunk is called for each chunk of a stream, of that many bytes. When a
 	// producer runs far ahead of Chunk, one call may stand for several of them.
-	Chunk func(r *Request, state any, sent Sent, bytes int)
+	Chunk func(r *Request, state any, sent ResponseStats, bytes int)
 	// End is called once, last, for each request that Start was called for:
 	// cause is nil if the response is complete, else why it is not, or the
-	// reason for an error response. Sent.Status distinguishes these: it is 0 if
+	// reason for an error response. sent.Status distinguishes these: it is 0 if
 	// there was no response.
-	End func(r *Request, state any, sent Sent, cause error)
+	End func(r *Request, state any, sent ResponseStats, cause error)
 	// Refused is called for each connection that is refused with 503 because
 	// there is no place for it, before a request of it is read. remote is the
 	// zero value if it is not known, listen the address of the listener.
@@ -66,7 +66,7 @@ const stationsKept = 1 << 10
 
 type station struct {
 	kind  stationKind
-	sent  Sent
+	sent  ResponseStats
 	bytes int
 	cause error
 }

@@ -173,7 +173,7 @@ func TestPipeSends(t *testing.T) {
 			}
 		}
 		_ = p.Send(bytes.Repeat([]byte("x"), 9<<10))
-		if sent := w.Sent(); sent.Status != 101 || sent.Bytes != 11+9<<10 || sent.Chunks != 5 {
+		if sent := w.Stats(); sent.Status != 101 || sent.Bytes != 11+9<<10 || sent.Chunks != 5 {
 			t.Errorf("got %+v", sent)
 		}
 		if err := p.Close(); err != nil || !p.Ended() || p.Close() != nil {
@@ -759,9 +759,13 @@ func TestPipeWithoutReceiver(t *testing.T) {
 func TestPipeIsTraced(t *testing.T) {
 	var lines []string
 	trace := &weir.Trace{
-		Head:  func(_ *weir.Request, _ any, s weir.Sent) { lines = append(lines, fmt.Sprint("head ", s.Status)) },
-		Chunk: func(_ *weir.Request, _ any, _ weir.Sent, n int) { lines = append(lines, fmt.Sprint("chunk ", n)) },
-		End: func(_ *weir.Request, _ any, s weir.Sent, err error) {
+		Head: func(_ *weir.Request, _ any, s weir.ResponseStats) {
+			lines = append(lines, fmt.Sprint("head ", s.Status))
+		},
+		Chunk: func(_ *weir.Request, _ any, _ weir.ResponseStats, n int) {
+			lines = append(lines, fmt.Sprint("chunk ", n))
+		},
+		End: func(_ *weir.Request, _ any, s weir.ResponseStats, err error) {
 			lines = append(lines, fmt.Sprint("end ", s.Status, s.Bytes, err))
 		},
 	}

@@ -212,8 +212,8 @@ func (c *Call) Connected() bool {
 // calls by net/http.
 func (c *Call) Reused() bool { return c.reused }
 
-// Answered reports whether a byte of the response has arrived.
-func (c *Call) Answered() bool { return c.heard }
+// Responded reports whether a byte of the response has arrived.
+func (c *Call) Responded() bool { return c.heard }
 
 // Cancel ends the call and closes its connection at once. Done is called with
 // [ErrCancelled] before Cancel returns.

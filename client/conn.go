@@ -208,9 +208,9 @@ func (c *conn) lost(cause error) {
 	case !c.ready:
 		kind = ErrConnect
 	case !call.heard:
-		kind = ErrNoAnswer
+		kind = ErrNoResponse
 	}
-	if kind == ErrNoAnswer && call.reused && byPeer(cause) {
+	if kind == ErrNoResponse && call.reused && byPeer(cause) {
 		err := c.pool.dial(call)
 		if err == nil {
 			return

@@ -7,9 +7,9 @@ var (
 	ErrCancelled = errors.New("client: call cancelled")
 	// ErrConnect is the end of a call for which no connection could be made.
 	ErrConnect = errors.New("client: cannot connect")
-	// ErrNoAnswer is the end of a call whose connection closed before a byte
+	// ErrNoResponse is the end of a call whose connection closed before a byte
 	// of the response.
-	ErrNoAnswer = errors.New("client: connection closed before the response")
+	ErrNoResponse = errors.New("client: connection closed before the response")
 	// ErrTruncated is the end of a call whose connection closed inside the
 	// response.
 	ErrTruncated = errors.New("client: connection closed inside the response")
@@ -32,7 +32,7 @@ var (
 // errors.Is finds both. Responses that break the protocol end with an
 // *http1.ParseError or a *chunked.Error instead.
 type Error struct {
-	Kind  error // ErrConnect, ErrNoAnswer, ErrTruncated or ErrBodySize
+	Kind  error // ErrConnect, ErrNoResponse, ErrTruncated or ErrBodySize
 	Cause error // what the system, or the decoder, reported
 }
 

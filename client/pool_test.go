@@ -24,14 +24,14 @@ func TestReuse(t *testing.T) {
 		d.idle(2)
 
 		c := d.ask(get)
-		if !c.call.Connected() || !c.call.Reused() || c.call.Answered() {
+		if !c.call.Connected() || !c.call.Reused() || c.call.Responded() {
 			t.Errorf("got connected %v, reused %v, answered %v, want a kept connection without an answer",
-				c.call.Connected(), c.call.Reused(), c.call.Answered())
+				c.call.Connected(), c.call.Reused(), c.call.Responded())
 		}
 		d.serve(second, c)
 		d.expects(first, "")
 		d.serve(second, d.ask(get))
-		if a.call.Reused() || !c.call.Answered() {
+		if a.call.Reused() || !c.call.Responded() {
 			t.Error("got what later calls on the connection are, want what the call was")
 		}
 

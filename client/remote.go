@@ -250,7 +250,7 @@ func (c *remote) classify(err error) error {
 	case !c.linked.Load() || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &cert):
 		return &Error{Kind: ErrConnect, Cause: err}
 	case c.h2.Load() || connectionEnded(err) || strings.Contains(err.Error(), closedIdle):
-		return &Error{Kind: ErrNoAnswer, Cause: err}
+		return &Error{Kind: ErrNoResponse, Cause: err}
 	}
 	return err
 }

@@ -63,8 +63,8 @@ func TestStaleConnection(t *testing.T) {
 func (d *desk) answeredAfresh(p *probe) {
 	d.Helper()
 	s := d.server()
-	if p.call.Reused() || p.call.Answered() {
-		d.Errorf("got reused %v, answered %v, want neither", p.call.Reused(), p.call.Answered())
+	if p.call.Reused() || p.call.Responded() {
+		d.Errorf("got reused %v, responded %v, want neither", p.call.Reused(), p.call.Responded())
 	}
 	d.serve(s, p)
 	d.idle(1)
@@ -82,7 +82,7 @@ func TestNoSecondRetry(t *testing.T) {
 				s = d.server()
 				d.expects(s, getHead)
 				leaving.do(s)
-				p.ended("", client.ErrNoAnswer)
+				p.ended("", client.ErrNoResponse)
 				d.alone()
 			})
 		})
@@ -169,7 +169,7 @@ func TestNoRetryWhenStopped(t *testing.T) {
 		d.exchange()
 		p := d.ask(get)
 		d.r.Close()
-		p.ended("", client.ErrNoAnswer)
+		p.ended("", client.ErrNoResponse)
 		p.ended("", reactor.ErrStopped)
 		d.alone()
 	})
@@ -200,7 +200,7 @@ func TestNoRetryWhenStalled(t *testing.T) {
 		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) { // after 30 s
 			t.Errorf("the upstream got %v, want a reset", err)
 		}
-		p.ended("", client.ErrNoAnswer)
+		p.ended("", client.ErrNoResponse)
 		p.ended("", reactor.ErrStalled)
 		d.alone()
 	})

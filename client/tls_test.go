@@ -166,9 +166,9 @@ func TestTLSTruncation(t *testing.T) {
 		{"chunks, half, close_notify", inChunks + "5\r\nhello\r\n", notify, "200 hello", client.ErrTruncated},
 		{"chunks, half, tampered", inChunks + "5\r\nhello\r\n", tampered, "200 hello", client.ErrTruncated},
 		{"in the head, close_notify", ok, notify, "", client.ErrTruncated},
-		{"before the head, close_notify", "", notify, "", client.ErrNoAnswer},
-		{"before the head, FIN", "", fin, "", client.ErrNoAnswer},
-		{"before the head, tampered", "", tampered, "", client.ErrNoAnswer},
+		{"before the head, close_notify", "", notify, "", client.ErrNoResponse},
+		{"before the head, FIN", "", fin, "", client.ErrNoResponse},
+		{"before the head, tampered", "", tampered, "", client.ErrNoResponse},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			atTLS(t, new(client.Origin), func(d *tlsDesk) {

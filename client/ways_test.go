@@ -194,7 +194,7 @@ func TestWays(t *testing.T) {
 			if want := max(length, -1+length/5); length > 0 && r.fields["x-length"] != fmt.Sprint(want) {
 				t.Errorf("got length %s, want %d", r.fields["x-length"], want)
 			}
-			if !r.call.Connected() || !r.call.Answered() {
+			if !r.call.Connected() || !r.call.Responded() {
 				t.Error("got a call that was not connected, or not answered")
 			}
 		}
@@ -323,7 +323,7 @@ func TestWaysFail(t *testing.T) {
 		r := w.send(client.Request{Method: "GET", Path: []byte("/half")})
 		w.ended(r, "200 half", client.ErrTruncated)
 		r = w.send(client.Request{Method: "POST", Path: []byte("/none"), Body: []byte("x")})
-		w.ended(r, "", client.ErrNoAnswer)
+		w.ended(r, "", client.ErrNoResponse)
 		w.origin = &client.Origin{Endpoint: w.origin.Endpoint, NetHTTP: w.origin.NetHTTP} // no roots
 		switch {
 		case w.origin.Endpoint.Network == "unix":

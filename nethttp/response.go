@@ -307,7 +307,7 @@ func (w *response) finish() {
 	case w.writes.over():
 		_ = w.tooLate()
 	default:
-		if w.length >= 0 && w.res.Sent().Bytes < w.length && !w.head {
+		if w.length >= 0 && w.res.Stats().Bytes < w.length && !w.head {
 			_ = w.stream.Commit() // so that the client sees that the body is short
 		}
 		w.sendTrailers()

@@ -82,8 +82,8 @@ func TestSafeForConcurrentUse(t *testing.T) {
 			})
 		}
 	})
-	t.Run("weir.Switch", func(t *testing.T) {
-		s, m := new(weir.Switch), new(weir.Mux)
+	t.Run("weir.SwapMux", func(t *testing.T) {
+		s, m := new(weir.SwapMux), new(weir.Mux)
 		m.HandleFunc("GET /", func(*weir.Response, *weir.Request) {})
 		synctest.Test(t, func(t *testing.T) {
 			server := weirtest.Start(t, &weir.Server{Handler: s})

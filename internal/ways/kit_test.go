@@ -150,7 +150,7 @@ func (r *record) uncounted() {
 	r.vague = true
 }
 
-func (r *record) counts(sent weir.Sent, traced int) string {
+func (r *record) counts(sent weir.ResponseStats, traced int) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.vague {
@@ -232,9 +232,9 @@ func (r *record) observe(srv *weir.Server) {
 			r.note("trace", "start %s %s", req.Method(), req.Path())
 			return new(int)
 		},
-		Head:  func(_ *weir.Request, _ any, sent weir.Sent) { r.note("trace", "head %d", sent.Status) },
-		Chunk: func(_ *weir.Request, state any, _ weir.Sent, n int) { *state.(*int) += n },
-		End: func(_ *weir.Request, state any, sent weir.Sent, cause error) {
+		Head:  func(_ *weir.Request, _ any, sent weir.ResponseStats) { r.note("trace", "head %d", sent.Status) },
+		Chunk: func(_ *weir.Request, state any, _ weir.ResponseStats, n int) { *state.(*int) += n },
+		End: func(_ *weir.Request, state any, sent weir.ResponseStats, cause error) {
 			r.note("trace", "end %d: %s: %s", sent.Status, r.counts(sent, *state.(*int)), name(cause))
 			r.kept()
 		},

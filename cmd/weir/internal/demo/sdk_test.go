@@ -125,7 +125,7 @@ func TestSDKAborts(t *testing.T) {
 	eachSDK(t, func(t *testing.T, run sdk) {
 		over := make(chan error, 1)
 		srv, base := serve(t, Pace{Rate: 20}, func(s *weir.Server) {
-			s.Trace = &weir.Trace{End: func(_ *weir.Request, _ any, _ weir.Sent, cause error) { over <- cause }}
+			s.Trace = &weir.Trace{End: func(_ *weir.Request, _ any, _ weir.ResponseStats, cause error) { over <- cause }}
 		})
 		lines := run(t, base, "--mode", "abort", "--after", "2", "--max-tokens", "100000")
 		if s := last(t, lines, "aborted"); s.Deltas < 2 {

@@ -50,7 +50,7 @@ func (o *Observer) Began(r *weir.Request) bool {
 }
 
 // responded is the trace's End.
-func (o *Observer) responded(r *weir.Request, state any, sent weir.Sent, cause error) {
+func (o *Observer) responded(r *weir.Request, state any, sent weir.ResponseStats, cause error) {
 	left := errors.Is(cause, weir.ErrClientGone) || errors.Is(cause, weir.ErrSlowClient)
 	status := sent.Status
 	if left {

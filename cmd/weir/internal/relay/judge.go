@@ -91,7 +91,7 @@ func reasonOf(err error, begun bool) target.Reason {
 		return target.Unfinished
 	case begun:
 		return target.Interrupted
-	case errors.Is(err, client.ErrNoAnswer):
+	case errors.Is(err, client.ErrNoResponse):
 		return target.NoResponse
 	case errors.Is(err, client.ErrTruncated), errors.Is(err, errNoDone):
 		return target.Truncated
@@ -135,7 +135,7 @@ func messageOf(err error) string {
 	switch {
 	case errors.Is(err, client.ErrConnect):
 		return "The upstream is not reachable."
-	case errors.Is(err, client.ErrNoAnswer), errors.Is(err, client.ErrTruncated):
+	case errors.Is(err, client.ErrNoResponse), errors.Is(err, client.ErrTruncated):
 		return "The upstream closed the connection before its response was complete."
 	case statusOf(err) == 504, errors.Is(err, errNoDone), errors.Is(err, errLongEvent), errors.Is(err, errFirst), errors.Is(err, errStatus), errors.Is(err, errNoStream):
 		return "Relaying failed: " + err.Error() + "."

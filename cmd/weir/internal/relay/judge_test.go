@@ -14,7 +14,7 @@ func TestStatusOf(t *testing.T) {
 	for err, want := range map[error]int{
 		errConnect: 504, errFirstEvent: 504, errIdle: 504, errTotal: 504,
 		errNoDone: 502, errLongEvent: 502, errFirst: 502, errStatus: 502,
-		client.ErrConnect: 502, client.ErrNoAnswer: 502, client.ErrTruncated: 502,
+		client.ErrConnect: 502, client.ErrNoResponse: 502, client.ErrTruncated: 502,
 		errors.New("other"): 502,
 		&client.Error{Kind: client.ErrConnect, Cause: errors.New("x")}: 502,
 	} {
@@ -28,9 +28,9 @@ func TestStatusOf(t *testing.T) {
 func TestMessageOf(t *testing.T) {
 	secret := errors.New("dial tcp 10.1.2.3:80: secret")
 	for err, want := range map[error]string{
-		&client.Error{Kind: client.ErrConnect, Cause: secret}:   unreachable,
-		&client.Error{Kind: client.ErrNoAnswer, Cause: secret}:  closed,
-		&client.Error{Kind: client.ErrTruncated, Cause: secret}: closed,
+		&client.Error{Kind: client.ErrConnect, Cause: secret}:    unreachable,
+		&client.Error{Kind: client.ErrNoResponse, Cause: secret}: closed,
+		&client.Error{Kind: client.ErrTruncated, Cause: secret}:  closed,
 		secret:  notHTTP,
 		errIdle: silent,
 	} {

@@ -27,7 +27,7 @@ func (f *flow) handOver(m *Model) {
 // Answered reports the response of a handler other than the relay, for the log,
 // when the request has ended.
 func (r *Record) Answered(w *weir.Response, since time.Time, cause error) {
-	sent := w.Sent()
+	sent := w.Stats()
 	r.Status, r.Events, r.Bytes, r.Took = sent.Status, sent.Chunks, sent.Bytes, time.Since(since)
 	if !sent.First.IsZero() && (cause == nil || sent.Chunks > 0) { // else it is the body of an error
 		r.First = max(1, sent.First.Sub(since))

@@ -40,7 +40,7 @@ type live struct {
 	probes    admin.Probes
 	now       atomic.Pointer[generation]
 	shown     atomic.Pointer[[]*upstream.Upstream] // the current generation's, to operators
-	routes    weir.Switch                          // to those of the current generation
+	routes    weir.SwapMux                         // to those of the current generation
 	upstreams map[string]kept                      // of the current generation; used by the reloading goroutine
 	standings standings
 	budget    target.Budget

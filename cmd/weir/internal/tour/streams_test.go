@@ -132,7 +132,7 @@ func TestCancellation(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			ends := make(chan error, 10)
 			s := start(t, func(srv *weir.Server) {
-				srv.Trace = &weir.Trace{End: func(_ *weir.Request, _ any, _ weir.Sent, cause error) { ends <- cause }}
+				srv.Trace = &weir.Trace{End: func(_ *weir.Request, _ any, _ weir.ResponseStats, cause error) { ends <- cause }}
 			})
 			c := s.raw("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")
 			for s.Stats().StreamsActive == 0 {

@@ -13,9 +13,9 @@ import (
 	"weir"
 )
 
-// A Switch routes by the Mux that was set last, also what a loop has routed before.
-func TestSwitch(t *testing.T) {
-	sw := new(weir.Switch)
+// A SwapMux routes by the Mux that was set last, also what a loop has routed before.
+func TestSwapMux(t *testing.T) {
+	sw := new(weir.SwapMux)
 	atDesk(t, sw, nil, func(d *desk) {
 		c := d.dial("")
 		defer c.Close()
@@ -44,8 +44,8 @@ func TestSwitch(t *testing.T) {
 
 // A request goes on with what it was routed to: its path values do not change when the Mux does, while its body
 // arrives or its answer goes on.
-func TestSwitchSparesWhatRuns(t *testing.T) {
-	sw := new(weir.Switch)
+func TestSwapMuxSparesWhatRuns(t *testing.T) {
+	sw := new(weir.SwapMux)
 	first, second := new(weir.Mux), new(weir.Mux)
 	first.Handle("PUT /slow/{id}", says("slow"))
 	first.HandleFunc("GET /on/{id}", func(w *weir.Response, r *weir.Request) {
@@ -81,8 +81,8 @@ func TestSwitchSparesWhatRuns(t *testing.T) {
 }
 
 // Setting and routing at once, for the race detector.
-func TestSwitchAtOnce(t *testing.T) {
-	sw := new(weir.Switch)
+func TestSwapMuxAtOnce(t *testing.T) {
+	sw := new(weir.SwapMux)
 	srv := &weir.Server{Handler: sw, Loops: 2}
 	if err := srv.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
