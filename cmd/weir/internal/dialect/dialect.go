@@ -57,8 +57,7 @@ type Endpoint struct {
 	Streams bool // unless the request says otherwise, the response is a stream
 	Base    bool // the path's /v1 stands for the base of the upstream's API (G21); else the path begins at the host
 	Framing Framing
-	Judge   func() Judge         // makes the judge of a response's events; nil = there are none
-	Speaker func(h Head) Speaker // of those that generate
+	Judge   func() Judge // makes the judge of a response's events; nil = there are none
 }
 
 // Endpoints makes the endpoints of a dialect; base is their Base.

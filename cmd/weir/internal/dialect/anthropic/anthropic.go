@@ -23,7 +23,7 @@ func (anthropic) Name() string { return "anthropic" }
 func (anthropic) Endpoints() []*dialect.Endpoint { return endpoints }
 
 var endpoints = dialect.Endpoints(anthropic{}, true,
-	dialect.Endpoint{Method: "POST", Path: "/v1/messages", Kind: dialect.Generate, Judge: func() dialect.Judge { return new(judge) }, Speaker: NewSpeaker},
+	dialect.Endpoint{Method: "POST", Path: "/v1/messages", Kind: dialect.Generate, Judge: func() dialect.Judge { return new(judge) }},
 	dialect.Endpoint{Method: "POST", Path: "/v1/messages/count_tokens", Kind: dialect.Count},
 )
 

@@ -1,87 +1,49 @@
 package known
 
 import (
-	"bytes"
-	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/dialect/transcript"
+	"weir/cmd/weir/internal/speak"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
-}
-
-var (
-	head  = dialect.Head{ID: "1", Model: `m"1`, Created: time.Date(2026, 1, 2, 3, 4, 5, 6e8, time.UTC), Usage: true}
-	usage = dialect.Usage{Input: 10, Cached: 4, Output: 7, Thinking: 2, Took: 3 * time.Second}
-	parts = []dialect.Part{
-		{Thinking: "Hm.\n"}, {Text: `Grüße "日本" 🙂`},
-		{Call: &dialect.Call{ID: "call_1", Name: "weather", Arguments: `{"city":"Zürich"}`}},
-		{Call: &dialect.Call{ID: "call_2", Name: "time", Arguments: `{}`}},
-	}
-)
-
-// What each dialect's speaker says is what its judge takes for a complete response, wherever it is cut.
-func TestSpeakers(t *testing.T) {
-	for _, d := range Dialects {
-		for _, e := range d.Endpoints() {
-			if e.Speaker == nil {
-				continue
-			}
-			name := strings.ReplaceAll(strings.TrimPrefix(e.Path, "/"), "/", "-")
-			t.Run(name, func(t *testing.T) {
-				stream := dialect.Speak(nil, e.Speaker(head), parts, dialect.Ended, usage)
-				golden(t, name+".stream", stream)
-				golden(t, name+".json", e.Speaker(head).AppendWhole(nil, parts, dialect.Ended, usage))
-				golden(t, name+"-cut.stream", dialect.Speak(nil, e.Speaker(head), parts[1:2], dialect.Cut, usage))
-				golden(t, name+"-cut.json", e.Speaker(head).AppendWhole(nil, parts[1:2], dialect.Cut, usage))
-				checkStream(t, e, stream)
-				checkStream(t, e, dialect.Speak(nil, e.Speaker(head), nil, dialect.Ended, usage))
+// What weir's own models say is complete to the judge of its dialect, and nothing in it is an error or strange, wherever it
+// is cut; a stream that fails is told as such.
+func TestSpoken(t *testing.T) {
+	for path, d := range map[string]*speak.Dialect{
+		"/v1/chat/completions": speak.Chat, "/v1/completions": speak.Completions, "/v1/responses": speak.Responses,
+		"/v1/messages": speak.Messages, "/api/chat": speak.OllamaChat, "/api/generate": speak.OllamaGenerate,
+	} {
+		e := endpointAt(t, path)
+		head := speak.Head{ID: d.ID("1"), Model: `m"1`, Created: time.Unix(1767225600, 5e8)}
+		for _, text := range []string{"", "Grüße \"日本\" 🙂\n"} {
+			t.Run(d.Name, func(t *testing.T) {
+				s := d.Stream(head, speak.Options{Prompt: 7, Usage: true})
+				out := s.AppendText(s.AppendThought(s.AppendBegin(nil), "Hm."), text)
+				told := s.AppendError(out[:len(out):len(out)], speak.Error{Type: "server_error", Code: "x", Message: "gone"})
+				out = s.AppendCall(out, speak.Call{ID: "call_1", Name: "weather", Arguments: `{"city":"Zürich"}`})
+				out = s.AppendEnd(out, speak.Calls, speak.Usage{Prompt: 7, Completion: 3})
+				for body, want := range map[string]string{string(out): "complete", string(told): "told"} {
+					verdicts := transcript.Verdicts(e, []byte(body))
+					if !strings.HasSuffix(verdicts, "properly: "+want+"\ncut: "+want+"\n") || strings.Contains(verdicts, "failed") != (want == "told") || strings.Contains(verdicts, "alien") {
+						t.Errorf("got verdicts\n%s\nof\n%s", verdicts, body)
+					}
+					transcript.Split(t, e, []byte(body))
+				}
 			})
 		}
 	}
 }
 
-func checkStream(t *testing.T, e *dialect.Endpoint, stream []byte) {
-	t.Helper()
-	verdicts := transcript.Verdicts(e, stream)
-	if !strings.HasSuffix(verdicts, "properly: complete\ncut: complete\n") || strings.Contains(verdicts, "failed") || strings.Contains(verdicts, "alien") {
-		t.Errorf("got verdicts\n%s\nof\n%s", verdicts, stream)
-	}
-	transcript.Split(t, e, stream)
-	for line := range strings.SplitSeq(string(stream), "\n") {
-		data, ok := strings.CutPrefix(line, "data: ")
-		if e.Framing == dialect.Lines {
-			data, ok = line, line != ""
-		}
-		if ok && data != "[DONE]" && !json.Valid([]byte(data)) {
-			t.Errorf("got %s, want JSON", data)
+func endpointAt(t *testing.T, path string) *dialect.Endpoint {
+	for _, e := range Of(path).Endpoints() {
+		if e.Path == path {
+			return e
 		}
 	}
-	whole := e.Speaker(head).AppendWhole(nil, parts, dialect.Ended, usage)
-	if _, failed := dialect.ReadFault(200, whole); failed || !json.Valid(whole) {
-		t.Errorf("got %s, want JSON that is no error", whole)
-	}
+	t.Fatalf("nothing at %s", path)
+	return nil
 }

@@ -15,8 +15,8 @@ func (ollama) Name() string { return "ollama" }
 func (ollama) Endpoints() []*dialect.Endpoint { return endpoints }
 
 var endpoints = dialect.Endpoints(ollama{}, false,
-	dialect.Endpoint{Method: "POST", Path: "/api/chat", Kind: dialect.Generate, Streams: true, Framing: dialect.Lines, Judge: chat, Speaker: NewSpeaker},
-	dialect.Endpoint{Method: "POST", Path: "/api/generate", Kind: dialect.Generate, Streams: true, Framing: dialect.Lines, Judge: generate, Speaker: NewGenerator},
+	dialect.Endpoint{Method: "POST", Path: "/api/chat", Kind: dialect.Generate, Streams: true, Framing: dialect.Lines, Judge: chat},
+	dialect.Endpoint{Method: "POST", Path: "/api/generate", Kind: dialect.Generate, Streams: true, Framing: dialect.Lines, Judge: generate},
 	dialect.Endpoint{Method: "POST", Path: "/api/embed", Kind: dialect.Embeddings, Framing: dialect.Lines},
 	dialect.Endpoint{Method: "POST", Path: "/api/embeddings", Kind: dialect.Embeddings, Framing: dialect.Lines},
 	dialect.Endpoint{Method: "POST", Path: "/api/show", Kind: dialect.Other, Framing: dialect.Lines},

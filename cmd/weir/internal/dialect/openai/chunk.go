@@ -8,9 +8,8 @@ import (
 
 // The reasons for which a choice is finished.
 const (
-	FinishStop   = "stop"       // by itself, or at a stop sequence
-	FinishLength = "length"     // cut by the token limit
-	FinishCalls  = "tool_calls" // to hear what the tools return
+	FinishStop   = "stop"   // by itself, or at a stop sequence
+	FinishLength = "length" // cut by the token limit
 )
 
 // Usage counts the tokens of a request and its response.

@@ -24,25 +24,13 @@ func NewID() string {
 // AppendCompletion appends a whole response: its body if the request did not
 // ask for a stream.
 func AppendCompletion(dst []byte, a Answer, text, finish string, u Usage) []byte {
-	return appendWhole(dst, a, []dialect.Part{{Text: text}}, finish, u)
-}
-
-func appendWhole(dst []byte, a Answer, parts []dialect.Part, finish string, u Usage) []byte {
-	text, thinking, calls := join(parts)
 	dst = a.appendHead(dst, "chat.completion")
 	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
-	if text == "" && len(calls) > 0 {
-		dst = append(dst, "null"...)
-	} else {
-		dst = dialect.AppendString(dst, text)
-	}
-	if thinking != "" {
-		dst = dialect.AppendString(append(dst, `,"reasoning_content":`...), thinking)
-	}
-	dst = append(dst, `,"refusal":null,"annotations":[]`...)
-	dst = append(appendCalls(dst, calls), `},"logprobs":null,"finish_reason":`...)
+	dst = dialect.AppendString(dst, text)
+	dst = append(dst, `,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":`...)
 	dst = dialect.AppendString(dst, finish)
-	return append(u.append(append(dst, `}],"usage":`...)), '}')
+	dst = append(dst, `}],"usage":`...)
+	return append(u.append(dst), '}')
 }
 
 // Model is an entry of the list of models.

@@ -23,8 +23,8 @@ func (openai) Name() string { return "openai" }
 func (openai) Endpoints() []*dialect.Endpoint { return endpoints }
 
 var endpoints = dialect.Endpoints(openai{}, true,
-	dialect.Endpoint{Method: "POST", Path: "/v1/chat/completions", Kind: dialect.Generate, Judge: chunks, Speaker: NewSpeaker},
-	dialect.Endpoint{Method: "POST", Path: "/v1/completions", Kind: dialect.Generate, Judge: chunks, Speaker: NewCompleter},
+	dialect.Endpoint{Method: "POST", Path: "/v1/chat/completions", Kind: dialect.Generate, Judge: chunks},
+	dialect.Endpoint{Method: "POST", Path: "/v1/completions", Kind: dialect.Generate, Judge: chunks},
 	dialect.Endpoint{Method: "POST", Path: "/v1/embeddings", Kind: dialect.Embeddings, Judge: events},
 	dialect.Endpoint{Method: "POST", Path: "/v1/{path...}", Kind: dialect.Other, Judge: events},
 	dialect.Endpoint{Method: "GET", Path: "/v1/models", Kind: dialect.List},

@@ -2,7 +2,6 @@ package responses
 
 import (
 	"bytes"
-	"net/http"
 
 	"weir/cmd/weir/internal/dialect"
 )
@@ -153,29 +152,13 @@ func (j *judge) Finished() bool { return false }
 // the event error. If the client has not been sent the response's beginning,
 // that comes first.
 func (j *judge) AppendFault(dst []byte, f *dialect.Fault, s dialect.Stamp) []byte {
-	r := Response{ID: string(j.id), Model: string(j.model), Created: j.created}
-	next := j.next
+	r, next := response{string(j.id), string(j.model), j.created}, j.next
 	if !j.opened {
-		r = Response{ID: NewID(), Model: s.Model, Created: s.Time.Unix()}
-		dst = appendEvent(dst, "response.created", next)
-		dst = append(r.append(append(dst, `"response":`...), InProgress, nil, nil, nil), "}\n\n"...)
+		r = response{newID(), s.Model, s.Time.Unix()}
+		dst = r.appendEvent(dst, "response.created", next, nil)
 		next++
 	}
-	dst = appendEvent(dst, "response.failed", next)
-	return append(r.append(append(dst, `"response":`...), Failed, nil, nil, f), "}\n\n"...)
-}
-
-// codeOf returns what the dialect calls the error of a response.
-func codeOf(f *dialect.Fault) string {
-	switch {
-	case f.Code != "":
-		return f.Code
-	case f.Status == http.StatusTooManyRequests:
-		return "rate_limit_exceeded"
-	case f.Status < 500:
-		return "invalid_prompt"
-	}
-	return "server_error"
+	return r.appendEvent(dst, "response.failed", next, f)
 }
 
 // AppendKeepAlive implements dialect.Judge: a comment will do.

@@ -18,5 +18,5 @@ func (responses) Name() string { return "responses" }
 func (responses) Endpoints() []*dialect.Endpoint { return endpoints }
 
 var endpoints = dialect.Endpoints(responses{openai.Dialect}, true,
-	dialect.Endpoint{Method: "POST", Path: "/v1/responses", Kind: dialect.Generate, Judge: func() dialect.Judge { return new(judge) }, Speaker: NewSpeaker},
+	dialect.Endpoint{Method: "POST", Path: "/v1/responses", Kind: dialect.Generate, Judge: func() dialect.Judge { return new(judge) }},
 )
