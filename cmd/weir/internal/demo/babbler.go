@@ -8,7 +8,8 @@ import (
 
 	"weir/cmd/weir/internal/babble"
 	"weir/cmd/weir/internal/dialect"
-	"weir/cmd/weir/internal/dialect/openai"
+	"weir/cmd/weir/internal/dialect/known"
+	"weir/cmd/weir/internal/speak"
 	"weir/docs"
 	"weir/plugin"
 )
@@ -24,7 +25,7 @@ func init() {
 	plugin.Register(HandlerName, plugin.Handler{
 		Stream: shared.answer,
 		Limit:  10_000,
-		Doc:    "chat completions in OpenAI's dialect, babbled by an n-gram model of weir's own guide",
+		Doc:    "text in OpenAI's, Anthropic's and Ollama's dialects, babbled by an n-gram model of weir's own guide",
 	})
 }
 
@@ -34,7 +35,7 @@ var shared = babbler{model: sync.OnceValue(guide)}
 // guide is the model of weir's user guide. It takes about 10 ms to build.
 func guide() *babble.Model { return babble.New(babble.Prose(docs.Text())) }
 
-// babbler serves chat completions. It is safe for concurrent use.
+// babbler serves requests for a text, in the dialect of their path. It is safe for concurrent use.
 type babbler struct {
 	model func() *babble.Model
 	pace  atomic.Pointer[Pace] // nil: defaultPace
@@ -47,23 +48,27 @@ func (b *babbler) answer(c plugin.Call, s plugin.Sink) error {
 	if cause := s.Cause(); cause != nil {
 		return cause // ended before it began: the server is at its limit of streams
 	}
-	req, wrong := openai.ParseChatRequest(c.Body())
-	switch string(c.Path()) {
-	case "/v1/completions", "/v1/embeddings": // a gateway also mounts models there
-		wrong = onlyChat(string(c.Path()))
+	path := string(c.Path())
+	d := generating[path]
+	switch {
+	case path == "/v1/embeddings": // where a gateway also mounts models
+		return refuse(s, path, onlyText(path))
+	case d == nil: // a path of a gateway's own
+		d = speak.Chat
 	}
+	req, wrong := parse(d, c.Body())
 	if wrong != nil {
-		return refuse(s, wrong)
+		return refuse(s, path, wrong)
 	}
-	t := b.begin(req)
+	t := b.begin(d, req)
 	if req.Stream {
 		return t.stream(s)
 	}
 	return t.whole(s)
 }
 
-// onlyChat refuses a request for something else.
-func onlyChat(path string) *dialect.Fault {
+// onlyText refuses a request for something else.
+func onlyText(path string) *dialect.Fault {
 	return &dialect.Fault{
 		Status:  404,
 		Message: "This is a chat model and is not served on " + path + ". Did you mean " + chatPath + "?",
@@ -71,18 +76,19 @@ func onlyChat(path string) *dialect.Fault {
 	}
 }
 
-// refuse responds with an error in the dialect's shape.
-func refuse(s plugin.Sink, e *dialect.Fault) error {
+// refuse responds with an error in the shape of the path's dialect.
+func refuse(s plugin.Sink, path string, e *dialect.Fault) error {
 	s.SetStatus(e.Status)
 	if err := s.SetHeader("Content-Type", "application/json"); err != nil {
 		return err
 	}
-	return s.Send(append(openai.Dialect.AppendError(nil, e), '\n'))
+	return s.Send(append(known.Of(path).AppendError(nil, e), '\n'))
 }
 
 // talk is one response while it is made.
 type talk struct {
-	openai.Answer
+	speak.Head
+	dialect *speak.Dialect
 	speaker *babble.Speaker
 	beat    metronome
 	prompt  int  // tokens that the client sent
@@ -92,54 +98,55 @@ type talk struct {
 // longestWhole bounds a response that is kept until it is complete, in tokens.
 const longestWhole = 1 << 16
 
-func (b *babbler) begin(req *openai.ChatRequest) *talk {
+func (b *babbler) begin(d *speak.Dialect, req *speak.Request) *talk {
 	model, pace := b.model(), defaultPace
 	if p := b.pace.Load(); p != nil {
 		pace = *p
 	}
-	limit := req.TokenLimit()
+	limit := req.MaxTokens
 	if !req.Stream {
 		limit = min(limit, longestWhole)
 	}
-	prompt := req.Prompt()
 	return &talk{
-		Answer: openai.Answer{ID: openai.NewID(), Model: req.Model, Created: time.Now().Unix()},
+		Head:    speak.Head{ID: d.NewID(), Model: req.Model, Created: time.Now()},
+		dialect: d,
 		speaker: model.Start(babble.Options{
-			Prompt:      prompt,
+			Prompt:      req.Prompt,
 			Seed:        req.Seed,
 			Temperature: req.Temperature,
 			MaxTokens:   limit,
-			IgnoreEnd:   req.IgnoreEOS,
+			IgnoreEnd:   req.IgnoreEnd,
 			Stop:        req.Stop,
 		}),
 		beat:   pace.start(),
-		prompt: model.Count(prompt),
-		usage:  req.IncludeUsage(),
+		prompt: model.Count(req.Prompt),
+		usage:  req.Usage,
 	}
 }
 
 // spoken returns the usage so far.
-func (t *talk) spoken() openai.Usage {
-	return openai.Usage{Prompt: t.prompt, Completion: t.speaker.Tokens()}
+func (t *talk) spoken() speak.Usage {
+	return speak.Usage{Prompt: t.prompt, Completion: t.speaker.Tokens(), Took: time.Since(t.Created)}
 }
 
-// finish is why the text ended; babble has the dialect's words for it.
-func (t *talk) finish() string { return string(t.speaker.Reason()) }
+// finish is why the text ended; babble has OpenAI's words for it.
+func (t *talk) finish() speak.Finish { return speak.Finish(t.speaker.Reason()) }
 
-// stream sends each token when it is due. The first comes with the role, and
-// the end costs a beat of its own, as the end token of a real model does.
+// stream sends each token when it is due. The first comes with what the dialect
+// begins with, and the end costs a beat of its own, as the end token of a real
+// model does.
 func (t *talk) stream(s plugin.Sink) error {
-	if err := eventStream(s); err != nil {
+	if err := t.eventStream(s); err != nil {
 		return err
 	}
-	chunks := openai.NewChunks(t.Answer, t.usage)
-	out := chunks.AppendRole(nil)
+	events := t.dialect.Stream(t.Head, speak.Options{Prompt: t.prompt, Usage: t.usage})
+	out := events.AppendBegin(nil)
 	for t.beat.wait(s.Done()) {
 		token, more := t.speaker.Next()
 		if !more {
-			return s.Send(t.appendEnd(out, chunks))
+			return s.Send(events.AppendEnd(out, t.finish(), t.spoken()))
 		}
-		if err := s.Send(chunks.AppendContent(out, token)); err != nil {
+		if err := s.Send(events.AppendText(out, token)); err != nil {
 			return err
 		}
 		out = out[:0]
@@ -147,18 +154,10 @@ func (t *talk) stream(s plugin.Sink) error {
 	return s.Cause()
 }
 
-func (t *talk) appendEnd(dst []byte, chunks *openai.Chunks) []byte {
-	dst = chunks.AppendFinish(dst, t.finish())
-	if t.usage {
-		dst = chunks.AppendUsage(dst, t.spoken())
-	}
-	return openai.AppendDone(dst)
-}
-
 // eventStream sets the fields that keep proxies from holding events back.
-func eventStream(s plugin.Sink) error {
+func (t *talk) eventStream(s plugin.Sink) error {
 	for _, field := range [][2]string{
-		{"Content-Type", "text/event-stream; charset=utf-8"},
+		{"Content-Type", t.dialect.ContentType()},
 		{"Cache-Control", "no-cache, no-transform"},
 		{"X-Accel-Buffering", "no"},
 	} {
@@ -178,8 +177,8 @@ func (t *talk) whole(s plugin.Sink) error {
 	for t.beat.wait(s.Done()) {
 		token, more := t.speaker.Next()
 		if !more {
-			body := openai.AppendCompletion(nil, t.Answer, text.String(), t.finish(), t.spoken())
-			return s.Send(append(body, '\n'))
+			turn := speak.Turn{Text: text.String(), Finish: t.finish(), Usage: t.spoken()}
+			return s.Send(append(t.dialect.AppendWhole(nil, t.Head, turn), '\n'))
 		}
 		text.WriteString(token)
 	}

@@ -91,26 +91,33 @@ func small(p Pace) *babbler {
 	return b
 }
 
-var anyID = regexp.MustCompile(`chatcmpl-[0-9A-Za-z]{29}`)
+var anyID = regexp.MustCompile(`((?:chatcmpl-|cmpl-|resp_|msg_))[0-9A-Za-z]{29}`)
 
 // The bytes of each form of answer. The clock of synctest makes "created" the
 // same each time; of the random ids only the form is looked at.
 func TestGolden(t *testing.T) {
 	const ask = `{"model":"weir-demo","seed":7,"messages":[{"role":"user","content":"When does a stream end?"}]`
-	tests := []struct{ file, request string }{
-		{"stream.txt", ask + `,"stream":true,"max_tokens":12}`},
-		{"stream-usage.txt", ask + `,"stream":true,"stream_options":{"include_usage":true},"stop":[" when"]}`},
-		{"whole.json", ask + `}`},
-		{"whole-length.json", ask + `,"max_completion_tokens":5}`},
+	tests := []struct{ file, path, request string }{
+		{"stream.txt", chatPath, ask + `,"stream":true,"max_tokens":12}`},
+		{"stream-usage.txt", chatPath, ask + `,"stream":true,"stream_options":{"include_usage":true},"stop":[" when"]}`},
+		{"whole.json", chatPath, ask + `}`},
+		{"whole-length.json", chatPath, ask + `,"max_completion_tokens":5}`},
+		{"completions.txt", "/v1/completions", `{"model":"weir-demo","seed":7,"prompt":"When does a stream end?","stream":true,"max_tokens":4}`},
+		{"responses.txt", "/v1/responses", `{"model":"weir-demo","seed":7,"input":"When does a stream end?","stream":true,"max_output_tokens":4}`},
+		{"responses.json", "/v1/responses", `{"model":"weir-demo","seed":7,"input":"When does a stream end?"}`},
+		{"messages.txt", "/v1/messages", ask + `,"stream":true,"max_tokens":4}`},
+		{"messages.json", "/v1/messages", ask + `,"max_tokens":100}`},
+		{"ollama-chat.txt", "/api/chat", `{"model":"weir-demo","options":{"seed":7,"num_predict":4},"messages":[{"role":"user","content":"When does a stream end?"}]}`},
+		{"ollama-generate.json", "/api/generate", `{"model":"weir-demo","options":{"seed":7},"prompt":"When does a stream end?","stream":false}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.file, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSink()
-				if err := small(defaultPace).answer(call{body: tt.request}, s); err != nil {
+				if err := small(defaultPace).answer(call{body: tt.request, path: tt.path}, s); err != nil {
 					t.Fatal(err)
 				}
-				golden(t, tt.file, anyID.ReplaceAll([]byte(s.body()), []byte("chatcmpl-ID")))
+				golden(t, tt.file, anyID.ReplaceAll([]byte(s.body()), []byte("${1}ID")))
 			})
 		})
 	}
@@ -141,7 +148,12 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no JSON", chatPath, `{`, 400, []string{"invalid_request_error"}},
 		{"no messages", "/v1/generate", `{"model":"weir-demo"}`, 400, []string{`"param":"messages"`, "missing_required_parameter"}},
-		{"no chat", "/v1/completions", `{"model":"weir-demo","prompt":"x"}`, 404, []string{"not served on /v1/completions. Did you mean /v1/chat/completions?"}},
+		{"no prompt", "/v1/completions", `{"model":"weir-demo"}`, 400, []string{`"param":"prompt"`}},
+		{"no input", "/v1/responses", `{"model":"weir-demo"}`, 400, []string{`"param":"input"`, "invalid_request_error"}},
+		{"no limit", "/v1/messages", `{"model":"weir-demo","messages":[{"role":"user","content":"x"}]}`, 400, []string{`{"type":"error","error":{"type":"invalid_request_error","message":"Missing required parameter: 'max_tokens'`}},
+		{"no model", "/api/chat", `{"messages":[]}`, 400, []string{`{"error":"Missing required parameter: 'model'`}},
+		{"wrong type", "/api/generate", `{"model":"weir-demo","prompt":"x","options":{"seed":"x"}}`, 400, []string{`{"error":"We could not parse`}},
+		{"below zero", "/v1/responses", `{"model":"weir-demo","input":"x","max_output_tokens":-1}`, 400, []string{"at least 1"}},
 		{"no chat", "/v1/embeddings", `{"model":"weir-demo","input":"x"}`, 404, []string{"not served on /v1/embeddings", "invalid_request_error"}},
 	}
 	for _, tt := range tests {

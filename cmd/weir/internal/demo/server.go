@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"weir"
@@ -9,17 +11,22 @@ import (
 	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/guard"
+	"weir/cmd/weir/internal/speak"
 )
 
 // bodyLimit bounds a request's body, in bytes.
 const bodyLimit = 8 << 20
 
-// newServer returns the demo's server: OpenAI's routes, and its error shape for
-// all other requests.
+// newServer returns the demo's server: the routes of four dialects.
 func newServer(probes *admin.Probes) *weir.Server {
 	mux := new(weir.Mux)
 	self := openai.Model{ID: ModelName, Created: time.Now().Unix(), OwnedBy: "weir"}
-	mux.Handle("POST "+chatPath, weir.Native(HandlerName), ownModel)
+	for path := range generating {
+		mux.Handle("POST "+path, weir.Native(HandlerName), ownModel)
+	}
+	mux.HandleFunc("POST "+messagesPath+"/count_tokens", count)
+	mux.HandleFunc("GET /api/tags", func(w *weir.Response, _ *weir.Request) { front.Answer(w, 200, tags(self)) }).Inline()
+	mux.HandleFunc("GET /api/version", func(w *weir.Response, _ *weir.Request) { front.Answer(w, 200, []byte(ollamaVersion)) }).Inline()
 	mux.HandleFunc("GET /v1/models", func(w *weir.Response, _ *weir.Request) {
 		front.Answer(w, 200, openai.AppendModels(nil, []openai.Model{self}))
 	}).Inline()
@@ -47,11 +54,38 @@ func newServer(probes *admin.Probes) *weir.Server {
 // checks the rest of a request.
 func ownModel(next weir.Handler) weir.Handler {
 	return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
-		req, wrong := openai.ParseChatRequest(r.Body())
-		if wrong == nil && req.Model != ModelName {
+		req, wrong := parse(generating[r.Path()], r.Body())
+		if wrong == nil && !own(req.Model) {
 			front.Refuse(w, r, dialect.ModelNotFound(req.Model))
 			return
 		}
 		next.Serve(w, r)
 	})
+}
+
+// own reports whether a request's model is the demo's. Clients of Ollama may
+// add a tag.
+func own(model string) bool { return strings.TrimSuffix(model, ":latest") == ModelName }
+
+// count responds with the number of a prompt's tokens.
+func count(w *weir.Response, r *weir.Request) {
+	req, err := speak.Messages.Read(r.Body())
+	switch {
+	case err != nil:
+		front.Refuse(w, r, dialect.BadJSON())
+	case !own(req.Model):
+		front.Refuse(w, r, dialect.ModelNotFound(req.Model))
+	default:
+		front.Answer(w, 200, fmt.Appendf(nil, `{"input_tokens":%d}`, shared.model().Count(req.Prompt)))
+	}
+}
+
+// ollamaVersion is a version of Ollama that has what the demo has of it.
+const ollamaVersion = `{"version":"0.9.0"}`
+
+// tags is Ollama's list of models.
+func tags(m openai.Model) []byte {
+	const list = `{"models":[{"name":%q,"model":%q,"modified_at":%q,"size":0,"digest":"%064d",` +
+		`"details":{"format":"n-gram","family":"weir","families":["weir"],"parameter_size":"0B","quantization_level":""}}]}`
+	return fmt.Appendf(nil, list, m.ID, m.ID, time.Unix(m.Created, 0).UTC().Format(time.RFC3339), 0)
 }

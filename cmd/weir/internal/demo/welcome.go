@@ -8,8 +8,6 @@ import (
 	"weir"
 )
 
-const chatPath = "/v1/chat/completions"
-
 // curl returns a command that streams a response from the server at base when
 // it is pasted into a shell.
 func curl(base string) string {
@@ -21,15 +19,21 @@ func curl(base string) string {
 func welcome(w *weir.Response, r *weir.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	base := "http://" + shellSafe(r.Host())
-	_, _ = fmt.Fprintf(w, `This is weir demo: a server that streams like a language model's, in OpenAI's dialect.
-Its one model, %s, babbles from weir's own guide. Try it:
+	_, _ = fmt.Fprintf(w, `This is weir demo: a server that streams like a language model's, in the dialects
+of OpenAI (chat, completions, responses), Anthropic and Ollama.
+Its one model, %[1]s, babbles from weir's own guide. Try it:
 
-  %s
+  %[2]s
 
-Or point an OpenAI client to the base URL %s/v1, with any API key.
+Or point a client to it, with any API key: OpenAI's to %[3]s/v1,
+Anthropic's and Ollama's to %[3]s.
 
-  POST %s    "stream": true or not; "seed" makes the text the same each time
-  GET  /v1/models
+  POST %[4]s, /v1/completions, /v1/responses
+  POST /v1/messages, /v1/messages/count_tokens
+  POST /api/chat, /api/generate
+  GET  /v1/models, /api/tags, /api/version
+
+"stream": true or not, "seed" makes the text the same each time.
 `, ModelName, curl(base), base, chatPath)
 }
 

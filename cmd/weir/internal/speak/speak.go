@@ -142,6 +142,14 @@ func (d *Dialect) IsEnd(event []byte) bool {
 	return bytes.HasPrefix(event, []byte(d.mark))
 }
 
+// ContentType is what the head of a stream says it is.
+func (d *Dialect) ContentType() string {
+	if d.MediaType == lines {
+		return lines
+	}
+	return eventStream + "; charset=utf-8"
+}
+
 // ID makes a name the id of a response. Ollama has none.
 func (d *Dialect) ID(name string) string {
 	if d.prefix == "" {
