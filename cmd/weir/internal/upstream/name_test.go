@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,10 @@ func TestFind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin, asked := time.Now(), []time.Duration(nil)
 		known := false
+		var mu sync.Mutex // guards asked, known and changes
 		lookup := func(context.Context, string) ([]string, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			asked = append(asked, time.Since(begin))
 			if !known {
 				return nil, &net.DNSError{Err: "no such host", Server: "10.0.0.53:53", IsNotFound: true}
@@ -29,7 +33,11 @@ func TestFind(t *testing.T) {
 		changes := []target.Change(nil)
 		cfg := Config{
 			Name: "up", Endpoint: at(t, "http://llm:8000"), Lookup: lookup, Believed: 5 * time.Second,
-			Standing: target.NewStanding(target.Config{}, func(c target.Change) { changes = append(changes, c) }),
+			Standing: target.NewStanding(target.Config{}, func(c target.Change) {
+				mu.Lock()
+				defer mu.Unlock()
+				changes = append(changes, c)
+			}),
 		}
 		u := New(cfg)
 		if err := u.Resolve(context.Background()); err == nil || !u.Standing.Lost() || u.Addresses() != nil {
@@ -38,8 +46,11 @@ func TestFind(t *testing.T) {
 		u.Start()
 		defer u.Close()
 		time.Sleep(13 * time.Second)
+		mu.Lock()
 		known = true
+		mu.Unlock()
 		time.Sleep(time.Hour)
+		mu.Lock()
 		if want := []time.Duration{0, 1e9, 3e9, 7e9, 12e9, 17e9}; !slices.Equal(asked, want) {
 			t.Errorf("looked up after %v, want %v", asked, want)
 		}
@@ -51,6 +62,7 @@ func TestFind(t *testing.T) {
 		}
 
 		known = false
+		mu.Unlock()
 		next := New(cfg)
 		next.Inherit(u)
 		if err := next.Resolve(context.Background()); err == nil || !slices.Equal(next.Addresses(), u.Addresses()) || next.Standing.Lost() {
