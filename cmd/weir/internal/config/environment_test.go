@@ -87,7 +87,7 @@ func TestYAML(t *testing.T) {
 	c, err := Parse(Source{"env", []byte(`
 admin: {listen: ""}
 upstreams:
-  b: {url: "http://h:${WEIR_TEST_PORT}", key_env: WEIR_TEST_KEY, headers: {x-team: "$${a}", x-api-key: "${WEIR_TEST_KEY}", cookie: "sk-secret", x-token: "sk-secret-${WEIR_TEST_PORT}"}}
+  b: {url: "http://h:${WEIR_TEST_PORT}", key_env: WEIR_TEST_KEY, headers: {x-team: "$${a}", x-api-key: "${WEIR_TEST_KEY}", cookie: "sk-secret", x-token: "sk-secret-${WEIR_TEST_PORT}"}, health: {path: "/h?deep=1&api_key=sk-secret&token=${WEIR_TEST_KEY}"}}
   a: {url: "unix:/run/x", max_streams: 0, resolve: 0}
 models: {"on": {targets: [{upstream: a}], retry_on: [], fallback: ["*"]}, "*": {targets: [{upstream: b, model: "429"}], retry_on: [429, 500-599]}}
 cors: {origins: []}
@@ -99,7 +99,7 @@ cors: {origins: []}
 	for _, want := range []string{
 		"\nadmin:\n  listen: \"\"\n", "url: http://h:${WEIR_TEST_PORT}\n", "x-team: $${a}\n", "x-api-key: ${WEIR_TEST_KEY}\n",
 		"cookie: '********'\n", "x-token: '********'\n", "max_streams: 0\n", "resolve: 0s\n", `model: "429"`,
-		"retry_on: []\n", "retry_on: [429, 500-599]\n", "origins: []\n", "first_event: 2m\n", "body: 64MiB\n", "share: 0.2\n",
+		"path: /h?deep=1&api_key=********&token=${WEIR_TEST_KEY}\n", "retry_on: []\n", "retry_on: [429, 500-599]\n", "origins: []\n", "first_event: 2m\n", "body: 64MiB\n", "share: 0.2\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("got\n%s\nwant %q in it", text, want)

@@ -17,13 +17,15 @@ var secretWords = []string{"auth", "cookie", "cred", "key", "pass", "secret", "s
 var namesVariable = regexp.MustCompile(`^([A-Za-z]+ )?\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 
 // Masked is a deep copy that may be shown, and read again: the values of headers
-// that look like secrets are replaced, and what came from the environment is
+// and of query parameters that look like secrets are replaced, and what came from the environment is
 // ${NAME} again. Keys and tokens are never in a Config, only the names of their
 // environment variables.
 func (c *Config) Masked() *Config {
 	m := new(Config)
 	c.copyInto(reflect.ValueOf(m).Elem(), reflect.ValueOf(c).Elem(), "")
-	for _, u := range m.Upstreams {
+	for id, u := range m.Upstreams {
+		u.Health.Path = maskQuery(u.Health.Path)
+		m.Upstreams[id] = u
 		for name, value := range u.Headers {
 			if isSecret(name) && !namesVariable.MatchString(value) {
 				u.Headers[name] = masked
@@ -31,6 +33,21 @@ func (c *Config) Masked() *Config {
 		}
 	}
 	return m
+}
+
+// maskQuery replaces the values of parameters that look like secrets.
+func maskQuery(path string) string {
+	path, query, ok := strings.Cut(path, "?")
+	if !ok {
+		return path
+	}
+	parameters := strings.Split(query, "&")
+	for i, p := range parameters {
+		if name, value, _ := strings.Cut(p, "="); isSecret(name) && !namesVariable.MatchString(value) {
+			parameters[i] = name + "=" + masked
+		}
+	}
+	return path + "?" + strings.Join(parameters, "&")
 }
 
 // copyInto makes to, which is zero, a deep copy of from, whose pointer is given.

@@ -71,30 +71,54 @@ func (g *gateway) view(name string) (v upstreamView) {
 	return v
 }
 
+// mockOver starts a mock, and lets weir serve, started by this test, trust it.
+func mockOver(t *testing.T, scheme string) *mock.Server {
+	t.Helper()
+	up := mock.Start(t, mock.Config{TLS: scheme == "https"})
+	if scheme == "https" {
+		trust := filepath.Join(t.TempDir(), "ca.pem")
+		if err := os.WriteFile(trust, up.Certificate(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("SSL_CERT_FILE", trust)
+	}
+	return up
+}
+
 // G21: all addresses of a name are used in turn within one attempt.
 func TestSecondAddress(t *testing.T) {
-	up := mock.Start(t, mock.Config{})
-	hosts(t, "127.0.0.9 m", "127.0.0.1 m")
-	g := serve(t, "upstreams: {up: {url: 'http://m:"+portOf(up.URL())+"'}}\nmodels: {m: {targets: [{upstream: up}], retries: 0}}\n")
-	for range 3 {
-		res, body := do(t, "POST", g.url+chat, askWhole)
-		if res.StatusCode != 200 || res.Header.Get("x-weir-attempts") != "1" {
-			t.Errorf("got %d %s after %s attempts, want the response from the second address in one", res.StatusCode, body, res.Header.Get("x-weir-attempts"))
-		}
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			up := mockOver(t, scheme)
+			hosts(t, "127.0.0.9 localhost", "127.0.0.1 localhost")
+			g := serve(t, "upstreams: {up: {url: '"+scheme+"://localhost:"+portOf(up.URL())+"'}}\nmodels: {m: {targets: [{upstream: up}], retries: 0}}\n")
+			for range 3 {
+				res, body := do(t, "POST", g.url+chat, askWhole)
+				if res.StatusCode != 200 || res.Header.Get("x-weir-attempts") != "1" {
+					t.Errorf("got %d %s after %s attempts, want the response from the second address in one", res.StatusCode, body, res.Header.Get("x-weir-attempts"))
+				}
+			}
+			if v := g.view("up"); len(v.Addresses) != 2 || !v.Available || len(v.Failures) > 0 {
+				t.Errorf("got %+v, want two addresses and no failure", v)
+			}
+			g.end()
+		})
 	}
-	if v := g.view("up"); len(v.Addresses) != 2 || !v.Available || len(v.Failures) > 0 {
-		t.Errorf("got %+v, want two addresses and no failure", v)
-	}
-	g.end()
 }
 
 // G21: a name that does not resolve takes its upstream out, says so, and takes
 // nothing else; the upstream is back as soon as a look-up works.
 func TestUnresolvedName(t *testing.T) {
-	up := mock.Start(t, mock.Config{})
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) { unresolvedName(t, scheme) })
+	}
+}
+
+func unresolvedName(t *testing.T, scheme string) {
+	up := mockOver(t, scheme)
 	change := hosts(t)
 	config := toMock(up) + "  lost: {targets: [{upstream: lost}]}\n"
-	config = strings.Replace(config, "upstreams: {", "upstreams: {lost: {url: 'http://lost:"+portOf(up.URL())+"'}, ", 1)
+	config = strings.Replace(config, "upstreams: {", "upstreams: {lost: {url: '"+scheme+"://localhost:"+portOf(up.URL())+"'}, ", 1)
 	config = strings.Replace(config, "models: {m: {targets: [{upstream: up}]}}", "models:\n  m: {targets: [{upstream: up}]}", 1)
 	g := serve(t, config)
 	g.log.wait(t, 1, `"level":"WARN","msg":"upstream has no address.*"upstream":"lost","reason":"no such host"`)
@@ -111,7 +135,7 @@ func TestUnresolvedName(t *testing.T) {
 	if _, metrics := do(t, "GET", g.admin+"/metrics", ""); !strings.Contains(metrics, `weir_upstream_up{upstream="lost"} 0`) {
 		t.Error("the metrics say that the upstream is up")
 	}
-	change("127.0.0.1 lost")
+	change("127.0.0.1 localhost")
 	g.log.wait(t, 1, `"level":"INFO","msg":"upstream has an address again","upstream":"lost"`)
 	if res, body := do(t, "POST", g.url+chat, `{"model":"lost"}`); res.StatusCode != 200 {
 		t.Errorf("got %d %s from the upstream that is back", res.StatusCode, body)
