@@ -109,3 +109,54 @@ func TestBadForm(t *testing.T) {
 		}
 	}
 }
+
+// FuzzForm writes forms with mime/multipart: the model is found wherever they are cut, whatever the file holds.
+func FuzzForm(f *testing.F) {
+	f.Add("whisper-1", []byte("\r\n--"), uint(70), true)
+	f.Add("", []byte("--x\r\nContent-Disposition: form-data; name=model\r\n\r\n"), uint(9), false)
+	f.Fuzz(func(t *testing.T, model string, file []byte, cut uint, before bool) {
+		var b bytes.Buffer
+		w := multipart.NewWriter(&b)
+		if err := w.SetBoundary("boundary"); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(file, []byte("--boundary")) || strings.Contains(model, "--boundary") || len(model) > peekValue {
+			t.Skip()
+		}
+		write := func(name string, content []byte) {
+			part, err := w.CreateFormFile(name, "f")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := part.Write(content); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if before {
+			write("model", []byte(model))
+		}
+		write("file", file)
+		if !before {
+			write("model", []byte(model))
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		body := b.Bytes()
+		at := int(cut % uint(len(body)+1))
+		var p Peek
+		p.Form([]byte("multipart/form-data; boundary=boundary"))
+		p.Feed(body[:at])
+		p.Feed(body[at:])
+		if p.Model != model || !p.HasModel() || !p.Complete() || p.Bad() {
+			t.Fatalf("%q cut at %d: got model %q, complete %v, bad %v", body, at, p.Model, p.Complete(), p.Bad())
+		}
+		renamed := p.Rename(body, []byte("other"))
+		var again Peek
+		again.Form([]byte("multipart/form-data; boundary=boundary"))
+		again.Feed(renamed)
+		if again.Model != "other" || len(renamed) != len(body)-len(model)+len("other") {
+			t.Fatalf("%q: renamed to %q", body, renamed)
+		}
+	})
+}
