@@ -74,7 +74,7 @@ func (d *decoder) value(pointer string, in any, out reflect.Value, tag reflect.S
 func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 	members, ok := in.(map[string]any)
 	if !ok && in != nil {
-		d.mismatch(pointer, "a mapping", in)
+		d.complain(pointer, "want a mapping, got %s%s", describe(in), inMapping(out.Type(), in))
 		return
 	}
 	shape := shapeOf(out.Type())
@@ -101,7 +101,7 @@ func (d *decoder) fields(pointer string, in any, out reflect.Value) {
 func (d *decoder) members(pointer string, in any, out reflect.Value, tag reflect.StructTag) {
 	members, ok := in.(map[string]any)
 	if !ok {
-		d.mismatch(pointer, "a mapping", in)
+		d.complain(pointer, "want a mapping, got %s%s", describe(in), byName(in))
 		return
 	}
 	out.Set(reflect.MakeMapWithSize(out.Type(), len(members)))
@@ -115,12 +115,8 @@ func (d *decoder) members(pointer string, in any, out reflect.Value, tag reflect
 
 func (d *decoder) items(pointer string, in any, out reflect.Value, tag reflect.StructTag) {
 	list, ok := in.([]any)
-	if s, isText := in.(string); isText && out.Type().Elem().Kind() == reflect.String {
-		d.complain(pointer, "want a list, got %s; write [%q]", describe(in), s)
-		return
-	}
 	if !ok {
-		d.mismatch(pointer, "a list", in)
+		d.complain(pointer, "want a list, got %s%s", describe(in), inList(out.Type().Elem(), in))
 		return
 	}
 	out.Set(reflect.MakeSlice(out.Type(), len(list), len(list)))

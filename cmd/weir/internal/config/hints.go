@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -93,6 +94,55 @@ var hints = map[reflect.Type]map[string]string{
 		"level", `the access log has no levels; failures are logged to stderr at levels of their own`,
 		"file path output", `access is stdout or stderr; redirect it to a file`,
 	),
+}
+
+// only are fields that stand for a whole mapping where somebody writes one value
+// in its place.
+var only = map[reflect.Type]string{
+	reflect.TypeFor[Upstream](): "{url: %q}",
+	reflect.TypeFor[Model]():    "{targets: [{upstream: %q}]}",
+	reflect.TypeFor[Target]():   "{upstream: %q}",
+	reflect.TypeFor[Library]():  "{so: %q}",
+	reflect.TypeFor[Admin]():    "{listen: %q}",
+	reflect.TypeFor[Hold]():     "{wait: %q}",
+	reflect.TypeFor[Health]():   "{path: %q}",
+	reflect.TypeFor[CORS]():     "{origins: [%q]}",
+	reflect.TypeFor[Log]():      "{access: %q}",
+}
+
+// inMapping says how a text is written where a mapping is wanted.
+func inMapping(t reflect.Type, in any) string {
+	s, isText := in.(string)
+	if form := only[t]; isText && form != "" {
+		return "; write " + fmt.Sprintf(form, s)
+	}
+	return ""
+}
+
+// inList says how a single item is written where a list is wanted.
+func inList(item reflect.Type, in any) string {
+	switch v := in.(type) {
+	case string:
+		if item.Kind() == reflect.String {
+			return fmt.Sprintf("; write [%q]", v)
+		}
+		if form := only[item]; form != "" {
+			return "; write [" + fmt.Sprintf(form, v) + "]"
+		}
+	case map[string]any:
+		if item.Kind() == reflect.Struct {
+			return "; write [{…}], or a hyphen before it"
+		}
+	}
+	return ""
+}
+
+// byName says how a list is written where a mapping of names is wanted.
+func byName(in any) string {
+	if _, isList := in.([]any); isList {
+		return "; write each entry under its name: NAME: {…}"
+	}
+	return ""
 }
 
 // table makes a map of pairs: names, separated by spaces, and what is meant by
