@@ -78,6 +78,12 @@ var (
 	// writes itself, such as Content-Length or Transfer-Encoding. It is an
 	// [ErrField].
 	ErrFramingField = fmt.Errorf("%w: it is set by the server", ErrField)
+	// ErrRedirect is the failure of a response that [Response.Redirect] gave a
+	// status that is not a redirect's.
+	ErrRedirect = errors.New("weir: status is not from 300 to 399")
+	// ErrLength is the failure of a response whose body does not have the length
+	// that was announced.
+	ErrLength = errors.New("weir: response does not have the length that was announced")
 	// ErrDate is the error for a Date that is not an IMF-fixdate (RFC 9110
 	// 5.6.7).
 	ErrDate = errors.New("weir: invalid Date: want an IMF-fixdate such as Sun, 06 Nov 1994 08:49:37 GMT")

@@ -76,7 +76,7 @@ func failing() *weir.Mux {
 		"GET /panics-late":  func(w *weir.Response, _ *weir.Request) { _ = w.Stream().Send([]byte("a")); panic("ouch") },
 		"GET /source":       func(w *weir.Response, _ *weir.Request) { w.StreamFrom(&unlucky{after: 0}) },
 		"GET /source-late":  func(w *weir.Response, _ *weir.Request) { w.StreamFrom(&unlucky{after: 2}) },
-		"GET /short":        func(w *weir.Response, _ *weir.Request) { _ = w.SetContentLength(9); _ = w.Stream().Send([]byte("a")) },
+		"GET /short":        func(w *weir.Response, _ *weir.Request) { w.SetContentLength(9); _ = w.Stream().Send([]byte("a")) },
 		"GET /seq":          func(w *weir.Response, _ *weir.Request) { _ = w.StreamSeq(unluckySeq(0)) },
 		"GET /seq-late":     func(w *weir.Response, _ *weir.Request) { _ = w.StreamSeq(unluckySeq(1)) },
 		"GET /own":          func(w *weir.Response, _ *weir.Request) { w.Error(500, "the handler's own") },
@@ -282,7 +282,7 @@ func TestOnErrorMisbehaves(t *testing.T) {
 		"panics":          func(*weir.Response, *weir.Request, error) { panic("ouch") },
 		"aborts":          func(w *weir.Response, _ *weir.Request, _ error) { w.Stream().Abort(errLuck) },
 		"streams":         func(w *weir.Response, _ *weir.Request, _ error) { w.StreamFrom(new(unlucky)) },
-		"sets all it can": func(w *weir.Response, _ *weir.Request, _ error) { w.SetStatus(599); _ = w.SetContentLength(5) },
+		"sets all it can": func(w *weir.Response, _ *weir.Request, _ error) { w.SetStatus(599); w.SetContentLength(5) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			atDesk(t, failing(), func(s *weir.Server) { s.OnError = onError }, func(d *desk) {

@@ -213,8 +213,8 @@ func (h *Header) TryAdd(name, value string) error {
 	return nil
 }
 
-// AddBytes is [Header.Add] for bytes, which are copied. Fields that are the
-// same in response after response cost no allocation.
+// AddBytes is [Header.Add] for a name and a value as [Header.Views] yields them,
+// for instance to pass on a field of another message. Both are copied.
 func (h *Header) AddBytes(name, value []byte) {
 	if n := len(h.fields); n < cap(h.fields) && !h.late("") {
 		if last := &h.fields[:n+1][n]; len(name) > 0 && last.name == string(name) && last.value == string(value) {

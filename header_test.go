@@ -3,6 +3,7 @@ package weir_test
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,10 @@ func TestHeaderFailsTheResponse(t *testing.T) {
 		"Set":         func(w *weir.Response, _ *weir.Request) { w.Header().Set("X", "a\r\nb") },
 		"Add":         func(w *weir.Response, _ *weir.Request) { w.Header().Add("a b", "x") },
 		"AddBytes":    func(w *weir.Response, _ *weir.Request) { w.Header().AddBytes([]byte("Content-Length"), []byte("7")) },
+		"SetCookie":   func(w *weir.Response, _ *weir.Request) { w.SetCookie(&http.Cookie{Name: "a b", Value: "x"}) },
+		"Redirect":    func(w *weir.Response, _ *weir.Request) { w.Redirect(307, "/a\r\nX: b") },
+		"no redirect": func(w *weir.Response, _ *weir.Request) { w.Redirect(200, "/a") },
+		"a length":    func(w *weir.Response, _ *weir.Request) { w.SetContentLength(-1) },
 		"twice":       func(w *weir.Response, _ *weir.Request) { w.Header().Set("Date", "now"); w.Header().Set("Date", "now") },
 		"the request": func(_ *weir.Response, r *weir.Request) { r.Header().Set("X", "a\x00") },
 		"a stream":    func(w *weir.Response, _ *weir.Request) { w.Stream(); w.Header().Set("", "x") },
@@ -116,8 +121,15 @@ func TestHeaderFailsTheResponse(t *testing.T) {
 					t.Errorf("%s, %s: got %s %q, want 500", name, path, status, body)
 				}
 				_, lines := y.take()
-				if len(errs) != 1 || !errors.Is(errs[0], weir.ErrField) || len(lines) == 0 || !strings.HasPrefix(lines[0], "ERROR") || len(lines) > 1 && name != "twice" {
-					t.Errorf("%s, %s: got the errors %v and the lines %q, want one ErrField", name, path, errs, lines)
+				want := weir.ErrField
+				switch name {
+				case "a length":
+					want = weir.ErrLength
+				case "no redirect":
+					want = weir.ErrRedirect
+				}
+				if len(errs) != 1 || !errors.Is(errs[0], want) || len(lines) == 0 || !strings.HasPrefix(lines[0], "ERROR") || len(lines) > 1 && name != "twice" {
+					t.Errorf("%s, %s: got the errors %v and the lines %q, want one, %v", name, path, errs, lines, want)
 				}
 				time.Sleep(time.Second) // for the budget of the log
 			}

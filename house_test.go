@@ -235,7 +235,7 @@ func (h *house) pushed(m *weir.Mux) {
 	})
 	m.HandleFunc("GET /length/{n}", func(w *weir.Response, r *weir.Request) {
 		n, _ := strconv.Atoi(r.PathValue("n"))
-		_ = w.SetContentLength(int64(n))
+		w.SetContentLength(int64(n))
 		if err := w.Stream().Send([]byte("hello")); err != nil {
 			h.note(fmt.Sprintf("send: %v", err))
 		}

@@ -99,7 +99,7 @@ func TestReceiver(t *testing.T) {
 		{"a bad chunk", "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nx", nothing, stay, "serve, data a, end chunk, closed chunk"},
 		{"a bad chunk, and its own response", "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nx", on("end chunk", end), stay, "serve, data a, end chunk, closed <nil>"},
 		{"not read for a length", put("/", 2, "ab"), on("end EOF", func(x *weir.LoopExchange) {
-			_ = x.Response().SetContentLength(1)
+			x.Response().SetContentLength(1)
 			x.Push([]byte("xx"))
 		}), stay, "serve, data ab, end EOF, closed length"},
 		{"HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", on("end EOF", func(x *weir.LoopExchange) {

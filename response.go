@@ -3,7 +3,9 @@ package weir
 import (
 	"fmt"
 	"iter"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"weir/http1"
 	"weir/sse"
@@ -51,18 +53,18 @@ func (w *Response) Status() int {
 
 // SetContentLength announces the length of a stream's body: it is then sent
 // without chunks. A stream that ends before it fails, and one that exceeds it
-// gets an error.
-func (w *Response) SetContentLength(n int64) error {
-	if n < 0 {
-		return fmt.Errorf("weir: content length %d is negative", n)
+// gets an error. A negative length fails the response with [ErrLength]: check
+// one from outside before. Once the head was sent SetContentLength has no
+// effect, which is logged.
+func (w *Response) SetContentLength(n int64) {
+	switch ex := w.header.ex; {
+	case w.header.ex.headSent("SetContentLength"):
+	case ex == nil: // an error response, which has its body's
+	case n < 0:
+		ex.fail(fmt.Errorf("%w: a Content-Length of %d", ErrLength, n))
+	default:
+		ex.length = lengthOf(n)
 	}
-	if w.header.ex.headSent("") {
-		return ErrHeadSent
-	}
-	if w.header.ex != nil { // else it is an error response, which has its body's
-		w.ex.length = lengthOf(n)
-	}
-	return nil
 }
 
 // SetDate sets the Date field, for a response that was made elsewhere and is
@@ -140,6 +142,43 @@ func (w *Response) Error(status int, line string) {
 	if late {
 		w.ex.handled()
 	}
+}
+
+// Redirect makes the response a redirect to location, with a status such as 303
+// (another resource), 307 or 308 (the same method and body, for now or for
+// good). location may be relative to the request's; what is not ASCII in it is
+// percent-encoded. As with [Response.Error] the body is a line of text, and a
+// stream of which nothing was sent is replaced. A status that is not a
+// redirect's ([ErrRedirect]), and a location that cannot be written
+// ([ErrField]), fail the response: check a location from outside before, also
+// for where it leads.
+func (w *Response) Redirect(status int, location string) {
+	if status < 300 || status > 399 {
+		w.header.refuse("Redirect", fmt.Errorf("%w: %d", ErrRedirect, status))
+		return
+	}
+	location = asciiOnly(location)
+	if err := w.header.TrySet("Location", location); err != nil {
+		w.header.refuse("Redirect", err)
+		return
+	}
+	w.Error(status, "moved to "+location)
+}
+
+// asciiOnly percent-encodes what is not ASCII.
+func asciiOnly(uri string) string {
+	if strings.IndexFunc(uri, func(c rune) bool { return c >= utf8.RuneSelf }) < 0 {
+		return uri
+	}
+	var b strings.Builder
+	for i := range len(uri) {
+		if c := uri[i]; c < utf8.RuneSelf {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // Stream makes the response a pushed stream. It ends when Serve returns, unless

@@ -84,8 +84,8 @@ func newPump(ex *exchange, src Source) *pump {
 	return p
 }
 
-// Wake makes the loop call Next again on a [Source] that returned
-// [ErrNotReady]. A Wake that comes while Next is running is not lost.
+// Wake makes the loop call Next again on the [Source] of a pumped stream that
+// returned [ErrNotReady]; others ignore it. A Wake that comes while Next is running is not lost.
 func (s *Stream) Wake() {
 	if p := s.pump; p != nil {
 		p.post()

@@ -14,8 +14,6 @@ import (
 // not wait for Flush.
 const writeThrough = 16 << 10
 
-var errLength = errors.New("weir: stream does not have the length that was announced")
-
 // A Stream is a response body that is sent while it is produced. It is safe for
 // concurrent use at any time: after its end the methods have no effect and
 // return its cause.
@@ -23,6 +21,17 @@ var errLength = errors.New("weir: stream does not have the length that was annou
 // Send writes to the connection immediately. Above the connection's high mark
 // it waits until the client has read some, or has disconnected. What was
 // written with Response.Write before the stream was opened is its first chunk.
+//
+// How it is fed decides which methods are for whom:
+//
+//	pushed      Response.Stream, EventStream      the producer: Send, TrySend, SendEvent, Write and Flush; Close
+//	pumped      Response.StreamFrom               the Source sends, and its io.EOF ends it; Wake has the loop call it again
+//	generated   Response.StreamSeq, StreamEvents  the sequence sends, and its end ends it
+//
+// All have Commit, Heartbeat (for events), SetTrailer, Abort, and what reports
+// the end: Done, OnClose, Ended, Cause, Draining and Deadline. Detach is for
+// pushed ones. What is sent to a stream that is fed otherwise gets between the
+// chunks of its source or sequence.
 type Stream struct {
 	ex       *exchange
 	id       uint64 // 0 = the response is not a stream
@@ -195,8 +204,8 @@ func (l locked) ready(n int) error {
 	ex := l.ex
 	if ex.length.known() && l.pending()+int64(n) > ex.length.n() && !ex.bodyless() {
 		l.unlock()
-		ex.fail(errLength)
-		return errLength
+		ex.fail(ErrLength)
+		return ErrLength
 	}
 	if !ex.begun() {
 		l.commitStream()
@@ -361,7 +370,8 @@ func (s *Stream) SetTrailer(name, value string) error {
 	return nil
 }
 
-// Close ends the stream cleanly. It returns nil if the stream is complete, also
+// Close ends the stream cleanly, also one that is fed otherwise: its Source is
+// closed with [ErrStreamEnded], its sequence stopped. It returns nil if the stream is complete, also
 // when it is called again, else the cause of the earlier end.
 func (s *Stream) Close() error { return s.end(locked.finishStream) }
 
@@ -396,7 +406,7 @@ func (l locked) sealStream() bool {
 	}
 	if n := l.pending(); ex.length.known() && n != ex.length.n() && !ex.bodyless() {
 		l.unlock()
-		ex.fail(fmt.Errorf("%w: %d of %d bytes", errLength, n, ex.length.n()))
+		ex.fail(fmt.Errorf("%w: %d of %d bytes", ErrLength, n, ex.length.n()))
 		return false
 	}
 	if !ex.begun() {
@@ -418,7 +428,7 @@ func (s *Stream) Abort(cause error) {
 	s.ex.fail(cause)
 }
 
-// Detach lets the stream continue after Serve has returned, until Close or
+// Detach lets a pushed stream continue after Serve has returned, until Close or
 // Abort is called.
 func (s *Stream) Detach() {
 	l := s.ex.lock()

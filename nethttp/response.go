@@ -194,7 +194,7 @@ func (w *response) begin(first []byte) {
 		_, _ = w.res.Write(first) // into memory
 		return
 	case w.length >= 0 && !w.coded && w.hasBody():
-		_ = w.res.SetContentLength(w.length) // is not negative, and the head was not sent
+		w.res.SetContentLength(w.length) // is not negative, and the head was not sent
 	}
 	w.stream = w.res.Stream()
 	w.announceTrailers()

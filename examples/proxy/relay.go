@@ -111,7 +111,7 @@ func (r fromOrigin) Head(h *http1.Response) {
 	_ = w.SetDate(string(h.Get("Date"))) // one that is not a date is replaced
 	switch kind, n := h.Body("GET"); kind {
 	case http1.BodyLength:
-		_ = w.SetContentLength(n) // it is parsed: not negative
+		w.SetContentLength(n) // it is parsed: not negative
 	default:
 		r.x.Commit()
 	}

@@ -59,7 +59,7 @@ func (f *flow) head(h *http1.Response) {
 		return
 	}
 	if kind, n := h.Body("GET"); kind == http1.BodyLength { // also to HEAD, where none follows
-		_ = f.w.SetContentLength(n) // parsed: not negative
+		f.w.SetContentLength(n) // parsed: not negative
 	}
 }
 
@@ -358,7 +358,7 @@ func (f *flow) identify() {
 
 // respond makes body the whole response.
 func (f *flow) respond(body []byte) {
-	_ = f.w.SetContentLength(int64(len(body)))
+	f.w.SetContentLength(int64(len(body)))
 	f.x.Push(body)
 	f.x.End()
 }
