@@ -1,13 +1,16 @@
 #!/bin/sh
 # Measures weir against other servers on this machine and writes bench/results.
 #
-#   bench/run.sh [plaintext|tokens|idle|gateway|native|before|oha|all] [--quick] [--servers a,b] [--rev REV]
+#   bench/run.sh [plaintext|tokens|idle|gateway|tls|storm|native|before|oha|all] [--quick] [--servers a,b] [--rev REV]
 #
 # plaintext  CPU per request: keep-alive, pipelined, new connections (wrk)
 # tokens     paced streams: CPU per chunk, push-to-client latency
 # idle       user-space memory per idle connection
 # gateway    weir serve against nginx, httputil.ReverseProxy and a C loop that only
 #            copies: CPU per relayed event and per request, added time to first token
+# tls        what TLS costs: a relayed event of an https upstream, weir against
+#            nginx; a token over TLS and HTTP/2, weir against net/http
+# storm      5,000 streams over TLS beside 500 handshakes a second
 # native     weir's native handlers: one decode loop with 5,000 streams by
 #            SendBatch, against single sends, goroutines and net/http
 # before     weir against the one of --rev (a commit; main by default): CPU per
@@ -31,7 +34,7 @@ oha_version=1.16.0
 suites='' quick='' servers='' rev=main words="$*"
 while [ $# -gt 0 ]; do
     case $1 in
-        plaintext | tokens | idle | gateway | native | before | oha) suites="$suites $1" ;;
+        plaintext | tokens | idle | gateway | tls | storm | native | before | oha) suites="$suites $1" ;;
         all) suites='plaintext tokens idle' ;;
         --quick) quick=-quick ;;
         --servers) [ $# -gt 1 ] || usage; servers=$2; shift ;;
@@ -86,7 +89,7 @@ build
 case $suites in *before*) build_before ;; esac
 case $suites in *plaintext* | *gateway* | *before*) need wrk wrk ;; esac
 PATH=$PATH:/usr/sbin # nginx's place, not in everyone's path
-case $suites in *gateway*) need nginx nginx ;; esac
+case $suites in *gateway* | *tls*) need nginx nginx ;; esac
 need taskset util-linux
 ready=''
 for suite in $suites; do

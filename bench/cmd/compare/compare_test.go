@@ -183,7 +183,7 @@ func TestCheckPlaintext(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := httptest.NewServer(tt.handler)
 			defer s.Close()
-			if err := checkPlaintext(context.Background(), strings.TrimPrefix(s.URL, "http://")); (err == nil) != tt.ok {
+			if err := checkPlaintext(context.Background(), "http", strings.TrimPrefix(s.URL, "http://")); (err == nil) != tt.ok {
 				t.Errorf("got %v, want ok %v", err, tt.ok)
 			}
 		})

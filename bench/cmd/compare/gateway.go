@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,8 +15,11 @@ import (
 	"time"
 )
 
-// upstream is what every gateway relays to.
-var upstream = server{name: "cepoll", args: []string{"0"}}
+// upstreamOf is what a gateway relays to.
+func upstreamOf(s server) server {
+	up, _ := serverNamed(cmp.Or(s.behind, "cepoll")) // one of the table
+	return up
+}
 
 // setup makes a gateway ready to be started in front of the upstream at that
 // address; dir is for its files.
@@ -112,6 +116,10 @@ func reverseProxy(s server, _, upstream string) (server, error) {
 // the upstream, and passes on at once what comes from there; its limits on
 // requests per connection are raised.
 func nginx(s server, dir, upstream string) (server, error) {
+	return nginxTo(s, dir, upstream, "http")
+}
+
+func nginxTo(s server, dir, upstream, scheme string) (server, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return s, err
@@ -119,7 +127,7 @@ func nginx(s server, dir, upstream string) (server, error) {
 	path := filepath.Join(dir, "nginx.conf")
 	s.listens = addr
 	s.args = []string{"-p", dir, "-e", "stderr", "-c", path}
-	return s, os.WriteFile(path, []byte(strings.NewReplacer("DIR", dir, "LISTEN", addr, "UPSTREAM", upstream).Replace(`
+	return s, os.WriteFile(path, []byte(strings.NewReplacer("DIR", dir, "LISTEN", addr, "UPSTREAM", upstream, "SCHEME", scheme).Replace(`
 daemon off;
 master_process off;
 worker_processes 1;
@@ -142,7 +150,7 @@ http {
     server {
         listen LISTEN backlog=4096;
         location / {
-            proxy_pass http://behind;
+            proxy_pass SCHEME://behind;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_buffering off;

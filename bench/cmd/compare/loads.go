@@ -133,6 +133,25 @@ func ours(name string, patience time.Duration, args ...string) load {
 	}
 }
 
+// tlsTokens runs tlstokens, in the clear against a server without TLS.
+func tlsTokens(patience time.Duration, args ...string) load {
+	return func(ctx context.Context, t tools, in *instance) (sample, error) {
+		all := args
+		if !in.secure {
+			all = append([]string{"-clear"}, args...)
+		}
+		return ours("tlstokens", patience, all...)(ctx, t, in)
+	}
+}
+
+// spaced is further arguments, for a reader.
+func spaced(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return " " + strings.Join(args, " ")
+}
+
 func parseOurs(name string, out []byte) (sample, error) {
 	var fields map[string]any
 	if err := json.Unmarshal(out, &fields); err != nil {

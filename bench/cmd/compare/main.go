@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -50,7 +51,7 @@ func main() {
 		o.command = "compare " + strings.Join(os.Args[1:], " ")
 	}
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, native, before, oha")
+		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, tls, storm, native, before, oha")
 		os.Exit(2)
 	}
 	// Servers die with the thread that started them: see server.start.
@@ -149,22 +150,27 @@ func (out *outcome) present(o options) []server {
 // once measures one fresh instance of s; a gateway's upstream runs beside the
 // load and is as fresh.
 func once(ctx context.Context, t tools, l load, s server, cpu int) (sample, error) {
+	dir, err := os.MkdirTemp("", "weir-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // a configuration file: it does no harm if it remains
+	if s, err = s.certified(dir); err != nil {
+		return nil, err
+	}
 	var behind *instance
 	if s.gateway != nil {
-		up, err := upstream.start(ctx, t.bin, t.cpu)
+		up, err := upstreamOf(s).certified(dir)
 		if err != nil {
 			return nil, err
 		}
-		defer up.stop()
-		dir, err := os.MkdirTemp("", "weir-bench-")
-		if err != nil {
+		if behind, err = up.start(ctx, t.bin, t.cpu); err != nil {
 			return nil, err
 		}
-		defer func() { _ = os.RemoveAll(dir) }() // a configuration file: it does no harm if it remains
-		if s, err = s.gateway(s, dir, up.addr); err != nil {
+		defer behind.stop()
+		if s, err = s.gateway(s, dir, behind.addr); err != nil {
 			return nil, err
 		}
-		behind = up
 	}
 	in, err := s.start(ctx, t.bin, cpu)
 	if err != nil {
@@ -180,11 +186,16 @@ func once(ctx context.Context, t tools, l load, s server, cpu int) (sample, erro
 }
 
 func measure(ctx context.Context, t tools, l load, in *instance) (sample, error) {
-	check := checkPlaintext
-	if in.gateway != nil {
-		check = checkChat
+	var err error
+	switch {
+	case in.gateway != nil:
+		err = checkChat(ctx, in.addr)
+	case in.secure:
+		err = checkPlaintext(ctx, "https", in.addr)
+	default:
+		err = checkPlaintext(ctx, "http", in.addr)
 	}
-	if err := check(ctx, in.addr); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return l(ctx, t, in)
@@ -192,14 +203,15 @@ func measure(ctx context.Context, t tools, l load, in *instance) (sample, error)
 
 // checkPlaintext checks that the server responds as all of them must, so that
 // no fast wrong response is measured.
-func checkPlaintext(ctx context.Context, addr string) error {
+func checkPlaintext(ctx context.Context, scheme, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/plaintext", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+addr+"/plaintext", nil)
 	if err != nil {
 		return err
 	}
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	trust := &tls.Config{InsecureSkipVerify: true} // a certificate of today's, on loopback
+	resp, err := (&http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}).RoundTrip(req)
 	if err != nil {
 		return err
 	}

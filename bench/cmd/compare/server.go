@@ -29,6 +29,9 @@ type server struct {
 	args    []string
 	stats   bool   // serves /stats?gc=1
 	gateway setup  // nil if it is not a gateway
+	behind  string // a gateway's upstream; "" = cepoll
+	secure  bool   // speaks TLS: gets files with a certificate and its key as its last arguments
+	env     []string
 	listens string // where it will listen, if it prints no such line; "" = it prints
 }
 
@@ -44,6 +47,17 @@ var servers = []server{
 	{name: "crelay", gateway: cRelay},
 	{name: "nginx", system: true, gateway: nginx},
 	{name: "reverseproxy", gateway: reverseProxy},
+	{name: "upstream-http", program: "secure", args: []string{"weir", "127.0.0.1:0"}},
+	{name: "upstream-https", program: "secure", args: []string{"weir", "127.0.0.1:0"}, secure: true},
+	{name: "weir-plain", program: "weir", gateway: weirServe, behind: "upstream-http"},
+	{name: "weir-https", program: "weir", gateway: weirServeTLS(""), behind: "upstream-https"},
+	{name: "weir-http2", program: "weir", gateway: weirServeTLS("http2: true, "), behind: "upstream-https"},
+	{name: "nginx-plain", program: "nginx", system: true, gateway: nginx, behind: "upstream-http"},
+	{name: "nginx-https", program: "nginx", system: true, gateway: nginxTLS, behind: "upstream-https"},
+	{name: "nethttp-tls", program: "secure", args: []string{"nethttp", "127.0.0.1:0"}, secure: true},
+	{name: "nethttp-clear", program: "secure", args: []string{"nethttp", "127.0.0.1:0"}},
+	{name: "weir-tls", program: "secure", args: []string{"weir", "127.0.0.1:0"}, secure: true},
+	{name: "weir-clear", program: "secure", args: []string{"weir", "127.0.0.1:0"}},
 	decode("weir-batch", "batch"), decode("weir-single", "single"), decode("weir-tickers", "tickers"),
 	decode("nethttp-fed", "fed"), decode("nethttp-tickers", "nethttp"),
 }
@@ -100,7 +114,7 @@ func (s server) start(ctx context.Context, bin string, cpu int) (*instance, erro
 	}
 	args := append([]string{"-c", strconv.Itoa(cpu), path}, s.args...)
 	in := &instance{server: s, cmd: exec.CommandContext(ctx, "taskset", args...), exited: make(chan error, 1)}
-	in.cmd.Stderr = &in.stderr
+	in.cmd.Stderr, in.cmd.Env = &in.stderr, append(os.Environ(), s.env...)
 	in.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdout, err := in.cmd.StdoutPipe()
 	if err != nil {

@@ -42,6 +42,8 @@ var suites = map[string]func(quick bool) []trial{
 	"tokens":    tokens,
 	"idle":      idle,
 	"gateway":   gateways,
+	"tls":       secures,
+	"storm":     storms,
 	"oha":       ohaCheck,
 	"native":    natives,
 	"before":    befores,

@@ -1,0 +1,124 @@
+// Command secure serves /plaintext, /tokens and, by POST, chat completions with
+// weir or with net/http, over TLS or in the clear, HTTP/2 included: the same
+// handlers, a goroutine for each stream. It is also a gateway's upstream.
+//
+//	secure weir|nethttp ADDRESS [CERT KEY]
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"weir"
+	"weir/bench/internal/tour"
+	"weir/nethttp"
+)
+
+const unary = `{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"m","choices":[]}`
+
+func main() {
+	if len(os.Args) != 3 && len(os.Args) != 5 {
+		fmt.Fprintln(os.Stderr, "usage: secure weir|nethttp ADDRESS [CERT KEY]")
+		os.Exit(2)
+	}
+	serve := withWeir
+	if os.Args[1] == "nethttp" {
+		serve = withNetHTTP
+	}
+	if err := serve(os.Args[2], os.Args[3:]); err != nil {
+		fmt.Fprintln(os.Stderr, "secure:", err)
+		os.Exit(1)
+	}
+}
+
+func ready(addr net.Addr) { fmt.Printf("secure: ready on http://%s\n", addr) }
+
+func withWeir(addr string, files []string) error {
+	mux := new(weir.Mux)
+	mux.HandleFunc("GET /plaintext", func(w *weir.Response, _ *weir.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.WriteString(tour.Hello)
+	}).Inline()
+	mux.HandleFunc("GET /tokens", func(w *weir.Response, r *weir.Request) { push(w, r, false) })
+	mux.HandleFunc("POST /", func(w *weir.Response, r *weir.Request) {
+		if r.Query().Get("n") != "" {
+			push(w, r, true)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.WriteString(unary)
+	})
+	srv := &weir.Server{Handler: mux}
+	if len(files) > 0 {
+		srv.TLS, addr = &weir.TLS{CertFile: files[0], KeyFile: files[1]}, "tls:"+addr
+		srv.TLS.HTTP2 = nethttp.OfServer(srv)
+	}
+	if err := srv.Start(addr); err != nil {
+		return err
+	}
+	ready(srv.Addrs()[0])
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	<-ctx.Done()
+	srv.Reactor().Close()
+	return nil
+}
+
+func push(w *weir.Response, r *weir.Request, chat bool) {
+	q := r.Query()
+	t, err := tour.ParseTokens(q.Get)
+	if err != nil {
+		w.SetStatus(http.StatusBadRequest)
+		return
+	}
+	t.Chunk = t.Chunk || chat
+	w.Header().Set("Content-Type", "text/event-stream")
+	s := w.Stream()
+	t.Stream(s.Done(), s.Send)
+}
+
+func withNetHTTP(addr string, files []string) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /plaintext", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte(tour.Hello)) // who has left needs none
+	})
+	mux.HandleFunc("GET /tokens", func(w http.ResponseWriter, r *http.Request) {
+		t, err := tour.ParseTokens(r.URL.Query().Get)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		flusher := w.(http.Flusher)
+		flusher.Flush()
+		t.Stream(r.Context().Done(), func(frame []byte) error {
+			if _, err := w.Write(frame); err != nil {
+				return err
+			}
+			flusher.Flush()
+			return nil
+		})
+	})
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	ready(ln.Addr())
+	srv := &http.Server{Handler: mux}
+	if len(files) == 0 {
+		return srv.Serve(ln)
+	}
+	cert, err := tls.LoadX509KeyPair(files[0], files[1])
+	if err != nil {
+		return err
+	}
+	srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+	return srv.ServeTLS(ln, "", "")
+}
