@@ -1,3 +1,5 @@
+//go:build !race && !invariants
+
 package reactor_test
 
 import (
