@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"weir/internal/h1"
+	"weir/internal/hijack"
 )
 
 // Upgrade switches the connection to another protocol (RFC 9110 7.8): it sends
@@ -40,6 +42,30 @@ func (w *Response) Upgrade(protocol string) (*Pipe, error) {
 		w.status = 101
 		ex.carrier.upgrade(l, protocol)
 	})
+}
+
+func init() {
+	hijack.Take = func(response any) (net.Conn, error) {
+		p, err := response.(*Response).hijack()
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+}
+
+// hijack is for internal/hijack.
+func (w *Response) hijack() (*Pipe, error) {
+	ex := w.ex
+	p := newPipe(ex)
+	p.hijacked = true
+	l := ex.lock()
+	if err := l.mayPipe(); err != nil {
+		l.unlock()
+		return nil, err
+	}
+	ex.stream.detached = true
+	return p, l.pipeTo(p, func() { w.status, w.body = 101, nil })
 }
 
 // mayUpgrade returns why the response cannot be a switch to the protocol.

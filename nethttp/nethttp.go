@@ -16,8 +16,9 @@
 //
 // A response of up to 2 KiB that is not flushed has a Content-Length, a longer
 // one is chunked, as net/http does it. Content-Type is sniffed. http.Flusher,
-// io.ReaderFrom and http.ResponseController's Flush, SetReadDeadline,
-// SetWriteDeadline and EnableFullDuplex work. Write waits for a client that
+// http.Hijacker, io.ReaderFrom and http.ResponseController's Flush, Hijack,
+// SetReadDeadline, SetWriteDeadline and EnableFullDuplex work: WebSocket
+// libraries and the upgrades of httputil.ReverseProxy. Write waits for a client that
 // does not read. The request's context is cancelled when the client
 // disconnects, with weir's cause (context.Cause), and when the request ends.
 // The request has the pattern and the path values of the weir.Mux. Trailers of
@@ -30,8 +31,10 @@
 //
 // # What is not
 //
-//   - The connection cannot be hijacked: http.Hijacker is not implemented, a
-//     status 101 becomes 500.
+//   - Hijack gives a *weir.Pipe, on which weir's stall time, statistics and drain
+//     stay in force, and which is not a *net.TCPConn. It is not possible once
+//     the response was flushed, before the request body was read, and over
+//     HTTP/2. A status 101 without Hijack becomes 500.
 //   - The response's Date is always there; of Connection only close is sent,
 //     and not Keep-Alive, Upgrade, TE and Proxy-Connection. Fields with control
 //     characters are not sent, 205 has no body, and a HEAD response of unknown
@@ -99,6 +102,8 @@ func (w *response) crash(value any) {
 	w.retire()
 	switch {
 	case value == nil:
+	case w.hijacked && value == http.ErrAbortHandler:
+		w.res.Stream().Abort(weir.ErrAborted)
 	case value != http.ErrAbortHandler:
 		panic(value)
 	case w.stream != nil:

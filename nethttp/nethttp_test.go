@@ -3,7 +3,6 @@ package nethttp_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -129,21 +128,6 @@ func TestSuperfluousWriteHeader(t *testing.T) {
 func twice(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(201)
 	w.WriteHeader(500)
-}
-
-// The connection is not to be had, and every way to ask says so.
-func TestHijack(t *testing.T) {
-	addr := onWeir(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, hijacker := w.(http.Hijacker)
-		_, pusher := w.(http.Pusher)
-		_, _, err := http.NewResponseController(w).Hijack()
-		fmt.Fprint(w, hijacker, pusher, errors.Is(err, http.ErrNotSupported))
-	}))
-	c := dial(t, addr)
-	c.send(get)
-	if got := c.response("GET"); !strings.HasSuffix(got, "\n\nfalse false true") {
-		t.Errorf("got %q", got)
-	}
 }
 
 // Informational responses are sent with the fields as they are, which stay for the final one.

@@ -49,6 +49,7 @@ type response struct {
 	stream *weir.Stream // nil = the response is sent in one piece when the handler has returned
 	sent   bool         // of a response without a body: the head was sent
 
+	hijacked bool        // the connection is the handler's
 	returned atomic.Bool // the handler has returned: nothing more is written
 }
 
@@ -65,6 +66,10 @@ func (w *response) Header() http.Header {
 // WriteHeader fixes the status and the fields, or sends an informational
 // response.
 func (w *response) WriteHeader(code int) {
+	if w.hijacked {
+		warn("WriteHeader after Hijack", "status", code, "caller", caller())
+		return
+	}
 	if w.written || w.returned.Load() {
 		warn("superfluous WriteHeader", "status", code, "caller", caller())
 		return
@@ -103,6 +108,9 @@ func (w *response) WriteString(s string) (int, error) {
 
 // admit prepares for n bytes of body.
 func (w *response) admit(n int) error {
+	if w.hijacked {
+		return http.ErrHijacked
+	}
 	if w.returned.Load() {
 		return errReturned
 	}
@@ -129,6 +137,9 @@ func (w *response) admit(n int) error {
 // ReadFrom copies src in large pieces. The first one waits for src, not for a
 // full buffer.
 func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
+	if w.hijacked {
+		return 0, http.ErrHijacked
+	}
 	if w.returned.Load() {
 		return 0, errReturned
 	}
@@ -243,6 +254,9 @@ func (w *response) Flush() { _ = w.FlushError() } // http.Flusher has no error
 
 // FlushError is Flush for http.ResponseController.
 func (w *response) FlushError() error {
+	if w.hijacked {
+		return http.ErrHijacked
+	}
 	if w.returned.Load() {
 		return errReturned
 	}
@@ -289,6 +303,10 @@ func (w *response) sendHead() error {
 // finish completes the response of a handler that has returned; weir ends it.
 func (w *response) finish() {
 	w.returned.Store(true)
+	if w.hijacked {
+		w.retire()
+		return
+	}
 	if !w.written {
 		w.fix(http.StatusOK)
 	}
@@ -326,6 +344,7 @@ func (w *response) retire() {
 
 var (
 	_ http.Flusher    = (*response)(nil)
+	_ http.Hijacker   = (*response)(nil)
 	_ io.ReaderFrom   = (*response)(nil)
 	_ io.StringWriter = (*response)(nil)
 )
