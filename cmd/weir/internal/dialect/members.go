@@ -40,6 +40,9 @@ func (s *scanner) members(b []byte, i int, j Judge) int {
 		n += at
 		top.some, s.state = true, scanNext
 		if s.want != nil && s.want.Slot != 0 {
+			if s.want.Free && v.Kind == String && !v.Empty {
+				s.free = v.Text
+			}
 			if s.report(v, j); s.state != scanNext {
 				return n
 			}

@@ -9,6 +9,7 @@ type Node struct {
 	Name string // "*" = any other
 	Slot Slot
 	In   []Node
+	Free bool // of a string matters only whether it is empty
 }
 
 // child returns the node of the member with that name, or nil.

@@ -22,6 +22,8 @@ type Reader struct {
 	head     [8]byte // of a line, until its field is known
 	length   int     // of the line, so far
 	longest  int     // line of the event
+	last     repeat
+	text     []byte // of the event, if that is Free, while Next runs
 	scan     scanner
 	name     []byte // of the event field
 }
@@ -43,7 +45,10 @@ func (r *Reader) Reset(e *Endpoint) {
 		r.judge = e.newJudge()
 	}
 	r.judge.Reset()
-	*r = Reader{judge: r.judge, endpoint: e, name: r.name[:0], scan: scanner{text: r.scan.text}}
+	*r = Reader{
+		judge: r.judge, endpoint: e, name: r.name[:0], scan: scanner{text: r.scan.text},
+		last: repeat{bytes: r.last.bytes[:0]},
+	}
 	r.scan.start(r.judge.Members())
 }
 
@@ -58,9 +63,30 @@ func (r *Reader) Next(p []byte) (n int, v Verdict) {
 	if r.whole {
 		r.whole, r.longest = false, 0
 	}
-	if r.endpoint.Framing == Lines {
-		return r.nextLine(p)
+	begins := !r.open && !r.skipLF
+	if begins && r.last.before > 0 {
+		if n, text := r.last.match(p); n > 0 {
+			r.whole, r.longest = true, r.last.line+text
+			return n, again
+		}
 	}
+	if r.endpoint.Framing == Lines {
+		n, v = r.nextLine(p)
+	} else {
+		n, v = r.nextEvent(p)
+	}
+	if begins && v == again && r.text != nil {
+		r.last.learn(p[:n], r.text, r.longest)
+	}
+	r.text = nil
+	return n, v
+}
+
+// again is the verdict of most events.
+const again = Whole | Data | Substance
+
+// nextEvent is Next where events end with an empty line.
+func (r *Reader) nextEvent(p []byte) (n int, v Verdict) {
 	if r.skipLF && len(p) > 0 {
 		if r.skipLF = false; p[0] == '\n' {
 			n = 1
@@ -200,6 +226,7 @@ func (r *Reader) event() Verdict {
 		v |= Data | r.judge.Event(e)
 		r.ended = r.ended || v.Has(End)
 		r.failed = r.failed || v.Has(Failed)
+		r.text = r.scan.free
 		r.scan.start(r.judge.Members())
 	}
 	r.whole, r.open, r.data, r.name = true, false, false, r.name[:0]

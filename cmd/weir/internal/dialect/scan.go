@@ -23,6 +23,7 @@ type scanner struct {
 	stack  [deepest]frame
 	root   *Node
 	text   []byte
+	free   []byte // the last text that is Free, where it stands
 }
 
 // frame is an open object or array.
@@ -55,7 +56,7 @@ const (
 // start prepares the scanner for another object.
 func (s *scanner) start(root *Node) {
 	s.state, s.root, s.depth, s.skip = scanBegin, root, 0, 0
-	s.text, s.escape, s.held, s.coded, s.long = s.text[:0], false, false, false, false
+	s.free, s.text, s.escape, s.held, s.coded, s.long = nil, s.text[:0], false, false, false, false
 }
 
 // feed looks at the next piece.

@@ -46,7 +46,7 @@ const (
 
 // content is a block, or what is added to one: it is empty if nothing beside
 // its type has a value.
-var content = []dialect.Node{{Name: "type"}, {Name: "*", Slot: isSubstance}}
+var content = []dialect.Node{{Name: "type"}, {Name: "*", Slot: isSubstance, Free: true}}
 
 var event = dialect.Node{In: []dialect.Node{
 	{Name: "type", Slot: isType},

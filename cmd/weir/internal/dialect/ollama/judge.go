@@ -22,9 +22,9 @@ const (
 )
 
 var line = dialect.Node{In: []dialect.Node{
-	{Name: "message", In: []dialect.Node{{Name: "role"}, {Name: "*", Slot: isSubstance}}},
-	{Name: "response", Slot: isSubstance},
-	{Name: "thinking", Slot: isSubstance},
+	{Name: "message", In: []dialect.Node{{Name: "role"}, {Name: "*", Slot: isSubstance, Free: true}}},
+	{Name: "response", Slot: isSubstance, Free: true},
+	{Name: "thinking", Slot: isSubstance, Free: true},
 	{Name: "done", Slot: isDone},
 	{Name: "error", Slot: isError},
 }}

@@ -36,9 +36,9 @@ var chunk = dialect.Node{In: []dialect.Node{
 	{Name: "choices", Slot: isChoices, In: []dialect.Node{
 		{Name: "index", Slot: isIndex},
 		{Name: "finish_reason", Slot: isFinish},
-		{Name: "text", Slot: isSubstance},
+		{Name: "text", Slot: isSubstance, Free: true},
 		{Name: "message", Slot: isSubstance},
-		{Name: "delta", In: []dialect.Node{{Name: "role"}, {Name: "*", Slot: isSubstance}}},
+		{Name: "delta", In: []dialect.Node{{Name: "role"}, {Name: "*", Slot: isSubstance, Free: true}}},
 	}},
 }}
 

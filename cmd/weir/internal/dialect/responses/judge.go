@@ -69,7 +69,7 @@ const (
 var event = dialect.Node{In: []dialect.Node{
 	{Name: "type", Slot: isType},
 	{Name: "sequence_number", Slot: isNumber},
-	{Name: "delta", Slot: isSubstance},
+	{Name: "delta", Slot: isSubstance, Free: true},
 	{Name: "part", In: []dialect.Node{{Name: "type"}, {Name: "*", Slot: isSubstance}}},
 	{Name: "item", In: []dialect.Node{{Name: "type", Slot: isItem}, {Name: "content", Slot: isSubstance}, {Name: "summary", Slot: isSubstance}}},
 	{Name: "response", In: []dialect.Node{{Name: "id", Slot: isID}, {Name: "model", Slot: isModel}, {Name: "created_at", Slot: isCreated}}},
