@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"weir"
+	"weir/cmd/weir/internal/dialect/known"
 )
 
 // What the gateway serves itself; routes have other paths.
@@ -16,10 +17,23 @@ const (
 
 // ownPaths are the paths of the requests that the gateway serves itself, a path
 // for each of their patterns.
-var ownPaths = [...]string{ModelsPath, ModelsPath + "/x", HealthPath, "/livez", "/readyz"}
+var ownPaths = [...]string{ModelsPath, ModelsPath + "/x", HealthPath, "/livez", "/readyz", "/api/tags", "/api/version"}
 
-// Relayed are the paths of the requests that models serve.
-var Relayed = [...]string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
+// relayed are the paths of the requests that models serve, but for those of
+// which only the beginning is known: routes may be more specific.
+var relayed = func() (paths []string) {
+	for _, d := range known.Dialects {
+		for _, e := range d.Endpoints() {
+			if e.Kind.Relayed() && !strings.Contains(e.Path, "{") {
+				paths = append(paths, e.Path)
+			}
+		}
+	}
+	return paths
+}()
+
+// otherPath is the pattern of the other ones.
+const otherPath = "/v1/{path...}"
 
 // routes checks the patterns, each alone, against each other and against what
 // the gateway serves itself.
@@ -56,13 +70,13 @@ var nobody = weir.HandlerFunc(func(*weir.Response, *weir.Request) {})
 
 // ownMux has what the gateway registers itself.
 func ownMux() *weir.Mux {
-	patterns := []string{"GET " + ModelPath, "/"}
+	patterns := []string{"GET " + ModelPath, "POST " + otherPath, "/"}
 	for _, path := range ownPaths {
 		if path != ModelsPath+"/x" {
 			patterns = append(patterns, "GET "+path)
 		}
 	}
-	for _, path := range Relayed {
+	for _, path := range relayed {
 		patterns = append(patterns, "POST "+path)
 	}
 	mux := new(weir.Mux)
@@ -87,7 +101,7 @@ func takes(pattern string) string {
 	if _, err := alone.TryHandle("", path, nobody); err != nil {
 		return "" // it was well-formed with its method and host
 	}
-	for _, own := range append(Relayed[:], ownPaths[:]...) {
+	for _, own := range append(relayed[:len(relayed):len(relayed)], ownPaths[:]...) {
 		// A pattern with a host precedes everything without one.
 		_, matches := alone.Match("POST", "", own)
 		if matches && (host != "" || !strings.Contains(path, "{") && !strings.HasSuffix(path, "/")) {

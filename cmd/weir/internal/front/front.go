@@ -14,7 +14,6 @@ import (
 	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/guard"
-	"weir/cmd/weir/internal/openai"
 )
 
 // RequestID is the field by which a request is found again in logs.
@@ -26,9 +25,6 @@ func Answer(w *weir.Response, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body) // buffered
 }
-
-// Fail makes the response an error in OpenAI's dialect.
-func Fail(w *weir.Response, e *openai.Error) { Answer(w, e.Status, e.Append(nil)) }
 
 // Refuse makes the response an error, in the dialect of the request's path
 // (G17).
@@ -45,6 +41,19 @@ func Admit(p *guard.Policy, w *weir.Response, r *weir.Request) bool {
 		return false
 	}
 	return !p.Preflight(w, r)
+}
+
+// Upgrade refuses a request for a WebSocket, which is not served: clients that
+// try one first fall back to HTTP at once after this status, and after no other.
+// It returns true for other requests; what else an Upgrade field offers may be
+// ignored (RFC 9110 7.8).
+func Upgrade(w *weir.Response, r *weir.Request) bool {
+	h := r.Header()
+	if h.View("Upgrade") == nil || !h.HasToken("Upgrade", "websocket") || !h.HasToken("Connection", "upgrade") {
+		return true
+	}
+	Refuse(w, r, dialect.NoUpgrade("websocket"))
+	return false
 }
 
 // requestID has the id by which a request is known here.

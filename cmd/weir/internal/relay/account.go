@@ -10,12 +10,13 @@ const fewBytes = 4 << 10
 // account reports to the server how much memory the request keeps by now. It
 // returns false if that is too much: what came last must be dropped.
 func (f *flow) account() bool {
-	n := int64(f.kept.size() + cap(f.renamed) + cap(f.answer.held))
+	u, a := &f.upload, &f.attempt
+	n := int64(u.kept.size() + cap(u.renamed) + cap(a.held))
 	if f.refusal != nil {
 		n += int64(f.refusal.size + cap(f.refusal.body))
 	}
-	if f.long && f.call != nil {
-		n += int64(f.call.Pending())
+	if u.long && a.call != nil {
+		n += int64(a.call.Pending())
 	}
 	if n <= fewBytes {
 		n = 0
@@ -24,7 +25,7 @@ func (f *flow) account() bool {
 		return true
 	}
 	if !f.r.Keep(n) {
-		return f.stage == over // it was already freed
+		return f.over // it was already freed
 	}
 	f.noted = n
 	return true

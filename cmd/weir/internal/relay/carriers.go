@@ -39,7 +39,7 @@ var (
 	keyParams = [...]string{
 		"key", "api_key", "api-key", "apikey", "x-api-key", "subscription-key", "access_token", "auth_token",
 	}
-	known = NewCarriers(nil, nil)
+	knownCarriers = NewCarriers(nil, nil)
 )
 
 // withoutKeys returns a query without the parameters that carry keys: the query

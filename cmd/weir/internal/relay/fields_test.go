@@ -71,7 +71,7 @@ func TestAttemptsToldWithErrors(t *testing.T) {
 		ups = append(ups, u)
 	}
 	mux := new(weir.Mux)
-	mux.HandleLoop("POST /v1/chat/completions", newGateway(ups...))
+	mux.HandleLoop("POST /v1/chat/completions", newGateway(ups...).At(chat))
 	url := "http://" + serve(t, mux) + "/v1/chat/completions"
 	for _, tt := range []struct {
 		name, body         string

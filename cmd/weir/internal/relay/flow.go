@@ -1,65 +1,50 @@
 package relay
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
 	"weir"
-	"weir/client"
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/target"
 	"weir/reactor"
-	"weir/sse"
 )
 
-// stage is how far a request has come.
-type stage uint8
-
-const (
-	gathering stage = iota // the request's body
-	asking                 // an upstream, which has not responded; or waiting to try again
-	declined               // it refuses: the rest of its response
-	holding                // the head of its response, until the first events
-	relaying
-	over
-)
-
-// flow is one request on its way through the gateway. It lives on one loop.
+// flow is one request on its way through the gateway. It lives on one loop, and
+// joins three machines, each of which has a file of its own:
+//
+//	upload   the request's body, from the client to the upstream
+//	attempt  one target and the call to it; another one replaces it on failover
+//	reply    what the client has been promised of the response
+//
 // What each piece of a response needs comes first, so that it lies close
 // together.
 type flow struct {
-	stage  stage
-	paused bool // the client is behind, the upstream waits
-	alive  bool // the head was sent with a keep-alive comment, not with a response
-	handed bool // to a native handler
-	remote bool // an upstream was tried that is not called on the loop
-	alone  bool // another target was not tried, since the request is no longer kept
-
-	g       *Gateway
-	loop    *reactor.Loop
+	attempt attempt
+	reply   reply
 	x       *weir.LoopExchange
-	target  *Target
-	call    *client.Call
-	answer  answer
-	limited error // what it means when the step takes too long
+	loop    *reactor.Loop
+	g       *Gateway
 	clock   clock
 	record  Record
+	over    bool // nothing more happens but closed
+	handed  bool // to a native handler
+	remote  bool // something of it may run off the loop
+	alone   bool // another target was not tried, since the request is no longer kept
+
+	endpoint *dialect.Endpoint
+	upload   upload
+	w        *weir.Response
+	r        *weir.Request
+	since    time.Time // of the request's head
 
 	route    target.Itinerary
 	model    *Model // that was requested
 	leg      *Model // whose target it is, the same one or a fallback
 	attempts int
 	refusal  *refusal // the last one that was not passed on
-
-	w     *weir.Response
-	r     *weir.Request
-	since time.Time // of the request's head
-	asked time.Time // when the upstream was
-	begun time.Time // when the wait for the first event began
-	peek  openai.Peek
-	upload
-	made made
-	out  client.Request // as it is sent
+	noted    int64    // bytes that were reported to the server as kept
 }
 
 // flows are those without a request. One that served a request on one loop
@@ -67,14 +52,15 @@ type flow struct {
 var flows sync.Pool
 
 // take returns a flow for a request that begins.
-func (g *Gateway) take(x *weir.LoopExchange) *flow {
+func (g *Gateway) take(e *dialect.Endpoint, x *weir.LoopExchange) *flow {
 	f, _ := flows.Get().(*flow)
 	if f == nil {
 		f = new(flow)
 	}
-	f.g, f.x, f.w, f.r, f.loop = g, x, x.Response(), x.Request(), x.Loop()
-	r := f.r
-	f.since, f.length = f.loop.Now(), r.ContentLength()
+	f.g, f.endpoint, f.x, f.w, f.r, f.loop = g, e, x, x.Response(), x.Request(), x.Loop()
+	f.attempt.f, f.reply.f, f.upload.f = f, f, f
+	f.since = f.loop.Now()
+	f.upload.begin()
 	f.clock.base = f.since
 	f.clock.timer.Init((*lateTask)(f))
 	return f
@@ -84,120 +70,145 @@ func (g *Gateway) take(x *weir.LoopExchange) *flow {
 const spareHead = 4 << 10
 
 // recycle lets the memory serve another request, after one whose response is
-// complete. Goroutines of an upstream that is not called on the loop may still
-// return.
+// complete. Goroutines of an upstream that is not called on the loop, or of a
+// decoder, may still return.
 func (f *flow) recycle() {
-	if f.remote || cap(f.out.Buffer)+cap(f.answer.held)+cap(f.made.text) > spareHead {
+	a := &f.attempt
+	if f.remote || cap(a.out.Buffer)+cap(a.held)+cap(a.made.text) > spareHead {
 		return
 	}
-	f.kept.forget()
-	f.peek.Reset()
-	clear(f.out.Fields)
-	*f = flow{
-		peek: f.peek, upload: upload{kept: f.kept},
-		answer: answer{held: f.answer.held[:0]},
-		route:  f.route.Spare(),
-		out:    client.Request{Fields: f.out.Fields[:0], Buffer: f.out.Buffer[:0]},
-		made:   made{f.made.text[:0], f.made.fields[:0]},
-	}
+	clear(a.out.Fields)
+	*f = flow{attempt: a.spare(), upload: f.upload.spare(), route: f.route.Spare(), reply: f.reply.spare()}
 	flows.Put(f)
 }
 
-// answer is what is known of the upstream's response.
-type answer struct {
-	events bool // it is an event stream
-	frames sse.Framer
-	held   []byte // until enough events are complete
-	count  int    // events that are complete
-	done   bool   // [DONE] has passed
-	first  bool   // the first event has been looked at
-}
-
-// ask sends the request to the next target. If there is none, the client gets
+// next sends the request to the next target. If there is none, the client gets
 // why the last one failed, or why no upstream is available.
-func (f *flow) ask(cause error) {
+func (f *flow) next(cause error) {
 	choice, why := f.route.Next(f.loop.Now())
 	if why != target.Granted {
 		f.giveUp(cause, why)
 		return
 	}
 	f.leg = f.model.legs[choice.Leg]
-	f.target = &f.leg.Targets[choice.Target]
-	f.send()
+	f.attempts++
+	f.attempt = f.attempt.another(&f.leg.Targets[choice.Target])
+	f.record.Upstream, f.record.Attempts = f.attempt.target.Upstream.Name, f.attempts
+	if f.attempts == 1 {
+		f.clock.set(f.loop, limitTotal, f.attempt.target.Upstream.Timeouts.Total)
+		f.reply.silence()
+	}
+	f.attempt.send()
 }
 
-func (f *flow) send() {
-	now := f.loop.Now()
-	f.stage, f.answer, f.asked, f.begun = asking, answer{held: f.answer.held[:0]}, now, now
-	f.attempts++
-	f.record.Upstream, f.record.Attempts = f.target.Upstream.Name, f.attempts
-	f.awaitConnection()
-	if f.attempts == 1 {
-		f.clock.set(f.loop, limitTotal, f.target.Upstream.Timeouts.Total)
-		f.silence()
+// mayGoOn reports whether another target can be tried now.
+func (f *flow) mayGoOn() bool {
+	if !f.route.More(f.loop.Now()) {
+		return false
 	}
-	body, length := f.outgoing()
-	f.out = client.Request{
-		Method: f.r.Method(), Path: f.r.PathBytes(), Query: f.g.carriers().withoutKeys(f.r.RawQueryBytes()),
-		Fields: f.g.fields(f.out.Fields[:0], f.r, &f.made),
-		Length: length, Body: body, More: f.long, Buffer: f.out.Buffer,
+	f.alone = f.alone || !f.upload.repeatable()
+	return !f.alone
+}
+
+// elsewhere gives up the current attempt for another target, if there is one
+// and nothing of the model's was sent to the client (G2).
+func (f *flow) elsewhere(why error) bool {
+	if f.reply.begun() || reactor.LocalShortage(why) || !f.mayGoOn() {
+		return false
 	}
-	f.remote = f.remote || !f.target.Upstream.OnLoop()
-	call, err := f.target.Upstream.Do(f.loop, &f.out, f)
-	if err != nil {
-		f.failed(err)
+	f.blame(why, f.attempt.reason(why))
+	f.attempt.hangUp()
+	f.next(why)
+	return true
+}
+
+// blame reports that the attempt failed. The route decides what that means for
+// the upstream.
+func (f *flow) blame(why error, r target.Reason) {
+	f.route.Fails(r, f.loop.Now())
+	if r == target.Shortage {
+		f.g.Observer.Short(why)
 		return
 	}
-	f.call = call
-	f.handOn()
-	f.asked = time.Now() // and not the turn's time: the time since is the gateway's own
-	f.g.Observer.Asked(f.asked.Sub(now))
+	f.g.Observer.Failed(Attempt{Request: f.r, Model: f.record.Model, Upstream: f.attempt.target.Upstream, Number: f.attempts, Reason: r, Err: why})
 }
 
-// step sets how long the next step of the upstream may take.
-func (f *flow) step(d time.Duration, meaning error) {
-	f.limited = meaning
-	f.clock.set(f.loop, limitStep, d)
-}
-
-// awaitConnection sets how long the connection may take, but no longer than
-// until the first event is due, which counts from the same moment.
-func (f *flow) awaitConnection() {
-	limit, first := f.target.Upstream.Timeouts.Connect, f.target.Upstream.Timeouts.FirstEvent
-	if limit <= 0 || 0 < first && first < limit {
-		limit = first
+// failed handles a failed attempt: another target is tried, or the client gets
+// an error.
+func (f *flow) failed(err error) {
+	if f.over || f.elsewhere(err) {
+		return
 	}
-	f.step(limit, errConnect)
+	f.blame(err, f.attempt.reason(err))
+	f.giveUp(err, target.NoneLeft)
 }
 
-// awaitEvent sets when the first event is due, counted from the asking, or from
-// when the upstream last took a part of a long body.
-func (f *flow) awaitEvent() {
-	d := f.target.Upstream.Timeouts.FirstEvent
-	if d > 0 {
-		d = max(1, d-f.loop.Now().Sub(f.begun)) // at the next tick, if it has passed
-	}
-	f.step(d, errFirstEvent)
-}
-
-// silence starts to count until a comment to the client is due again.
-func (f *flow) silence() {
-	switch every := f.leg.Keepalive; {
-	case every == 0:
-	case f.peek.Stream:
-		f.clock.set(f.loop, limitAlive, every)
+// giveUp sends the client the upstream's failure, or why no upstream is
+// available.
+func (f *flow) giveUp(err error, why target.Why) {
+	switch {
+	case f.refusal != nil:
+		f.record.Err = nil
+		f.explain()
+		f.passRefusal(f.refusal)
+	case err == nil:
+		fault, cause := unavailable(why)
+		f.record.Err = cause
+		f.conclude(fault, cause)
 	default:
-		f.clock.clear(limitAlive)
+		f.record.Err = err
+		fault := failure(err)
+		if only := f.withheld(); only != nil {
+			f.record.Err = fmt.Errorf("%w; %w", err, only)
+			fault.Code, fault.Message = only.code, fault.Message+" No other server was tried, because "+only.why+"."
+		}
+		f.conclude(fault, err)
 	}
 }
 
-// downstream is a flow as the server calls it: upstreams call the flow itself,
-// by the same names.
+// refuse responds without an upstream, or without a further one.
+func (f *flow) refuse(fault *dialect.Fault) { f.conclude(fault, fault) }
+
+// conclude ends the request with an error.
+func (f *flow) conclude(fault *dialect.Fault, cause error) {
+	wait := f.route.Wait(f.loop.Now())
+	f.stop()
+	f.reply.fail(fault, cause, wait)
+}
+
+// withheld returns why a failure is final although another target could have
+// been tried; nil if none could.
+func (f *flow) withheld() *lone {
+	switch {
+	case f.alone:
+		return errReplay
+	case f.route.Withheld():
+		return errBudget
+	}
+	return nil
+}
+
+// explain notes why a refusal is the response.
+func (f *flow) explain() {
+	if only := f.withheld(); only != nil {
+		f.record.Err = only
+	}
+}
+
+// streams reports whether the client is to be sent a stream, as far as is known.
+func (f *flow) streams() bool { return f.upload.peek.Streams(f.endpoint.Streams) }
+
+// stamp is what events of the gateway's own say.
+func (f *flow) stamp() dialect.Stamp {
+	return dialect.Stamp{Model: f.upload.peek.Model, Time: f.loop.Now()}
+}
+
+// downstream is a flow as the server calls it.
 type downstream flow
 
-func (d *downstream) Data(p []byte)  { (*flow)(d).body(p, nil) }
-func (d *downstream) End(err error)  { (*flow)(d).body(nil, err) }
-func (d *downstream) Drained()       { (*flow)(d).resume() }
+func (d *downstream) Data(p []byte)  { (*flow)(d).upload.arrive(p, nil) }
+func (d *downstream) End(err error)  { (*flow)(d).upload.arrive(nil, err) }
+func (d *downstream) Drained()       { (*flow)(d).reply.drained() }
 func (d *downstream) Closed(c error) { (*flow)(d).closed(c) }
 
 // closed is the end of the request: with a cause when the client disconnected
@@ -211,24 +222,24 @@ func (f *flow) closed(cause error) {
 }
 
 func (f *flow) ended(cause error) {
+	rec := &f.record
+	rec.Request, rec.Stream = f.r, f.streams()
 	if f.handed {
-		f.record.Request, f.record.Stream = f.r, f.peek.Stream
-		f.record.Answered(f.w, f.since, cause)
-		f.g.Observer.Ended(&f.record)
+		rec.Answered(f.w, f.since, cause)
+		f.g.Observer.Ended(rec)
 		return
 	}
-	left := f.stage != over && departed(cause)
+	left := !f.over && departed(cause)
 	if cause != nil {
 		f.route.Drop() // it was not the upstream that ended it
 	}
-	asking := f.call != nil
+	asking := f.attempt.call != nil
 	f.stop()
 	if left && asking {
 		f.g.Observer.HungUp(time.Since(f.loop.Now()))
 	}
-	rec := &f.record
-	rec.Request, rec.Took, rec.Left = f.r, time.Since(f.since), left
-	rec.Stream, rec.Status, rec.Events = f.peek.Stream, f.w.Status(), f.answer.count
+	rec.Took, rec.Left = time.Since(f.since), left
+	rec.Status, rec.Events = f.w.Status(), f.attempt.count
 	if rec.Err == nil {
 		rec.Err = cause
 	}
@@ -237,18 +248,41 @@ func (f *flow) ended(cause error) {
 
 // stop ends what runs on the upstream's side.
 func (f *flow) stop() {
-	f.stage = over
-	f.kept.forget()
+	f.over = true
+	f.upload.stop()
 	f.clock.stop(f.loop)
-	f.hangUp()
+	f.attempt.hangUp()
 	f.route.End(f.loop.Now())
 }
 
-// hangUp ends the current call; its Done is ignored.
-func (f *flow) hangUp() {
-	f.route.Leave()
-	if call := f.call; call != nil {
-		f.call = nil
-		call.Cancel()
+// lateTask is a flow of which a deadline may have passed.
+type lateTask flow
+
+func (t *lateTask) Run() { (*flow)(t).deadline() }
+
+func (f *flow) deadline() {
+	for !f.over {
+		which, ok := f.clock.passed(f.loop.Now())
+		if !ok {
+			f.clock.rearm(f.loop)
+			return
+		}
+		f.late(which)
+	}
+}
+
+func (f *flow) late(which limit) {
+	switch which {
+	case limitHold:
+		f.attempt.heldEnough()
+	case limitAlive:
+		f.reply.keepAlive()
+	case limitRetry:
+		f.next(errStatus)
+	case limitTotal:
+		f.route.Stop()
+		f.failed(errTotal)
+	case limitStep:
+		f.attempt.overdue()
 	}
 }

@@ -4,12 +4,13 @@
 // connection to a plain-HTTP upstream also lives: a token costs one read and
 // one write.
 //
-//	client ──body──> gather ──model known──> choose a target, try it
-//	       <─first event── hold <── head, body ──┘   │ fails: the next one
-//	       <─────── each piece that arrives ─────────┘
+//	client ──body──> upload ──model known──> attempt: a target, a call to it
+//	       <─ model's first event ── hold <── head, body ──┘   │ fails: another
+//	       <─ reply <─ each piece that arrives ────────────────┘
 //
 // Which target is next, and what a failure means for its upstream, is decided
 // in package target; what the client gets, in judge.go. Neither has effects.
+// What the bytes of requests and responses mean is known to package dialect.
 package relay
 
 import (
@@ -17,9 +18,9 @@ import (
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/glob"
-	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 )
@@ -102,14 +103,16 @@ type Model struct {
 	Policy    target.Policy
 	ByHeader  string // policy session: the field that names it; "" = the body's user
 	ByPrefix  bool   // policy prefix_hash
-	Retries   int    // further attempts before the first event
+	Retries   int    // further attempts before there is something of the model's
+	RetryOn   []Statuses
 	Fallback  []*Model
 	Hold      Hold
-	Keepalive time.Duration // a comment to the client after that much silence; 0 = none
+	Keepalive time.Duration // after that much silence the client hears something; 0 = never
 	Native    Native        // serves the model in place of targets
 
 	Route *target.Route // made by Plan
 	legs  []*Model      // whose targets the legs of the route are
+	deaf  []deaf        // the dialects that not all of them speak
 }
 
 // Plan makes the model's route: to its own targets and then to those of its
@@ -125,6 +128,7 @@ func (m *Model) Plan(budget *target.Budget) {
 		m.Route.Legs = append(m.Route.Legs, next[0].leg())
 		next = append(next, next[0].Fallback...)
 	}
+	m.listen()
 }
 
 func (m *Model) leg() target.Leg {
@@ -145,8 +149,9 @@ type Target struct {
 	ID       uint64
 }
 
-// Hold is how long the head is held back: for so many events, but no longer
-// than Wait after the upstream's head came.
+// Hold is how long the response is held back: for so many events and until one
+// of them is of the model's, but for no longer than Wait after that one. Wait is
+// also the longest Retry-After that is waited for.
 type Hold struct {
 	Events int
 	Wait   time.Duration
@@ -169,30 +174,37 @@ func (g *Gateway) Model(name string) *Model {
 
 func (g *Gateway) carriers() *Carriers {
 	if g.Carriers == nil {
-		return known
+		return knownCarriers
 	}
 	return g.Carriers
 }
 
-// ServeLoop begins to relay one request.
-func (g *Gateway) ServeLoop(x *weir.LoopExchange) weir.BodyReceiver {
-	w, r := x.Response(), x.Request()
-	if loops(r) {
-		w.Header().Set("X-Should-Retry", "false")
-		front.Fail(w, openai.Loop())
+// At returns the handler of the requests of an endpoint.
+func (g *Gateway) At(e *dialect.Endpoint) weir.LoopHandler {
+	return weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver { return g.serve(e, x) })
+}
+
+// serve begins to relay one request.
+func (g *Gateway) serve(e *dialect.Endpoint, x *weir.LoopExchange) weir.BodyReceiver {
+	r := x.Request()
+	switch {
+	case loops(r):
+		refuse(e, x.Response(), dialect.Loop())
 		return nil
-	}
-	if r.ContentLength() > g.MaxBody {
-		front.Fail(w, openai.TooLarge(g.MaxBody))
+	case r.ContentLength() > g.MaxBody:
+		refuse(e, x.Response(), dialect.TooLarge(g.MaxBody))
 		return nil
-	}
-	if r.ContentLength() > gatherLimit && !(r.Keep(gatherLimit) && r.Keep(0)) { // there is no room even for the beginning
-		w.Header().Set("Retry-After", "1")
-		front.Fail(w, openai.NoRoom())
+	case r.ContentLength() > gatherLimit && !(r.Keep(gatherLimit) && r.Keep(0)): // there is no room even for the beginning
+		x.Response().Header().Set("Retry-After", "1")
+		refuse(e, x.Response(), dialect.NoRoom())
 		return nil
-	}
-	if x.Err() != nil || !g.Observer.Began(r) {
+	case x.Err() != nil || !g.Observer.Began(r):
 		return nil // refused, or the client has disconnected
 	}
-	return (*downstream)(g.take(x))
+	return (*downstream)(g.take(e, x))
+}
+
+// refuse makes the response an error.
+func refuse(e *dialect.Endpoint, w *weir.Response, fault *dialect.Fault) {
+	front.Answer(w, fault.Status, e.Dialect.AppendError(nil, fault))
 }

@@ -24,7 +24,7 @@ const lastChunk = "0\r\n\r\n"
 // bodyOf is what is behind the head, without chunks.
 func bodyOf(t *testing.T, answer string) string {
 	t.Helper()
-	var r reply
+	var r received
 	r.parse(t, []byte(answer))
 	return string(r.body)
 }

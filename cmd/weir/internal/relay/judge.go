@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"weir/client"
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/target"
 	"weir/http1"
 	"weir/reactor"
@@ -16,13 +16,15 @@ import (
 var (
 	errConnect    = errors.New("the connection to the upstream timed out")
 	errFirstEvent = errors.New("the upstream sent no event in time")
+	errWhole      = errors.New("the upstream sent no response in time")
 	errIdle       = errors.New("the upstream went silent")
 	errTotal      = errors.New("the response took longer than allowed")
 	errNoDone     = errors.New("the upstream ended the stream before it was complete")
-	errLongEvent  = errors.New("the upstream sent a line beyond the limit for events")
-	errFirst      = errors.New("the upstream's first event was an error")
+	errFirst      = errors.New("the upstream sent an error in place of a response")
+	errTold       = errors.New("the upstream ended its response with an error")
 	errStatus     = errors.New("the upstream is overloaded")
 	errNoStream   = errors.New("the upstream's response is not a stream")
+	errCoded      = errors.New("the upstream's response has a content coding")
 )
 
 // Why no upstream was tried, or no other one.
@@ -46,27 +48,27 @@ var (
 
 // unavailable returns the response to a request that got no upstream at all,
 // and why it did not, for the log.
-func unavailable(why target.Why) (*openai.Error, error) {
+func unavailable(why target.Why) (*dialect.Fault, error) {
 	switch why {
 	case target.Lost:
-		return openai.Unavailable("upstreams_unresolved", "The names of this model's servers do not resolve at the moment."), errLost
+		return dialect.Unavailable("upstreams_unresolved", "The names of this model's servers do not resolve at the moment."), errLost
 	case target.Unhealthy:
-		return openai.Unavailable("no_healthy_upstream", "No server of this model is healthy."), errUnhealthy
+		return dialect.Unavailable("no_healthy_upstream", "No server of this model is healthy."), errUnhealthy
 	case target.Broken:
-		return openai.Unavailable("upstreams_failing", "The servers of this model have failed recently and are not used for a moment."), errBroken
+		return dialect.Unavailable("upstreams_failing", "The servers of this model have failed recently and are not used for a moment."), errBroken
 	case target.Full:
-		return openai.Unavailable("upstreams_full", "The servers of this model are at their limits of concurrent requests."), errFull
+		return dialect.Unavailable("upstreams_full", "The servers of this model are at their limits of concurrent requests."), errFull
 	}
-	return openai.Unavailable("no_upstream", "No server of this model is available."), errNoTarget
+	return dialect.Unavailable("no_upstream", "No server of this model is available."), errNoTarget
 }
 
 // failure returns the response after an attempt that failed before its first
 // event (G5).
-func failure(err error) *openai.Error {
+func failure(err error) *dialect.Fault {
 	if reactor.LocalShortage(err) {
-		return openai.Unavailable("local_shortage", "The gateway has no room for another connection.")
+		return dialect.Unavailable("local_shortage", "The gateway has no room for another connection.")
 	}
-	return openai.ServerError(statusOf(err), messageOf(err))
+	return dialect.ServerError(statusOf(err), messageOf(err))
 }
 
 // reasonOf returns what a failure counts as; begun means that the response has
@@ -81,11 +83,11 @@ func reasonOf(err error, begun bool) target.Reason {
 		return target.ConnectTimeout
 	case errors.Is(err, errTotal):
 		return target.TooLate
-	case errors.Is(err, errNoStream):
+	case errors.Is(err, errNoStream), errors.Is(err, errCoded):
 		return target.NoStream
-	case errors.Is(err, errLongEvent), overLimit(err):
+	case overLimit(err):
 		return target.TooLong
-	case errors.Is(err, errFirstEvent), errors.Is(err, errIdle) && !begun:
+	case errors.Is(err, errFirstEvent), errors.Is(err, errWhole), errors.Is(err, errIdle) && !begun:
 		return target.Silent
 	case errors.Is(err, errNoDone) && begun:
 		return target.Unfinished
@@ -121,7 +123,7 @@ func refusalReason(h *http1.Response) target.Reason {
 // statusOf returns the status of a response that failed with err before its
 // first event (G5).
 func statusOf(err error) int {
-	for _, timeout := range []error{errConnect, errFirstEvent, errIdle, errTotal} {
+	for _, timeout := range []error{errConnect, errFirstEvent, errWhole, errIdle, errTotal} {
 		if errors.Is(err, timeout) {
 			return 504
 		}
@@ -137,15 +139,29 @@ func messageOf(err error) string {
 		return "The upstream is not reachable."
 	case errors.Is(err, client.ErrNoResponse), errors.Is(err, client.ErrTruncated):
 		return "The upstream closed the connection before its response was complete."
-	case statusOf(err) == 504, errors.Is(err, errNoDone), errors.Is(err, errLongEvent), errors.Is(err, errFirst), errors.Is(err, errStatus), errors.Is(err, errNoStream):
+	case statusOf(err) == 504, errors.Is(err, errNoDone), errors.Is(err, errFirst), errors.Is(err, errStatus), errors.Is(err, errNoStream), errors.Is(err, errCoded):
 		return "Relaying failed: " + err.Error() + "."
+	}
+	var head *http1.ParseError
+	if errors.As(err, &head) && head.TooLarge() {
+		return "The head of the upstream's response is beyond a limit of the gateway: " + head.Reason + "."
 	}
 	return "The upstream sent a response that is not valid HTTP."
 }
 
-// retryable are statuses that another target, or the same one later, may not
-// have.
-func retryable(status int) bool { return status == 429 || status >= 500 }
+// Statuses are a range of them.
+type Statuses struct{ From, To int }
+
+// retryable reports whether another target, or the same one later, may respond
+// to the request with another status than this.
+func (f *flow) retryable(status int) bool {
+	for _, s := range f.model.RetryOn {
+		if s.From <= status && status <= s.To {
+			return true
+		}
+	}
+	return false
+}
 
 // retryAfter returns the wait that an upstream asks for; 0 = it does not.
 func retryAfter(h *http1.Response) time.Duration {

@@ -13,7 +13,7 @@ import (
 func TestStatusOf(t *testing.T) {
 	for err, want := range map[error]int{
 		errConnect: 504, errFirstEvent: 504, errIdle: 504, errTotal: 504,
-		errNoDone: 502, errLongEvent: 502, errFirst: 502, errStatus: 502,
+		errWhole: 504, errNoDone: 502, errFirst: 502, errStatus: 502,
 		client.ErrConnect: 502, client.ErrNoResponse: 502, client.ErrTruncated: 502,
 		errors.New("other"): 502,
 		&client.Error{Kind: client.ErrConnect, Cause: errors.New("x")}: 502,

@@ -73,7 +73,8 @@ func TestCloseOnAnyLine(t *testing.T) {
 	}
 }
 
-// G15: an event stream is known by its media type, in any case, whatever its parameters, and nothing else is one.
+// G15: an event stream is known by its media type, in any case, whatever its parameters, or by what
+// it begins with if the type is none that a stream might not have.
 func TestMediaTypes(t *testing.T) {
 	for contentType, events := range map[string]bool{
 		"text/event-stream":               true,
@@ -82,7 +83,8 @@ func TestMediaTypes(t *testing.T) {
 		"text/event-stream ; x":           true,
 		"text/event-streamX":              false,
 		"text/event-stream, text/html":    false,
-		"application/json":                false,
+		"application/json":                true, // it begins as one
+		"text/html":                       false,
 	} {
 		atRig(t, 1, func(r *rig) {
 			c := r.ask(ask)

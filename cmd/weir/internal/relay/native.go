@@ -19,7 +19,7 @@ type Native struct {
 func (f *flow) handOver(m *Model) {
 	f.record.Model, f.record.Upstream, f.record.Attempts = m.Name, m.Native.Name, 1
 	f.handed = true
-	body := f.kept.give()
+	body := f.upload.kept.give()
 	f.stop()
 	f.x.HandOver(m.Native.Handler, body...)
 }

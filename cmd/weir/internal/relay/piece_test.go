@@ -24,7 +24,7 @@ func inMemory(t *testing.T) (client *memloop.Client, ups <-chan *memloop.Client)
 	t.Cleanup(kernel.Listen(addr, func(c *memloop.Client) { came <- c }))
 	u := upstream.New(upstream.Config{Name: "up", Endpoint: at("http://" + addr)})
 	mux := new(weir.Mux)
-	mux.HandleLoop("POST /v1/chat/completions", newGateway(u))
+	mux.HandleLoop("POST /v1/chat/completions", newGateway(u).At(chat))
 	srv := &weir.Server{Handler: mux, Loops: 1, System: kernel, Logger: slog.New(slog.DiscardHandler)}
 	if err := srv.Start(); err != nil {
 		t.Fatal(err)

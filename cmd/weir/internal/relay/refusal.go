@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 	"weir/http1"
@@ -33,10 +33,13 @@ type refusal struct {
 // reject keeps a refusal for later, if the request can be sent again. It
 // returns false if the refusal is final.
 func (f *flow) reject(h *http1.Response) bool {
-	if h.Status() >= 500 {
-		f.blame(errStatus, refusalReason(h))
-	} else {
-		f.route.Fails(refusalReason(h), f.loop.Now())
+	switch reason := refusalReason(h); {
+	case h.Status() >= 500:
+		f.blame(errStatus, reason)
+	case reason == target.Overloaded:
+		f.route.Fails(reason, f.loop.Now())
+	default:
+		f.route.Works(h.Status(), f.loop.Now())
 	}
 	if !f.mayGoOn() && !f.mayWait(retryAfter(h)) {
 		f.explain()
@@ -49,46 +52,21 @@ func (f *flow) reject(h *http1.Response) bool {
 // mayWait reports whether the target that was tried last may be tried again
 // after that time.
 func (f *flow) mayWait(d time.Duration) bool {
-	return 0 < d && d <= f.leg.Hold.Wait && f.repeatable() && f.route.MayRepeat(f.loop.Now())
+	return 0 < d && d <= f.leg.Hold.Wait && f.upload.repeatable() && f.route.MayRepeat(f.loop.Now())
 }
 
-// mayGoOn reports whether another target can be tried now.
-func (f *flow) mayGoOn() bool {
-	if !f.route.More(f.loop.Now()) {
-		return false
-	}
-	f.alone = f.alone || !f.repeatable()
-	return !f.alone
-}
-
-// withheld returns why a failure is final although another target could have
-// been tried; nil if none could.
-func (f *flow) withheld() *lone {
+// disappoint handles a response that is not a stream, for a client that was
+// promised one. If it is an error, it will be an event; else it is a failure.
+func (f *flow) disappoint(h *http1.Response, s shape) {
 	switch {
-	case f.alone:
-		return errReplay
-	case f.route.Withheld():
-		return errBudget
-	}
-	return nil
-}
-
-// explain notes why a refusal is the response.
-func (f *flow) explain() {
-	if only := f.withheld(); only != nil {
-		f.record.Err = only
-	}
-}
-
-// disappoint handles a response that is not a stream, for a client whose head
-// announced one. If it is an error, it will be an event; else it is a failure.
-func (f *flow) disappoint(h *http1.Response) {
-	if h.Status() < 400 {
+	case s == shapeCoded:
+		f.failed(errCoded)
+	case h.Status() < 400:
 		f.failed(errNoStream)
-		return
+	default:
+		f.route.Works(h.Status(), f.loop.Now()) // if it was not blamed
+		f.keepRefusal(h)
 	}
-	f.route.Works(h.Status(), f.loop.Now()) // if it was not blamed
-	f.keepRefusal(h)
 }
 
 // keepRefusal reads the rest of a refusal, for a while.
@@ -98,9 +76,9 @@ func (f *flow) keepRefusal(h *http1.Response) {
 		r.fields = append(r.fields, upstream.Field{Name: string(name), Value: string(value)})
 		r.size += len(name) + len(value)
 	}
-	f.refusal, f.stage = r, declined
+	f.refusal, f.attempt.stage = r, declined
 	f.clock.clear(limitHold)
-	f.step(refusalWait, errIdle)
+	f.attempt.step(refusalWait, errIdle)
 }
 
 // listen takes a piece of a refusal's body.
@@ -122,13 +100,12 @@ func (f *flow) heard(whole bool) {
 	if !whole {
 		r.body = nil
 	}
-	f.hangUp()
-	switch again := retryable(r.status); {
+	f.attempt.hangUp()
+	switch again := f.retryable(r.status); {
 	case again && f.mayGoOn():
-		f.ask(errStatus)
+		f.next(errStatus)
 	case again && f.mayWait(r.wait):
 		f.route.Repeat()
-		f.stage = asking
 		f.clock.clear(limitStep)
 		f.clock.set(f.loop, limitRetry, r.wait)
 	default:
@@ -138,15 +115,13 @@ func (f *flow) heard(whole bool) {
 
 // passRefusal makes a refusal the response after all, or the stream's end.
 func (f *flow) passRefusal(r *refusal) {
-	alive := f.alive
 	f.stop()
-	if alive {
-		event := openai.Event(r.body)
-		if event == nil {
-			event = openai.Refused(r.status).AppendEvent(nil)
+	if f.reply.promise == promisedStream {
+		fault, ok := dialect.ReadFault(r.status, r.body)
+		if !ok {
+			fault = dialect.Refused(r.status)
 		}
-		f.x.Push(event)
-		f.x.End()
+		f.reply.fail(fault, errStatus, 0)
 		return
 	}
 	fields, body := f.w.Header(), r.body
@@ -159,14 +134,13 @@ func (f *flow) passRefusal(r *refusal) {
 		}
 	}
 	if body == nil {
-		f.w.Header().Set("Content-Type", "application/json")
-		body = openai.Refused(r.status).Append(nil)
+		fields.Set("Content-Type", "application/json")
+		body = f.endpoint.Dialect.AppendError(nil, dialect.Refused(r.status))
 	}
-	f.identify()
-	f.sign()
-	f.w.Header().Set("X-Weir-Upstream", r.upstream)
-	f.w.Header().Set("X-Should-Retry", "false")
-	f.respond(body)
+	f.reply.identify()
+	f.reply.sign()
+	fields.Set("X-Weir-Upstream", r.upstream)
+	f.reply.respond(body)
 }
 
 func describesBody(name string) bool {

@@ -38,7 +38,7 @@ func (r *rig) wantParts(got string, status int, parts ...string) {
 func passed429(attempts int) []string {
 	return []string{
 		"X-Request-Id: theirs\r\n", "X-Ratelimit-Limit-Requests: 5\r\n", "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n", "Date: ",
-		"Retry-After: 1\r\n", "X-Should-Retry: false\r\n", "Content-Type: application/json\r\n",
+		"Retry-After: 1\r\n", "Content-Type: application/json\r\n",
 		fmt.Sprintf("X-Weir-Attempts: %d\r\n", attempts), "X-Weir-Upstream: up0\r\n", "Server-Timing: ",
 		fmt.Sprintf("Content-Length: %d\r\n", len(tooMany)), "\r\n\r\n" + tooMany,
 	}
@@ -114,7 +114,7 @@ func TestRefusalIsTheAnswer(t *testing.T) {
 			c := r.ask(ask)
 			r.write(r.asked(0), sized(tooManyHead, tooMany))
 			r.write(r.asked(1), sized("HTTP/1.1 503 No\r\nRetry-After: 9\r\n", "busy"))
-			r.wantParts(r.seen(c), 503, "Retry-After: 9\r\n", "X-Should-Retry: false", "X-Weir-Attempts: 2", "X-Weir-Upstream: up1", "\r\n\r\nbusy")
+			r.wantParts(r.seen(c), 503, "Retry-After: 9\r\n", "X-Weir-Attempts: 2", "X-Weir-Upstream: up1", "\r\n\r\nbusy")
 		})
 	})
 	t.Run("the other works", func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestRefusalWithoutBody(t *testing.T) {
 				}
 				r.seen(up)
 				got := r.seen(c)
-				r.wantParts(got, 429, "Retry-After: 1\r\n", "X-Request-Id: theirs\r\n", "X-Should-Retry: false\r\n", "Content-Type: application/json\r\n",
+				r.wantParts(got, 429, "Retry-After: 1\r\n", "X-Request-Id: theirs\r\n", "Content-Type: application/json\r\n",
 					"X-Weir-Attempts: 2\r\n", "X-Weir-Upstream: up0\r\n", "Content-Length: ",
 					`{"error":{"message":"The upstream responded with 429 Too Many Requests.","type":"rate_limit_error","param":null,"code":null}}`)
 				if strings.Contains(got, "Content-Encoding") {
@@ -207,7 +207,7 @@ func TestRefusalInStream(t *testing.T) {
 				c := r.ask(ask)
 				up := r.asked(0)
 				time.Sleep(1500 * time.Millisecond)
-				r.wantParts(r.seen(c), 200, "Content-Type: text/event-stream\r\n", ": keep-alive\n\n")
+				r.wantParts(r.seen(c), 200, "Content-Type: text/event-stream; charset=utf-8\r\n", ": keep-alive\n\n")
 				r.write(up, tt.sent)
 				if got, want := r.seen(c), fmt.Sprintf("%x\r\n%s\n\n\r\n0\r\n\r\n", len(tt.want)+2, tt.want); got != want {
 					t.Errorf("got %q, want %q", got, want)

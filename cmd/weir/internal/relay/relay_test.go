@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"weir"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 	"weir/internal/patience"
@@ -66,7 +68,7 @@ func gatewayOf(t *testing.T, over string, h http.Handler, cfg upstream.Config) *
 func serveAt(t *testing.T, addr string, g *Gateway) net.Addr {
 	t.Helper()
 	mux := new(weir.Mux)
-	mux.HandleLoop("POST /v1/chat/completions", g)
+	mux.HandleLoop("POST /v1/chat/completions", g.At(chat))
 	srv := &weir.Server{Handler: mux, Loops: 2}
 	if err := srv.Start(addr); err != nil {
 		t.Fatal(err)
@@ -83,10 +85,10 @@ func serveAt(t *testing.T, addr string, g *Gateway) net.Addr {
 
 // newGateway serves the model m from the upstreams.
 func newGateway(ups ...*upstream.Upstream) *Gateway {
-	m := &Model{Name: "m", Retries: 2, Hold: Hold{Events: 1, Wait: 2 * time.Second}}
+	m := &Model{Name: "m", Retries: 2, RetryOn: []Statuses{{429, 429}, {500, 599}}, Hold: Hold{Events: 1, Wait: 2 * time.Second}}
 	m.Policy, _ = target.New("round_robin", len(ups), nil)
 	for _, u := range ups {
-		u.Timeouts = upstream.Timeouts{Connect: 2 * time.Second, FirstEvent: 10 * time.Second, Idle: 10 * time.Second}
+		u.Timeouts = upstream.Timeouts{Connect: 2 * time.Second, FirstEvent: 10 * time.Second, Idle: 10 * time.Second, Whole: 10 * time.Second}
 		m.Targets = append(m.Targets, Target{Upstream: u, ID: target.ID(u.Name, "")})
 	}
 	m.Plan(nil)
@@ -275,4 +277,19 @@ func testRefused(t *testing.T, gateway func(http.Handler) string) {
 			t.Errorf("%q: got %d %q, %v; want %d … %s", tt.body, res.StatusCode, got, err, tt.status, tt.want)
 		}
 	}
+}
+
+// chat is the endpoint that most tests are about.
+var chat = endpointOf("/v1/chat/completions")
+
+// endpointOf returns the endpoint with that path.
+func endpointOf(path string) *dialect.Endpoint {
+	for _, d := range known.Dialects {
+		for _, e := range d.Endpoints() {
+			if e.Path == path {
+				return e
+			}
+		}
+	}
+	panic("there is no endpoint " + path)
 }

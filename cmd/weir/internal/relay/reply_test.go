@@ -12,15 +12,15 @@ import (
 	"weir/http1"
 )
 
-// reply is what a client got.
-type reply struct {
+// received is what a client got.
+type received struct {
 	head  string // its lines, of fields in lower case, sorted
 	body  []byte // without chunks
 	whole bool   // it ends as its head says, and so does the connection
 	err   error  // of the connection
 }
 
-func (r *reply) parse(t *testing.T, raw []byte) {
+func (r *received) parse(t *testing.T, raw []byte) {
 	t.Helper()
 	var h http1.Response
 	n, err := h.Parse(raw, &http1.Limits{})
@@ -45,7 +45,7 @@ func (r *reply) parse(t *testing.T, raw []byte) {
 	r.whole = r.whole && r.err == nil
 }
 
-func (r *reply) unchunk(t *testing.T, p []byte) {
+func (r *received) unchunk(t *testing.T, p []byte) {
 	var d chunked.Decoder
 	for len(p) > 0 && !d.Done() {
 		data, n, err := d.Next(p)
@@ -77,7 +77,7 @@ var (
 )
 
 // String is what the table says.
-func (r reply) String() string {
+func (r received) String() string {
 	status, _, _ := strings.Cut(r.head, "\n")
 	text := status
 	if n := bytes.Count(r.body, []byte("\n\n")) + bytes.Count(r.body, []byte("\r\n\r\n")); n > 0 {

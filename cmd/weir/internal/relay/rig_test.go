@@ -71,7 +71,10 @@ func atRigKeeping(t *testing.T, n int, bodies int64, f func(r *rig)) {
 		r.model = r.gateway.Models["m"]
 		r.gateway.Observer = recorder{rig: r}
 		mux := new(weir.Mux)
-		mux.HandleLoop("/v1/chat/completions", r.gateway)
+		mux.HandleLoop("/v1/chat/completions", r.gateway.At(chat))
+		for _, l := range tongues[1:] {
+			mux.HandleLoop("POST "+l.path, r.gateway.At(endpointOf(l.path)))
+		}
 		r.srv = &weir.Server{Handler: mux, Loops: 1, System: r.kernel, Logger: slog.New(slog.DiscardHandler), Limits: weir.Limits{Bodies: bodies}}
 		if err := r.srv.Start(); err != nil {
 			t.Fatal(err)

@@ -52,10 +52,10 @@ func (c trial) start(t *testing.T, calm time.Duration) *stand {
 		g.MaxEvent = c.line
 	}
 	for _, u := range s.ups {
-		u.Timeouts = upstream.Timeouts{Connect: farAway, FirstEvent: farAway, Idle: farAway}
+		u.Timeouts = upstream.Timeouts{Connect: farAway, FirstEvent: farAway, Idle: farAway, Whole: farAway}
 	}
 	if l := c.limits; l != (upstream.Timeouts{}) && !c.staysAtFirst() {
-		s.ups[0].Timeouts = upstream.Timeouts{Connect: calm * l.Connect, FirstEvent: calm * l.FirstEvent, Idle: calm * l.Idle, Total: calm * l.Total}
+		s.ups[0].Timeouts = upstream.Timeouts{Connect: calm * l.Connect, FirstEvent: calm * l.FirstEvent, Idle: calm * l.Idle, Whole: calm * l.Whole, Total: calm * l.Total}
 	}
 	g.Models["m"].Hold.Wait = holdWait
 	if c.mode.gateway != nil {
@@ -65,7 +65,7 @@ func (c trial) start(t *testing.T, calm time.Duration) *stand {
 		c.mode.model(g.Models["m"])
 	}
 	mux := new(weir.Mux)
-	mux.HandleLoop("POST /v1/chat/completions", g)
+	mux.HandleLoop("POST /v1/chat/completions", g.At(chat))
 	s.addr = serve(t, mux)
 	return s
 }
@@ -170,7 +170,7 @@ func (c trial) connect(t *testing.T, s *stand) net.Conn {
 
 // exchange makes the request on a connection of its own and reads to its end.
 // An upstream that is held goes on when the client has seen until.
-func (c trial) exchange(t *testing.T, s *stand, until string) reply {
+func (c trial) exchange(t *testing.T, s *stand, until string) received {
 	t.Helper()
 	conn := c.connect(t, s)
 	defer conn.Close()
@@ -182,7 +182,7 @@ func (c trial) exchange(t *testing.T, s *stand, until string) reply {
 			s.mocks[0].Release()
 		}
 		if err != nil {
-			r := reply{}
+			r := received{}
 			if err != io.EOF {
 				r.err = err
 			}

@@ -3,7 +3,7 @@ package relay
 import (
 	"io"
 
-	"weir/cmd/weir/internal/openai"
+	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/target"
 )
 
@@ -18,107 +18,132 @@ import (
 // gatherLimit is the length up to which a body is short.
 const gatherLimit = 64 << 10
 
-// upload is what a flow knows of its request's body.
+// upload is the request's body on its way to an upstream.
 type upload struct {
+	f       *flow
+	peek    dialect.Peek
 	kept    store
 	length  int64  // as announced; -1 = not known
 	size    int64  // as far as it has arrived
 	arrived bool   // all of it
+	asked   bool   // the model is known, and an upstream was tried
 	long    bool   // it is relayed while it arrives
 	sent    bool   // all of a long one was passed on
 	once    bool   // what was sent of a long one is not kept: there was no room
 	freed   bool   // a part of a long one was sent and is no longer kept
 	full    bool   // the upstream takes no more for now
-	name    []byte // the model's name there as JSON; nil = as it is
+	name    []byte // the model's name there as the body has names; nil = as it is
 	renamed []byte // a short one's copy with that name
-	noted   int64  // bytes that were reported to the server as kept
 }
 
-// body handles a piece of the request's body.
-func (f *flow) body(p []byte, err error) {
-	if f.stage == over {
+// begin prepares for the body.
+func (u *upload) begin() {
+	r := u.f.r
+	u.length = r.ContentLength()
+	u.peek.Form(r.Header().View("Content-Type"))
+}
+
+// spare is an upload without a request that has the memory of u.
+func (u *upload) spare() upload {
+	u.kept.forget()
+	u.peek.Reset()
+	return upload{peek: u.peek, kept: u.kept}
+}
+
+// stop ends it.
+func (u *upload) stop() { u.kept.forget() }
+
+// arrive handles a piece of the body, or its end.
+func (u *upload) arrive(p []byte, err error) {
+	f := u.f
+	if f.over {
 		return
 	}
-	if f.size += int64(len(p)); f.size > f.g.MaxBody {
-		f.refuse(openai.TooLarge(f.g.MaxBody))
+	if u.size += int64(len(p)); u.size > f.g.MaxBody {
+		f.refuse(dialect.TooLarge(f.g.MaxBody))
 		return
 	}
-	streamed := f.peek.Stream
-	f.peek.Feed(p)
-	f.arrived = err == io.EOF
-	switch last := f.arrived || f.long && f.size == f.length; {
-	case err != nil && !f.arrived:
+	streamed := f.streams()
+	u.peek.Feed(p)
+	u.arrived = err == io.EOF
+	switch last := u.arrived || u.long && u.size == u.length; {
+	case err != nil && !u.arrived:
 		f.stop()
-	case f.peek.Bad(), last && !f.peek.Complete():
-		f.refuse(openai.BadJSON())
-	case f.peek.Ambiguous() != nil:
-		f.refuse(f.peek.Ambiguous())
-	case f.stage == gathering:
-		f.kept.add(p)
+	case u.peek.Bad(), last && !u.peek.Complete():
+		f.refuse(u.peek.Malformed())
+	case u.peek.Ambiguous() != nil:
+		f.refuse(u.peek.Ambiguous())
+	case !u.asked:
+		u.kept.add(p)
 		if !f.account() {
-			f.refuse(openai.NoRoom())
+			f.refuse(dialect.NoRoom())
 			return
 		}
-		f.gathered()
-	case f.long:
-		f.relayBody(p)
-		if !f.fits() && len(p) > 0 { // what is being passed on only moves
-			f.refuse(openai.NoRoom())
+		u.gathered()
+	case u.long:
+		u.relay(p)
+		if !u.fits() && len(p) > 0 { // what is being passed on only moves
+			f.refuse(dialect.NoRoom())
 			return
 		}
-		if f.peek.Stream != streamed { // known late, but known
-			f.silence()
+		if f.streams() != streamed { // known late, but known
+			f.reply.silence()
 		}
 	}
 }
 
 // gathered continues as soon as enough of the request is known.
-func (f *flow) gathered() {
-	if f.long = f.size > gatherLimit; !f.arrived && !(f.long && f.peek.HasModel()) {
+func (u *upload) gathered() {
+	f := u.f
+	if u.long = u.size > gatherLimit; !u.arrived && !(u.long && u.peek.HasModel()) {
 		return
 	}
-	if f.peek.Model == "" {
-		f.refuse(openai.MissingModel())
+	if u.peek.Model == "" {
+		f.refuse(dialect.Missing("model"))
 		return
 	}
-	f.record.Asked = f.peek.Model
-	m := f.g.Model(f.peek.Model)
+	f.record.Asked = u.peek.Model
+	m := f.g.Model(u.peek.Model)
 	if m == nil {
-		f.refuse(openai.ModelNotFound(f.peek.Model))
+		f.refuse(dialect.ModelNotFound(u.peek.Model))
 		return
 	}
 	if m.Native.Handler != nil {
-		if f.arrived {
+		if u.arrived {
 			f.handOver(m)
 		}
 		return
 	}
-	f.model, f.leg = m, m
-	f.route.Begin(m.Route, f.key(m))
-	f.record.Model = m.Name
-	f.ask(nil)
+	f.model, f.leg, f.record.Model = m, m, m.Name
+	if fault := m.speaks(f.endpoint.Dialect, u.peek.Model); fault != nil {
+		f.refuse(fault)
+		return
+	}
+	u.asked = true
+	f.route.Begin(m.Route, u.key(m))
+	m.skip(&f.route, f.endpoint.Dialect)
+	f.next(nil)
 }
 
 // key is what makes requests go to the same target.
-func (f *flow) key(m *Model) target.Key {
-	switch {
-	case m.ByHeader != "" && f.r.Header().Has(m.ByHeader):
-		return target.KeyOf(f.r.Header().Get(m.ByHeader))
+func (u *upload) key(m *Model) target.Key {
+	switch header := u.f.r.Header(); {
+	case m.ByHeader != "" && header.Has(m.ByHeader):
+		return target.KeyOf(header.Get(m.ByHeader))
 	case m.ByPrefix:
-		return f.prefix()
+		return u.prefix()
 	}
-	return target.KeyOf(f.peek.User)
+	return target.KeyOf(u.peek.User)
 }
 
-// prefix returns the key of how the messages begin, as far as they have
-// arrived.
-func (f *flow) prefix() target.Key {
+// prefix returns the key of how the prompt begins, as far as it has arrived.
+func (u *upload) prefix() target.Key {
 	var key target.Prefix
-	skip := f.peek.Messages()
+	skip := u.peek.Prompt()
 	if skip == 0 {
 		return key.Key()
 	}
-	for _, p := range f.kept.parts {
+	for _, p := range u.kept.parts {
 		n := min(skip, len(p))
 		if !key.Add(p[n:]) {
 			break
@@ -128,108 +153,114 @@ func (f *flow) prefix() target.Key {
 	return key.Key()
 }
 
-// outgoing is what is sent with the head, and the length of the whole.
-func (f *flow) outgoing() (body []byte, length int64) {
-	f.name = nil
-	if name := f.target.Model; name != "" && name != f.peek.Model {
-		f.name = openai.AppendString(nil, name)
+// outgoing is what is sent to a target with the head, and the length of the
+// whole.
+func (u *upload) outgoing(t *Target) (body []byte, length int64) {
+	u.name = nil
+	if name := t.Model; name != "" && name != u.peek.Model {
+		u.name = u.peek.AppendName(nil, name)
 	}
-	if !f.long {
-		body = f.kept.first()
-		f.renamed = nil
-		if f.name != nil {
-			f.renamed = f.peek.Rename(body, f.name)
-			body = f.renamed
+	if !u.long {
+		body = u.kept.first()
+		u.renamed = nil
+		if u.name != nil {
+			u.renamed = u.peek.Rename(body, u.name)
+			body = u.renamed
 		}
 		return body, int64(len(body))
 	}
-	f.kept.rewind()
-	f.full, f.sent = false, false
-	if length = f.length; f.arrived {
-		length = f.size
+	u.kept.rewind()
+	u.full, u.sent = false, false
+	if length = u.length; u.arrived {
+		length = u.size
 	}
-	if length >= 0 && f.name != nil {
-		length += int64(f.peek.Growth(f.name))
+	if length >= 0 && u.name != nil {
+		length += int64(u.peek.Growth(u.name))
 	}
 	return nil, length
 }
 
 // fits reports whether there is room for what is kept, if need be without what
 // was sent.
-func (f *flow) fits() bool {
-	if f.account() {
+func (u *upload) fits() bool {
+	if u.f.account() {
 		return true
 	}
-	f.once = true
-	f.handOn()
-	return f.account()
+	u.once = true
+	u.handOn()
+	return u.f.account()
 }
 
 // sentOnce reports whether what was sent of a long body is not kept for another
 // attempt.
-func (f *flow) sentOnce() bool {
-	return f.once || f.stage == relaying || max(f.size, f.length) > f.g.MaxReplay
+func (u *upload) sentOnce() bool {
+	return u.once || u.f.reply.begun() || max(u.size, u.length) > u.f.g.MaxReplay
 }
 
-// relayBody passes a further piece of a long body on, from where it lies if it
-// need not be kept.
-func (f *flow) relayBody(p []byte) {
-	if f.sentOnce() && f.kept.empty() && !f.full && f.call != nil && f.call.Connected() {
-		f.kept.skip(len(p))
-		f.freed = true
-		f.full = len(p) > 0 && !f.call.Write(p)
+// relay passes a further piece of a long body on, from where it lies if it need
+// not be kept.
+func (u *upload) relay(p []byte) {
+	call := u.f.attempt.call
+	if u.sentOnce() && u.kept.empty() && !u.full && call != nil && call.Connected() {
+		u.kept.skip(len(p))
+		u.freed = true
+		u.full = len(p) > 0 && !call.Write(p)
 	} else {
-		f.kept.add(p)
+		u.kept.add(p)
 	}
-	f.begun = f.loop.Now()
-	f.handOn()
+	u.f.attempt.begun = u.f.loop.Now()
+	u.handOn()
 }
 
 // handOn passes on what is kept of a long body, as far as the upstream takes
 // it, and makes the client wait or continue.
-func (f *flow) handOn() {
-	if !f.long || f.sent {
+func (u *upload) handOn() {
+	if !u.long || u.sent {
 		return
 	}
-	if f.call == nil { // it waits for the next attempt
-		f.x.PauseBody()
+	call := u.f.attempt.call
+	if call == nil { // it waits for the next attempt
+		u.f.x.PauseBody()
 		return
 	}
-	for !f.full && f.kept.waiting() {
-		at, p := f.kept.take()
-		for _, piece := range f.peek.Splice(at, p, f.name) {
-			f.full = len(piece) > 0 && !f.call.Write(piece) || f.full
+	for !u.full && u.kept.waiting() {
+		at, p := u.kept.take()
+		for _, piece := range u.peek.Splice(at, p, u.name) {
+			u.full = len(piece) > 0 && !call.Write(piece) || u.full
 		}
 	}
-	if f.sentOnce() && f.call.Connected() && !f.kept.empty() {
-		f.kept.free()
-		f.freed = true
+	if u.sentOnce() && call.Connected() && !u.kept.empty() {
+		u.kept.free()
+		u.freed = true
 	}
 	switch {
-	case f.full:
-		f.x.PauseBody()
-	case f.arrived:
-		f.sent = true
-		f.call.EndBody()
+	case u.full:
+		u.f.x.PauseBody()
+	case u.arrived:
+		u.sent = true
+		call.EndBody()
 	default:
-		f.x.ResumeBody()
+		u.f.x.ResumeBody()
 	}
 }
 
-// Drained implements client.Receiver: the request's body may continue.
-func (f *flow) Drained() {
-	if f.stage == over {
-		return
-	}
-	f.full = false
-	f.begun = f.loop.Now()
-	f.handOn()
-	f.account() // what was passed on makes room
+// drained is called when the upstream takes more.
+func (u *upload) drained() {
+	u.full = false
+	u.handOn()
+	u.f.account() // what was passed on makes room
 }
 
-// uploading reports whether the upstream has not been sent the whole request.
-func (f *flow) uploading() bool { return f.long && !f.sent }
+// begun is called when the response has begun: what was sent is not sent again.
+func (u *upload) begun() {
+	if !u.running() {
+		u.kept.forget()
+	}
+}
+
+// running reports whether the upstream has not been sent the whole request.
+func (u *upload) running() bool { return u.long && !u.sent }
 
 // repeatable reports whether another target may be sent the request: nothing of
 // what was sent is gone.
-func (f *flow) repeatable() bool { return !f.freed }
+func (u *upload) repeatable() bool { return !u.freed }

@@ -44,7 +44,7 @@ func mocked(t *testing.T, ups ...*upstream.Upstream) string {
 func served(t *testing.T, g *Gateway) string {
 	t.Helper()
 	mux := new(weir.Mux)
-	mux.HandleLoop("POST /v1/chat/completions", g)
+	mux.HandleLoop("POST /v1/chat/completions", g.At(chat))
 	return "http://" + serve(t, mux) + "/v1/chat/completions"
 }
 

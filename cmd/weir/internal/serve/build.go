@@ -9,6 +9,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/config"
+	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/relay"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
@@ -31,6 +32,9 @@ func newUpstream(name string, c config.Upstream, standing *target.Standing, hold
 			Idle: c.Timeouts.Idle.D(), Whole: c.Timeouts.Whole.D(), Total: c.Timeouts.Total.D(),
 		},
 		Believed: c.Resolve.D(), Lookup: lookupHost,
+	}
+	for _, name := range c.Dialects {
+		cfg.Dialects = append(cfg.Dialects, known.Named(name))
 	}
 	if cfg.Believed == 0 {
 		cfg.Believed = -1
@@ -78,6 +82,9 @@ func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, e
 		Name: name, Policy: policy, Retries: c.Retries, Keepalive: c.Keepalive.D(),
 		ByHeader: c.Session.Header, ByPrefix: c.Policy == "prefix_hash",
 		Hold: relay.Hold{Events: c.Hold.Events, Wait: c.Hold.Wait.D()},
+	}
+	for _, s := range c.RetryOn {
+		m.RetryOn = append(m.RetryOn, relay.Statuses{From: s.First, To: s.Last})
 	}
 	for _, t := range c.Targets {
 		m.Targets = append(m.Targets, relay.Target{

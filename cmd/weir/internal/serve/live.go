@@ -17,7 +17,6 @@ import (
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/dialect/openai"
-	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/glob"
 	"weir/cmd/weir/internal/guard"
 	"weir/cmd/weir/internal/observe"
@@ -276,16 +275,4 @@ func (l *live) server(log *slog.Logger) *weir.Server {
 			Conns: reactor.DescriptorBudget() / 2, // each client counts as two, with its upstream's connection
 		},
 	}
-}
-
-// admit is the server's OnHeaders.
-func (l *live) admit(w *weir.Response, r *weir.Request) bool {
-	return front.Identify(w, r) && front.Admit(l.now.Load().guard, w, r)
-}
-
-// explain is the server's OnError.
-func (l *live) explain(w *weir.Response, r *weir.Request, err error) {
-	g := l.now.Load()
-	g.guard.Mark(w, r)
-	front.Explain(int64(g.cfg.Limits.Body))(w, r, err)
 }

@@ -5,9 +5,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/config"
-	"weir/cmd/weir/internal/dialect"
-	"weir/cmd/weir/internal/dialect/openai"
-	"weir/cmd/weir/internal/front"
+	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/observe"
 	"weir/cmd/weir/internal/relay"
 	"weir/plugin"
@@ -16,20 +14,15 @@ import (
 // mux routes requests by one configuration.
 func (l *live) mux(g *generation) *weir.Mux {
 	mux := new(weir.Mux)
-	for _, path := range config.Relayed {
-		mux.HandleLoop("POST "+path, g.gateway)
-	}
-	mux.HandleFunc("GET "+config.ModelsPath, func(w *weir.Response, _ *weir.Request) {
-		front.Answer(w, 200, openai.AppendModels(nil, g.models))
-	}).Inline()
-	mux.HandleFunc("GET "+config.ModelPath, func(w *weir.Response, r *weir.Request) {
-		id := r.PathValue("id")
-		if g.gateway.Model(id) == nil {
-			front.Refuse(w, r, dialect.ModelNotFound(id))
-			return
+	for _, d := range known.Dialects {
+		for _, e := range d.Endpoints() {
+			if pattern := e.Method + " " + e.Path; e.Kind.Relayed() {
+				mux.HandleLoop(pattern, g.gateway.At(e))
+			} else {
+				mux.HandleFunc(pattern, l.own(g, e)).Inline()
+			}
 		}
-		front.Answer(w, 200, openai.AppendModel(nil, l.listed(id)))
-	}).Inline()
+	}
 	mux.HandleFunc("GET "+config.HealthPath, l.probes.Health).Inline()
 	if g.cfg.Admin.Probes {
 		l.probes.Register(mux)

@@ -49,7 +49,6 @@ var breaks = []failing{
 	{name: "cut inside an event", fault: "cut-inside=4", class: "JSONDecodeError", asked: 1},
 	{name: "bad chunk", fault: "bad-chunk-size=3", class: "APIError", asked: 1},
 	{name: "silent", model: "silent", fault: "stall-after=3", class: "APIError", asked: 1},
-	{name: "no [DONE]", fault: "no-done", class: "APIError", asked: 1},
 	{name: "the upstream's own error event", fault: "error-event=4", class: "APIError", code: "mock_error", asked: 1},
 }
 
@@ -88,7 +87,7 @@ func toMockSDK(t *testing.T, up *mock.Server) string {
 	const breaker = "breaker: {share: 0}"
 	return "limits: {body: 4KiB}\nupstreams:\n" +
 		"  up: {url: '" + up.URL() + "', " + breaker + "}\n" +
-		"  slow: {url: '" + up.URL() + "', timeouts: {first_event: 100ms}, " + breaker + "}\n" +
+		"  slow: {url: '" + up.URL() + "', timeouts: {first_event: 100ms, whole: 100ms}, " + breaker + "}\n" +
 		"  silent: {url: '" + up.URL() + "', timeouts: {idle: 500ms}, " + breaker + "}\n" +
 		"  gone: {url: 'http://" + mock.Refused(t) + "', " + breaker + "}\n" +
 		"models:\n" +
@@ -147,14 +146,16 @@ func TestSDKErrors(t *testing.T) {
 		}
 		for _, tt := range breaks {
 			t.Run("broken/"+tt.name, func(t *testing.T) {
-				text := "token 0 token 1 "
-				if tt.fault == "no-done" {
-					text = all
-				}
-				tt.check(t, s, up, name, "stream", text)
+				tt.check(t, s, up, name, "stream", "token 0 token 1 ")
 				whole(t, "stream")
 			})
 		}
+		t.Run("complete without [DONE]", func(t *testing.T) {
+			w := (&failing{fault: "no-done"}).wish("stream")
+			if text, last := s.ask(w); last.Type != "done" || text != all {
+				t.Errorf("got %q and %+v, want the whole answer", text, last)
+			}
+		})
 		if name == "ai (npm)" {
 			return
 		}

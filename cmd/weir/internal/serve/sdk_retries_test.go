@@ -10,9 +10,9 @@ import (
 	"weir/cmd/weir/internal/mock"
 )
 
-// G6: the gateway tries as often as it may, honours Retry-After within its
-// budget, and then tells the client by x-should-retry not to do it all again:
-// the packages, ready to retry twice, ask once.
+// G6: the gateway tries as often as it may, and honours Retry-After within its
+// budget. It does not keep the client from retrying: the packages do as they
+// would without it.
 func TestSDKRetries(t *testing.T) {
 	up := mock.Start(t, mock.Config{Tokens: 3})
 	other := mock.Start(t, mock.Config{Tokens: 3})
@@ -52,7 +52,7 @@ func TestSDKRetries(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					_, last := s.ask(wish{Mode: mode, Model: tt.model, Retries: 2})
+					_, last := s.ask(wish{Mode: mode, Model: tt.model})
 					requests++
 					if tt.status == 0 && (last.Type != "done" || last.Text != "token 0 token 1 token 2 ") {
 						t.Errorf("got %+v, want the answer", last)
@@ -66,10 +66,19 @@ func TestSDKRetries(t *testing.T) {
 				})
 			}
 		}
-		// Without the gateway they do retry.
+		up.Forget()
+		if err := up.SetRules(mock.Rule{Set: mock.Set{"status": "429", "header-retry-after-ms": "5"}}); err != nil {
+			t.Fatal(err)
+		}
+		_, last := s.ask(wish{Mode: "once", Model: "once", Retries: 2})
+		if n := up.Counts().Requests; last.Class != "RateLimitError" || n != 3 {
+			t.Errorf("got %+v after %d requests, want a RateLimitError after 3", last, n)
+		}
+		requests += 3
+		// Without the gateway they retry as well.
 		up.Forget()
 		direct := open(up.URL())
-		_, last := direct.ask(wish{Mode: "once", Model: "m", Retries: 2, Headers: map[string]string{"x-mock-status": "429", "x-mock-header-retry-after-ms": "5"}})
+		_, last = direct.ask(wish{Mode: "once", Model: "m", Retries: 2, Headers: map[string]string{"x-mock-status": "429", "x-mock-header-retry-after-ms": "5"}})
 		if n := up.Counts().Requests; last.Class != "RateLimitError" || n != 3 {
 			t.Errorf("without the gateway: got %+v after %d requests, want a RateLimitError after 3", last, n)
 		}

@@ -63,6 +63,18 @@ func (it *Itinerary) Begin(r *Route, key Key) {
 	it.route, it.key, it.attempts = r, key, r.Retries+1
 }
 
+// Skip takes targets out of the request's way, as if they had been tried. Call it
+// after Begin.
+func (it *Itinerary) Skip(targets []Choice) {
+	for _, c := range targets {
+		n := c.Target
+		for i := range c.Leg {
+			n += len(it.route.Legs[i].Targets)
+		}
+		it.tried.add(n)
+	}
+}
+
 // Spare returns an itinerary without a request that has the memory of this one,
 // which must not be used any more.
 func (it *Itinerary) Spare() Itinerary {

@@ -112,8 +112,8 @@ func (u *Upstream) ask(ctx context.Context, c *http.Client) (failure string, kno
 	if err != nil {
 		return err.Error(), true
 	}
-	for _, f := range u.origin.Header {
-		r.Header.Add(string(f.Name), string(f.Value))
+	for _, f := range append(u.AppendCredentials(nil, u.Dialects[0], nothing{}), u.origin.Header...) {
+		r.Header.Set(string(f.Name), string(f.Value))
 	}
 	res, err := c.Do(r)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"weir/client"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/target"
 	"weir/http1"
 	"weir/reactor"
@@ -25,12 +27,13 @@ type Config struct {
 	Name       string
 	Endpoint   client.Endpoint
 	Timeouts   Timeouts
-	Key        string         // sent as a bearer token; "" = none
-	Headers    []Field        // replace the fields of these names that a request has
-	MaxStreams int            // 0 = no limit
-	KeepIdle   time.Duration  // how long an unused connection is kept; 0 = client.DefaultIdle
-	HTTP2      bool           // calls are net/http's, on goroutines, over HTTP/2 if an https server offers it
-	Roots      *x509.CertPool // whom to trust for https; nil = the system's
+	Key        string            // sent as each dialect wants it; "" = none
+	Dialects   []dialect.Dialect // that it speaks; none = OpenAI's
+	Headers    []Field           // replace the fields of these names that a request has
+	MaxStreams int               // 0 = no limit
+	KeepIdle   time.Duration     // how long an unused connection is kept; 0 = client.DefaultIdle
+	HTTP2      bool              // calls are net/http's, on goroutines, over HTTP/2 if an https server offers it
+	Roots      *x509.CertPool    // whom to trust for https; nil = the system's
 	MaxHead    http1.Limits
 	Health     Health
 	Standing   *target.Standing // what is known of it; nil = nothing yet, and no breaker
@@ -48,8 +51,9 @@ type Config struct {
 // that Do must be called on the loop that it is given.
 type Upstream struct {
 	Config
-	origin *client.Origin
-	end    context.CancelFunc // of what Start began; nil = nothing
+	origin      *client.Origin
+	credentials []credentials
+	end         context.CancelFunc // of what Start began; nil = nothing
 }
 
 // New returns an upstream of which nothing is looked up yet: see Resolve.
@@ -57,7 +61,10 @@ func New(cfg Config) *Upstream {
 	if cfg.Standing == nil {
 		cfg.Standing = target.NewStanding(target.Config{}, nil)
 	}
-	u := &Upstream{Config: cfg}
+	if cfg.Dialects == nil {
+		cfg.Dialects = []dialect.Dialect{openai.Dialect}
+	}
+	u := &Upstream{Config: cfg, credentials: cfg.credentialsOf()}
 	u.origin = &client.Origin{
 		Endpoint: cfg.Endpoint, Header: cfg.fields(), Idle: cfg.KeepIdle, Limits: cfg.MaxHead,
 		NetHTTP: cfg.HTTP2, Roots: cfg.Roots, Hold: cfg.Hold,
@@ -69,13 +76,10 @@ func New(cfg Config) *Upstream {
 	return u
 }
 
-// fields are the upstream's own, and its key.
+// fields are the upstream's own.
 func (c *Config) fields() (all []client.Field) {
 	for _, f := range c.Headers {
 		all = append(all, client.NewField(f.Name, f.Value))
-	}
-	if c.Key != "" {
-		all = append(all, client.NewField("Authorization", "Bearer "+c.Key))
 	}
 	return all
 }

@@ -1,0 +1,435 @@
+package relay
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/cmd/weir/internal/dialect/known"
+	"weir/cmd/weir/internal/upstream"
+	"weir/internal/memloop"
+)
+
+// tongue is a dialect as the tests speak it.
+type tongue struct {
+	name, path string
+	ask        string // a request for a stream
+	whole      string // one for a whole response
+	kind       string // Content-Type of a stream
+	preamble   []string
+	model      []string // events with substance
+	end        string
+	broken     string // an upstream's error in the stream
+	alive      string // what the client hears meanwhile
+	told       string // begins the gateway's own error in a stream
+	body       string // a whole response
+	refusal    string // begins an error of the gateway's
+	mark       string // what only a complete stream has
+}
+
+var tongues = []tongue{
+	{
+		name: "openai", path: "/v1/chat/completions",
+		ask: `{"model":"m","messages":[],"stream":true}`, whole: `{"model":"m","messages":[]}`, kind: "text/event-stream",
+		preamble: []string{"data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"},
+		model: []string{
+			"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"},\"finish_reason\":null}]}\n\n",
+			"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo\"},\"finish_reason\":null}]}\n\n",
+		},
+		end:    "data: [DONE]\n\n",
+		broken: "data: {\"error\":{\"message\":\"oops\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
+		alive:  ": keep-alive\n\n", told: `data: {"error":{"message":"`,
+		body: `{"choices":[{"message":{"content":"Hello"}}]}`, refusal: `{"error":{"message":"`, mark: "[DONE]",
+	},
+	{
+		name: "completions", path: "/v1/completions",
+		ask: `{"model":"m","prompt":"","stream":true}`, whole: `{"model":"m","prompt":""}`, kind: "text/event-stream",
+		model:  []string{"data: {\"choices\":[{\"index\":0,\"text\":\"Hel\",\"finish_reason\":null}]}\n\n", "data: {\"choices\":[{\"index\":0,\"text\":\"lo\",\"finish_reason\":null}]}\n\n"},
+		end:    "data: [DONE]\n\n",
+		broken: "data: {\"error\":{\"message\":\"oops\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
+		alive:  ": keep-alive\n\n", told: `data: {"error":{"message":"`,
+		body: `{"choices":[{"text":"Hello"}]}`, refusal: `{"error":{"message":"`, mark: "[DONE]",
+	},
+	{
+		name: "responses", path: "/v1/responses",
+		ask: `{"model":"m","input":"","stream":true}`, whole: `{"model":"m","input":""}`, kind: "text/event-stream",
+		preamble: []string{
+			"event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\",\"model\":\"m\"}}\n\n",
+			"event: response.in_progress\ndata: {\"type\":\"response.in_progress\",\"sequence_number\":1,\"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\"}}\n\n",
+		},
+		model: []string{
+			"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":2,\"item_id\":\"msg_1\",\"delta\":\"Hel\"}\n\n",
+			"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":3,\"item_id\":\"msg_1\",\"delta\":\"lo\"}\n\n",
+		},
+		end:    "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":4,\"response\":{\"id\":\"resp_1\",\"status\":\"completed\"}}\n\n",
+		broken: "event: error\ndata: {\"type\":\"error\",\"sequence_number\":5,\"code\":\"server_error\",\"message\":\"oops\"}\n\n",
+		alive:  ": keep-alive\n\n", told: "event: response.failed\n",
+		body: `{"id":"resp_1","object":"response","error":null,"output":[]}`, refusal: `{"error":{"message":"`, mark: "response.completed",
+	},
+	{
+		name: "anthropic", path: "/v1/messages",
+		ask: `{"model":"m","max_tokens":9,"messages":[],"stream":true}`, whole: `{"model":"m","max_tokens":9,"messages":[]}`, kind: "text/event-stream",
+		preamble: []string{
+			"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"content\":[]}}\n\n",
+			"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+			"event: ping\ndata: {\"type\":\"ping\"}\n\n",
+		},
+		model: []string{
+			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hel\"}}\n\n",
+			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"lo\"}}\n\n",
+		},
+		end:    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+		broken: "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n",
+		alive:  "event: ping\ndata: {\"type\": \"ping\"}\n\n", told: "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"",
+		body: `{"type":"message","content":[]}`, refusal: `{"type":"error","error":{"type":"`, mark: "message_stop",
+	},
+	{
+		name: "ollama", path: "/api/chat",
+		ask: `{"model":"m","messages":[]}`, whole: `{"model":"m","messages":[],"stream":false}`, kind: "application/x-ndjson",
+		model: []string{
+			"{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"Hel\"},\"done\":false}\n",
+			"{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"lo\"},\"done\":false}\n",
+		},
+		end:    "{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n",
+		broken: "{\"error\":\"oops\"}\n",
+		alive:  "{\"model\":\"m\",\"created_at\":\"2000-01-01T00:00:10Z\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":false}\n",
+		told:   `{"error":"`, body: `{"model":"m","message":{"role":"assistant","content":"Hello"},"done":true}`, refusal: `{"error":"`, mark: `"done":true`,
+	},
+}
+
+// stream is all events of a good stream.
+func (l *tongue) stream() string {
+	return strings.Join(l.preamble, "") + strings.Join(l.model, "") + l.end
+}
+
+// at is the handler of the dialect's requests.
+func (l *tongue) at(g *Gateway) *weir.Mux {
+	mux := new(weir.Mux)
+	mux.HandleLoop("POST "+l.path, g.At(endpointOf(l.path)))
+	return mux
+}
+
+// eachTongue runs a test for each dialect.
+func eachTongue(t *testing.T, f func(t *testing.T, l *tongue)) {
+	for i := range tongues {
+		t.Run(tongues[i].name, func(t *testing.T) { f(t, &tongues[i]) })
+	}
+}
+
+// inTongue runs f with a gateway for a dialect, in front of n upstreams that
+// speak it.
+func (l *tongue) atRig(t *testing.T, n int, f func(r *rig)) {
+	t.Helper()
+	atRig(t, n, func(r *rig) {
+		for i := range r.model.Targets {
+			r.model.Targets[i].Upstream.Dialects = known.Dialects[:]
+		}
+		r.model.Plan(nil)
+		r.gateway.Models["m"] = r.model
+		f(r)
+	})
+}
+
+func (l *tongue) send(r *rig, body string) *memloop.Client {
+	return r.dial(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", l.path, len(body), body))
+}
+
+func (l *tongue) head() string {
+	return "HTTP/1.1 200 OK\r\nContent-Type: " + l.kind + "\r\nTransfer-Encoding: chunked\r\n\r\n"
+}
+
+// bodyOfStream is what a client got of a stream, and whether it ended properly.
+func bodyOfStream(t *testing.T, got string) (body string, whole bool) {
+	t.Helper()
+	var r received
+	r.parse(t, []byte(got))
+	return string(r.body), strings.HasSuffix(got, "\r\n0\r\n\r\n")
+}
+
+// G2, G22: while the model reads its prompt the client hears something within
+// 10 s, in its dialect. The first upstream fails behind the head that went out
+// with it, after events that have nothing of the model's, and the client sees
+// one clean stream of the second.
+func TestPrefill(t *testing.T) {
+	for _, fails := range []struct {
+		name string
+		act  func(r *rig, l *tongue, up *memloop.Client)
+	}{
+		{"reset", func(_ *rig, _ *tongue, up *memloop.Client) { up.Reset() }},
+		{"503", func(r *rig, _ *tongue, up *memloop.Client) { r.write(up, oops) }},
+		{"its preamble, and a reset", func(r *rig, l *tongue, up *memloop.Client) {
+			r.write(up, l.head()+inChunks(l.preamble...))
+			r.seen(up)
+			up.Reset()
+		}},
+		{"its preamble, and an error", func(r *rig, l *tongue, up *memloop.Client) {
+			r.write(up, l.head()+inChunks(append(l.preamble[:len(l.preamble):len(l.preamble)], l.broken)...)+lastChunk)
+		}},
+		{"no stream", func(r *rig, _ *tongue, up *memloop.Client) { r.write(up, sized("HTTP/1.1 200 OK\r\n", "fine")) }},
+		{"a coded stream", func(r *rig, l *tongue, up *memloop.Client) {
+			r.write(up, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Type: "+l.kind+"\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08")
+		}},
+		{"nothing", func(*rig, *tongue, *memloop.Client) {}},
+	} {
+		eachTongue(t, func(t *testing.T, l *tongue) {
+			t.Run(fails.name, func(t *testing.T) {
+				l.atRig(t, 2, func(r *rig) {
+					r.model.Keepalive = 10 * time.Second
+					for i := range r.model.Targets {
+						r.model.Targets[i].Upstream.Timeouts.FirstEvent = time.Minute
+					}
+					c := l.send(r, l.ask)
+					up := r.asked(0)
+					r.seen(up)
+					time.Sleep(9 * time.Second)
+					if got := r.seen(c); got != "" {
+						t.Errorf("got %q before 10 s", got)
+					}
+					time.Sleep(3 * time.Second)
+					got := r.seen(c)
+					if body, _ := bodyOfStream(t, got); body != l.alive || strings.Contains(got, "X-Weir-Upstream") {
+						t.Errorf("got %q within 12 s, want a head that names no upstream, and %q", got, l.alive)
+					}
+					fails.act(r, l, up)
+					if fails.name == "nothing" {
+						r.write(up, l.head()+inChunks(l.stream())+lastChunk)
+					} else if other := r.asked(1); other == nil {
+						t.Fatalf("the other was not tried; got %q", r.seen(c))
+					} else {
+						r.write(other, l.head()+inChunks(l.stream())+lastChunk)
+					}
+					if rest := r.seen(c); rest != inChunks(l.stream())+lastChunk {
+						t.Errorf("got %q, want the second upstream's stream and nothing else", rest)
+					}
+				})
+			})
+		})
+	}
+}
+
+// G4, G22: what fails for good behind a head that went out is reported in the
+// stream, in its dialect, and the stream has no end mark.
+func TestPrefillFails(t *testing.T) {
+	eachTongue(t, func(t *testing.T, l *tongue) {
+		l.atRig(t, 1, func(r *rig) {
+			r.model.Keepalive = 5 * time.Second
+			c := l.send(r, l.ask)
+			up := r.asked(0)
+			r.write(up, l.head()+inChunks(l.preamble...))
+			time.Sleep(6 * time.Second)
+			r.seen(c)
+			up.Reset()
+			got := r.seen(c)
+			if !strings.Contains(got, l.told) || strings.Contains(got, l.mark) || !strings.HasSuffix(got, lastChunk) {
+				t.Errorf("got %q, want %q and no %q", got, l.told, l.mark)
+			}
+		})
+	})
+}
+
+// A way in which an upstream behaves, and what the client has to get of a
+// stream.
+type behaviour struct {
+	name  string
+	serve func(l *tongue, w http.ResponseWriter)
+	// What the client gets with one target; with two, if elsewhere, the second
+	// one's stream.
+	want      func(l *tongue) string // the body, but for an error of the gateway's
+	status    int
+	elsewhere bool
+	told      bool // it ends with an error of the gateway's
+}
+
+// cut ends the connection within the body.
+func cut(w http.ResponseWriter) {
+	w.(http.Flusher).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+func (l *tongue) write(w http.ResponseWriter, events ...string) {
+	w.Header().Set("Content-Type", l.kind)
+	for _, e := range events {
+		_, _ = io.WriteString(w, e)
+		w.(http.Flusher).Flush()
+	}
+}
+
+func preambleOf(l *tongue) string { return strings.Join(l.preamble, "") }
+func nothingOf(*tongue) string    { return "" }
+
+var behaviours = []behaviour{
+	{name: "none", status: 200, want: (*tongue).stream, serve: func(l *tongue, w http.ResponseWriter) { l.write(w, l.stream()) }},
+	{name: "event by event", status: 200, want: (*tongue).stream, serve: func(l *tongue, w http.ResponseWriter) {
+		l.write(w, append(append(l.preamble[:len(l.preamble):len(l.preamble)], l.model...), l.end)...)
+	}},
+	{name: "byte by byte", status: 200, want: (*tongue).stream, serve: func(l *tongue, w http.ResponseWriter) { l.write(w, strings.Split(l.stream(), "")...) }},
+	{name: "cut behind the end mark", status: 200, want: (*tongue).stream, serve: func(l *tongue, w http.ResponseWriter) {
+		l.write(w, l.stream())
+		cut(w)
+	}},
+	{name: "cut before there is anything of the model's", status: 502, want: nothingOf, elsewhere: true, serve: func(l *tongue, w http.ResponseWriter) {
+		l.write(w, preambleOf(l))
+		cut(w)
+	}},
+	{name: "cut behind the model's first event", status: 200, told: true, want: func(l *tongue) string { return preambleOf(l) + l.model[0] },
+		serve: func(l *tongue, w http.ResponseWriter) {
+			l.write(w, preambleOf(l)+l.model[0])
+			cut(w)
+		}},
+	{name: "cut within an event", status: 200, told: true, want: func(l *tongue) string { return preambleOf(l) + l.model[0] + l.model[1][:20] },
+		serve: func(l *tongue, w http.ResponseWriter) {
+			l.write(w, preambleOf(l)+l.model[0], l.model[1][:20])
+			cut(w)
+		}},
+	{name: "proper end without the end mark", status: 200, told: true, want: func(l *tongue) string { return preambleOf(l) + l.model[0] },
+		serve: func(l *tongue, w http.ResponseWriter) { l.write(w, preambleOf(l)+l.model[0]) }},
+	{name: "an error before there is anything of the model's", status: 200, elsewhere: true, want: func(l *tongue) string { return preambleOf(l) + l.broken },
+		serve: func(l *tongue, w http.ResponseWriter) { l.write(w, preambleOf(l), l.broken) }},
+	{name: "an error behind the model's first event", status: 200, want: func(l *tongue) string { return preambleOf(l) + l.model[0] + l.broken },
+		serve: func(l *tongue, w http.ResponseWriter) { l.write(w, preambleOf(l), l.model[0], l.broken) }},
+	{name: "an error, and a cut", status: 200, want: func(l *tongue) string { return preambleOf(l) + l.model[0] + l.broken },
+		serve: func(l *tongue, w http.ResponseWriter) {
+			l.write(w, preambleOf(l), l.model[0], l.broken)
+			cut(w)
+		}},
+	{name: "503", status: 503, elsewhere: true, want: func(l *tongue) string { return `{"error":"busy"}` }, serve: func(l *tongue, w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(503)
+		_, _ = io.WriteString(w, `{"error":"busy"}`)
+	}},
+	{name: "400", status: 400, want: func(l *tongue) string { return `{"error":"bad"}` }, serve: func(l *tongue, w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(400)
+		_, _ = io.WriteString(w, `{"error":"bad"}`)
+	}},
+	{name: "an error with a good status", status: 200, elsewhere: true, want: func(l *tongue) string { return `{"error":{"message":"none"}}` },
+		serve: func(l *tongue, w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"error":{"message":"none"}}`)
+		}},
+	{name: "a whole response to a request for a stream", status: 200, want: func(l *tongue) string { return l.body },
+		serve: func(l *tongue, w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, l.body)
+		}},
+}
+
+// G2, G4: the ways in which an upstream fails, for each dialect, streaming or
+// not, with one target and with two, over http and https.
+func TestDialectFaults(t *testing.T) {
+	for _, over := range []string{"http", "https"} {
+		eachTongue(t, func(t *testing.T, l *tongue) {
+			for _, two := range []bool{false, true} {
+				f := l.inFront(t, over, two)
+				for i := range behaviours {
+					b := &behaviours[i]
+					t.Run(fmt.Sprint(over, "/", b.name, "/two ", two), func(t *testing.T) { b.stream(t, f) })
+				}
+				t.Run(fmt.Sprint(over, "/whole/two ", two), func(t *testing.T) { f.whole(t) })
+			}
+		})
+	}
+}
+
+// facade is a gateway in front of an upstream that behaves as the test wants
+// it to, and of a good one if there are two.
+type facade struct {
+	*tongue
+	url   string
+	two   bool
+	serve atomic.Pointer[func(w http.ResponseWriter)]
+}
+
+func (l *tongue) inFront(t *testing.T, over string, two bool) *facade {
+	t.Helper()
+	f := &facade{tongue: l, two: two}
+	cfg := upstream.Config{Dialects: known.Dialects[:]}
+	g := gatewayOf(t, over, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		(*f.serve.Load())(w)
+	}), cfg)
+	if two {
+		good := gatewayOf(t, over, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if b, _ := io.ReadAll(r.Body); string(b) == l.ask {
+				l.write(w, l.stream())
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, l.body)
+		}), cfg)
+		g.Models["m"].Fallback = []*Model{good.Models["m"]}
+		g.Models["m"].Plan(nil)
+	}
+	f.url = "http://" + serve(t, l.at(g)) + l.path
+	return f
+}
+
+// post makes a request on a connection of its own.
+func (f *facade) post(t *testing.T, body string, serve func(w http.ResponseWriter)) (*http.Response, string, error) {
+	t.Helper()
+	f.serve.Store(&serve)
+	req, err := http.NewRequest("POST", f.url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	return res, string(got), err
+}
+
+func (b *behaviour) stream(t *testing.T, f *facade) {
+	res, got, err := f.post(t, f.ask, func(w http.ResponseWriter) { b.serve(f.tongue, w) })
+	want, status, told := b.want(f.tongue), b.status, b.told
+	if b.elsewhere && f.two {
+		want, status = f.stream(), 200
+	}
+	if err != nil || res.StatusCode != status {
+		t.Fatalf("got %d %q, %v, want %d", res.StatusCode, got, err, status)
+	}
+	rest, ok := strings.CutPrefix(got, want)
+	switch own := told || status == 502; {
+	case !ok, !own && rest != "":
+		t.Errorf("got %q, want %q", got, want)
+	case status == 502 && !strings.HasPrefix(rest, f.refusal), told && (!strings.Contains(rest, f.told) || strings.Contains(rest, f.mark)):
+		t.Errorf("got %q behind what the upstream has sent, want an error in the dialect", rest)
+	}
+}
+
+// whole is for responses that are not streams.
+func (f *facade) whole(t *testing.T) {
+	for name, tt := range map[string]struct {
+		serve     func(w http.ResponseWriter)
+		status    int
+		body      string // it begins so
+		elsewhere bool
+		broken    bool
+	}{
+		"none":  {func(w http.ResponseWriter) { _, _ = io.WriteString(w, f.body) }, 200, f.body, false, false},
+		"503":   {func(w http.ResponseWriter) { w.WriteHeader(503); _, _ = io.WriteString(w, "busy") }, 503, "busy", true, false},
+		"abort": {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, 502, f.refusal, true, false},
+		"cut": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(f.body)))
+			_, _ = io.WriteString(w, f.body[:5])
+			cut(w)
+		}, 200, f.body[:5], false, true},
+	} {
+		res, got, err := f.post(t, f.tongue.whole, tt.serve)
+		status, body := tt.status, tt.body
+		if f.two && tt.elsewhere {
+			status, body = 200, f.body
+		}
+		if res.StatusCode != status || !strings.HasPrefix(got, body) || (err != nil) != tt.broken {
+			t.Errorf("%s: got %d %q, %v, want %d %q, broken %v", name, res.StatusCode, got, err, status, body, tt.broken)
+		}
+	}
+}

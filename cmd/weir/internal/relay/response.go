@@ -1,0 +1,290 @@
+package relay
+
+import (
+	"bytes"
+	"time"
+
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/target"
+	"weir/http1"
+)
+
+// This file is the body of an upstream's response, until it is passed on. Until
+// there is something of the model's in it, nobody has seen anything, and another
+// target can be tried (G2).
+
+// shape is what the body of a response is.
+type shape uint8
+
+const (
+	shapeOpaque  shape = iota // bytes that only pass
+	shapeEvents               // events of the endpoint's dialect
+	shapeUnclear              // it was to be a stream, and does not say that it is one
+	shapeCoded                // it has a content coding: nothing can be seen in it
+)
+
+// endWait is how long an upstream may take to end the body of a response that
+// is complete.
+const endWait = time.Second
+
+// shapeOf returns what the body of a response is, by its head.
+func (f *flow) shapeOf(h *http1.Response) shape {
+	kind, _ := h.Body(f.r.Method())
+	if kind == http1.BodyNone || h.Status() >= 300 {
+		return shapeOpaque
+	}
+	if isCoded(h) {
+		return shapeCoded
+	}
+	contentType := h.Get("Content-Type")
+	switch f.endpoint.Framing {
+	case dialect.SSE:
+		if http1.IsMediaType(contentType, "text/event-stream") {
+			return shapeEvents
+		}
+	case dialect.Lines:
+		if f.streams() && (http1.IsMediaType(contentType, "application/x-ndjson") || http1.IsMediaType(contentType, "application/json")) {
+			return shapeEvents
+		}
+	}
+	if f.streams() && (len(contentType) == 0 || http1.IsMediaType(contentType, "application/json") || http1.IsMediaType(contentType, "text/plain")) {
+		return shapeUnclear
+	}
+	return shapeOpaque
+}
+
+// isCoded reports whether a body is not what its Content-Type says, but that in
+// a content coding.
+func isCoded(h *http1.Response) bool {
+	coding := bytes.TrimSpace(h.Get("Content-Encoding"))
+	return len(coding) > 0 && !is(coding, "identity")
+}
+
+// Body implements client.Receiver: a piece of the response.
+func (a *attempt) Body(p []byte) {
+	switch a.stage {
+	case declined:
+		a.f.listen(p)
+		return
+	case sniffing:
+		a.sniff(p)
+		return
+	case holding, relaying:
+	default:
+		return
+	}
+	if a.judged {
+		a.events(p)
+		return
+	}
+	a.release()
+	a.relay(p)
+}
+
+// relay passes a piece on, unchanged (G1).
+func (a *attempt) relay(p []byte) {
+	if a.stage != relaying {
+		return
+	}
+	a.awaitPiece()
+	a.f.reply.silence()
+	a.f.reply.push(p)
+}
+
+// events looks at a piece of a stream, and passes it on or holds it.
+func (a *attempt) events(p []byte) {
+	ended := a.reader.Ended()
+	p, ok := a.look(p)
+	if !ok {
+		return
+	}
+	if a.stage == holding && !a.settled() {
+		a.held = append(a.held, p...)
+		if p = nil; len(a.held) <= a.f.g.MaxEvent && a.f.account() { // more is not held
+			return
+		}
+	}
+	a.release()
+	a.relay(p)
+	if a.reader.Ended() && !ended && a.stage == relaying {
+		a.step(endWait, errIdle)
+	}
+}
+
+// look finds the events in p and returns what of it is to be passed on. It
+// returns false if the attempt was given up.
+func (a *attempt) look(p []byte) (pass []byte, ok bool) {
+	pass = p
+	for start := 0; start < len(p); {
+		n, v := a.reader.Next(p[start:])
+		if !v.Has(dialect.Whole) {
+			break
+		}
+		if v.Has(dialect.Alien) && a.reader.Ended() {
+			pass = without(pass, p, start, start+n)
+		} else if v.Has(dialect.Data) && !a.event(v) {
+			return nil, false
+		}
+		start += n
+	}
+	return pass, true
+}
+
+// without is pass, which is p or a copy of it that something is missing of
+// behind start, without the bytes from start to end of p.
+func without(pass, p []byte, start, end int) []byte {
+	tail := len(p) - start
+	return append(bytes.Clone(pass[:len(pass)-tail]), p[end:]...)
+}
+
+// event processes an event that a client would dispatch. It returns false if the
+// attempt was given up for another.
+func (a *attempt) event(v dialect.Verdict) bool {
+	f := a.f
+	a.count++
+	if a.stage == holding && !a.model {
+		a.awaitPiece() // the upstream is alive
+	}
+	switch {
+	case v.Has(dialect.Failed) && a.stage == holding: // nobody has seen anything
+		if f.elsewhere(errFirst) {
+			return false
+		}
+		f.blame(errFirst, target.ErrorEvent) // it is passed on
+		f.reply.sign()
+		a.ripe, a.model = true, true
+	case v.Has(dialect.Failed):
+		f.record.Err = errTold
+		f.blame(errTold, target.Interrupted)
+	case !a.model && v&(dialect.Substance|dialect.End) != 0:
+		a.model = true
+		if a.count < f.leg.Hold.Events {
+			f.clock.set(f.loop, limitHold, f.leg.Hold.Wait)
+		}
+	}
+	return true
+}
+
+// settled reports whether what is held may be passed on.
+func (a *attempt) settled() bool {
+	return a.model && (a.ripe || a.count >= a.f.leg.Hold.Events) || a.reader.Ended()
+}
+
+// heldEnough is the end of the time for which the events are held.
+func (a *attempt) heldEnough() {
+	a.ripe = true
+	if a.stage == holding && a.judged && a.settled() {
+		a.release()
+	}
+}
+
+// release ends the holding: what was held is passed on, with the head.
+func (a *attempt) release() {
+	f := a.f
+	if a.stage != holding {
+		return
+	}
+	a.stage = relaying
+	f.refusal = nil
+	f.clock.clear(limitHold)
+	f.upload.begun()
+	f.reply.begin()
+	f.route.Works(f.w.Status(), f.loop.Now())
+	if held := a.held; len(held) > 0 {
+		if a.held = held[:0]; cap(held) > spareHead {
+			a.held = nil
+		}
+		a.relay(held)
+	}
+	f.account()
+}
+
+// close is the end of a stream's body, or of its connection (G4).
+func (a *attempt) close(err error) {
+	f := a.f
+	switch a.reader.Close(err == nil) {
+	case dialect.Complete:
+		a.release()
+		f.complete()
+		return
+	case dialect.Told:
+		if a.stage == holding && f.elsewhere(errFirst) {
+			return
+		}
+		a.release()
+		f.complete()
+		return
+	}
+	if err == nil {
+		err = errNoDone
+	}
+	f.failed(err)
+}
+
+// sniffLimit is how much is read of a response that does not say that it is a
+// stream, to see what it is.
+const sniffLimit = 16 << 10
+
+// sniff looks at a body that was to be a stream: it may be one under another
+// name (G15), an error with a good status, or a response that is not a stream.
+func (a *attempt) sniff(p []byte) {
+	f := a.f
+	a.held = append(a.held, p...)
+	switch begins := bytes.TrimLeft(bytes.TrimPrefix(a.held, []byte("\xef\xbb\xbf")), " \t\r\n"); {
+	case len(begins) == 0:
+		return
+	case f.endpoint.Framing == dialect.SSE && begins[0] != '{' && begins[0] != '[':
+		if held := a.held; isEventStream(begins) {
+			a.held = nil
+			a.judged, a.stage = true, holding
+			a.reader.Reset(f.endpoint)
+			f.reply.streamFields()
+			a.awaitEvent()
+			a.events(held)
+			return
+		}
+	case len(a.held) <= sniffLimit && f.account():
+		return
+	}
+	a.opaque()
+}
+
+// isEventStream reports whether a body begins as one.
+func isEventStream(begins []byte) bool {
+	for _, field := range []string{"data:", "event:", "id:", "retry:", ":"} {
+		if bytes.HasPrefix(begins, []byte(field)) {
+			return true
+		}
+	}
+	return false
+}
+
+// sniffed is the end of a body that was to be a stream and is not.
+func (a *attempt) sniffed() {
+	f := a.f
+	if bytes.Contains(a.held, []byte(`"error"`)) && isFault(f.w.Status(), a.held) {
+		if f.elsewhere(errFirst) {
+			return
+		}
+		f.blame(errFirst, target.ErrorEvent)
+		f.reply.sign()
+	}
+	if a.opaque(); !f.over && a.stage == relaying {
+		f.complete()
+	}
+}
+
+func isFault(status int, body []byte) bool {
+	_, is := dialect.ReadFault(status, body)
+	return is
+}
+
+// opaque passes on what is not a stream, unless the client was promised one.
+func (a *attempt) opaque() {
+	if a.f.reply.promise == promisedStream {
+		a.f.failed(errNoStream)
+		return
+	}
+	a.stage = holding
+	a.release()
+}
