@@ -6,6 +6,7 @@ toolchain go1.26.11
 
 require (
 	github.com/evanphx/json-patch/v5 v5.9.11
+	github.com/klauspost/compress v1.20.4
 	github.com/panjf2000/gnet/v2 v2.10.0
 	github.com/prometheus/client_golang v1.23.2
 	github.com/prometheus/common v0.66.1

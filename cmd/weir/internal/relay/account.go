@@ -15,6 +15,9 @@ func (f *flow) account() bool {
 	if f.refusal != nil {
 		n += int64(f.refusal.size + cap(f.refusal.body))
 	}
+	if u.decoder != nil {
+		n += int64(u.decoder.waiting())
+	}
 	if u.long && a.call != nil {
 		n += int64(a.call.Pending())
 	}

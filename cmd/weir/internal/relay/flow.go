@@ -52,7 +52,7 @@ type flow struct {
 var flows sync.Pool
 
 // take returns a flow for a request that begins.
-func (g *Gateway) take(e *dialect.Endpoint, x *weir.LoopExchange) *flow {
+func (g *Gateway) take(e *dialect.Endpoint, x *weir.LoopExchange, codings []string) *flow {
 	f, _ := flows.Get().(*flow)
 	if f == nil {
 		f = new(flow)
@@ -60,7 +60,7 @@ func (g *Gateway) take(e *dialect.Endpoint, x *weir.LoopExchange) *flow {
 	f.g, f.endpoint, f.x, f.w, f.r, f.loop = g, e, x, x.Response(), x.Request(), x.Loop()
 	f.attempt.f, f.reply.f, f.upload.f = f, f, f
 	f.since = f.loop.Now()
-	f.upload.begin()
+	f.upload.begin(codings)
 	f.clock.base = f.since
 	f.clock.timer.Init((*lateTask)(f))
 	return f

@@ -187,7 +187,12 @@ func (g *Gateway) At(e *dialect.Endpoint) weir.LoopHandler {
 // serve begins to relay one request.
 func (g *Gateway) serve(e *dialect.Endpoint, x *weir.LoopExchange) weir.BodyReceiver {
 	r := x.Request()
+	codings, fault := takeCodings(r)
 	switch {
+	case fault != nil:
+		x.Response().Header().Set("Accept-Encoding", "gzip, zstd")
+		refuse(e, x.Response(), fault)
+		return nil
 	case loops(r):
 		refuse(e, x.Response(), dialect.Loop())
 		return nil
@@ -201,7 +206,7 @@ func (g *Gateway) serve(e *dialect.Endpoint, x *weir.LoopExchange) weir.BodyRece
 	case x.Err() != nil || !g.Observer.Began(r):
 		return nil // refused, or the client has disconnected
 	}
-	return (*downstream)(g.take(e, x))
+	return (*downstream)(g.take(e, x, codings))
 }
 
 // refuse makes the response an error.

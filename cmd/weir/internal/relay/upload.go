@@ -23,24 +23,30 @@ type upload struct {
 	f       *flow
 	peek    dialect.Peek
 	kept    store
-	length  int64  // as announced; -1 = not known
-	size    int64  // as far as it has arrived
-	arrived bool   // all of it
-	asked   bool   // the model is known, and an upstream was tried
-	long    bool   // it is relayed while it arrives
-	sent    bool   // all of a long one was passed on
-	once    bool   // what was sent of a long one is not kept: there was no room
-	freed   bool   // a part of a long one was sent and is no longer kept
-	full    bool   // the upstream takes no more for now
-	name    []byte // the model's name there as the body has names; nil = as it is
-	renamed []byte // a short one's copy with that name
+	length  int64    // as announced; -1 = not known
+	size    int64    // as far as it has arrived
+	arrived bool     // all of it
+	asked   bool     // the model is known, and an upstream was tried
+	long    bool     // it is relayed while it arrives
+	sent    bool     // all of a long one was passed on
+	once    bool     // what was sent of a long one is not kept: there was no room
+	freed   bool     // a part of a long one was sent and is no longer kept
+	full    bool     // the upstream takes no more for now
+	name    []byte   // the model's name there as the body has names; nil = as it is
+	renamed []byte   // a short one's copy with that name
+	decoder *decoder // of a body with content codings; nil = it has none
 }
 
-// begin prepares for the body.
-func (u *upload) begin() {
+// begin prepares for the body, which has those content codings.
+func (u *upload) begin(codings []string) {
 	r := u.f.r
 	u.length = r.ContentLength()
 	u.peek.Form(r.Header().View("Content-Type"))
+	if len(codings) > 0 {
+		u.length = -1
+		u.decoder = newDecoder(u, codings)
+		u.f.remote = true
+	}
 }
 
 // spare is an upload without a request that has the memory of u.
@@ -51,14 +57,29 @@ func (u *upload) spare() upload {
 }
 
 // stop ends it.
-func (u *upload) stop() { u.kept.forget() }
-
-// arrive handles a piece of the body, or its end.
-func (u *upload) arrive(p []byte, err error) {
-	f := u.f
-	if f.over {
-		return
+func (u *upload) stop() {
+	u.kept.forget()
+	if u.decoder != nil {
+		u.decoder.stop()
 	}
+}
+
+// arrive handles a piece of the body as the client sends it, or its end.
+func (u *upload) arrive(p []byte, err error) {
+	switch d := u.decoder; {
+	case u.f.over:
+	case d == nil || err != nil && err != io.EOF:
+		u.take(p, err)
+	case d.size+len(p) > int(u.f.g.MaxBody):
+		u.f.refuse(dialect.TooLarge(u.f.g.MaxBody))
+	default:
+		d.write(p, err != nil)
+	}
+}
+
+// take handles a piece of the body, or its end.
+func (u *upload) take(p []byte, err error) {
+	f := u.f
 	if u.size += int64(len(p)); u.size > f.g.MaxBody {
 		f.refuse(dialect.TooLarge(f.g.MaxBody))
 		return
@@ -220,7 +241,7 @@ func (u *upload) handOn() {
 	}
 	call := u.f.attempt.call
 	if call == nil { // it waits for the next attempt
-		u.f.x.PauseBody()
+		u.pause()
 		return
 	}
 	for !u.full && u.kept.waiting() {
@@ -235,13 +256,31 @@ func (u *upload) handOn() {
 	}
 	switch {
 	case u.full:
-		u.f.x.PauseBody()
+		u.pause()
 	case u.arrived:
 		u.sent = true
 		call.EndBody()
 	default:
-		u.f.x.ResumeBody()
+		u.resume()
 	}
+}
+
+// pause makes the client, or the decoder, wait.
+func (u *upload) pause() {
+	if u.decoder != nil {
+		u.decoder.hold()
+		return
+	}
+	u.f.x.PauseBody()
+}
+
+// resume undoes pause.
+func (u *upload) resume() {
+	if u.decoder != nil {
+		u.decoder.proceed()
+		return
+	}
+	u.f.x.ResumeBody()
 }
 
 // drained is called when the upstream takes more.
