@@ -40,18 +40,21 @@ cross() {
 
 build() { make --no-print-directory build && bin/weir version; }
 
-race() { go test -race -count=1 -timeout=10m ./...; }
+# Tests with clients and servers that others wrote. They have a step of their
+# own, since they take long and nothing of them may be skipped.
+real='SDK|OracleFast|Llama|Uvicorn|Nginx|HAProxy|TLSClients'
+
+race() { go test -race -count=1 -timeout=10m -skip="$real" ./...; }
 
 # Without the race detector, under which allocations cannot be counted.
-plain() { go test -count=1 -timeout=10m ./...; }
+plain() { go test -count=1 -timeout=10m -skip="$real" ./...; }
 
 # With the assertions of internal/invariant compiled in.
 invariants() { go test -tags invariants -count=1 -timeout=10m . ./client ./reactor ./weirtest ./internal/...; }
 
-# The tests with real clients and servers have run in the steps before; here none
-# may skip that install has brought what it needs.
+# None may skip: install has brought what it needs.
 clients() {
-    out=$(go test -count=1 -timeout=10m -v -run='SDK|Oracle|Llama|Uvicorn|Nginx|HAProxy|TLSClients' ./cmd/... ./sse 2>&1)
+    out=$(go test -race -count=1 -timeout=15m -v -run="$real|TestOracle" ./cmd/... ./sse 2>&1)
     status=$?
     echo "$out" | grep -Ev '^(=== |\?|testing: warning: no tests|PASS|ok .*no tests to run)'
     skipped=$(echo "$out" | grep -e '--- SKIP')

@@ -9,7 +9,7 @@ import (
 
 // The packages that people use read the mock's tool calls, run the tool, and
 // get the text that follows.
-func TestClientsRunTools(t *testing.T) {
+func TestSDKsRunTools(t *testing.T) {
 	s := Start(t, Config{})
 	for _, c := range clients.All {
 		if !c.Tools() {
