@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 
+	"weir/chunked"
+	"weir/http1"
 	"weir/internal/h1"
 	"weir/reactor"
 )
@@ -13,26 +15,34 @@ import (
 type downward exchange
 
 func (d *downward) head(l locked, length int64, body []byte) (chunks bool) {
-	ex, w := l.ex, l.ex.out
-	h := h1.Head{
-		Status: w.Status(), Date: ex.date(), Fields: (*fieldLines)(&w.header),
-		Length: length, NoBody: ex.bodyless(), Trailers: ex.stream.trailers,
-		Close: w.header.close || ex.srv.isDraining(),
-	}
-	return d.conn.Head(&d.Exchange, &h, body)
+	ex, w, b := l.ex, l.ex.out, d.conn.Wire().Buffer()
+	dst := http1.AppendStatusLine(*b, w.Status())
+	dst = ex.appendDate(dst)
+	dst = w.header.appendTo(dst)
+	dst, chunks = d.AppendFraming(dst, &h1.Framing{
+		Status: w.Status(), Length: length, NoBody: ex.bodyless(),
+		Close: w.header.close || ex.srv.isDraining(), Trailers: ex.stream.trailers,
+	})
+	*b = append(dst, body...)
+	return chunks
 }
 
 func (d *downward) inform(_ locked, status int, h *Header) {
-	d.conn.Inform(&d.Exchange, status, (*fieldLines)(h))
+	if d.Informs() {
+		b := d.conn.Wire().Buffer()
+		*b = append(h.appendTo(http1.AppendStatusLine(*b, status)), "\r\n"...)
+	}
 }
 
 func (d *downward) upgrade(l locked, protocol string) {
-	d.conn.SwitchHead(protocol, (*fieldLines)(&l.ex.res.header))
+	b := d.conn.Wire().Buffer()
+	*b = append(l.ex.res.header.appendTo(h1.AppendSwitch(*b, protocol)), "\r\n"...)
 }
 
 func (d *downward) tail(l locked) {
 	if s := &l.ex.stream; s.chunks && !l.ex.bodyless() {
-		d.conn.Tail(s.trailers) // each was checked by SetTrailer
+		b := d.conn.Wire().Buffer()
+		*b, _ = chunked.AppendTrailers(*b, s.trailers...) // each was checked by SetTrailer
 	}
 }
 
@@ -74,9 +84,3 @@ func (d *downward) continueBody(ex *exchange) {
 		c.Continue(&d.Exchange)
 	}
 }
-
-// fieldLines is a Header as lines of a head.
-type fieldLines Header
-
-// AppendTo appends the lines.
-func (h *fieldLines) AppendTo(dst []byte) []byte { return (*Header)(h).appendTo(dst) }

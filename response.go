@@ -86,12 +86,15 @@ func (w *Response) SetDate(date string) error {
 	return nil
 }
 
-// date is the value of the Date field.
-func (ex *exchange) date() string {
+// appendDate appends the Date field.
+func (ex *exchange) appendDate(dst []byte) []byte {
+	dst = append(dst, "Date: "...)
 	if date := ex.out.header.date; date != "" {
-		return date
+		dst = append(dst, date...)
+	} else {
+		dst = append(dst, ex.srv.date(ex.now())...)
 	}
-	return ex.srv.date(ex.now())
+	return append(dst, "\r\n"...)
 }
 
 // Write appends to a buffered body, sent with its Content-Length when Serve

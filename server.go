@@ -96,7 +96,7 @@ type Server struct {
 
 type dateStamp struct {
 	second int64
-	text   string
+	text   []byte
 }
 
 // Serve listens on the addresses, serves until ctx is done and then shuts down
@@ -264,10 +264,10 @@ func (s *Server) find(m *Mux, r *Request) *Route {
 }
 
 // date is the Date field's value for the second that now is in.
-func (s *Server) date(now time.Time) string {
+func (s *Server) date(now time.Time) []byte {
 	stamp := s.stamp.Load()
 	if stamp == nil || stamp.second != now.Unix() {
-		stamp = &dateStamp{now.Unix(), string(http1.AppendDate(nil, now))}
+		stamp = &dateStamp{now.Unix(), http1.AppendDate(nil, now)}
 		s.stamp.Store(stamp)
 	}
 	return stamp.text

@@ -10,9 +10,9 @@ import (
 // called on the loop.
 type upward exchange
 
-// Begin routes the request. What its handler may still read when the turn is
-// over is copied.
-func (u *upward) Begin(raw []byte, hasBody bool) error {
+// Begin routes the request and calls OnHeaders. What the handler may still read
+// when the turn is over is copied.
+func (u *upward) Begin(raw []byte, hasBody bool) (served bool, err error) {
 	ex, r, sh := (*exchange)(u), &u.req, u.shard
 	r.raw, r.view = raw, true
 	r.header.parsed = &r.head
@@ -26,22 +26,19 @@ func (u *upward) Begin(raw []byte, hasBody bool) error {
 	switch {
 	case sh.conns.Refusing():
 		u.srv.refused.Add(1)
-		return ErrServerClosed
+		return false, ErrServerClosed
 	case !r.view && !ex.takeHead():
-		return ErrBodiesFull
+		return false, ErrBodiesFull
+	case u.srv.OnHeaders == nil:
+		return true, nil
 	}
-	return nil
+	return ex.admitted(), nil
 }
 
-// Admit calls OnHeaders.
-func (u *upward) Admit() (yes bool) {
-	f := u.srv.OnHeaders
-	if f == nil {
-		return true
-	}
-	ex := (*exchange)(u)
+// admitted calls OnHeaders.
+func (ex *exchange) admitted() (yes bool) {
 	ex.enterLoop()
-	switch returned := ex.call("OnHeaders", func() { yes = f(&ex.res, &ex.req) }, ex.crash); {
+	switch returned := ex.call("OnHeaders", func() { yes = ex.srv.OnHeaders(&ex.res, &ex.req) }, ex.crash); {
 	case returned && yes && !ex.over():
 		ex.onLoop = false
 		return true
@@ -200,13 +197,12 @@ func (u *upward) Closed(cause error) {
 	u.Report()
 }
 
-// Done calls what waits for the end before the exchange is used again.
+// Done calls what waits for the end before the exchange is used again. Nothing
+// does if the response was made here at once, unless it was given away.
 func (u *upward) Done() {
 	ex := (*exchange)(u)
-	hooks := ex.hooks != nil || ex.loop.receiver != nil
-	ex.conn.Wire().Unlock()
 	ex.stopBeat()
-	if hooks {
+	if !ex.Sealed() || ex.stream.given || ex.hooks != nil || ex.loop.receiver != nil {
 		ex.runHooks()
 	}
 	ex.shard.recycle(ex)
@@ -218,15 +214,14 @@ func (ex *exchange) enterLoop() { ex.onLoop, ex.Ended = true, ex.conn.Loop().Now
 // leaveLoop has the loop write the output at the end of the turn. A response
 // that continues outlives the buffer that its request was parsed in.
 func (ex *exchange) leaveLoop() {
-	rc := ex.conn.Wire()
-	rc.Lock()
+	ex.conn.Wire().Lock()
 	ex.onLoop = false
 	over := ex.over()
 	if ex.req.view && (!over || ex.cutOff()) {
 		ex.req.keep()
 		locked{ex}.oweHead()
 	}
-	rc.Defer()
+	ex.conn.Leave(&ex.Exchange)
 	if p := ex.stream.pump; p != nil && !over {
 		p.start()
 	}

@@ -9,32 +9,33 @@ import (
 // This file is the part of a connection that takes a request's body: for a
 // handler, or skipped behind a response that did not wait for it.
 
-// beginBody decides what becomes of the body of a request whose head is
-// complete.
-func (c *Conn) beginBody(x *Exchange, rest []byte) (more bool) {
-	length := x.request.ContentLength()
-	whole := length >= 0 && length <= int64(len(rest)) // an early response need not close: the body has arrived and can be skipped
-	ask := x.request.ExpectContinue() && len(rest) == 0
-	x.unread, x.left = !whole, length
-	c.bodyDue = c.graceEnd()
+// beginBody is what is known of a body at once; here is how much has arrived
+// behind the head.
+func (c *Conn) beginBody(x *Exchange, here int) {
 	c.phase = phaseBody
-	if !c.admits(x) {
-		return c.skipBody(x, whole)
-	}
-	plan, err := x.up.Plan(whole, ask)
+	x.due = c.graceEnd()
+	x.left = x.request.ContentLength()
+	x.unread = x.left < 0 || x.left > int64(here) // if it is here, an early response need not close: the body can be skipped
+}
+
+// planBody decides what becomes of the body of a request that is to be served;
+// rest is what has arrived of it.
+func (c *Conn) planBody(x *Exchange, rest []byte) (more bool) {
+	ask := x.request.ExpectContinue() && len(rest) == 0
+	plan, err := x.up.Plan(!x.unread, ask)
 	switch {
 	case err != nil:
 		c.refuse(err)
 		return false
 	case plan.Body == nil:
-		return c.serve(x) && c.skipBody(x, whole)
+		return c.serve(x) && c.skipBody(x)
 	}
 	x.body = plan.Body
 	x.decoder = chunked.Decoder{MaxBody: plan.Limit, Trailer: plan.Trailer}
 	if ask {
 		c.phase = phaseExpecting
 	}
-	c.startTimer(c.bodyDue)
+	c.startTimer(x.due)
 	switch {
 	case !plan.AtHead && ask:
 		c.Continue(x)
@@ -42,7 +43,7 @@ func (c *Conn) beginBody(x *Exchange, rest []byte) (more bool) {
 	case !c.serve(x):
 		return false
 	case x.Over():
-		return c.skipBody(x, whole)
+		return c.skipBody(x)
 	}
 	c.rc.Lock()
 	x.unread = true
@@ -50,10 +51,10 @@ func (c *Conn) beginBody(x *Exchange, rest []byte) (more bool) {
 	return true
 }
 
-// skipBody continues behind the unwanted body of a request whose response is
-// complete.
-func (c *Conn) skipBody(x *Exchange, whole bool) bool {
-	if !whole {
+// skipBody continues behind a body that is not wanted: that has a response, or
+// will have one.
+func (c *Conn) skipBody(x *Exchange) bool {
+	if x.unread {
 		c.phase = phaseResponding
 		c.settle()
 		return false
@@ -65,7 +66,7 @@ func (c *Conn) skipBody(x *Exchange, whole bool) bool {
 // readBody takes the next piece of the body.
 func (c *Conn) readBody(p []byte) (n int, more bool) {
 	x := c.x
-	if c.paused() {
+	if x.paused() {
 		return 0, false
 	}
 	data, n, done, err := x.piece(p)
@@ -86,11 +87,11 @@ func (c *Conn) readBody(p []byte) (n int, more bool) {
 		c.bodyDone(x)
 		return n, true
 	}
-	if n == len(p) && c.rc.InputEnded() && !c.paused() {
+	if n == len(p) && c.rc.InputEnded() && !x.paused() {
 		c.endWith(ErrClientGone) // what was kept behind an earlier response is not complete, and no more will come
 		return n, false
 	}
-	return n, n > 0 && c.phase == phaseBody && !c.paused()
+	return n, n > 0 && c.phase == phaseBody && !x.paused()
 }
 
 // piece takes the body's next bytes from p.
@@ -111,8 +112,8 @@ func (c *Conn) bodyDone(x *Exchange) {
 	x.unread = false
 	c.rc.Unlock()
 	c.phase = phaseResponding
-	if c.paused() {
-		c.pause = time.Time{}
+	if x.paused() {
+		x.pause = time.Time{}
 		c.rc.Resume()
 	}
 	if x.body != nil {
@@ -126,10 +127,10 @@ func (c *Conn) Arriving(x *Exchange) bool { return c.x == x && c.phase.arriving(
 // Expecting reports whether x's client waits for 100 Continue, and nothing
 // speaks against it.
 func (c *Conn) Expecting(x *Exchange) bool {
-	return c.x == x && c.phase == phaseExpecting && !c.paused()
+	return c.x == x && c.phase == phaseExpecting && !x.paused()
 }
 
-func (c *Conn) paused() bool { return !c.pause.IsZero() }
+func (x *Exchange) paused() bool { return !x.pause.IsZero() }
 
 // passing reports whether what arrives is passed on: x's body, or what is for its
 // Tunnel.
@@ -140,17 +141,17 @@ func (c *Conn) passing(x *Exchange) bool {
 // PauseBody stops reading x's body, or for its Tunnel, until ResumeBody is
 // called.
 func (c *Conn) PauseBody(x *Exchange) {
-	if c.passing(x) && !c.paused() {
-		c.pause = c.Loop().Now()
+	if c.passing(x) && !x.paused() {
+		x.pause = c.Loop().Now()
 		c.rc.Pause()
 	}
 }
 
 // ResumeBody undoes PauseBody.
 func (c *Conn) ResumeBody(x *Exchange) {
-	if c.passing(x) && c.paused() {
-		c.bodyDue = c.bodyDue.Add(c.Loop().Now().Sub(c.pause)) // the client was not to blame
-		c.pause = time.Time{}
+	if c.passing(x) && x.paused() {
+		x.due = x.due.Add(c.Loop().Now().Sub(x.pause)) // the client was not to blame
+		x.pause = time.Time{}
 		c.rc.Resume()
 	}
 }
@@ -163,7 +164,7 @@ func (c *Conn) Continue(x *Exchange) {
 	if c.phase == phaseExpecting {
 		c.phase = phaseBody
 	}
-	c.bodyDue = c.graceEnd()
+	x.due = c.graceEnd()
 	c.rc.Lock()
 	if x.Final() || x.request.Minor() == 0 || c.rc.Err() != nil {
 		c.rc.Unlock()

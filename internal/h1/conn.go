@@ -10,19 +10,17 @@ import (
 // called on its loop, except for Loop, Wire, Abort, Completed and those that
 // say so.
 type Conn struct {
-	group      *Group
-	rc         *reactor.Conn
-	x          *Exchange // the current one; nil in idle and behind
-	phase      phase
-	alarm      alarm
-	prev, next *Conn
+	group *Group
+	rc    *reactor.Conn
+	x     *Exchange // the current one; nil in idle and behind
+	phase phase
+	alarm alarm
+	input int64     // bytes taken from the budget for what was not consumed
+	since time.Time // idle: of its beginning; head: of its first byte
 
-	input   int64 // bytes taken from the budget for what was not consumed
-	timer   reactor.Timer
-	since   time.Time // idle: of its beginning; head: of its first byte
-	bodyDue time.Time // body: when more of it must have come, see earn
-	ahead   int       // body: bytes of a TLS record that have earned before they were shown
-	pause   time.Time // expecting, body: since when the handler has been behind
+	// What a request does not need is behind the first cache line.
+	timer      reactor.Timer
+	prev, next *Conn // in the group
 }
 
 // Loop returns the loop that the connection lives on.
@@ -105,16 +103,19 @@ func (c *Conn) settle() {
 // responses gets no further ones: what it has not read is bounded.
 func (c *Conn) nextRequest(left int) bool {
 	x := c.x
-	c.rc.Lock()
-	last, full := x.last, c.rc.Backlogged()
+	last, full := x.last, x.full // which are not changed any more
+	if !x.sealed {
+		c.rc.Lock()
+		full = c.rc.Backlogged()
+		c.rc.Unlock()
+	}
 	c.since = x.Ended
 	c.x = nil
-	x.up.Done() // unlocks
+	x.up.Done()
 	if last || c.rc.InputEnded() && left == 0 {
 		c.close()
 		return false
 	}
-	c.pause = time.Time{}
 	if full {
 		c.phase = phaseBehind
 		c.rc.Pause()

@@ -49,8 +49,8 @@ func (c *Conn) due(now time.Time) time.Time {
 	case phaseHead:
 		return c.since.Add(l.HeadTime)
 	case phaseBody:
-		if !c.paused() {
-			return c.bodyDue
+		if !c.x.paused() {
+			return c.x.due
 		}
 		return now.Add(l.BodyGrace)
 	case phaseExpecting:
@@ -71,28 +71,30 @@ func (c *Conn) graceEnd() time.Time { return c.Loop().Now().Add(c.group.limits.B
 // further than BodyGrace: the body is refused after that long without a byte,
 // or when it falls short of the rate by as much, however much came before.
 func (c *Conn) earn(n int) {
-	ahead := min(n, c.ahead)
-	c.ahead -= ahead
+	x := c.x
+	ahead := min(n, x.ahead)
+	x.ahead -= ahead
 	n -= ahead
 	most := c.graceEnd()
 	rate := int64(c.group.limits.BodyRate)
 	if rate < 0 {
-		c.bodyDue = most
+		x.due = most
 		return
 	}
-	c.bodyDue = c.bodyDue.Add(time.Duration(int64(n) * int64(time.Second) / rate)) // n is of one read: no overflow
-	if c.bodyDue.After(most) {
-		c.bodyDue = most
+	x.due = x.due.Add(time.Duration(int64(n) * int64(time.Second) / rate)) // n is of one read: no overflow
+	if x.due.After(most) {
+		x.due = most
 	}
 }
 
 // earnAhead is earn for what has arrived of a TLS record that is not whole: a
 // slow client must not be refused because its records are large.
 func (c *Conn) earnAhead() {
-	if n := c.rc.Unshown(); n > c.ahead {
-		before := c.ahead
-		c.ahead = 0
+	x := c.x
+	if n := c.rc.Unshown(); n > x.ahead {
+		before := x.ahead
+		x.ahead = 0
 		c.earn(n - before)
-		c.ahead = n
+		x.ahead = n
 	}
 }

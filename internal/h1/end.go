@@ -39,7 +39,7 @@ func (c *Conn) PeerClosed() {
 			c.close()
 		}
 	case phaseExpecting, phaseBody:
-		if c.paused() && c.x.up.Streaming() || !c.paused() && ended {
+		if paused := c.x.paused(); paused && c.x.up.Streaming() || !paused && ended {
 			c.endWith(ErrClientGone)
 		}
 	case phaseSwitched:

@@ -17,9 +17,13 @@ type Exchange struct {
 	decoder   chunked.Decoder // of the request body
 	body      Body            // nil if it is not wanted
 	left      int64
-	received  int64 // of the request body, framing included
-	peerEnded bool  // Tunnel.End was called
-	sealed    bool  // the response was made on the loop, and is complete: nothing else will notify it
+	received  int64     // framing included
+	due       time.Time // when more of the body must have come, see earn
+	ahead     int       // bytes of a TLS record that have earned before they were shown
+	pause     time.Time // since when the handler has been behind; zero: it is not
+	peerEnded bool      // Tunnel.End was called
+	sealed    bool      // the response was made on the loop, and is complete: nothing else will notify it
+	full      bool      // sealed: ... and its client is behind
 
 	// Guarded by the output's lock.
 	last     bool      // the connection ends with this response
@@ -36,37 +40,39 @@ func (x *Exchange) Init(up Handler, request *http1.Request) { x.up, x.request = 
 
 // Reset prepares x for the next request.
 func (x *Exchange) Reset() {
-	x.Become(Building)
-	x.last, x.unread, x.awaited, x.sealed = false, false, false, false
-	x.body, x.left, x.received = nil, 0, 0
+	x.Progress = Progress{} // nobody else has it
+	x.last, x.unread, x.awaited, x.sealed, x.full = false, false, false, false, false
+	x.body, x.left, x.received, x.ahead, x.pause = nil, 0, 0, 0, time.Time{}
 	x.tunnel, x.peerEnded = nil, false
 }
+
+// Sealed reports whether the response was complete when Conn.Leave was called.
+// On the loop.
+func (x *Exchange) Sealed() bool { return x.sealed }
 
 // Arrived reports whether nothing of the request is still to come. On the loop.
 func (x *Exchange) Arrived() bool { return x.left <= 0 && !x.unread }
 
 // A Handler is an exchange above HTTP/1.1. Its methods are called on the loop
-// of the connection, and but for Done, without the output's lock.
+// of the connection, without the output's lock.
 //
-//	Begin ──> Admit ──> Plan ──> Serve ──> Done
+//	Begin ──> Plan ──> Serve ──> Done
 //
 // Plan is only for requests with a body. Refuse may take the place of any, and
 // after Cut or Closed comes none.
 type Handler interface {
 	// Begin is called when the head of the request is complete. raw is valid
-	// until the loop's turn ends; hasBody reports whether anything follows it.
-	// An error refuses the request.
-	Begin(raw []byte, hasBody bool) error
-	// Admit reports whether the request is to be served. If not, it has its
-	// response, or will have.
-	Admit() bool
+	// until the loop's turn ends. It reports whether the request is to be
+	// served; if not, it has its response, or will have. An error refuses it.
+	Begin(raw []byte, hasBody bool) (served bool, err error)
 	// Plan decides what becomes of the body. whole reports whether all of it is
 	// here, ask that the client waits for 100 Continue. An error refuses the
 	// request.
 	Plan(whole, ask bool) (Plan, error)
-	// Serve has the request served. left reports whether that is on another
-	// goroutine, which does not notify the loop when it is done. An error
-	// refuses the request, whose connection may stay.
+	// Serve has the request served: on the loop, with a call of Conn.Leave
+	// behind it, or, as left reports, on another goroutine, which does not
+	// notify the loop when it is done. An error refuses the request, whose
+	// connection may stay.
 	Serve() (left bool, err error)
 	// Refuse makes err the response. It returns false if another has begun, and
 	// is not complete.
@@ -88,8 +94,7 @@ type Handler interface {
 	Report()
 	// Closed is Cut and Report for a connection that has ended.
 	Closed(cause error)
-	// Done is the last call, for a complete response. The output is locked, and
-	// Done unlocks it.
+	// Done is the last call, for a complete response.
 	Done()
 }
 

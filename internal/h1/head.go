@@ -36,28 +36,21 @@ func (c *Conn) awaitHead() {
 // behind it. It reports whether the connection can make another move.
 func (c *Conn) begin(x *Exchange, head, rest []byte) (more bool) {
 	hasBody := x.request.Chunked() || x.request.ContentLength() > 0
-	if err := x.up.Begin(head, hasBody); err != nil {
+	if c.phase = phaseResponding; hasBody {
+		c.beginBody(x, len(rest))
+	}
+	switch admitted, err := x.up.Begin(head, hasBody); {
+	case err != nil:
 		c.refuse(err)
-		return !c.phase.ended()
-	}
-	switch {
-	case hasBody:
-		return c.beginBody(x, rest) || !c.phase.ended()
-	case c.admits(x):
-		c.Serve(x)
-	default:
-		c.phase = phaseResponding
-	}
-	return true
-}
-
-// admits asks whether the request is to be served.
-func (c *Conn) admits(x *Exchange) bool {
-	if x.up.Admit() {
+	case !hasBody:
+		if admitted {
+			c.Serve(x)
+		}
+		return true
+	case admitted && c.planBody(x, rest), !admitted && c.skipBody(x):
 		return true
 	}
-	x.sealed = x.Over()
-	return false
+	return !c.phase.ended()
 }
 
 // Serve has a request served that is complete.
@@ -72,15 +65,23 @@ func (c *Conn) Serve(x *Exchange) {
 // serve has a request served, or refuses it.
 func (c *Conn) serve(x *Exchange) (served bool) {
 	left, err := x.up.Serve()
-	switch {
-	case err != nil:
+	if err != nil {
 		c.refuseFor(err, c.phase == phaseResponding && x.received == 0)
 		return false
-	case !left:
-		x.sealed = x.Over()
-	case c.alarm == atDeadline && c.phase == phaseResponding:
+	}
+	if left && c.alarm == atDeadline && c.phase == phaseResponding {
 		c.alarm = atReview
 		c.startTimer(c.Loop().Now().Add(reviewAfter))
 	}
 	return true
+}
+
+// Leave is called when what the Handler has called on the loop has returned:
+// what it has made is written at the end of the turn. The output is locked, and
+// Leave unlocks it.
+func (c *Conn) Leave(x *Exchange) {
+	if x.Over() {
+		x.sealed, x.full = true, c.rc.Backlogged()
+	}
+	c.rc.Defer()
 }

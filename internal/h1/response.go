@@ -4,41 +4,34 @@ import (
 	"strconv"
 
 	"weir/chunked"
-	"weir/http1"
 )
 
 // This file is how a response is framed. The output is locked.
 
-// A Head is the head of a response. Fields are its fields without Date and
-// those of the framing.
-type Head struct {
+// A Framing is what the end of a response depends on.
+type Framing struct {
 	Status   int
-	Date     string
-	Fields   interface{ AppendTo(dst []byte) []byte }
 	Length   int64           // of the body; negative if it is not known
 	NoBody   bool            // whatever Length is
 	Close    bool            // the connection is to end with the response
 	Trailers []chunked.Field // those that are known
 }
 
-// Head appends h, and behind it body, as it is. It reports whether what follows
-// of the body is to be in chunks.
-func (c *Conn) Head(x *Exchange, h *Head, body []byte) (chunks bool) {
-	b, old := c.rc.Buffer(), x.request.Minor() == 0
-	chunks = h.Length < 0 && !old && !noContent(h.Status)
-	if h.Close || x.unread || !x.request.KeepAlive() || old && h.Length < 0 && !h.NoBody {
+// AppendFraming appends the last fields of a head and the empty line. It
+// reports whether the body is to be in chunks.
+func (x *Exchange) AppendFraming(dst []byte, f *Framing) (_ []byte, chunks bool) {
+	old := x.request.Minor() == 0
+	chunks = f.Length < 0 && !old && !noContent(f.Status)
+	if f.Close || x.unread || !x.request.KeepAlive() || old && f.Length < 0 && !f.NoBody {
 		x.last = true
 	}
-	dst := http1.AppendStatusLine(*b, h.Status)
-	dst = append(append(append(dst, "Date: "...), h.Date...), "\r\n"...)
-	dst = h.Fields.AppendTo(dst)
 	switch {
 	case chunks:
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
-		dst = announceTrailers(dst, h.Trailers)
-	case h.Length >= 0 && h.Status != 204 && (h.Status != 304 || h.Length > 0):
+		dst = announceTrailers(dst, f.Trailers)
+	case f.Length >= 0 && f.Status != 204 && (f.Status != 304 || f.Length > 0):
 		dst = append(dst, "Content-Length: "...)
-		dst = append(strconv.AppendInt(dst, h.Length, 10), "\r\n"...)
+		dst = append(strconv.AppendInt(dst, f.Length, 10), "\r\n"...)
 	}
 	switch {
 	case x.last:
@@ -46,8 +39,7 @@ func (c *Conn) Head(x *Exchange, h *Head, body []byte) (chunks bool) {
 	case old:
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
-	*b = append(append(dst, "\r\n"...), body...)
-	return chunks
+	return append(dst, "\r\n"...), chunks
 }
 
 // noContent reports whether a response with that status has no content (RFC
@@ -70,21 +62,9 @@ func announceTrailers(dst []byte, trailers []chunked.Field) []byte {
 	return dst
 }
 
-// Inform appends an informational response. HTTP/1.0 clients do not know what
-// that is.
-func (c *Conn) Inform(x *Exchange, status int, fields interface{ AppendTo(dst []byte) []byte }) {
-	if x.request.Minor() == 0 {
-		return
-	}
-	b := c.rc.Buffer()
-	*b = append(fields.AppendTo(http1.AppendStatusLine(*b, status)), "\r\n"...)
-}
-
-// Tail appends the last chunk, and the trailers, which AppendTrailers takes.
-func (c *Conn) Tail(trailers []chunked.Field) {
-	b := c.rc.Buffer()
-	*b, _ = chunked.AppendTrailers(*b, trailers...)
-}
+// Informs reports whether an informational response may precede this one:
+// HTTP/1.0 clients do not know what that is.
+func (x *Exchange) Informs() bool { return x.request.Minor() != 0 }
 
 // Last makes the response the last of its connection.
 func (x *Exchange) Last() { x.last = true }

@@ -28,14 +28,11 @@ func (x *Exchange) MaySwitch() bool { return !x.unread && !x.last }
 // Switch is called. The output is locked.
 func (x *Exchange) Tunnel(t Tunnel) { x.tunnel, x.last = t, true }
 
-// SwitchHead appends the head of a response that switches to the protocol. The
-// output is locked.
-func (c *Conn) SwitchHead(protocol string, fields interface{ AppendTo(dst []byte) []byte }) {
-	b := c.rc.Buffer()
-	dst := http1.AppendStatusLine(*b, 101)
-	dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
-	dst = append(append(dst, protocol...), "\r\n"...)
-	*b = append(fields.AppendTo(dst), "\r\n"...)
+// AppendSwitch appends the first lines of a response that switches to the
+// protocol.
+func AppendSwitch(dst []byte, protocol string) []byte {
+	dst = append(http1.AppendStatusLine(dst, 101), "Connection: Upgrade\r\nUpgrade: "...)
+	return append(append(dst, protocol...), "\r\n"...)
 }
 
 // Switch begins to pass on what arrives, at the latest at the end of the turn.
@@ -47,7 +44,7 @@ func (c *Conn) Switch(x *Exchange) {
 	}
 	if c.phase == phaseResponding {
 		c.phase = phaseSwitched
-		c.pause = time.Time{}
+		x.pause = time.Time{}
 		c.rc.Resume()
 	}
 }
@@ -81,7 +78,7 @@ func (c *Conn) readSwitched(p []byte) (n int, more bool) {
 		return len(p), false
 	case x.Over():
 		return 0, c.nextRequest(len(p))
-	case len(p) > 0 && c.paused():
+	case len(p) > 0 && x.paused():
 		return 0, false
 	case len(p) > 0 && !x.tunnel.Take(p):
 		c.endWith(ErrBodiesFull)
