@@ -23,7 +23,7 @@ type Reader struct {
 	length   int     // of the line, so far
 	longest  int     // line of the event
 	last     repeat
-	text     []byte // of the event, if that is Free, while Next runs
+	text     []byte // of the event, if it is Free; while Next runs
 	scan     scanner
 	name     []byte // of the event field
 }
@@ -78,7 +78,7 @@ func (r *Reader) Next(p []byte) (n int, v Verdict) {
 	if begins && v == again && r.text != nil {
 		r.last.learn(p[:n], r.text, r.longest)
 	}
-	r.text = nil
+	r.text, r.scan.free = nil, nil // p is valid until Next returns
 	return n, v
 }
 
