@@ -64,9 +64,10 @@ var floors = map[string]floor{
 		anyone: true, guest: true,
 		on: []string{
 			".", "client", "logq", "nethttp", "ws", "static", "hub", "plugin/cabi",
-			"docs", "cmd/weir/...",
+			"docs", "cmd/weir/...", "cmd/weir/internal/dialect/...",
 		},
 	},
+	"cmd/weir/internal/dialect/...": {bytes: true, guest: true, on: []string{"http1"}},
 
 	"internal/...":     {},
 	"internal/bytesx":  {unsafe: true, outside: []string{"golang.org/x/sys"}},

@@ -3,7 +3,7 @@
 // model's and what is not, how a response ends, and how errors are written. A
 // package below it has one dialect each; package known has all of them.
 //
-// It does no I/O, has no clock and imports nothing of weir but sse and http1.
+// It does no I/O, has no clock and imports nothing of weir but http1.
 //
 //	Peek      a request's body, as it arrives: model, stream, user
 //	Reader    a response's body, as it passes: a Verdict for each event, and

@@ -2,8 +2,9 @@ package dialect
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
+
+	"weir/http1"
 )
 
 // A Fault is why a request failed, in no dialect.
@@ -24,7 +25,7 @@ func (f *Fault) Error() string { return f.Message }
 
 // Invalid is the fault of a request with something wrong in the field param.
 func Invalid(param, code, format string, args ...any) *Fault {
-	return &Fault{Status: http.StatusBadRequest, Param: param, Code: code, Message: fmt.Sprintf(format, args...)}
+	return &Fault{Status: 400, Param: param, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 // Missing refuses a request that lacks a field.
@@ -53,7 +54,7 @@ func BadForm() *Fault {
 // ModelNotFound refuses a model that is not served.
 func ModelNotFound(model string) *Fault {
 	return &Fault{
-		Status:  http.StatusNotFound,
+		Status:  404,
 		Message: fmt.Sprintf("The model `%s` does not exist or you do not have access to it.", model),
 		Param:   "model",
 		Code:    "model_not_found",
@@ -64,7 +65,7 @@ func ModelNotFound(model string) *Fault {
 // dialects than the client (G23).
 func Untranslated(model, client string, speak []string) *Fault {
 	return &Fault{
-		Status: http.StatusBadRequest,
+		Status: 400,
 		Message: fmt.Sprintf("The model `%s` cannot be asked in the dialect %s: its servers speak %s.",
 			model, client, strings.Join(speak, ", ")),
 		Param: "model",
@@ -76,7 +77,7 @@ func Untranslated(model, client string, speak []string) *Fault {
 // (RFC 5842 7.2).
 func Loop() *Fault {
 	return &Fault{
-		Status:  http.StatusLoopDetected,
+		Status:  508,
 		Message: "The request is in a loop: Via names this gateway too many times.",
 		Code:    "loop_detected",
 	}
@@ -85,7 +86,7 @@ func Loop() *Fault {
 // NotFound refuses a path that is not served.
 func NotFound(method, path string) *Fault {
 	return &Fault{
-		Status:  http.StatusNotFound,
+		Status:  404,
 		Message: fmt.Sprintf("Invalid URL (%s %s)", method, path),
 		Code:    "unknown_url",
 	}
@@ -95,7 +96,7 @@ func NotFound(method, path string) *Fault {
 // also needs an Allow field.
 func MethodNotAllowed(method, path string) *Fault {
 	return &Fault{
-		Status:  http.StatusMethodNotAllowed,
+		Status:  405,
 		Message: fmt.Sprintf("Not allowed to %s on %s.", method, path),
 		Code:    "method_not_supported",
 	}
@@ -104,7 +105,7 @@ func MethodNotAllowed(method, path string) *Fault {
 // NoUpgrade refuses a request for another protocol.
 func NoUpgrade(protocol string) *Fault {
 	return &Fault{
-		Status:  http.StatusUpgradeRequired,
+		Status:  426,
 		Message: fmt.Sprintf("The protocol %s is not served here: send the request over HTTP.", protocol),
 		Code:    "upgrade_not_supported",
 	}
@@ -113,7 +114,7 @@ func NoUpgrade(protocol string) *Fault {
 // BadCoding refuses a body in a content coding that is not known.
 func BadCoding(coding string) *Fault {
 	return &Fault{
-		Status:  http.StatusUnsupportedMediaType,
+		Status:  415,
 		Message: fmt.Sprintf("The content coding %s of the request body is not supported: send it as it is, or with gzip or zstd.", coding),
 		Code:    "unsupported_content_encoding",
 	}
@@ -122,7 +123,7 @@ func BadCoding(coding string) *Fault {
 // TooLarge refuses a body beyond limit bytes.
 func TooLarge(limit int64) *Fault {
 	return &Fault{
-		Status:  http.StatusRequestEntityTooLarge,
+		Status:  413,
 		Message: fmt.Sprintf("The request body is larger than %d bytes.", limit),
 		Code:    "request_too_large",
 	}
@@ -144,7 +145,7 @@ func NoRoom() *Fault {
 // response also needs a Retry-After field.
 func Unavailable(code, message string) *Fault {
 	return &Fault{
-		Status:  http.StatusServiceUnavailable,
+		Status:  503,
 		Message: message + " Please try again later.",
 		Code:    code,
 	}
@@ -157,5 +158,5 @@ func ServerError(status int, message string) *Fault { return &Fault{Status: stat
 // Refused is the fault for an upstream's response with that status whose body
 // cannot be passed on.
 func Refused(status int) *Fault {
-	return ServerError(status, fmt.Sprintf("The upstream responded with %d %s.", status, http.StatusText(status)))
+	return ServerError(status, fmt.Sprintf("The upstream responded with %d %s.", status, http1.StatusText(status)))
 }

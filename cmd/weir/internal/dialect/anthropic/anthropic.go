@@ -3,8 +3,6 @@
 package anthropic
 
 import (
-	"net/http"
-
 	"weir/cmd/weir/internal/dialect"
 )
 
@@ -49,21 +47,21 @@ func typeOf(f *dialect.Fault) string {
 		return class
 	}
 	switch s := f.Status; {
-	case s == http.StatusUnauthorized:
+	case s == 401:
 		return "authentication_error"
-	case s == http.StatusPaymentRequired:
+	case s == 402:
 		return "billing_error"
-	case s == http.StatusForbidden:
+	case s == 403:
 		return "permission_error"
-	case s == http.StatusNotFound:
+	case s == 404:
 		return "not_found_error"
-	case s == http.StatusRequestEntityTooLarge:
+	case s == 413:
 		return "request_too_large"
-	case s == http.StatusTooManyRequests:
+	case s == 429:
 		return "rate_limit_error"
-	case s == http.StatusServiceUnavailable, s == 529:
+	case s == 503, s == 529:
 		return "overloaded_error"
-	case s == http.StatusGatewayTimeout:
+	case s == 504:
 		return "timeout_error"
 	case s >= 500:
 		return "api_error"

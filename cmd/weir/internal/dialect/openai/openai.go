@@ -3,8 +3,6 @@
 package openai
 
 import (
-	"net/http"
-
 	"weir/cmd/weir/internal/dialect"
 )
 
@@ -58,9 +56,9 @@ func typeOf(f *dialect.Fault) string {
 	switch s := f.Status; {
 	case f.Class(dialect.ShapeObject) != "":
 		return f.Class(dialect.ShapeObject)
-	case s == http.StatusUnauthorized:
+	case s == 401:
 		return "authentication_error"
-	case s == http.StatusTooManyRequests:
+	case s == 429:
 		return "rate_limit_error"
 	case s >= 500:
 		return "server_error"

@@ -2,7 +2,6 @@ package responses
 
 import (
 	"math/rand/v2"
-	"net/http"
 	"strconv"
 
 	"weir/cmd/weir/internal/dialect"
@@ -51,7 +50,7 @@ func codeOf(f *dialect.Fault) string {
 	switch {
 	case f.Code != "":
 		return f.Code
-	case f.Status == http.StatusTooManyRequests:
+	case f.Status == 429:
 		return "rate_limit_exceeded"
 	case f.Status < 500:
 		return "invalid_prompt"
