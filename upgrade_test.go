@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -816,4 +817,53 @@ func TestUpgradeOverTCP(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Over TLS a pipe is as in the clear: bytes in both directions, the end of the peer's, back-pressure, and a broken
+// record, which ends it.
+func TestPipeOverTLS(t *testing.T) {
+	payload := strings.Repeat("0123456789abcdef", 20<<10)
+	for _, way := range []string{"goroutine", "detached", "loop"} {
+		for name, leave := range map[string]func(c *tls.Conn, raw *memloop.Client){
+			"close_notify": func(c *tls.Conn, _ *memloop.Client) { _ = c.CloseWrite() },
+			"a broken record": func(_ *tls.Conn, raw *memloop.Client) {
+				_, _ = io.WriteString(raw, "\x17\x03\x03\x00\x20"+strings.Repeat("x", 32))
+			},
+		} {
+			t.Run(way+", "+name, func(t *testing.T) {
+				var y pipeLog
+				var told tally
+				var pipe *weir.Pipe
+				m := new(weir.Mux)
+				pipeWays(t, func(p *weir.Pipe) { pipe = p; p.OnClose(told.tell) }, y.got, func(err error) {
+					y.end(err)
+					_ = pipe.Send([]byte("bye"))
+				})[way](m)
+				atSecureDesk(t, m, nil, func(d *secureDesk) {
+					c, raw := d.secure(askEcho + "one ")
+					if got := d.seenSecure(c); got != switched {
+						t.Fatalf("got %q", got)
+					}
+					if _, err := io.WriteString(c, payload); err != nil {
+						t.Error(err)
+					}
+					synctest.Wait()
+					leave(c, raw)
+					got := d.seenSecure(c)
+					text, ends := y.seen()
+					if text != "one "+payload {
+						t.Errorf("the handler got %d bytes, want %d", len(text), len(payload)+4)
+					}
+					if causes := told.told(); name == "close_notify" {
+						if got != "bye" || len(ends) != 1 || ends[0] != io.EOF || len(causes) != 1 {
+							t.Errorf("got %q, %v and the causes %v, want bye", got, ends, causes)
+						}
+					} else if got == "bye" || len(causes) != 1 || causes[0] == nil {
+						t.Errorf("got %q and the causes %v, want one error", got, causes)
+					}
+					raw.Close()
+				})
+			})
+		}
+	}
 }
