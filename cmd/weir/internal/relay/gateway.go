@@ -196,6 +196,9 @@ func (g *Gateway) serve(e *dialect.Endpoint, x *weir.LoopExchange) weir.BodyRece
 	case loops(r):
 		refuse(e, x.Response(), dialect.Loop())
 		return nil
+	case e.Kind == dialect.Other && strays(r.PathBytes()):
+		refuse(e, x.Response(), dialect.NotFound(r.Method(), r.Path()))
+		return nil
 	case r.ContentLength() > g.MaxBody:
 		refuse(e, x.Response(), dialect.TooLarge(g.MaxBody))
 		return nil

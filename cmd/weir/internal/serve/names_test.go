@@ -278,6 +278,23 @@ func TestBasePath(t *testing.T) {
 	g.end()
 }
 
+// No path leads out of the base of an upstream's API, where its key is not meant
+// for.
+func TestPathsStayBelowTheBase(t *testing.T) {
+	url := uris(t, nil)
+	g := serve(t, "upstreams: {up: {url: '"+url+"/openai/v1'}}\nmodels: {m: {targets: [{upstream: up}]}}\n")
+	for path, want := range map[string]int{
+		"/v1/audio/speech": 200, "/v1/a%2Fb": 200,
+		"/v1/%2e%2e/admin": 404, "/v1/..%2fadmin": 404, "/v1/a/%2E%2e/%2e%2e/admin": 404, "/v1/..%5cadmin": 404,
+	} {
+		res, got := do(t, "POST", g.url+path, askWhole)
+		if res.StatusCode != want || want == 200 && got != `{"uri":"/openai`+path+`"}` {
+			t.Errorf("%s: got %d %s, want %d", path, res.StatusCode, got, want)
+		}
+	}
+	g.end()
+}
+
 // A name of a model in which * stands for any text: an exact name precedes it,
 // the longest pattern wins, and upstreams get the name that the client used
 // unless the target has one. Only exact names are listed.
