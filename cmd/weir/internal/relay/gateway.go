@@ -19,6 +19,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/glob"
 	"weir/cmd/weir/internal/target"
@@ -187,6 +188,12 @@ func (g *Gateway) At(e *dialect.Endpoint) weir.LoopHandler {
 // serve begins to relay one request.
 func (g *Gateway) serve(e *dialect.Endpoint, x *weir.LoopExchange) weir.BodyReceiver {
 	r := x.Request()
+	if e.Kind == dialect.Other {
+		if path := r.Path(); known.Of(path) != e.Dialect { // it is below the paths of another
+			front.Refuse(x.Response(), r, dialect.NotFound(r.Method(), path))
+			return nil
+		}
+	}
 	codings, fault := takeCodings(r)
 	switch {
 	case fault != nil:

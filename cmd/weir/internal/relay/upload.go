@@ -91,7 +91,7 @@ func (u *upload) take(p []byte, err error) {
 	case err != nil && !u.arrived:
 		f.stop()
 	case u.peek.Bad(), last && !u.peek.Complete():
-		f.refuse(u.peek.Malformed())
+		f.refuse(u.missing(u.peek.Malformed()))
 	case u.peek.Ambiguous() != nil:
 		f.refuse(u.peek.Ambiguous())
 	case !u.asked:
@@ -120,7 +120,7 @@ func (u *upload) gathered() {
 		return
 	}
 	if u.peek.Model == "" {
-		f.refuse(dialect.Missing("model"))
+		f.refuse(u.missing(dialect.Missing("model")))
 		return
 	}
 	f.record.Asked = u.peek.Model
@@ -144,6 +144,15 @@ func (u *upload) gathered() {
 	f.route.Begin(m.Route, u.key(m))
 	m.skip(&f.route, f.endpoint.Dialect)
 	f.next(nil)
+}
+
+// missing is the fault of a request that names no model. Where that alone would
+// show that the path is served, it is not (G17).
+func (u *upload) missing(why *dialect.Fault) *dialect.Fault {
+	if u.f.endpoint.Kind != dialect.Other {
+		return why
+	}
+	return dialect.NotFound(u.f.r.Method(), u.f.r.Path())
 }
 
 // key is what makes requests go to the same target.
