@@ -26,10 +26,6 @@ type Field struct {
 	Default     bool // only if the client sent none
 }
 
-// Carriers are the fields in which the clients of all dialects send their keys
-// (G11), in lower case.
-var Carriers = [...]string{"authorization", "x-api-key", "api-key"}
-
 // Kind is what the response to a request is.
 type Kind uint8
 
@@ -70,7 +66,7 @@ func Endpoints(d Dialect, base bool, list ...Endpoint) []*Endpoint {
 	return all
 }
 
-// Framing is how a stream's events are told apart.
+// Framing is how a stream consists of events.
 type Framing uint8
 
 // The framings.
@@ -151,7 +147,7 @@ type Ending uint8
 
 // The endings.
 const (
-	Dead     Ending = iota // incomplete: the client must be told
-	Told                   // incomplete, or not the model's: the upstream has told the client
+	Dead     Ending = iota // incomplete: the client needs an error
+	Reported               // incomplete, or not the model's, which the upstream has reported itself
 	Complete               // nothing is to be added, and nobody to be blamed
 )

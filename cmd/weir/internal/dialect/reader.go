@@ -161,7 +161,7 @@ func (r *Reader) Close(properly bool) Ending {
 	}
 	switch {
 	case r.failed:
-		return Told
+		return Reported
 	case r.ended, properly && r.judge.Finished():
 		return Complete
 	}
@@ -174,8 +174,8 @@ func (r *Reader) settled() bool {
 	return r.length == 0 || r.line != fieldData && r.endpoint.Framing == SSE || r.scan.state == scanDone
 }
 
-// AppendFault appends what tells the client, behind what it was sent, that the
-// response has failed; nothing if the dialect has no form for that. If the
+// AppendFault appends the error with which a response ends that has failed,
+// behind what the client was sent; nothing if the dialect has no form for that. If the
 // client was sent nothing of the response that was read, call Reset first.
 func (r *Reader) AppendFault(dst []byte, f *Fault, s Stamp) []byte {
 	before := len(dst)

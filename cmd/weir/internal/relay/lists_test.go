@@ -103,6 +103,27 @@ func TestMediaTypes(t *testing.T) {
 	}
 }
 
+// G15: what a body begins with is known by its first field, wherever that is cut.
+func TestSniffCut(t *testing.T) {
+	for _, body := range []string{"\xef\xbb\xbfdata: 1\n\n", "event: x\ndata: 1\n\n", "\r\n: hi\n\ndata: 1\n\n"} {
+		for cut := 1; cut < len("\xef\xbb\xbfdata:"); cut++ {
+			atRig(t, 1, func(r *rig) {
+				c := r.ask(ask)
+				up := r.asked(0)
+				r.seen(up)
+				r.write(up, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+				for _, piece := range []string{body[:cut], body[cut:]} {
+					r.write(up, fmt.Sprintf("%x\r\n%s\r\n", len(piece), piece))
+				}
+				r.write(up, "0\r\n\r\n")
+				if got := r.seen(c); !has(got, "X-Accel-Buffering") || !strings.Contains(got, `"error"`) {
+					t.Errorf("%q cut at %d: got %q, want an event stream", body, cut, got)
+				}
+			})
+		}
+	}
+}
+
 // An upstream's own fields, and its key, replace the client's of the same name, in any case and on any line.
 func TestConfiguredFields(t *testing.T) {
 	for _, over := range []string{"http", "https", "h2"} {

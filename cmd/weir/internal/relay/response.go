@@ -207,7 +207,7 @@ func (a *attempt) close(err error) {
 		a.release()
 		f.complete()
 		return
-	case dialect.Told:
+	case dialect.Reported:
 		if a.stage == holding && f.elsewhere(errFirst) {
 			return
 		}
@@ -230,33 +230,27 @@ const sniffLimit = 16 << 10
 func (a *attempt) sniff(p []byte) {
 	f := a.f
 	a.held = append(a.held, p...)
-	switch begins := bytes.TrimLeft(bytes.TrimPrefix(a.held, []byte("\xef\xbb\xbf")), " \t\r\n"); {
-	case len(begins) == 0:
+	events, known := dialect.Sniff(a.held)
+	switch {
+	case events && f.endpoint.Framing == dialect.SSE:
+		held := a.held
+		a.held = nil
+		a.judged, a.stage = true, holding
+		a.reader.Reset(f.endpoint)
+		f.reply.streamFields()
+		a.awaitEvent()
+		a.events(held)
 		return
-	case f.endpoint.Framing == dialect.SSE && begins[0] != '{' && begins[0] != '[':
-		if held := a.held; isEventStream(begins) {
-			a.held = nil
-			a.judged, a.stage = true, holding
-			a.reader.Reset(f.endpoint)
-			f.reply.streamFields()
-			a.awaitEvent()
-			a.events(held)
-			return
-		}
-	case len(a.held) <= sniffLimit && f.account():
+	case (!known || mayBeJSON(a.held)) && len(a.held) <= sniffLimit && f.account():
 		return
 	}
 	a.opaque()
 }
 
-// isEventStream reports whether a body begins as one.
-func isEventStream(begins []byte) bool {
-	for _, field := range []string{"data:", "event:", "id:", "retry:", ":"} {
-		if bytes.HasPrefix(begins, []byte(field)) {
-			return true
-		}
-	}
-	return false
+// mayBeJSON reports whether a body begins as one in JSON that has members.
+func mayBeJSON(begins []byte) bool {
+	begins = bytes.TrimLeft(bytes.TrimPrefix(begins, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return len(begins) == 0 || begins[0] == '{' || begins[0] == '['
 }
 
 // sniffed is the end of a body that was to be a stream and is not.

@@ -26,9 +26,9 @@ func TestSpoken(t *testing.T) {
 				told := s.AppendError(out[:len(out):len(out)], speak.Error{Type: "server_error", Code: "x", Message: "gone"})
 				out = s.AppendCall(out, speak.Call{ID: "call_1", Name: "weather", Arguments: `{"city":"Zürich"}`})
 				out = s.AppendEnd(out, speak.Calls, speak.Usage{Prompt: 7, Completion: 3})
-				for body, want := range map[string]string{string(out): "complete", string(told): "told"} {
+				for body, want := range map[string]string{string(out): "complete", string(told): "reported"} {
 					verdicts := transcript.Verdicts(e, []byte(body))
-					if !strings.HasSuffix(verdicts, "properly: "+want+"\ncut: "+want+"\n") || strings.Contains(verdicts, "failed") != (want == "told") || strings.Contains(verdicts, "alien") {
+					if !strings.HasSuffix(verdicts, "properly: "+want+"\ncut: "+want+"\n") || strings.Contains(verdicts, "failed") != (want == "reported") || strings.Contains(verdicts, "alien") {
 						t.Errorf("got verdicts\n%s\nof\n%s", verdicts, body)
 					}
 					transcript.Split(t, e, []byte(body))

@@ -119,7 +119,7 @@ func Name(v dialect.Verdict) string {
 }
 
 // EndingName is an ending in a word.
-func EndingName(e dialect.Ending) string { return [...]string{"dead", "told", "complete"}[e] }
+func EndingName(e dialect.Ending) string { return [...]string{"dead", "reported", "complete"}[e] }
 
 // Case is a body and what a Reader says of it.
 type Case = struct {
