@@ -57,6 +57,7 @@ var servers = []server{
 	{name: "nethttp-tls", program: "secure", args: []string{"nethttp", "127.0.0.1:0"}, secure: true},
 	{name: "nethttp-clear", program: "secure", args: []string{"nethttp", "127.0.0.1:0"}},
 	{name: "weir-tls", program: "secure", args: []string{"weir", "127.0.0.1:0"}, secure: true},
+	{name: "weir-loop-tls", program: "secure", args: []string{"weir-loop", "127.0.0.1:0"}, secure: true},
 	{name: "weir-clear", program: "secure", args: []string{"weir", "127.0.0.1:0"}},
 	decode("weir-batch", "batch"), decode("weir-single", "single"), decode("weir-tickers", "tickers"),
 	decode("nethttp-fed", "fed"), decode("nethttp-tickers", "nethttp"),

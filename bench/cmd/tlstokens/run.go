@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,12 +25,15 @@ type report struct {
 	CPU        float64 `json:"cpu_us"`      // of the server, per token
 	PushP50    float64 `json:"push_p50_us"` // stamp to arrival
 	PushP99    float64 `json:"push_p99_us"`
+	LateP50    float64 `json:"late_p50_us"` // |gap between two tokens - interval|
+	LateP99    float64 `json:"late_p99_us"`
 	ClientBusy float64 `json:"client_busy"` // share of one core that this program took
 
-	StormP99    float64 `json:"storm_p99_us,omitempty"`
-	StormFactor float64 `json:"storm_factor,omitempty"` // of the quiet p99
-	Handshakes  float64 `json:"handshakes,omitempty"`   // per second
-	Handshake   float64 `json:"handshake_us,omitempty"` // p50 of one, the connection included
+	StormP99    float64 `json:"storm_p99_us,omitempty"`  // push, beside the storm
+	StormLate   float64 `json:"storm_late_us,omitempty"` // p99 of late, likewise
+	StormFactor float64 `json:"storm_factor,omitempty"`  // of the quiet LateP99
+	Handshakes  float64 `json:"handshakes,omitempty"`    // per second
+	Handshake   float64 `json:"handshake_us,omitempty"`  // p50 of one, the connection included
 	Failed      float64 `json:"failed_handshakes,omitempty"`
 
 	Incomplete int    `json:"incomplete"` // streams that ended or failed
@@ -50,6 +55,7 @@ type run struct {
 
 	mu     sync.Mutex
 	push   [phases][]float64
+	late   [phases][]float64
 	reads  [phases]int
 	ended  int
 	first  error
@@ -121,11 +127,12 @@ func (r *run) open(ctx context.Context) error {
 	return r.first
 }
 
-// stream reads one stream; begun is called when its response has begun.
-func (r *run) stream(ctx context.Context, client *http.Client, begun func()) {
-	var own [phases][]float64
-	var reads [phases]int
-	err := r.read(ctx, client, begun, &own, &reads)
+// stream reads one stream; sent is called when its request was written, or could
+// not be: the response may begin with the first token.
+func (r *run) stream(ctx context.Context, client *http.Client, sent func()) {
+	sent = sync.OnceFunc(sent)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { sent() }})
+	err := r.read(ctx, client, sent)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() == nil {
@@ -135,16 +142,13 @@ func (r *run) stream(ctx context.Context, client *http.Client, begun func()) {
 	}
 }
 
-// flushed is how many samples a stream keeps to itself.
-const flushed = 64
-
-func (r *run) read(ctx context.Context, client *http.Client, begun func(), own *[phases][]float64, reads *[phases]int) error {
+func (r *run) read(ctx context.Context, client *http.Client, sent func()) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url(), nil)
 	if err != nil {
 		return err
 	}
 	res, err := client.Do(req)
-	begun()
+	sent()
 	r.opened <- struct{}{}
 	if err != nil {
 		return err
@@ -154,24 +158,21 @@ func (r *run) read(ctx context.Context, client *http.Client, begun func(), own *
 		return fmt.Errorf("tlstokens: got status %d over %s", res.StatusCode, res.Proto)
 	}
 	var events frame.Events
-	var now int64
-	phase := opening
+	var stamps []int64
+	var last int64 // arrival of the token before
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := res.Body.Read(buf)
-		now, phase = time.Now().UnixNano(), int(r.phase.Load())
-		reads[phase]++
+		now := time.Now().UnixNano()
+		stamps = stamps[:0]
 		feedErr := events.Feed(buf[:n], func(data []byte) {
-			if stamp, ok := frame.ParseStamp(data); ok && phase != opening {
-				own[phase] = append(own[phase], float64(now-stamp)/1e3)
+			if stamp, ok := frame.ParseStamp(data); ok {
+				stamps = append(stamps, stamp)
 			}
 		})
-		if len(own[phase]) >= flushed || phase != opening && r.interval > time.Second/flushed {
-			r.mu.Lock()
-			r.push[phase] = append(r.push[phase], own[phase]...)
-			r.reads[phase] += reads[phase]
-			r.mu.Unlock()
-			own[phase], reads[phase] = own[phase][:0], 0
+		r.arrived(stamps, now, last)
+		if len(stamps) > 0 {
+			last = now
 		}
 		switch {
 		case feedErr != nil:
@@ -184,36 +185,54 @@ func (r *run) read(ctx context.Context, client *http.Client, begun func(), own *
 	}
 }
 
+// arrived notes tokens that one read has brought.
+func (r *run) arrived(stamps []int64, now, last int64) {
+	phase := r.phase.Load()
+	if phase == opening || len(stamps) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reads[phase]++
+	for _, stamp := range stamps {
+		r.push[phase] = append(r.push[phase], float64(now-stamp)/1e3)
+	}
+	if last != 0 {
+		r.late[phase] = append(r.late[phase], math.Abs(float64(now-last-int64(r.interval)))/1e3)
+	}
+}
+
 // window takes samples of a phase.
-func (r *run) window(phase int) (stats.Sorted, proc.Cost, error) {
+func (r *run) window(phase int) (push, late stats.Sorted, cost proc.Cost, err error) {
 	var pids []int
 	if r.pid != 0 {
 		pids = append(pids, r.pid)
 	}
 	meter, err := proc.Start(pids...)
 	if err != nil {
-		return nil, proc.Cost{}, err
+		return nil, nil, cost, err
 	}
 	r.phase.Store(int32(phase))
 	time.Sleep(r.config.window)
-	cost, err := meter.Stop()
+	cost, err = meter.Stop()
 	r.phase.Store(opening)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	samples := stats.Sort(r.push[phase])
-	if err == nil && len(samples) == 0 {
-		err = fmt.Errorf("tlstokens: no token in the window (first error: %v)", r.first)
+	push, late = stats.Sort(r.push[phase]), stats.Sort(r.late[phase])
+	if err == nil && len(late) == 0 {
+		err = fmt.Errorf("tlstokens: %d tokens in the window (first error: %v)", len(push), r.first)
 	}
-	return samples, cost, err
+	return push, late, cost, err
 }
 
 func (r *run) quiet() (report, error) {
-	push, cost, err := r.window(quiet)
+	push, late, cost, err := r.window(quiet)
 	if err != nil {
 		return report{}, err
 	}
 	return report{
 		Conns: r.conns, Rate: float64(len(push)) / cost.Wall.Seconds(), PerRead: float64(len(push)) / float64(max(1, r.reads[quiet])),
-		CPU: cost.Per(len(push)), PushP50: push.Quantile(0.5), PushP99: push.Quantile(0.99), ClientBusy: cost.Busy,
+		CPU: cost.Per(len(push)), PushP50: push.Quantile(0.5), PushP99: push.Quantile(0.99),
+		LateP50: late.Quantile(0.5), LateP99: late.Quantile(0.99), ClientBusy: cost.Busy,
 	}, nil
 }

@@ -41,7 +41,7 @@ func (r *run) beside(out *report) error {
 		made <- err
 	}()
 	time.Sleep(r.settle)
-	push, _, err := r.window(stormy)
+	push, late, _, err := r.window(stormy)
 	if stormErr := <-made; err == nil {
 		err = stormErr
 	}
@@ -49,7 +49,8 @@ func (r *run) beside(out *report) error {
 		return err
 	}
 	out.StormP99 = push.Quantile(0.99)
-	out.StormFactor = out.StormP99 / out.PushP99
+	out.StormLate = late.Quantile(0.99)
+	out.StormFactor = out.StormLate / out.LateP99
 	out.Handshakes, out.Handshake, out.Failed = s.Rate, s.P50, s.Failed
 	return nil
 }

@@ -1,14 +1,16 @@
 // Command secure serves /plaintext, /tokens and, by POST, chat completions with
 // weir or with net/http, over TLS or in the clear, HTTP/2 included: the same
-// handlers, a goroutine for each stream. It is also a gateway's upstream.
+// handlers, a goroutine for each stream. It is also a gateway's upstream. With
+// weir-loop the streams have no goroutine: the event loops pace them.
 //
-//	secure weir|nethttp ADDRESS [CERT KEY]
+//	secure weir|weir-loop|nethttp ADDRESS [CERT KEY]
 package main
 
 import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -24,7 +26,7 @@ const unary = `{"id":"chatcmpl-1","object":"chat.completion","created":170000000
 
 func main() {
 	if len(os.Args) != 3 && len(os.Args) != 5 {
-		fmt.Fprintln(os.Stderr, "usage: secure weir|nethttp ADDRESS [CERT KEY]")
+		fmt.Fprintln(os.Stderr, "usage: secure weir|weir-loop|nethttp ADDRESS [CERT KEY]")
 		os.Exit(2)
 	}
 	serve := withWeir
@@ -79,9 +81,30 @@ func push(w *weir.Response, r *weir.Request, chat bool) {
 	}
 	t.Chunk = t.Chunk || chat
 	w.Header().Set("Content-Type", "text/event-stream")
+	if os.Args[1] == "weir-loop" {
+		w.StreamFrom(weir.Paced(&source{Tokens: t}, t.Interval))
+		return
+	}
 	s := w.Stream()
+	_ = s.Commit() // as net/http's Flush; Send will say what is wrong
 	t.Stream(s.Done(), s.Send)
 }
+
+// source is the tokens of a stream that the loop asks for.
+type source struct {
+	tour.Tokens
+	next int
+}
+
+func (p *source) Next(dst []byte) ([]byte, error) {
+	if p.next == p.N {
+		return append(dst, tour.Done...), io.EOF
+	}
+	p.next++
+	return p.AppendFrame(dst, p.next-1), nil
+}
+
+func (p *source) Close(error) {}
 
 func withNetHTTP(addr string, files []string) error {
 	mux := http.NewServeMux()
