@@ -5,14 +5,18 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"weir/internal/h1"
 )
 
 // guestBody is the body of a request that another server has received: a
 // bodyStream. One goroutine reads it.
 type guestBody struct {
 	g     *visit
-	limit int64 // 0 = none
-	got   int64 // by Read
+	limit int64     // 0 = none
+	got   int64     // by Read
+	due   time.Time // when more of it must have come, see h1.Earn
+	rest  time.Time // when nobody began to wait for it
 
 	mu      sync.Mutex
 	wanted  bool  // somebody will read it
@@ -57,11 +61,15 @@ func (b *guestBody) read(p []byte) (n int, err error) {
 		return 0, ErrStreamEnded
 	}
 	n, err = b.g.from.Body.Read(p)
+	b.earn(n)
 	b.got += int64(n)
 	if b.limit > 0 && b.got > b.limit {
 		n, err = 0, ErrBodyTooLarge
 	}
 	stopped := b.done(err)
+	if err == io.EOF {
+		b.takeTrailer()
+	}
 	switch {
 	case err == nil, err == io.EOF, err == ErrBodyTooLarge:
 		return n, err
@@ -82,8 +90,37 @@ func (b *guestBody) begin() bool {
 		return false
 	}
 	b.reading = true
-	b.by(time.Now().Add(b.g.srv.Timeouts.BodyGrace))
+	now := time.Now()
+	if b.due.IsZero() {
+		b.due, b.rest = b.graceEnd(now), now
+	}
+	b.due = b.due.Add(now.Sub(b.rest)) // the client was not to blame
+	b.by(b.due)
 	return true
+}
+
+func (b *guestBody) graceEnd(now time.Time) time.Time {
+	return now.Add(b.g.srv.Timeouts.BodyGrace)
+}
+
+// earn notes that n bytes have come.
+func (b *guestBody) earn(n int) {
+	b.rest = time.Now()
+	b.due = h1.Earn(b.due, b.graceEnd(b.rest), n, b.g.srv.Limits.BodyRate)
+}
+
+// takeTrailer makes the fields behind the body the request's.
+func (b *guestBody) takeTrailer() {
+	ex := b.g.ex
+	if !ex.req.trailing || b.g.from.Trailer == nil {
+		return
+	}
+	l := ex.lock()
+	defer l.unlock()
+	for _, f := range b.g.from.Trailer() {
+		ex.req.trailer.fields = append(ex.req.trailer.fields, headerField{f.Name, f.Value})
+	}
+	ex.req.trailing = false
 }
 
 // done is the end of a read. It reports whether it was stopped.

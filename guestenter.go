@@ -50,6 +50,7 @@ func (g *visit) takeBody() {
 		return
 	}
 	g.body.want(limit)
+	r.trailing = length < 0
 	r.gathers = r.route.gated
 	switch {
 	case g.home != nil:
@@ -129,12 +130,26 @@ func (g *visit) spoil(err error) {
 	ex := g.ex
 	switch {
 	case errors.Is(err, ErrClientGone):
-		g.abort(ex, err)
+		g.lose(err)
 	case ex.req.reader != nil:
 		g.spoilRunning(err)
 	default:
 		g.refuse(err)
 	}
+}
+
+// lose ends a request whose client has disconnected before it was complete: at
+// once, since the handler may be about to return. Safe for concurrent use.
+func (g *visit) lose(err error) {
+	at := time.Now()
+	l := g.ex.lock()
+	first := !g.ex.told
+	l.breakOff(err)
+	l.unlock()
+	if first {
+		g.srv.stats.told(at)
+	}
+	g.abort(g.ex, err)
 }
 
 // spoilRunning is spoil while a handler runs that reads the body.
@@ -171,7 +186,7 @@ func (g *visit) disconnected() {
 		return // which is why
 	}
 	if g.body != nil && g.body.arriving() {
-		g.abort(g.ex, ErrClientGone)
+		g.lose(ErrClientGone)
 		return
 	}
 	at := time.Now()

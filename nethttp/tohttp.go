@@ -45,8 +45,6 @@ import (
 //   - With ToHTTP, Stream.Draining is closed when the http.Server's Shutdown is
 //     called, which waits for handlers and does not say for how long:
 //     Stream.Deadline knows of none.
-//   - Limits.BodyRate is not applied: a body may be slow, but not silent for
-//     Timeouts.BodyGrace.
 func ToHTTP(h weir.Handler) http.Handler {
 	if h == nil {
 		panic("nethttp: ToHTTP of a nil handler")
@@ -88,7 +86,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		_ = control.EnableFullDuplex() // where it is not the default, as with HTTP/2, which reports an error
-		req.Body = r.Body
+		req.Body, req.Trailer = r.Body, func() []guest.Field { return trailers(r) }
 		if server != nil && server.ReadTimeout == 0 {
 			req.ReadBy = func(by time.Time) { _ = control.SetReadDeadline(by) } // or the client may be slow
 		}
@@ -163,6 +161,16 @@ func appendField(dst []byte, name, value string) []byte {
 		}, value)
 	}
 	return append(append(dst, value...), "\r\n"...)
+}
+
+// trailers are the fields behind the body of r, which has ended.
+func trailers(r *http.Request) (all []guest.Field) {
+	for _, name := range slices.Sorted(maps.Keys(r.Trailer)) {
+		for _, value := range r.Trailer[name] {
+			all = append(all, guest.Field{Name: name, Value: value})
+		}
+	}
+	return all
 }
 
 // guestResponse is an http.ResponseWriter as what weir writes to.

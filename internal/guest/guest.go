@@ -21,6 +21,7 @@ type Request struct {
 	TLS      *tls.ConnectionState // nil in the clear
 	Body     io.Reader            // decoded; nil if there is none
 	Done     <-chan struct{}      // closed when the client has disconnected
+	Trailer  func() []Field       // those behind Body, once it has ended; nil = there are none
 	ReadBy   func(time.Time)      // bounds the reads of Body, safe for concurrent use; nil = cannot
 	Draining <-chan struct{}      // closed when the other server shuts down; nil = weir's own does
 	Response Response

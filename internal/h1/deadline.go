@@ -66,25 +66,29 @@ func (c *Conn) due(now time.Time) time.Time {
 // graceEnd is when a body must have come that earns nothing from now on.
 func (c *Conn) graceEnd() time.Time { return c.Loop().Now().Add(c.group.limits.BodyGrace) }
 
-// earn moves the moment at which more of the body must have come. Each byte
-// earns the time that it takes at BodyRate, but what is earned never reaches
-// further than BodyGrace: the body is refused after that long without a byte,
-// or when it falls short of the rate by as much, however much came before.
+// Earn returns the moment at which more of a body must have come, after n
+// bytes, when without them it was due. Each byte earns the time that it takes at
+// that rate in a second, but what is earned never reaches further than most,
+// which is BodyGrace from now: the body is refused after that long without a
+// byte, or when it falls short of the rate by as much, however much came
+// before. A negative rate asks only for a byte.
+func Earn(due, most time.Time, n, rate int) time.Time {
+	if rate < 0 {
+		return most
+	}
+	due = due.Add(time.Duration(int64(n) * int64(time.Second) / int64(rate))) // n is of one read: no overflow
+	if due.After(most) {
+		return most
+	}
+	return due
+}
+
+// earn moves the moment at which more of the body must have come.
 func (c *Conn) earn(n int) {
 	x := c.x
 	ahead := min(n, x.ahead)
 	x.ahead -= ahead
-	n -= ahead
-	most := c.graceEnd()
-	rate := int64(c.group.limits.BodyRate)
-	if rate < 0 {
-		x.due = most
-		return
-	}
-	x.due = x.due.Add(time.Duration(int64(n) * int64(time.Second) / rate)) // n is of one read: no overflow
-	if x.due.After(most) {
-		x.due = most
-	}
+	x.due = Earn(x.due, c.graceEnd(), n-ahead, c.group.limits.BodyRate)
 }
 
 // earnAhead is earn for what has arrived of a TLS record that is not whole: a

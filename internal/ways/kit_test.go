@@ -28,7 +28,10 @@ import (
 	"weir/weirtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(leak.Check(m)) }
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // ToHTTP's
+	os.Exit(leak.Check(m))
+}
 
 // dialer connects a client to a server.
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -191,33 +191,6 @@ func loops() []aCase {
 		loopBackpressure(),
 		onLoopGone("a disconnect before the first chunk on the loop", 0, func(*receiver) {}),
 		onLoopGone("a disconnect in a stream on the loop", 1, func(c *receiver) { c.x.Push([]byte("a")) }),
-		{name: "a disconnect in a body on the loop", serve: func(m *weir.Mux, r *record) func(p *peer) {
-			begun, body, sender := make(chan struct{}), io.Reader(nil), (*io.PipeWriter)(nil)
-			body, sender = io.Pipe()
-			m.HandleLoop("/", weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
-				r.promise(1)
-				return &receiver{x: x, r: r, data: func(p []byte) {
-					r.note("receiver", "data: %q", p)
-					close(begun)
-				}}
-			}))
-			return func(p *peer) {
-				go func() {
-					io.WriteString(sender, "hello")
-					<-begun
-					sender.CloseWithError(errBroken) // the transport closes the connection
-				}()
-				req, err := http.NewRequestWithContext(p.Context(), "POST", "http://weir.test/", body)
-				if err != nil {
-					p.Fatal(err)
-				}
-				res, err := p.Do(req)
-				p.note("client", "no response: %v", err != nil)
-				if err == nil {
-					res.Body.Close()
-				}
-			}
-		}},
 	}
 }
 
