@@ -21,7 +21,7 @@ import (
 // none are the fields of which a negative value means that there is no such
 // limit, or no such time; each has a case below.
 var none = []string{
-	"Body", "Bodies", "Handlers", "Streams", "Conns", "BodyRate", "Handshakes",
+	"Body", "Bodies", "Handlers", "Streams", "Conns", "BodyRate", "Handshakes", "PerConn",
 	"Handshake", "Head", "BodyGrace", "Idle", "WriteStall", "Linger", "DrainGrace", "Drain", "Mercy",
 }
 
