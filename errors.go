@@ -102,7 +102,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("weir: %s panicked: %v", e.What, e.Value) }
 
-// departure turns the reactor's cause for a connection's end into weir's.
+// departure turns the reactor's cause for a connection's end into weir's, if it
+// is not one of these.
 func departure(cause error) error {
 	switch {
 	case errors.Is(cause, reactor.ErrPeerClosed):
@@ -111,7 +112,7 @@ func departure(cause error) error {
 		return ErrSlowClient
 	case errors.Is(cause, reactor.ErrStopped):
 		return ErrServerClosed
-	case errors.Is(cause, ErrServerClosed), errors.Is(cause, ErrTimeout):
+	case errors.Is(cause, ErrServerClosed), errors.Is(cause, ErrTimeout), isDisconnect(cause):
 		return cause
 	}
 	return fmt.Errorf("%w: %w", ErrClientGone, cause)

@@ -306,5 +306,5 @@ func guestError(err error) error {
 	if errors.As(err, &late) && late.Timeout() {
 		return ErrSlowClient
 	}
-	return fmt.Errorf("%w: %w", ErrClientGone, err)
+	return departure(err)
 }

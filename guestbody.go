@@ -23,6 +23,7 @@ type guestBody struct {
 	reading bool  // a Read of the other server runs
 	stopped bool  // none may begin any more
 	whole   bool  // all of it was read
+	failed  bool  // the other server has returned an error
 	err     error // what Read returns from now on
 }
 
@@ -33,11 +34,16 @@ func (b *guestBody) want(limit int64) {
 	b.limit, b.wanted = limit, true
 }
 
-// arriving reports whether somebody waits for more of the body.
-func (b *guestBody) arriving() bool {
+// arriving reports whether somebody waits for more of the body, and whether a
+// Read that runs, or has failed, says what becomes of it: net/http's context
+// also ends when the time of a Read is up.
+func (b *guestBody) arriving() (yes, said bool) {
+	if b == nil {
+		return false, false
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.wanted && !b.whole && b.err == nil
+	return b.wanted && !b.whole, b.reading || b.failed || b.err != nil
 }
 
 // Read reads from the other server. An error of the body becomes the response,
@@ -128,7 +134,7 @@ func (b *guestBody) done(err error) (stopped bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading = false
-	b.whole = err == io.EOF
+	b.whole, b.failed = err == io.EOF, err != nil && err != io.EOF
 	if err != nil && !b.stopped {
 		b.by(time.Time{}) // else it would pass for a disconnect later
 	}

@@ -185,8 +185,10 @@ func (g *visit) disconnected() {
 	if g.aborted.Load() != nil {
 		return // which is why
 	}
-	if g.body != nil && g.body.arriving() {
-		g.lose(ErrClientGone)
+	if arriving, said := g.body.arriving(); arriving {
+		if !said {
+			g.lose(ErrClientGone)
+		}
 		return
 	}
 	at := time.Now()

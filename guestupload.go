@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"errors"
 	"io"
 
 	"weir/reactor"
@@ -73,9 +74,15 @@ func (u *guestUpload) goOn() {
 	}
 }
 
-// Run is the arrival of a piece as a task of the loop.
+// Run is the arrival of a piece as a task of the loop. That the client has
+// disconnected is not held back by a pause.
 func (u *guestUpload) Run() {
-	if u.stage == uploadReading {
+	switch {
+	case u.stage != uploadReading:
+	case errors.Is(u.err, ErrClientGone):
+		u.stage = uploadOver
+		u.g.lose(u.err)
+	default:
 		u.stage = uploadArrived
 		u.show()
 	}
