@@ -161,7 +161,7 @@ type Limits struct {
 	Bodies  Size `json:"bodies" min:"0B" max:"65536GiB" doc:"request bytes that are kept for all clients together; beyond it 503; 0 is a quarter of the memory limit (GOMEMLIMIT, control group, ulimit -v, machine)" example:"2GiB"`
 	Replay  Size `json:"replay" min:"0B" max:"1GiB" doc:"the largest request body that is kept for another attempt; a longer one is relayed while it arrives, to one target" example:"4MiB"`
 	Streams int  `json:"streams" min:"1" max:"10000000" unit:"requests" doc:"requests at a time" example:"20000"`
-	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the longest line of an upstream's event" example:"4MiB"`
+	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the largest event that is gathered, to be changed by event.patch or held back; others pass at any length" example:"4MiB"`
 }
 
 // Library is a shared library with native handlers that speak the C ABI of

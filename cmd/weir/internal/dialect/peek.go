@@ -100,6 +100,9 @@ func (p *Peek) Ambiguous() *Fault {
 	}
 }
 
+// IsForm reports whether the body is a form, and not JSON.
+func (p *Peek) IsForm() bool { return p.form != nil }
+
 // Complete reports whether the object has been seen to its end.
 func (p *Peek) Complete() bool { return p.state == peekOver }
 

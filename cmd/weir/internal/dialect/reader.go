@@ -133,6 +133,10 @@ func (r *Reader) nextLine(p []byte) (n int, v Verdict) {
 	return n, r.event()
 }
 
+// Withhold is called before AppendFault if the client was not sent the beginning
+// of the unfinished event.
+func (r *Reader) Withhold() { r.open, r.length, r.skipLF = false, 0, false }
+
 // Longest is the length in bytes of the longest line of the event so far,
 // without its line break.
 func (r *Reader) Longest() int { return r.longest }

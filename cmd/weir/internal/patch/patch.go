@@ -120,8 +120,8 @@ func (s *shower) request(p *policy.Patch, body []byte) error {
 	return nil
 }
 
-// events shows each event of the input, or each line if it is none of
-// server-sent events.
+// events shows each event of the input, or each line if the input is lines of
+// JSON.
 func (s *shower) events(p *policy.Patch, input []byte) {
 	lines := len(bytes.TrimSpace(input)) > 0 && bytes.IndexByte([]byte("{["), bytes.TrimSpace(input)[0]) >= 0
 	for n := 1; len(input) > 0; n++ {

@@ -2,12 +2,14 @@ package patch
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"weir/cmd/weir/internal/command"
+	"weir/docs"
 )
 
 const configuration = `
@@ -88,7 +90,7 @@ event 2: unchanged, 8 bytes: the event has no data
 
 event 3: unchanged, 14 bytes: not JSON
 
-event 4: unchanged, 26 bytes: event.patch[0]: test /object: the value is another one
+event 4: unchanged, 26 bytes: event.patch[0]: test /object: the value is different
 `, ""},
 		{"a line", `{"object":"chat.completion.chunk","model":"m"}` + "\n", "--model small --event --raw", command.OK, `{"object":"chat.completion.chunk","model":"small"}` + "\n", ""},
 		{"lines", "{\"object\":\"chat.completion.chunk\",\"model\":\"m\"}\r\n{}\n{", "--model small --event --raw", command.OK, "{\"object\":\"chat.completion.chunk\",\"model\":\"small\"}\r\n{}\n{", ""},
@@ -143,4 +145,62 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%q, %q: got %q, want %q", tt.a, tt.b, got, tt.want)
 		}
 	}
+}
+
+// The example of the guide shows what it says.
+func TestGuide(t *testing.T) {
+	page, err := fs.ReadFile(docs.Guide(), "patch.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "\n```yaml\n")
+	rules, rest, _ := strings.Cut(rest, "\n```\n")
+	_, rest, _ = strings.Cut(rest, "\n```\n$ echo '")
+	request, rest, _ := strings.Cut(rest, "'")
+	_, rest, _ = strings.Cut(rest, "--model small\n")
+	want, _, ok := strings.Cut(rest, "\n```\n")
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(file, []byte("upstreams: {vllm: {url: 'http://127.0.0.1:1'}}\n"+rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdin = strings.NewReader(request + "\n")
+	defer func() { stdin = os.Stdin }()
+	var out, errs bytes.Buffer
+	if code := Main([]string{"--config", file, "--model", "small"}, &out, &errs); code != command.OK || !ok || out.String() != want+"\n" {
+		t.Errorf("got %d\n%s%s\nwant\n%s", code, out.String(), errs.String(), want)
+	}
+}
+
+// The README's request and event become what it says. The model's name at the
+// upstream is put in by the relay.
+func TestReadme(t *testing.T) {
+	page, err := os.ReadFile("../../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## JSON Patch, on every request and every token\n")
+	_, rules, _ := strings.Cut(section, "\n```yaml\n")
+	rules, section, _ = strings.Cut(rules, "\n```\n")
+	_, shown, _ := strings.Cut(section, "\n```diff\n")
+	shown, _, _ = strings.Cut(shown, "\n```\n")
+	lines := strings.Split(shown, "\n")
+	if len(lines) != 7 {
+		t.Fatalf("got %q, want a request and an event, before and after", lines)
+	}
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(file, []byte("upstreams: {vllm: {url: 'http://127.0.0.1:1'}}\n"+rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	whole := strings.NewReplacer("[…]", "[]")
+	for _, tt := range []struct{ before, after, flag string }{
+		{lines[1], strings.Replace(lines[2], "qwen2.5-7b", "small", 1), "--raw"},
+		{lines[5], lines[6], "--event"},
+	} {
+		stdin = strings.NewReader(whole.Replace(tt.before[1:]))
+		var out, errs bytes.Buffer
+		if code := Main([]string{"--config", file, "--model", "small", "--raw", tt.flag}, &out, &errs); code != command.OK || out.String() != whole.Replace(tt.after[1:]) {
+			t.Errorf("%s: got %d %s%s, want %s", tt.before, code, out.String(), errs.String(), tt.after)
+		}
+	}
+	stdin = os.Stdin
 }

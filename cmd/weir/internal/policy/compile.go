@@ -69,7 +69,7 @@ func (c *compiler) operation(pointer string, index int, text []byte) (op operati
 		return op, false
 	}
 	if op.kind, ok = kinds[name]; !ok {
-		c.complain(pointer+"/op", "%q is no operation; want test, add, replace, remove, move or copy", name)
+		c.complain(pointer+"/op", "%q is not an operation; want test, add, replace, remove, move or copy", name)
 		return op, false
 	}
 	path, ok := c.text(pointer, "path", m.path)

@@ -21,7 +21,7 @@ func TestProblems(t *testing.T) {
 		{Source{Patch: []byte(`[1]`)}, "/request/patch/0: want an operation: an object with op and path"},
 		{Source{Patch: []byte(`[{"path":""}]`)}, "/request/patch/0: op is missing"},
 		{Source{Patch: []byte(`[{"op":1}]`)}, "/request/patch/0/op: want a string; quote it"},
-		{Source{Patch: []byte(`[{"op":"tets","path":""}]`)}, `/request/patch/0/op: "tets" is no operation; want test, add, replace, remove, move or copy`},
+		{Source{Patch: []byte(`[{"op":"tets","path":""}]`)}, `/request/patch/0/op: "tets" is not an operation; want test, add, replace, remove, move or copy`},
 		{Source{Patch: []byte(`[{"op":"add"}]`)}, "/request/patch/0: path is missing"},
 		{Source{Patch: []byte(`[{"op":"add","path":"a","value":1}]`)}, `/request/patch/0/path: want a JSON pointer: empty, or with a / in front of each step, got "a"`},
 		{Source{Patch: []byte(`[{"op":"add","path":"/a~2","value":1}]`)}, `/request/patch/0/path: want ~0 for a ~ and ~1 for a / in a step of a JSON pointer, got "/a~2"`},
@@ -32,7 +32,7 @@ func TestProblems(t *testing.T) {
 		{Source{Patch: []byte(`[{"op":"move","path":"/a/b","from":"/a"}]`)}, "/request/patch/0/path: a value cannot be moved into itself"},
 		{Source{Patch: []byte(`[{"op":"copy","path":"/a","from":"b"}]`)}, `/request/patch/0/from: want a JSON pointer: empty, or with a / in front of each step, got "b"`},
 		{Source{Event: []byte(`[{"op":"test","path":"/a","value":null},{"op":"x"}]`), Merge: []byte(`3`)},
-			"/request/merge: want an object (RFC 7396)\n" + `/event/patch/1/op: "x" is no operation; want test, add, replace, remove, move or copy`},
+			"/request/merge: want an object (RFC 7396)\n" + `/event/patch/1/op: "x" is not an operation; want test, add, replace, remove, move or copy`},
 	} {
 		_, problems := Compile(tt.source)
 		var got []string

@@ -82,7 +82,7 @@ func outside(t testing.TB, text, result []byte, edits []Edit) {
 
 func TestFailures(t *testing.T) {
 	for _, tt := range []struct{ name, doc, patch, want string }{
-		{"test", `{"a":1}`, `[{"op":"test","path":"/a","value":1},{"op":"test","path":"/a","value":2}]`, "policy: patch[1]: test /a: the value is another one"},
+		{"test", `{"a":1}`, `[{"op":"test","path":"/a","value":1},{"op":"test","path":"/a","value":2}]`, "policy: patch[1]: test /a: the value is different"},
 		{"test of nothing", `{"a":1}`, `[{"op":"test","path":"/b","value":null}]`, "policy: patch[0]: test /b: there is no such value"},
 		{"replace nothing", `{"a":1}`, `[{"op":"replace","path":"/b","value":1}]`, "policy: patch[0]: replace /b: there is no such value"},
 		{"remove nothing", `{"a":[1]}`, `[{"op":"remove","path":"/a/1"}]`, "policy: patch[0]: remove /a/1: there is no such value"},
@@ -96,7 +96,7 @@ func TestFailures(t *testing.T) {
 		{"move below nothing", `{"a":1}`, `[{"op":"move","from":"/a","path":"/b/c"}]`, "policy: patch[0]: move /b/c: there is no such value"},
 		{"a name twice", `{"a":1,"\u0061":2}`, `[{"op":"replace","path":"/a","value":3}]`, "policy: patch[0]: replace /a: an object on the path has two members of that name"},
 		{"a name on the way twice", `{"a":{"b":1},"a":{}}`, `[{"op":"add","path":"/a/b","value":3}]`, "policy: patch[0]: add /a/b: an object on the path has two members of that name"},
-		{"the whole", `[]`, `[{"op":"test","path":"","value":{}}]`, `policy: patch[0]: test "": the value is another one`},
+		{"the whole", `[]`, `[{"op":"test","path":"","value":{}}]`, `policy: patch[0]: test "": the value is different`},
 	} {
 		got, err := new(Editor).Apply(compiled(t, tt.patch), []byte(tt.doc))
 		var failure *Failure

@@ -54,7 +54,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// A part of a document is none, wherever it is cut.
+// A document that is cut, wherever that is, is not a document.
 func TestCutDocuments(t *testing.T) {
 	p := compiled(t, `[{"op":"add","path":"/a","value":1}]`)
 	var e Editor

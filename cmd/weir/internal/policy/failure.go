@@ -17,7 +17,7 @@ var (
 
 // Why an operation does not apply, as the Err of a [Failure].
 var (
-	ErrTest   = errors.New("the value is another one")
+	ErrTest   = errors.New("the value is different")
 	ErrAbsent = errors.New("there is no such value")
 	ErrTwice  = errors.New("an object on the path has two members of that name")
 )

@@ -77,7 +77,7 @@ func TestInvalidPatchOfRFC6902(t *testing.T) {
 	}
 }
 
-// RFC 7396, appendix A. The cases whose patch is no object are no merges that a
+// RFC 7396, appendix A. The cases whose patch is not an object are not merges that a
 // configuration may have.
 func TestAppendixOfRFC7396(t *testing.T) {
 	for _, tt := range []struct{ doc, merge, want string }{

@@ -11,7 +11,10 @@ const fewBytes = 4 << 10
 // returns false if that is too much: what came last must be dropped.
 func (f *flow) account() bool {
 	u, a := &f.upload, &f.attempt
-	n := int64(u.kept.size() + cap(u.renamed) + cap(a.held))
+	n := int64(u.kept.size()+cap(u.renamed)+cap(a.held)) + u.aside
+	if w := a.rewriter; w != nil {
+		n += int64(cap(w.event))
+	}
 	if f.refusal != nil {
 		n += int64(f.refusal.size + cap(f.refusal.body))
 	}

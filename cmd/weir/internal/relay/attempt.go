@@ -25,16 +25,17 @@ const (
 // attempt is one target and the call to it. Its methods Head, Body, Drained and
 // Done are the call's Receiver.
 type attempt struct {
-	f      *flow
-	stage  stage
-	judged bool // the response is events, which are looked at
-	ripe   bool // enough of it was held
-	model  bool // there was something of the model's
-	reader dialect.Reader
-	call   *client.Call
-	target *Target
-	count  int    // events that are complete
-	held   []byte // of the response, until it is relayed
+	f        *flow
+	stage    stage
+	judged   bool // the response is events, which are looked at
+	ripe     bool // enough of it was held
+	model    bool // there was something of the model's
+	reader   dialect.Reader
+	call     *client.Call
+	target   *Target
+	count    int       // events that are complete
+	held     []byte    // of the response, until it is relayed
+	rewriter *rewriter // nil = the events pass as they are
 
 	limited error     // what it means when the step takes too long
 	asked   time.Time // when the request was sent
@@ -47,7 +48,7 @@ type attempt struct {
 // be used any more.
 func (a *attempt) spare() attempt {
 	return attempt{
-		reader: a.reader, held: a.held[:0],
+		reader: a.reader, held: a.held[:0], rewriter: a.rewriter.spare(),
 		out:  client.Request{Fields: a.out.Fields[:0], Buffer: a.out.Buffer[:0]},
 		made: made{a.made.text[:0], a.made.fields[:0]},
 	}
@@ -193,6 +194,7 @@ func (a *attempt) Head(h *http1.Response) {
 	case shape == shapeEvents:
 		a.judged, a.stage = true, holding
 		a.reader.Reset(f.endpoint)
+		a.rewrite()
 		a.awaitEvent()
 	case shape == shapeUnclear:
 		a.stage = sniffing

@@ -200,7 +200,7 @@ func (f *flow) streams() bool { return f.upload.peek.Streams(f.endpoint.Streams)
 
 // stamp is what events of the gateway's own say.
 func (f *flow) stamp() dialect.Stamp {
-	return dialect.Stamp{Model: f.upload.peek.Model, Time: f.loop.Now()}
+	return dialect.Stamp{Model: f.record.Asked, Time: f.loop.Now()}
 }
 
 // downstream is a flow as the server calls it.

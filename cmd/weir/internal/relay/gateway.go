@@ -22,6 +22,7 @@ import (
 	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/glob"
+	"weir/cmd/weir/internal/policy"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
 )
@@ -110,6 +111,8 @@ type Model struct {
 	Hold      Hold
 	Keepalive time.Duration // after that much silence the client hears something; 0 = never
 	Native    Native        // serves the model in place of targets
+	Request   *policy.Patch // what it changes in requests; nil = nothing
+	Event     *policy.Patch // what it changes in events; nil = nothing
 
 	Route *target.Route // made by Plan
 	legs  []*Model      // whose targets the legs of the route are

@@ -16,7 +16,15 @@ import (
 )
 
 // inMemory is a gateway in front of an upstream that the test is, and a client.
-func inMemory(t *testing.T) (client *memloop.Client, ups <-chan *memloop.Client) {
+func inMemory(t testing.TB) (client *memloop.Client, ups <-chan *memloop.Client) {
+	t.Helper()
+	client, ups, _ = inMemoryModel(t)
+	return client, ups
+}
+
+// inMemoryModel is inMemory with the model, which may be changed before it is
+// asked for.
+func inMemoryModel(t testing.TB) (client *memloop.Client, ups <-chan *memloop.Client, model *Model) {
 	t.Helper()
 	kernel := memloop.New()
 	came := make(chan *memloop.Client, 1)
@@ -24,7 +32,8 @@ func inMemory(t *testing.T) (client *memloop.Client, ups <-chan *memloop.Client)
 	t.Cleanup(kernel.Listen(addr, func(c *memloop.Client) { came <- c }))
 	u := upstream.New(upstream.Config{Name: "up", Endpoint: at("http://" + addr)})
 	mux := new(weir.Mux)
-	mux.HandleLoop("POST /v1/chat/completions", newGateway(u).At(chat))
+	g := newGateway(u)
+	mux.HandleLoop("POST /v1/chat/completions", g.At(chat))
 	srv := &weir.Server{Handler: mux, Loops: 1, System: kernel, Logger: slog.New(slog.DiscardHandler)}
 	if err := srv.Start(); err != nil {
 		t.Fatal(err)
@@ -36,7 +45,7 @@ func inMemory(t *testing.T) (client *memloop.Client, ups <-chan *memloop.Client)
 	})
 	client = kernel.Dial(srv.Reactor(), 0)
 	t.Cleanup(func() { _ = client.Close() })
-	return client, came
+	return client, came, g.Models["m"]
 }
 
 // A piece that is relayed allocates nothing: it is read, looked at and written.

@@ -213,6 +213,9 @@ func (r *reply) fail(fault *dialect.Fault, cause error, wait time.Duration) {
 		r.own.Reset(f.endpoint)
 		r.text = r.own.AppendFault(r.text[:0], fault, f.stamp())
 	case f.attempt.judged:
+		if w := f.attempt.rewriter; w != nil && len(w.event) > 0 {
+			f.attempt.reader.Withhold()
+		}
 		r.text = f.attempt.reader.AppendFault(r.text[:0], fault, f.stamp())
 	default:
 		f.x.Abort(cause)

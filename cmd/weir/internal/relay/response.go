@@ -87,6 +87,9 @@ func (a *attempt) relay(p []byte) {
 		return
 	}
 	a.awaitPiece()
+	if len(p) == 0 { // the beginning of an event that is to be changed
+		return
+	}
 	a.f.reply.silence()
 	a.f.reply.push(p)
 }
@@ -114,6 +117,9 @@ func (a *attempt) events(p []byte) {
 // look finds the events in p and returns what of it is to be passed on. It
 // returns false if the attempt was given up.
 func (a *attempt) look(p []byte) (pass []byte, ok bool) {
+	if a.rewriter != nil {
+		return a.rewritten(p)
+	}
 	pass = p
 	for start := 0; start < len(p); {
 		n, v := a.reader.Next(p[start:])
@@ -205,6 +211,7 @@ func (a *attempt) close(err error) {
 	switch a.reader.Close(err == nil) {
 	case dialect.Complete:
 		a.release()
+		a.rest()
 		f.complete()
 		return
 	case dialect.Reported:
@@ -212,6 +219,7 @@ func (a *attempt) close(err error) {
 			return
 		}
 		a.release()
+		a.rest()
 		f.complete()
 		return
 	}
@@ -237,6 +245,7 @@ func (a *attempt) sniff(p []byte) {
 		a.held = nil
 		a.judged, a.stage = true, holding
 		a.reader.Reset(f.endpoint)
+		a.rewrite()
 		f.reply.streamFields()
 		a.awaitEvent()
 		a.events(held)

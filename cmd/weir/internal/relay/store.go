@@ -97,6 +97,14 @@ func (s *store) free() {
 	s.next, s.begin = 0, s.at-s.taken
 }
 
+// length is how much of the body is kept.
+func (s *store) length() (n int) {
+	for _, p := range s.parts {
+		n += len(p)
+	}
+	return n
+}
+
 // size is the memory that is kept.
 func (s *store) size() (n int) {
 	switch last := len(s.parts) - 1; {

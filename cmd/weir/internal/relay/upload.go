@@ -32,6 +32,7 @@ type upload struct {
 	once    bool     // what was sent of a long one is not kept: there was no room
 	freed   bool     // a part of a long one was sent and is no longer kept
 	full    bool     // the upstream takes no more for now
+	aside   int64    // bytes that are kept while the model's rules are applied to them
 	name    []byte   // the model's name there as the body has names; nil = as it is
 	renamed []byte   // a short one's copy with that name
 	decoder *decoder // of a body with content codings; nil = it has none
@@ -140,6 +141,19 @@ func (u *upload) gathered() {
 		f.refuse(fault)
 		return
 	}
+	switch {
+	case m.Request == nil:
+		u.begins()
+	case u.arrived:
+		u.patch()
+	default:
+		u.long = false // it must be whole
+	}
+}
+
+// begins asks the first target.
+func (u *upload) begins() {
+	f, m := u.f, u.f.model
 	u.asked = true
 	f.route.Begin(m.Route, u.key(m))
 	m.skip(&f.route, f.endpoint.Dialect)

@@ -10,6 +10,7 @@ import (
 	"weir"
 	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/dialect/known"
+	"weir/cmd/weir/internal/policy"
 	"weir/cmd/weir/internal/relay"
 	"weir/cmd/weir/internal/target"
 	"weir/cmd/weir/internal/upstream"
@@ -71,15 +72,13 @@ func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, e
 	if c.Native != "" {
 		return &relay.Model{Name: name, Native: relay.Native{Name: c.Native, Handler: weir.Native(c.Native)}}, nil
 	}
-	if r := c.Rules(); r.Merge != nil || r.Patch != nil || r.Event != nil {
-		return nil, fmt.Errorf("model %s: request and event are not applied yet", name)
-	}
-	policy, err := target.New(c.Policy, len(c.Targets), nil)
+	choice, err := target.New(c.Policy, len(c.Targets), nil)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", name, err)
 	}
+	rules, _ := policy.Compile(c.Rules()) // config has checked it
 	m := &relay.Model{
-		Name: name, Policy: policy, Retries: c.Retries, Keepalive: c.Keepalive.D(),
+		Name: name, Policy: choice, Request: rules.Request, Event: rules.Event, Retries: c.Retries, Keepalive: c.Keepalive.D(),
 		ByHeader: c.Session.Header, ByPrefix: c.Policy == "prefix_hash",
 		Hold: relay.Hold{Events: c.Hold.Events, Wait: c.Hold.Wait.D()},
 	}
