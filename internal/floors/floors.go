@@ -64,10 +64,11 @@ var floors = map[string]floor{
 		anyone: true, guest: true,
 		on: []string{
 			".", "client", "logq", "nethttp", "ws", "static", "hub", "plugin/cabi",
-			"docs", "cmd/weir/...", "cmd/weir/internal/dialect/...",
+			"docs", "cmd/weir/...", "cmd/weir/internal/dialect/...", "cmd/weir/internal/policy",
 		},
 	},
 	"cmd/weir/internal/dialect/...": {bytes: true, guest: true, on: []string{"http1"}},
+	"cmd/weir/internal/policy":      {bytes: true, guest: true},
 
 	"internal/...":     {},
 	"internal/bytesx":  {unsafe: true, outside: []string{"golang.org/x/sys"}},

@@ -36,9 +36,9 @@ func gateways(quick bool) []trial {
 	return []trial{
 		{
 			title:   fmt.Sprintf("relaying %d streams, %d events/s each", conns, time.Second/interval),
-			about:   fmt.Sprintf("`paced -chat -conns %d -interval %v -size 8 -window %v`: events of about 160 bytes, each a chunk and a write of the upstream's; push is from the upstream's write to the client's read", conns, interval, window),
+			about:   fmt.Sprintf("`paced -chat -conns %d -interval %v -size 8 -window %v`: events of about 160 bytes, each a chunk and a write of the upstream's; push is from the upstream's write to the client's read; weir-patched changes each event by a JSON Patch of a test and a replace", conns, interval, window),
 			rounds:  rounds,
-			servers: servers,
+			servers: append(servers, "weir-patched"),
 			metrics: []metric{
 				{key: "cpu_us", title: "CPU µs/event", prec: 2},
 				{key: "push_p50_us", title: "push p50 µs", prec: 0},
@@ -50,7 +50,7 @@ func gateways(quick bool) []trial {
 			},
 			load: ours("paced", 2*time.Minute, "-chat", "-conns", strconv.Itoa(conns), "-interval", interval.String(),
 				"-size", "8", "-window", window.String()),
-			goals: []goal{{"cpu_us", "weir-serve", "nginx", 0.9}, {"cpu_us", "weir-serve", "reverseproxy", 0.5}},
+			goals: []goal{{"cpu_us", "weir-serve", "nginx", 0.9}, {"cpu_us", "weir-serve", "reverseproxy", 0.5}, {"cpu_us", "weir-patched", "weir-serve", 1.2}},
 		},
 		{
 			title:   "relaying unary requests",
@@ -91,14 +91,24 @@ func gateways(quick bool) []trial {
 }
 
 func weirServe(s server, dir, upstream string) (server, error) {
+	return weirServeModel(s, dir, upstream, "")
+}
+
+// weirPatched is weirServe with an event.patch, of scalars.
+func weirPatched(s server, dir, upstream string) (server, error) {
+	return weirServeModel(s, dir, upstream,
+		`, event: {patch: [{op: test, path: /object, value: chat.completion.chunk}, {op: replace, path: /model, value: small}]}`)
+}
+
+func weirServeModel(s server, dir, upstream, more string) (server, error) {
 	path := filepath.Join(dir, "weir.yaml")
 	s.args = []string{"serve", "--config", path, "--grace", "0s"}
 	return s, os.WriteFile(path, fmt.Appendf(nil, `listen: ["127.0.0.1:0"]
 admin: {listen: ""}
 upstreams: {u: {url: "http://%s"}}
-models: {m: {targets: [{upstream: u}]}}
+models: {m: {targets: [{upstream: u}]%s}}
 log: {access: none}
-`, upstream), 0o600)
+`, upstream, more), 0o600)
 }
 
 // cRelay is the floor: it copies bytes and looks at none.

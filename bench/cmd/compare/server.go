@@ -43,6 +43,7 @@ var servers = []server{
 	{name: "weir", args: []string{"tour", "--listen", "127.0.0.1:0", "--max-conns", "20000"}, stats: true},
 	{name: "weir-before", args: []string{"tour", "--listen", "127.0.0.1:0", "--max-conns", "20000"}},
 	{name: "weir-serve", program: "weir", gateway: weirServe},
+	{name: "weir-patched", program: "weir", gateway: weirPatched},
 	{name: "weir-serve-before", program: "weir-before", gateway: weirServe},
 	{name: "crelay", gateway: cRelay},
 	{name: "nginx", system: true, gateway: nginx},
