@@ -450,3 +450,31 @@ func TestEndPipelined(t *testing.T) {
 		}
 	})
 }
+
+// A handler that pauses in the last piece of a body does not keep the connection
+// from its further requests, however many have arrived.
+func TestPauseInLastPiece(t *testing.T) {
+	m := new(weir.Mux)
+	m.HandleLoop("PUT /p", looped(func(x *weir.LoopExchange) *receiver {
+		return &receiver{
+			data: func([]byte) { x.PauseBody() },
+			end: func(error) {
+				x.Push([]byte("done"))
+				x.End()
+			},
+		}
+	}))
+	m.Handle("GET /q", says("done")).Inline()
+	atDesk(t, m, nil, func(d *desk) {
+		const get = "GET /q HTTP/1.1\r\nHost: a\r\n\r\n"
+		c := d.dial(put("/p", 3, "abc") + get)
+		defer c.Close()
+		if got := d.seen(c); strings.Count(got, "done") != 2 {
+			t.Errorf("got %q, want two responses", got)
+		}
+		d.write(c, get)
+		if got := d.seen(c); !strings.Contains(got, "done") {
+			t.Errorf("got %q, want a third", got)
+		}
+	})
+}

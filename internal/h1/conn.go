@@ -103,10 +103,10 @@ func (c *Conn) settle() {
 // responses gets no further ones: what it has not read is bounded.
 func (c *Conn) nextRequest(left int) bool {
 	x := c.x
-	last, full := x.last, x.full // which are not changed any more
-	if !x.sealed {
+	last, full := x.last, x.full
+	if !x.sealed { // else nobody changes these any more
 		c.rc.Lock()
-		full = c.rc.Backlogged()
+		last, full = x.last, c.rc.Backlogged()
 		c.rc.Unlock()
 	}
 	c.since = x.Ended

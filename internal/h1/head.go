@@ -39,18 +39,21 @@ func (c *Conn) begin(x *Exchange, head, rest []byte) (more bool) {
 	if c.phase = phaseResponding; hasBody {
 		c.beginBody(x, len(rest))
 	}
-	switch admitted, err := x.up.Begin(head, hasBody); {
+	admitted, err := x.up.Begin(head, hasBody)
+	switch {
 	case err != nil:
 		c.refuse(err)
+	case !hasBody && admitted:
+		c.Serve(x)
+		return true
 	case !hasBody:
-		if admitted {
-			c.Serve(x)
-		}
 		return true
-	case admitted && c.planBody(x, rest), !admitted && c.skipBody(x):
-		return true
+	case admitted:
+		more = c.planBody(x, rest)
+	default:
+		more = c.skipBody(x)
 	}
-	return !c.phase.ended()
+	return more || !c.phase.ended()
 }
 
 // Serve has a request served that is complete.
