@@ -850,6 +850,7 @@ func TestPipeOverTLS(t *testing.T) {
 					synctest.Wait()
 					leave(c, raw)
 					got := d.seenSecure(c)
+					synctest.Wait() // for OnClose's goroutine
 					text, ends := y.seen()
 					if text != "one "+payload {
 						t.Errorf("the handler got %d bytes, want %d", len(text), len(payload)+4)
