@@ -1,8 +1,9 @@
-// dialects.py for the packages of npm: the same arguments, cases and result.
+// dialects.py for the packages of npm: the same argument, cases and results.
 //
-//     node dialects.mjs BASE CLIENT CASE [HEADER=VALUE ...]
-const [base, client, kind, ...fields] = process.argv.slice(2);
-const headers = Object.fromEntries(fields.map((f) => [f.slice(0, f.indexOf("=")), f.slice(f.indexOf("=") + 1)]));
+//     node dialects.mjs CLIENT < CASES
+import { createInterface } from "node:readline";
+
+let base, kind, headers, result; // of the current case
 
 const question = "What is the weather like in Ghent?";
 const model = "m";
@@ -11,7 +12,6 @@ const weather = ({ city }) => `rain in ${city}`;
 
 class Stop extends Error {}
 
-const result = { text: "", calls: [], finish: null };
 const add = (text) => {
   if (!text) return;
   result.text += text;
@@ -172,13 +172,19 @@ async function ai(of) {
   }
 }
 
-try {
-  await clients[client]();
-} catch (err) {
-  if (!(err instanceof Stop)) {
-    result.error = err.constructor.name;
-    result.status = err.status ?? err.statusCode ?? err.status_code ?? null;
-    result.message = String(err.message ?? err);
+const run = clients[process.argv[2]];
+for await (const line of createInterface({ input: process.stdin })) {
+  ({ base, case: kind, headers } = JSON.parse(line));
+  result = { text: "", calls: [], finish: null };
+  try {
+    await run();
+  } catch (err) {
+    if (!(err instanceof Stop)) {
+      result.error = err.constructor.name;
+      result.status = err.status ?? err.statusCode ?? err.status_code ?? null;
+      result.message = String(err.message ?? err);
+    }
   }
+  process.stdout.write(JSON.stringify(result) + "\n");
 }
-process.stdout.write(JSON.stringify(result) + "\n", () => process.exit(0));
+process.exit(0); // whatever a package keeps open

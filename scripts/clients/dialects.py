@@ -1,9 +1,10 @@
 """Talks to a server of models with the packages that people use, in each
 dialect, and prints what arrived.
 
-    dialects.py BASE CLIENT CASE [HEADER=VALUE ...]
+    dialects.py CLIENT < CASES
 
-BASE is the address without a path. The result is one JSON object on stdout:
+Each line of stdin is a JSON object: base, the server's address without a path,
+case, and headers of its requests. For each of them one JSON object is printed:
 text, calls (of tools), finish, or error and status.
 
     text   a streamed text        whole  the same, not streamed
@@ -269,12 +270,10 @@ CLIENTS = {
 }
 
 
-def main():
-    base, client, case, *fields = sys.argv[1:]
-    headers = dict(field.split("=", 1) for field in fields)
+def attempt(run, base, case, headers):
     result, end = Result(case), {}
     try:
-        CLIENTS[client](base, case, headers, result)
+        run(base, case, headers, result)
     except Stop:
         pass
     except Exception as err:  # what a program would have to handle
@@ -282,7 +281,12 @@ def main():
         while cause.__cause__ is not None and not hasattr(cause, "status_code"):
             cause = cause.__cause__
         end = {"error": type(cause).__name__, "status": getattr(cause, "status_code", None), "message": str(cause)}
-    print(json.dumps({"text": result.text, "calls": result.calls, "finish": result.finish, **end}))
+    print(json.dumps({"text": result.text, "calls": result.calls, "finish": result.finish, **end}), flush=True)
+
+
+def main():
+    for line in sys.stdin:
+        attempt(CLIENTS[sys.argv[1]], **json.loads(line))
 
 
 main()

@@ -4,12 +4,12 @@
 package clients
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -75,10 +75,16 @@ func (c Client) Installed() bool {
 	return err == nil && len(found) > 0
 }
 
-// Run has the client do a case of dialects.py at the server at base, with
-// fields, NAME=VALUE, in its requests' heads. It skips the test if the client
-// is not installed.
-func (c Client) Run(t *testing.T, base, kind string, fields ...string) Result {
+// A Case is one of dialects.py's, done at a server.
+type Case struct {
+	Base    string            `json:"base"`
+	Case    string            `json:"case"`
+	Headers map[string]string `json:"headers"`
+}
+
+// Run has the client do the cases, one after the other in one process, and
+// returns what came of each. It skips the test if the client is not installed.
+func (c Client) Run(t *testing.T, cases ...Case) []Result {
 	t.Helper()
 	if !c.Installed() {
 		t.Skipf("%s is not installed: run scripts/install.sh", c)
@@ -87,18 +93,36 @@ func (c Client) Run(t *testing.T, base, kind string, fields ...string) Result {
 	if c.node {
 		program, script = "node", "dialects.mjs"
 	}
-	args := append([]string{filepath.Join(root, "scripts", "clients", script), base, c.Name, kind}, fields...)
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	var plan bytes.Buffer
+	for _, one := range cases {
+		if one.Headers == nil {
+			one.Headers = map[string]string{}
+		}
+		if err := json.NewEncoder(&plan).Encode(one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), program, filepath.Join(root, "scripts", "clients", script), c.Name)
 	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "OPENAI_AGENTS_DISABLE_TRACING=1")
+	cmd.Stdin = &plan
 	out, err := cmd.Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
 		t.Fatalf("%s: %v\n%s", c, err, failed.Stderr)
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	var r Result
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
-		t.Fatalf("%s: %v: %q", c, err, out)
+	var results []Result
+	for line := range bytes.Lines(out) {
+		if line[0] != '{' {
+			continue // a package's own remarks
+		}
+		var r Result
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatalf("%s: %v: %q", c, err, line)
+		}
+		results = append(results, r)
 	}
-	return r
+	if len(results) != len(cases) {
+		t.Fatalf("%s: got %d results, want %d: %s", c, len(results), len(cases), out)
+	}
+	return results
 }

@@ -17,7 +17,9 @@ func TestSDKsRunTools(t *testing.T) {
 		}
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
-			got := c.Run(t, s.URL(), "tool", "x-mock-tool=weather", `x-mock-arguments={"city":"Ghent"}`, "x-mock-text=It rains.")
+			got := c.Run(t, clients.Case{Base: s.URL(), Case: "tool", Headers: map[string]string{
+				"x-mock-tool": "weather", "x-mock-arguments": `{"city":"Ghent"}`, "x-mock-text": "It rains.",
+			}})[0]
 			if got.Text != "It rains." || !slices.Equal(got.Calls, []string{"weather"}) || got.Error != "" {
 				t.Errorf("got %+v, want one call and the text", got)
 			}
