@@ -35,7 +35,7 @@ func mocks(t *testing.T, n int) (all []*mock.Server, urls []string) {
 }
 
 // ask makes a request and returns its status, 0 if there is no response.
-func (g *gateway) ask(t *testing.T, fields ...string) (status, attempts int) {
+func (g *instance) ask(t *testing.T, fields ...string) (status, attempts int) {
 	res, err := client.Do(asked(t, "POST", g.url+chat, askWhole, fields...))
 	if err != nil {
 		return 0, 0
@@ -288,7 +288,7 @@ func TestWhyNone(t *testing.T) {
 }
 
 // wantNone makes a request that gets no upstream.
-func (g *gateway) wantNone(t *testing.T, code, err string) *http.Response {
+func (g *instance) wantNone(t *testing.T, code, err string) *http.Response {
 	t.Helper()
 	res, body := do(t, "POST", g.url+chat, askWhole)
 	var e struct {

@@ -40,7 +40,7 @@ var departures = []departure{
 // leaver is clients that leave, one after the other, and an upstream of their
 // own.
 type leaver struct {
-	g      *gateway
+	g      *instance
 	up     *mock.Server
 	model  string
 	random *rand.Rand

@@ -49,7 +49,7 @@ func toGated(up *httptest.Server) string {
 }
 
 // stream asks for one and returns it after its first event.
-func (g *gateway) stream() io.Reader {
+func (g *instance) stream() io.Reader {
 	g.t.Helper()
 	res, err := client.Do(asked(g.t, "POST", g.url+chat, askStream, "x-request-id", "running"))
 	if err != nil {
@@ -65,12 +65,12 @@ func (g *gateway) stream() io.Reader {
 
 // caller is a client's connection that is used more than once.
 type caller struct {
-	g *gateway
+	g *instance
 	c net.Conn
 	r *bufio.Reader
 }
 
-func (g *gateway) dial() *caller {
+func (g *instance) dial() *caller {
 	g.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 	if err != nil {
@@ -228,7 +228,7 @@ func TestDrainLeavesTheNextSocket(t *testing.T) {
 }
 
 // refuses reports whether nobody listens on the gateway's address.
-func (g *gateway) refuses() bool {
+func (g *instance) refuses() bool {
 	c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 	if err == nil {
 		c.Close()

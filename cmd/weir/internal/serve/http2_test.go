@@ -23,7 +23,7 @@ import (
 
 // secured is a gateway with TLS, and a client of HTTP/2 with one connection.
 type secured struct {
-	*gateway
+	*instance
 	id     *tlstest.Identity
 	folder string // with the certificate's files
 	cert   string
@@ -35,7 +35,7 @@ func serveTLS(t *testing.T, config string, args ...string) *secured {
 	s := &secured{id: tlstest.New(t, "127.0.0.1"), folder: t.TempDir()}
 	var key string
 	s.cert, key = s.id.Files(t, s.folder)
-	s.gateway = serve(t, fmt.Sprintf("tls: {cert: %q, key: %q}\n", s.cert, key)+config, args...)
+	s.instance = serve(t, fmt.Sprintf("tls: {cert: %q, key: %q}\n", s.cert, key)+config, args...)
 	transport := &http.Transport{TLSClientConfig: s.id.Client(), ForceAttemptHTTP2: true, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.client = &http.Client{Transport: transport}

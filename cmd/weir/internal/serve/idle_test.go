@@ -20,7 +20,7 @@ type idler struct {
 
 // check makes a whole and a streamed request and wants both answered at the
 // first attempt.
-func (s *idler) check(t *testing.T, g *gateway) {
+func (s *idler) check(t *testing.T, g *instance) {
 	t.Helper()
 	for _, ask := range []string{s.ask, s.stream} {
 		res, text := do(t, "POST", g.url+chat, ask)
@@ -78,7 +78,7 @@ func (s *idler) checkIdle(t *testing.T, crossing string) {
 var failures = regexp.MustCompile(`outcome="failed"[^}]*} [1-9]`)
 
 // unharmed wants no attempt to have failed.
-func (s *idler) unharmed(t *testing.T, g *gateway) {
+func (s *idler) unharmed(t *testing.T, g *instance) {
 	t.Helper()
 	_, metrics := do(t, "GET", g.admin+"/metrics", "")
 	if blamed.MatchString(metrics) || failures.MatchString(metrics) {

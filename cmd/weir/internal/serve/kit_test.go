@@ -161,8 +161,8 @@ func (p *process) code() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// gateway is a weir serve that runs.
-type gateway struct {
+// instance is a weir serve that runs.
+type instance struct {
 	*process
 	file       string // its configuration
 	url, admin string
@@ -177,14 +177,14 @@ log: {access: stdout, format: json}
 
 // serve runs the test's binary, with the race detector if that has it, as weir
 // serve. It drains without a grace, unless the test asks for one.
-func serve(t *testing.T, config string, args ...string) *gateway {
+func serve(t *testing.T, config string, args ...string) *instance {
 	t.Helper()
 	return launch(t, os.Args[0], nil, config, args...)
 }
 
-func launch(t *testing.T, program string, first []string, config string, args ...string) *gateway {
+func launch(t *testing.T, program string, first []string, config string, args ...string) *instance {
 	t.Helper()
-	g := &gateway{file: filepath.Join(t.TempDir(), "weir.yaml")}
+	g := &instance{file: filepath.Join(t.TempDir(), "weir.yaml")}
 	g.write(t, config)
 	g.process = start(t, []string{asServe + "=1", "GORACE=atexit_sleep_ms=0"}, program, append(append(first, "--config", g.file, "--grace", "0s"), args...)...)
 	g.url = strings.Fields(g.out.wait(t, 1, `^weir serve: ready on https?://127\.[\d.]+:\d+( unix:\S+)?$`)[0])[4]
@@ -195,7 +195,7 @@ func launch(t *testing.T, program string, first []string, config string, args ..
 }
 
 // write replaces the configuration file at once, as a deployment would.
-func (g *gateway) write(t *testing.T, config string) {
+func (g *instance) write(t *testing.T, config string) {
 	t.Helper()
 	if err := os.WriteFile(g.file+".new", []byte(common+config), 0o600); err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func (g *gateway) write(t *testing.T, config string) {
 }
 
 // end has the gateway drain, and wants a clean end.
-func (g *gateway) end() {
+func (g *instance) end() {
 	g.t.Helper()
 	g.signal(syscall.SIGTERM)
 	if code := g.code(); code != 0 {
@@ -222,7 +222,7 @@ var built struct {
 }
 
 // serveBuilt runs weir serve as users do.
-func serveBuilt(t *testing.T, config string, args ...string) *gateway {
+func serveBuilt(t *testing.T, config string, args ...string) *instance {
 	t.Helper()
 	return launch(t, builtWeir(t), []string{"serve"}, config, args...)
 }
@@ -333,7 +333,7 @@ func until(holds func() (bool, error)) error {
 var blamed = regexp.MustCompile(`(?m)^weir_upstream_failures_total\{.*\} [^0]`)
 
 // gauge is one of the gateway's metrics that have no labels.
-func (g *gateway) gauge(name string) (value float64, err error) {
+func (g *instance) gauge(name string) (value float64, err error) {
 	res, err := client.Get(g.admin + "/metrics")
 	if err != nil {
 		return 0, err

@@ -21,7 +21,7 @@ func TestLibrary(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			dir := t.TempDir()
 			so := babbleSO(t, dir)
-			g := (*gateway)(nil)
+			g := (*instance)(nil)
 			if way == "flag" {
 				g = serve(t, mounted, "--so", so)
 			} else {

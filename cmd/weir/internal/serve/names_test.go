@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"weir/cmd/weir/internal/gateway"
 	"weir/cmd/weir/internal/mock"
 )
 
@@ -57,10 +58,10 @@ func hosts(t *testing.T, lines ...string) (change func(lines ...string)) {
 func portOf(url string) string { return url[strings.LastIndex(url, ":")+1:] }
 
 // view is what GET /upstreams says of one.
-func (g *gateway) view(name string) (v upstreamView) {
+func (g *instance) view(name string) (v gateway.UpstreamView) {
 	g.t.Helper()
 	_, text := do(g.t, "GET", g.admin+"/upstreams", "")
-	var all []upstreamView
+	var all []gateway.UpstreamView
 	decode(g.t, text, &all)
 	for _, v := range all {
 		if v.Name == name {

@@ -29,7 +29,7 @@ type pair struct {
 	t      *testing.T
 	config string
 	addrs  [2]string
-	weirs  [2]*gateway
+	weirs  [2]*instance
 }
 
 var pairs atomic.Int32

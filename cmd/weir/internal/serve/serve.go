@@ -1,14 +1,16 @@
-// Package serve is `weir serve`, the gateway: it puts a configuration and
-// package relay together.
+// Package serve is `weir serve`, the command: flags, files and signals around
+// package gateway.
 package serve
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/config"
-	"weir/cmd/weir/internal/guard"
+	"weir/cmd/weir/internal/gateway"
 	"weir/nethttp"
 
 	_ "weir/cmd/weir/internal/demo" // the native handler that always exists
@@ -118,7 +120,7 @@ func main(e *command.Env, args []string, stdout, stderr io.Writer) int {
 		_, _ = stdout.Write(cfg.YAML())
 	}
 	if o.check {
-		for _, p := range unresolved(cfg) {
+		for _, p := range gateway.Unresolved(cfg, lookupHost) {
 			fmt.Fprintln(stderr, p)
 		}
 		if !o.print {
@@ -153,23 +155,23 @@ func run(e *command.Env, o *options, cfg *config.Config, versions string) int {
 		debug.SetGCPercent(gcPercent)
 	}
 	log := e.Log
-	live, err := newLive(e, o, cfg, versions)
+	r, err := begin(e, o, cfg, versions)
 	if err != nil {
 		log.Error(name+": cannot start", "err", err)
 		return command.Failure
 	}
-	defer live.stop()
+	defer r.stop()
 	e.Begin()
-	adm := admin.Admin{Probes: &live.probes, Token: cfg.Admin.Token(), Add: live.operators, Guard: func() *guard.Policy { return live.now.Load().admin }}
+	adm := admin.Admin{Probes: &r.gateway.Probes, Token: cfg.Admin.Token(), Add: r.gateway.Operators, Guard: r.gateway.AdminGuard}
 	endAdmin, err := adm.Start(cfg.Admin.Listen, log)
 	if err != nil {
 		log.Error(name+": cannot start", "err", fmt.Errorf("admin.listen: %w", err))
 		return command.Failure
 	}
 	defer endAdmin()
-	srv := live.server(log)
-	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { live.observer.SetServer(srv) }}
-	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, live.loops)
+	srv := r.gateway.Server(log)
+	serving := command.Serving{Pprof: o.pprof, Draining: adm.Drain, Ready: func([]net.Addr) { r.observer.SetServer(srv) }}
+	serving.Fixed(cfg.Listen, weir.Timeouts{WriteStall: o.stall, Drain: cfg.Drain.D(), DrainGrace: o.grace}, cmp.Or(o.loops, runtime.GOMAXPROCS(0)))
 	if cfg.TLS.Cert != "" {
 		serving.FixedTLS(cfg.TLS.Cert, cfg.TLS.Key)
 		serving.HTTP2 = nethttp.OfServer(srv)

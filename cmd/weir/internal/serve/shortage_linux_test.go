@@ -24,7 +24,7 @@ type keeper struct {
 	in *bufio.Reader
 }
 
-func (g *gateway) connect(t *testing.T) *keeper {
+func (g *instance) connect(t *testing.T) *keeper {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 	if err != nil {
@@ -58,7 +58,7 @@ func (k *keeper) answer() (status int, header http.Header, body string) {
 }
 
 // limited runs weir serve with a limit on open files.
-func limited(t *testing.T, files int, config string) *gateway {
+func limited(t *testing.T, files int, config string) *instance {
 	t.Helper()
 	return launch(t, "/bin/sh", []string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files), os.Args[0]}, config)
 }
@@ -109,7 +109,7 @@ func TestMoreClientsThanDescriptors(t *testing.T) {
 }
 
 // room waits until every client is with the upstream or refused, and returns how many are there.
-func (g *gateway) room(t *testing.T, up *mock.Server, refused chan bool, clients int) (in int) {
+func (g *instance) room(t *testing.T, up *mock.Server, refused chan bool, clients int) (in int) {
 	t.Helper()
 	out := 0
 	eventually(t, "every client is in or refused", func() bool {
@@ -127,7 +127,7 @@ func (g *gateway) room(t *testing.T, up *mock.Server, refused chan bool, clients
 }
 
 // blamesNobody wants no failure of an upstream counted.
-func (g *gateway) blamesNobody(t *testing.T) {
+func (g *instance) blamesNobody(t *testing.T) {
 	t.Helper()
 	_, text := do(t, "GET", g.admin+"/metrics", "")
 	for line := range strings.Lines(text) {

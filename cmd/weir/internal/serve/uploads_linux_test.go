@@ -23,7 +23,7 @@ type silence struct {
 }
 
 // fallSilent makes uploads that announce more than they send, and waits until each is answered.
-func (g *gateway) fallSilent(t *testing.T, clients, announced, sent int) (all []silence) {
+func (g *instance) fallSilent(t *testing.T, clients, announced, sent int) (all []silence) {
 	t.Helper()
 	results := make(chan silence, clients)
 	piece := bytes.Repeat([]byte("x"), 1<<20)
@@ -64,7 +64,7 @@ func (g *gateway) fallSilent(t *testing.T, clients, announced, sent int) (all []
 }
 
 // survives has silent uploads answered and returns by how much the gateway's memory grew, in MiB.
-func (g *gateway) survives(t *testing.T, clients int) (late, refused, growth int) {
+func (g *instance) survives(t *testing.T, clients int) (late, refused, growth int) {
 	t.Helper()
 	do(t, "POST", g.url+chat, askWhole)
 	_, before := g.peak(t)

@@ -1,4 +1,4 @@
-package serve
+package gateway
 
 import (
 	"bytes"
@@ -23,21 +23,21 @@ import (
 const ollamaVersion = "0.6.3"
 
 // own returns the handler of an endpoint that is not relayed.
-func (l *live) own(g *generation, e *dialect.Endpoint) func(w *weir.Response, r *weir.Request) {
+func (gw *Gateway) own(g *generation, e *dialect.Endpoint) func(w *weir.Response, r *weir.Request) {
 	switch e.Kind {
 	case dialect.Version:
 		return func(w *weir.Response, _ *weir.Request) {
 			front.Answer(w, 200, []byte(`{"version":"`+ollamaVersion+`"}`))
 		}
 	case dialect.One:
-		return func(w *weir.Response, r *weir.Request) { l.describe(g, w, r) }
+		return func(w *weir.Response, r *weir.Request) { gw.describe(g, w, r) }
 	}
 	list := openai.AppendModels(nil, g.models)
 	if !e.Base {
-		list = l.appendTags(nil, g)
+		list = gw.appendTags(nil, g)
 		return func(w *weir.Response, _ *weir.Request) { front.Answer(w, 200, list) }
 	}
-	messages := l.appendMessagesModels(nil, g)
+	messages := gw.appendMessagesModels(nil, g)
 	return func(w *weir.Response, r *weir.Request) {
 		if r.Header().Has("anthropic-version") { // the path is the same in both dialects
 			front.Answer(w, 200, messages)
@@ -48,7 +48,7 @@ func (l *live) own(g *generation, e *dialect.Endpoint) func(w *weir.Response, r 
 }
 
 // describe responds with one model.
-func (l *live) describe(g *generation, w *weir.Response, r *weir.Request) {
+func (gw *Gateway) describe(g *generation, w *weir.Response, r *weir.Request) {
 	id := r.PathValue("id")
 	switch messages := r.Header().Has("anthropic-version"); {
 	case g.gateway.Model(id) == nil && messages:
@@ -56,20 +56,20 @@ func (l *live) describe(g *generation, w *weir.Response, r *weir.Request) {
 	case g.gateway.Model(id) == nil:
 		front.Refuse(w, r, dialect.ModelNotFound(id))
 	case messages:
-		front.Answer(w, 200, l.appendMessagesModel(nil, id))
+		front.Answer(w, 200, gw.appendMessagesModel(nil, id))
 	default:
-		front.Answer(w, 200, openai.AppendModel(nil, l.listed(id)))
+		front.Answer(w, 200, openai.AppendModel(nil, gw.listed(id)))
 	}
 }
 
 // appendMessagesModels appends the list of models in Anthropic's dialect.
-func (l *live) appendMessagesModels(dst []byte, g *generation) []byte {
+func (gw *Gateway) appendMessagesModels(dst []byte, g *generation) []byte {
 	dst = append(dst, `{"data":[`...)
 	for i, m := range g.models {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = l.appendMessagesModel(dst, m.ID)
+		dst = gw.appendMessagesModel(dst, m.ID)
 	}
 	first, last := "", ""
 	if n := len(g.models); n > 0 {
@@ -80,14 +80,14 @@ func (l *live) appendMessagesModels(dst []byte, g *generation) []byte {
 	return append(dst, '}')
 }
 
-func (l *live) appendMessagesModel(dst []byte, id string) []byte {
+func (gw *Gateway) appendMessagesModel(dst []byte, id string) []byte {
 	dst = dialect.AppendString(append(dst, `{"type":"model","id":`...), id)
 	dst = dialect.AppendString(append(dst, `,"display_name":`...), id)
-	return append(l.started.UTC().AppendFormat(append(dst, `,"created_at":"`...), time.RFC3339), `"}`...)
+	return append(gw.started.UTC().AppendFormat(append(dst, `,"created_at":"`...), time.RFC3339), `"}`...)
 }
 
 // appendTags appends the list of models in Ollama's dialect.
-func (l *live) appendTags(dst []byte, g *generation) []byte {
+func (gw *Gateway) appendTags(dst []byte, g *generation) []byte {
 	dst = append(dst, `{"models":[`...)
 	for i, m := range g.models {
 		if i > 0 {
@@ -95,15 +95,15 @@ func (l *live) appendTags(dst []byte, g *generation) []byte {
 		}
 		dst = dialect.AppendString(append(dst, `{"name":`...), m.ID)
 		dst = dialect.AppendString(append(dst, `,"model":`...), m.ID)
-		dst = l.started.UTC().AppendFormat(append(dst, `,"modified_at":"`...), time.RFC3339)
+		dst = gw.started.UTC().AppendFormat(append(dst, `,"modified_at":"`...), time.RFC3339)
 		dst = append(dst, `","size":0,"digest":"","details":{"parent_model":"","format":"","family":"","families":null,"parameter_size":"","quantization_level":""}}`...)
 	}
 	return append(dst, "]}"...)
 }
 
 // admit is the server's OnHeaders.
-func (l *live) admit(w *weir.Response, r *weir.Request) bool {
-	return front.Identify(w, r) && front.Admit(l.now.Load().guard, w, r) && front.Upgrade(w, r) && onlyRead(w, r)
+func (gw *Gateway) admit(w *weir.Response, r *weir.Request) bool {
+	return front.Identify(w, r) && front.Admit(gw.now.Load().guard, w, r) && front.Upgrade(w, r) && onlyRead(w, r)
 }
 
 // onlyRead refuses requests about models that do not ask for them: the pattern
@@ -138,8 +138,8 @@ func isEndpoint(path string) bool {
 }
 
 // explain is the server's OnError.
-func (l *live) explain(w *weir.Response, r *weir.Request, err error) {
-	g := l.now.Load()
+func (gw *Gateway) explain(w *weir.Response, r *weir.Request, err error) {
+	g := gw.now.Load()
 	g.guard.Mark(w, r)
 	if errors.Is(err, weir.ErrMethodNotAllowed) && !isEndpoint(r.Path()) && w.Header().Get("Allow") == "POST" && !w.Committed() {
 		w.Header().Del("Allow") // only the pattern of all other requests has that path

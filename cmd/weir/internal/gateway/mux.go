@@ -1,4 +1,4 @@
-package serve
+package gateway
 
 import (
 	"time"
@@ -12,23 +12,23 @@ import (
 )
 
 // mux routes requests by one configuration.
-func (l *live) mux(g *generation) *weir.Mux {
+func (gw *Gateway) mux(g *generation) *weir.Mux {
 	mux := new(weir.Mux)
 	for _, d := range known.Dialects {
 		for _, e := range d.Endpoints() {
 			if pattern := e.Method + " " + e.Path; e.Kind.Relayed() {
 				mux.HandleLoop(pattern, g.gateway.At(e))
 			} else {
-				mux.HandleFunc(pattern, l.own(g, e)).Inline()
+				mux.HandleFunc(pattern, gw.own(g, e)).Inline()
 			}
 		}
 	}
-	mux.HandleFunc("GET "+config.HealthPath, l.probes.Health).Inline()
+	mux.HandleFunc("GET "+config.HealthPath, gw.Probes.Health).Inline()
 	if g.cfg.Admin.Probes {
-		l.probes.Register(mux)
+		gw.Probes.Register(mux)
 	}
 	for _, r := range g.cfg.Routes {
-		mux.Handle(r.Path, weir.Native(r.Native), observed(&l.observer, r.Native)).MaxBody(int64(g.cfg.Limits.Body))
+		mux.Handle(r.Path, weir.Native(r.Native), observed(gw.env.Observer, r.Native)).MaxBody(int64(g.cfg.Limits.Body))
 	}
 	return mux
 }

@@ -1,51 +1,17 @@
-package serve
+package gateway
 
 import (
-	"context"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	"weir"
 	"weir/cmd/weir/internal/config"
-	"weir/cmd/weir/internal/dialect/known"
+	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/policy"
 	"weir/cmd/weir/internal/relay"
 	"weir/cmd/weir/internal/target"
-	"weir/cmd/weir/internal/upstream"
 )
-
-func sameUpstream(a, b config.Upstream) bool { return reflect.DeepEqual(a, b) }
-
-func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// lookupHost is how the names of upstreams are looked up; nil = as package net
-// does.
-var lookupHost func(ctx context.Context, host string) ([]string, error)
-
-func newUpstream(name string, c config.Upstream, standing *target.Standing, hold func() (func(), error)) *upstream.Upstream {
-	cfg := upstream.Config{
-		Name: name, Endpoint: c.Endpoint(), Key: c.Key(), MaxStreams: c.MaxStreams, Standing: standing, Hold: hold,
-		HTTP2: c.HTTP2,
-		Timeouts: upstream.Timeouts{
-			Connect: c.Timeouts.Connect.D(), FirstEvent: c.Timeouts.FirstEvent.D(),
-			Idle: c.Timeouts.Idle.D(), Whole: c.Timeouts.Whole.D(), Total: c.Timeouts.Total.D(),
-		},
-		Believed: c.Resolve.D(), Lookup: lookupHost,
-	}
-	for _, name := range c.Dialects {
-		cfg.Dialects = append(cfg.Dialects, known.Named(name))
-	}
-	if cfg.Believed == 0 {
-		cfg.Believed = -1
-	}
-	cfg.Health = upstream.Health{Path: c.Health.Path, Interval: c.Health.Interval.D(), Timeout: c.Health.Timeout.D()}
-	for _, field := range sortedNames(c.Headers) {
-		cfg.Headers = append(cfg.Headers, upstream.Field{Name: field, Value: c.Headers[field]})
-	}
-	return upstream.New(cfg)
-}
 
 // newModels makes the models, and then links their fallbacks.
 func newModels(cfg *config.Config, ups map[string]kept, budget *target.Budget) (map[string]*relay.Model, error) {
@@ -92,3 +58,10 @@ func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, e
 	}
 	return m, nil
 }
+
+// listed is a model as GET /v1/models describes it.
+func (gw *Gateway) listed(name string) openai.Model {
+	return openai.Model{ID: name, Created: gw.started.Unix(), OwnedBy: "weir"}
+}
+
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

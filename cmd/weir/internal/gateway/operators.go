@@ -1,31 +1,28 @@
-package serve
+package gateway
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"weir"
-	"weir/cmd/weir/internal/config"
 	"weir/cmd/weir/internal/target"
 )
 
 // This file is what operators see of the gateway beside its metrics.
 
-// operators registers the admin endpoints.
-func (l *live) operators(mux *weir.Mux) {
-	l.observer.Routes(mux)
-	mux.HandleFunc("GET /upstreams", l.showUpstreams)
-	mux.HandleFunc("GET /config", l.showConfig)
+// Operators registers the admin endpoints.
+func (gw *Gateway) Operators(mux *weir.Mux) {
+	gw.env.Observer.Routes(mux)
+	mux.HandleFunc("GET /upstreams", gw.showUpstreams)
+	mux.HandleFunc("GET /config", gw.showConfig)
 }
 
-// upstreamView is an upstream as GET /upstreams shows it.
-type upstreamView struct {
+// UpstreamView is an upstream as GET /upstreams shows it.
+type UpstreamView struct {
 	Name      string            `json:"name"`
 	URL       string            `json:"url"`
 	Available bool              `json:"available"`           // it gets requests
@@ -41,11 +38,11 @@ type upstreamView struct {
 	Failures  map[string]uint64 `json:"failures"` // by reason
 }
 
-func (l *live) showUpstreams(w *weir.Response, _ *weir.Request) {
-	now, all := time.Now(), []upstreamView{}
-	for _, u := range *l.shown.Load() {
+func (gw *Gateway) showUpstreams(w *weir.Response, _ *weir.Request) {
+	now, all := time.Now(), []UpstreamView{}
+	for _, u := range *gw.shown.Load() {
 		snap := u.Standing.Snapshot(now)
-		v := upstreamView{
+		v := UpstreamView{
 			Name: u.Name, URL: u.Endpoint.String(), Available: u.Standing.Available(now), Addresses: u.Addresses(),
 			Lookup: snap.LookupFailure, Probe: snap.ProbeFailure, Breaker: snap.Breaker.String(), Opened: snap.BreakerReason,
 			Running: snap.Running, Max: u.MaxStreams, Requests: map[string]uint64{}, Failures: map[string]uint64{},
@@ -74,8 +71,8 @@ func (l *live) showUpstreams(w *weir.Response, _ *weir.Request) {
 }
 
 // showConfig shows the configuration in force, masked, with an ETag.
-func (l *live) showConfig(w *weir.Response, r *weir.Request) {
-	text, err := json.Marshal(l.now.Load().cfg.Masked())
+func (gw *Gateway) showConfig(w *weir.Response, r *weir.Request) {
+	text, err := json.Marshal(gw.now.Load().cfg.Masked())
 	if err != nil {
 		w.Error(500, err.Error())
 		return
@@ -101,33 +98,4 @@ func showJSON(w *weir.Response, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(append(text, '\n'))
-}
-
-// unresolved looks the names of all upstreams up, and returns a problem for each
-// that has no address now. They are no reason not to start.
-func unresolved(cfg *config.Config) (all []config.Problem) {
-	names := sortedNames(cfg.Upstreams)
-	failures := make([]string, len(names))
-	var looks sync.WaitGroup
-	for i, name := range names {
-		looks.Go(func() {
-			u := newUpstream(name, cfg.Upstreams[name], nil, nil)
-			if u.Resolve(context.Background()) != nil {
-				failures[i] = u.Standing.Snapshot(time.Now()).LookupFailure
-			}
-		})
-	}
-	looks.Wait()
-	for i, name := range names {
-		if failures[i] == "" {
-			continue
-		}
-		p := config.Problem{
-			Pointer: config.Pointer("upstreams", name, "url"),
-			Message: "warning: the name does not resolve here and now: " + failures[i] + "; the upstream gets no requests until it does",
-		}
-		cfg.Place(&p)
-		all = append(all, p)
-	}
-	return all
 }
