@@ -35,6 +35,7 @@ type attempt struct {
 	target   *Target
 	count    int       // events that are complete
 	held     []byte    // of the response, until it is relayed
+	tail     []byte    // of an event behind the end mark, until it is whole
 	rewriter *rewriter // nil = the events pass as they are
 
 	limited error     // what it means when the step takes too long

@@ -232,6 +232,29 @@ func TestPrefillFails(t *testing.T) {
 	})
 }
 
+// G4: nothing of another dialect follows the end mark, however it is cut, and
+// an event that does not end does not either. What else follows, passes.
+func TestBehindTheEnd(t *testing.T) {
+	l := &tongues[3]
+	const more = "event: ping\ndata: {\"type\":\"ping\"}\n\n"
+	for sent, want := range map[string]string{
+		done: "", more: more, done + more: more, more + done: more, "data: [DO": "", "\r\n": "\r\n", ": comment\n\n" + done: ": comment\n\n",
+	} {
+		whole := l.stream() + sent
+		for _, cuts := range [][]string{{whole}, {l.stream(), sent}, strings.Split(whole, ""), {whole[:len(l.stream())-1], whole[len(l.stream())-1:]}} {
+			l.atRig(t, 1, func(r *rig) {
+				c := l.send(r, l.ask)
+				up := r.asked(0)
+				r.write(up, l.head()+inChunks(cuts...)+lastChunk)
+				if got, ended := bodyOfStream(t, r.seen(c)); got != l.stream()+want || !ended {
+					t.Errorf("%q in %d pieces: got %q behind the end, want %q", sent, len(cuts), strings.TrimPrefix(got, l.stream()), want)
+				}
+				r.blameless()
+			})
+		}
+	}
+}
+
 // A way in which an upstream behaves, and what the client has to get of a
 // stream.
 type behaviour struct {

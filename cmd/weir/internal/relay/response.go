@@ -120,27 +120,38 @@ func (a *attempt) look(p []byte) (pass []byte, ok bool) {
 	if a.rewriter != nil {
 		return a.rewritten(p)
 	}
-	pass = p
 	for start := 0; start < len(p); {
-		n, v := a.reader.Next(p[start:])
-		if !v.Has(dialect.Whole) {
-			break
+		if a.reader.Ended() {
+			return append(p[:start:start], a.behindEnd(p[start:])...), true
 		}
-		if v.Has(dialect.Alien) && a.reader.Ended() {
-			pass = without(pass, p, start, start+n)
-		} else if v.Has(dialect.Data) && !a.event(v) {
+		n, v := a.reader.Next(p[start:])
+		if v.Has(dialect.Data) && !a.event(v) {
 			return nil, false
 		}
 		start += n
 	}
-	return pass, true
+	return p, true
 }
 
-// without is pass, which is p or a copy of it that something is missing of
-// behind start, without the bytes from start to end of p.
-func without(pass, p []byte, start, end int) []byte {
-	tail := len(p) - start
-	return append(bytes.Clone(pass[:len(pass)-tail]), p[end:]...)
+// behindEnd is look for what follows the end mark: only whole events, and none
+// that is not of the dialect, such as [DONE] from servers that speak OpenAI's as
+// well.
+func (a *attempt) behindEnd(p []byte) (pass []byte) {
+	for start := 0; start < len(p); {
+		n, v := a.reader.Next(p[start:])
+		piece := p[start : start+n]
+		start += n
+		switch {
+		case v.Has(dialect.Whole) && v.Has(dialect.Alien):
+			a.tail = a.tail[:0]
+		case a.reader.Open() && len(a.tail) < a.f.g.MaxEvent:
+			a.tail = append(a.tail, piece...)
+		default:
+			pass = append(append(pass, a.tail...), piece...)
+			a.tail = a.tail[:0]
+		}
+	}
+	return pass
 }
 
 // event processes an event that a client would dispatch. It returns false if the
