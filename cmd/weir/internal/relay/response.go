@@ -36,18 +36,15 @@ func (f *flow) shapeOf(h *http1.Response) shape {
 	if isCoded(h) {
 		return shapeCoded
 	}
-	contentType := h.Get("Content-Type")
-	switch f.endpoint.Framing {
-	case dialect.SSE:
-		if http1.IsMediaType(contentType, "text/event-stream") {
-			return shapeEvents
-		}
-	case dialect.Lines:
-		if f.streams() && (http1.IsMediaType(contentType, "application/x-ndjson") || http1.IsMediaType(contentType, "application/json")) {
-			return shapeEvents
-		}
-	}
-	if f.streams() && (len(contentType) == 0 || http1.IsMediaType(contentType, "application/json") || http1.IsMediaType(contentType, "text/plain")) {
+	contentType, isJSON := h.Get("Content-Type"), http1.IsMediaType(h.Get("Content-Type"), "application/json")
+	switch {
+	case f.endpoint.Events(contentType):
+		return shapeEvents
+	case !f.streams():
+		return shapeOpaque
+	case isJSON && f.endpoint.Framing == dialect.Lines: // a whole response is a stream of one line
+		return shapeEvents
+	case isJSON, len(contentType) == 0, http1.IsMediaType(contentType, "text/plain"):
 		return shapeUnclear
 	}
 	return shapeOpaque

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"weir/cmd/weir/internal/mock"
@@ -307,5 +308,35 @@ func TestListsOfDialects(t *testing.T) {
 	if l := up.Log().Requests; len(l) != 1 || l[0].Target != "/v1/messages/count_tokens?beta=true" {
 		t.Errorf("the upstream saw %+v, want the request with its query", l)
 	}
+	g.end()
+}
+
+// G22: in real time and by default, a client whose model reads its prompt for
+// 12 s hears something before the model says anything, and then all of it.
+func TestPrefillInRealTime(t *testing.T) {
+	up := mock.Start(t, mock.Config{Tokens: 3})
+	g := serve(t, all(up))
+	var clients sync.WaitGroup
+	for i, alive := range []string{": keep-alive\n\n", ": keep-alive\n\n", "event: ping\n", `"content":""`} {
+		s := &speakers[i]
+		clients.Go(func() {
+			res, err := client.Do(asked(t, "POST", g.url+s.path, s.stream, "x-mock-fault", "slow-head=12s"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			first := make([]byte, 512)
+			n, err := res.Body.Read(first)
+			if err != nil || !strings.Contains(string(first[:n]), alive) || strings.Contains(string(first[:n]), "token") {
+				t.Errorf("%s: got %q first, %v, want %q", s.name, first[:n], err, alive)
+			}
+			rest, err := io.ReadAll(res.Body)
+			if err != nil || !strings.Contains(string(rest), "token 2") || !strings.Contains(string(rest), s.end) {
+				t.Errorf("%s: got %q, %v, want the whole stream", s.name, rest, err)
+			}
+		})
+	}
+	clients.Wait()
 	g.end()
 }
