@@ -32,10 +32,21 @@ func newHTTP2(s *Server, h http.Handler) *http2 {
 		HTTP2: &http.HTTP2Config{
 			WriteByteTimeout:     finite(s.Timeouts.WriteStall),
 			MaxConcurrentStreams: perConn(s.Limits.PerConn),
+
+			MaxReceiveBufferPerStream:     streamInput,
+			MaxReceiveBufferPerConnection: connInput,
 		},
 	}
 	return p
 }
+
+// What net/http keeps of bodies that their handlers do not read: of a request as
+// much as a connection of HTTP/1.1 has, and of all requests of a connection so
+// many times that, that some of them do not hold up the others.
+const (
+	streamInput = bodyHigh
+	connInput   = 4<<20 - 1 // the most that it allows
+)
 
 // perConn is a number of requests as net/http has it: 0 would be its default.
 func perConn(n int) int {

@@ -9,8 +9,9 @@ import (
 // request lasts, such as a gateway whose upstream connection lives on the loop
 // of its client.
 
-// A LoopHandler serves requests on the event loops of their connections, where
-// nothing may block. Register it with [Mux.HandleLoop].
+// A LoopHandler serves requests on event loops, where nothing may block: each
+// on that of its connection, or if net/http has received it, as with HTTP/2, on
+// one of the server's. Register it with [Mux.HandleLoop].
 type LoopHandler interface {
 	// ServeLoop is called when the head of a request is complete. It returns
 	// the receiver of the body and of what follows; the response is open until
@@ -27,9 +28,8 @@ type LoopHandlerFunc func(x *LoopExchange) BodyReceiver
 func (f LoopHandlerFunc) ServeLoop(x *LoopExchange) BodyReceiver { return f(x) }
 
 // A BodyReceiver receives the request body of a [LoopExchange], and reports of
-// what happens to the exchange. Its methods are called on the connection's
-// loop, one at a time and never within a method of the exchange, and must not
-// block. Once the exchange has been ended, aborted or handed over only Closed
+// what happens to the exchange. Its methods are called on the exchange's loop,
+// one at a time and never within a method of the exchange, and must not block. Once the exchange has been ended, aborted or handed over only Closed
 // is called.
 type BodyReceiver interface {
 	// Data is called with each piece of the body, valid until it returns.
@@ -49,8 +49,7 @@ type BodyReceiver interface {
 }
 
 // A LoopExchange is a request and its response. Its methods, and those of
-// Request and Response, must be called on the connection's event loop. None of
-// them waits. Loop is safe for concurrent use: its Post leads back to the loop.
+// Request and Response, must be called on its event loop. None of them waits. Loop is safe for concurrent use: its Post leads back to the loop.
 type LoopExchange struct {
 	ex       *exchange
 	receiver BodyReceiver // until Closed is called; written under the output's lock
@@ -72,7 +71,7 @@ func (x *LoopExchange) Response() *Response {
 	return &x.ex.res
 }
 
-// Loop returns the event loop of the connection.
+// Loop returns the exchange's event loop.
 func (x *LoopExchange) Loop() *reactor.Loop { return x.ex.carrier.eventLoop() }
 
 // check panics off the loop in builds with -tags invariants.

@@ -2,11 +2,13 @@ package serve
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -242,6 +244,54 @@ func TestHTTP2BackPressure(t *testing.T) {
 	}
 	if got, want := rest(t, slow.Body), string(mock.StreamBody(mock.Body{Model: "big", Tokens: tokens, Size: size})); got != want {
 		t.Errorf("got %d bytes, want %d and no others", len(got), len(want))
+	}
+	s.client.CloseIdleConnections()
+	s.end()
+}
+
+// G8: an upload that its upstream does not read holds up its client and nothing
+// else, and arrives whole.
+func TestHTTP2Upload(t *testing.T) {
+	const size = 32 << 20
+	begun, gate, sums := make(chan bool, 1), make(chan bool), make(chan [sha256.Size]byte, 1)
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun <- true
+		<-gate
+		sum := sha256.New()
+		_, _ = io.Copy(sum, r.Body)
+		sums <- [sha256.Size]byte(sum.Sum(nil))
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(up.Close)
+	small := mock.Start(t, mock.Config{Tokens: 10})
+	s := serveTLS(t, fmt.Sprintf("upstreams: {up: {url: %q}, small: {url: %q}}\nmodels: {m: {targets: [{upstream: up}]}, small: {targets: [{upstream: small}]}}\n", up.URL, small.URL()))
+	body := `{"model":"m","messages":["` + strings.Repeat("x", size) + `"]}`
+	status := make(chan int, 1)
+	go func() {
+		res, err := s.client.Do(asked(t, "POST", s.url+chat, body))
+		if err != nil {
+			t.Error(err)
+			status <- 0
+			return
+		}
+		res.Body.Close()
+		status <- res.StatusCode
+	}()
+	<-begun
+	for range 20 {
+		if res, got := s.ask("POST", chat, `{"model":"small","stream":true}`); res.StatusCode != 200 || !strings.HasSuffix(got, "[DONE]\n\n") {
+			t.Errorf("got %d %q, want a whole stream", res.StatusCode, got)
+		}
+	}
+	if n, err := s.gauge("weir_body_bytes"); err != nil || n > 8<<20 {
+		t.Errorf("got %v bytes of requests, %v, want few of those that wait", n, err)
+	}
+	close(gate)
+	if got := <-sums; got != sha256.Sum256([]byte(body)) {
+		t.Error("the body is not what was sent")
+	}
+	if got := <-status; got != 200 {
+		t.Errorf("got %d, want 200", got)
 	}
 	s.client.CloseIdleConnections()
 	s.end()
