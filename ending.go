@@ -200,6 +200,9 @@ func (ex *exchange) callHook(f func(error), cause error) {
 func (l locked) failed() error {
 	ex := l.ex
 	err := ex.wire.Err()
+	if err == reactor.ErrClosed && ex.pipe != nil && ex.pipe.shut.Load() {
+		return nil // by CloseWrite
+	}
 	if err != nil && ex.cause == nil {
 		ex.cause = departure(err)
 	}

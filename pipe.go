@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"weir/internal/h1"
@@ -30,6 +31,7 @@ import (
 type Pipe struct {
 	ex       *exchange
 	in       *bodyReader // nil: what arrives is for the BodyReceiver
+	shut     atomic.Bool // CloseWrite was called; written under the output's lock
 	hijacked bool        // the handler writes the head itself, and learns of the peer's end by Read alone
 
 	reads, writes pipe.Deadline
@@ -94,7 +96,10 @@ func (p *Pipe) awaitRoom() error {
 // TrySend is [Pipe.Send] except that it never waits: above the high mark it
 // sends nothing and returns [ErrBacklog].
 func (p *Pipe) TrySend(b []byte) error {
-	if p.writes.Over() {
+	switch {
+	case p.shut.Load():
+		return ErrPipeClosed
+	case p.writes.Over():
 		return os.ErrDeadlineExceeded
 	}
 	err := p.ex.stream.TrySend(b)
@@ -116,6 +121,30 @@ func (p *Pipe) Write(b []byte) (int, error) {
 // returns nil if that is how the pipe ends, also when it is called again, else
 // the cause of its earlier end.
 func (p *Pipe) Close() error { return p.ex.stream.Close() }
+
+// CloseWrite ends the sending: what was sent is delivered, the peer's Read then
+// returns io.EOF, and what the peer sends can still be read until Close.
+func (p *Pipe) CloseWrite() error {
+	l := p.ex.lock()
+	err := l.state()
+	if err == nil {
+		p.shut.Store(true)
+		p.ex.wire.Wake() // those that wait to send
+	}
+	l.flush()
+	switch {
+	case err == nil:
+		p.ex.turn().Post((*shutTask)(p))
+	case errors.Is(err, ErrStreamEnded):
+		err = ErrPipeClosed
+	}
+	return err
+}
+
+// shutTask is a Pipe as the loop's task of CloseWrite.
+type shutTask Pipe
+
+func (t *shutTask) Run() { t.ex.conn.CloseWrite(&t.ex.Exchange) }
 
 // Abort ends the pipe as failed: the connection is reset.
 func (p *Pipe) Abort(cause error) { p.ex.stream.Abort(cause) }

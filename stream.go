@@ -134,6 +134,8 @@ func (l locked) state() error {
 			return ex.cause
 		}
 		return ErrStreamEnded
+	case ex.pipe != nil && ex.pipe.shut.Load():
+		return ErrPipeClosed
 	}
 	return l.failed()
 }
@@ -378,7 +380,7 @@ func (s *Stream) Close() error { return s.end(locked.finishStream) }
 // end calls finish, which releases the lock, for a stream that has not ended.
 func (s *Stream) end(finish func(locked)) error {
 	l := s.ex.lock()
-	if err := l.state(); err != nil {
+	if err := l.state(); err != nil && err != ErrPipeClosed { // which only sends no more
 		l.unlock()
 		if errors.Is(err, ErrStreamEnded) {
 			return nil

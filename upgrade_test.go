@@ -359,6 +359,97 @@ func TestPipeHalfClose(t *testing.T) {
 	}
 }
 
+// A handler that has sent all still reads, and ends when it has what the peer sends.
+func TestPipeCloseWrite(t *testing.T) {
+	for _, way := range []string{"goroutine", "detached", "loop"} {
+		for _, pending := range []bool{false, true} {
+			t.Run(fmt.Sprint(way, " pending ", pending), func(t *testing.T) {
+				var y pipeLog
+				var told tally
+				m := new(weir.Mux)
+				pipeWays(t, func(p *weir.Pipe) {
+					p.OnClose(told.tell)
+					_ = p.Send([]byte("all"))
+					if err := p.CloseWrite(); err != nil {
+						t.Errorf("got %v", err)
+					}
+					if err := p.Send([]byte("late")); err != weir.ErrPipeClosed {
+						t.Errorf("got %v, want ErrPipeClosed", err)
+					}
+					if err := p.CloseWrite(); err != weir.ErrPipeClosed {
+						t.Errorf("again: got %v, want ErrPipeClosed", err)
+					}
+				}, y.got, y.end)[way](m)
+				atDesk(t, m, func(s *weir.Server) { s.HalfClose = weir.HalfCloseAllow }, func(d *desk) {
+					c := d.kernel.Dial(d.srv.Reactor(), 0)
+					if pending {
+						c.SetWindow(10)
+					}
+					d.write(c, askEcho)
+					synctest.Wait()
+					c.SetWindow(1 << 16)
+					if got := d.seen(c); got != switched+"all" || c.End() != io.EOF {
+						t.Errorf("got %q and %v, want FIN behind it", got, c.End())
+					}
+					d.write(c, "more")
+					if synctest.Wait(); len(told.told()) != 0 {
+						t.Errorf("ended with %v", told.told())
+					}
+					_ = c.CloseWrite()
+					synctest.Wait()
+					if text, ends := y.seen(); text != "more" || len(ends) != 1 || ends[0] != io.EOF {
+						t.Errorf("got %q, %v", text, ends)
+					}
+					if got := told.told(); !slices.Equal(got, []error{nil}) {
+						t.Errorf("OnClose was called with %v, want nil", got)
+					}
+					if n := d.kernel.Open(); n != 0 {
+						t.Errorf("got %d open connections, want none", n)
+					}
+					c.Close()
+				})
+			})
+		}
+	}
+}
+
+// One that closes, or is reset, behind its CloseWrite ends as any other.
+func TestPipeEndsBehindCloseWrite(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end    func(p *weir.Pipe)
+		client func(c *memloop.Client)
+		want   error
+	}{
+		"Close":       {func(p *weir.Pipe) { _ = p.Close() }, func(*memloop.Client) {}, nil},
+		"Close, busy": {func(p *weir.Pipe) { _ = p.Close() }, func(c *memloop.Client) { _, _ = c.Write([]byte("more")) }, nil},
+		"return":      {func(*weir.Pipe) {}, func(*memloop.Client) {}, nil},
+		"Abort":       {func(p *weir.Pipe) { p.Abort(errLuck) }, func(*memloop.Client) {}, errLuck},
+		"reset":       {func(p *weir.Pipe) { <-p.Done() }, func(c *memloop.Client) { c.Reset() }, weir.ErrClientGone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var told tally
+			atDesk(t, mux(map[string]func(*weir.Response, *weir.Request){"/s": piped(t, func(p *weir.Pipe) {
+				p.OnClose(told.tell)
+				_ = p.CloseWrite()
+				time.Sleep(time.Second)
+				tt.end(p)
+			})}), nil, func(d *desk) {
+				c := d.dial(askEcho)
+				d.seen(c)
+				tt.client(c)
+				time.Sleep(10 * time.Second) // lingers behind it
+				if got := told.told(); len(got) != 1 || !errors.Is(got[0], tt.want) {
+					t.Errorf("got %v, want %v", got, tt.want)
+				}
+				if n := d.kernel.Open(); n != 0 {
+					t.Errorf("got %d open connections, want none", n)
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
 // A pipe that is only written sees the peer disconnect, even while what it has not read fills its room.
 func TestPipeThatDoesNotRead(t *testing.T) {
 	for _, full := range []bool{false, true} {
@@ -867,4 +958,32 @@ func TestPipeOverTLS(t *testing.T) {
 			})
 		}
 	}
+}
+
+// CloseWrite is a close_notify, behind which the client can still send.
+func TestPipeCloseWriteOverTLS(t *testing.T) {
+	var y pipeLog
+	var told tally
+	m := mux(map[string]func(*weir.Response, *weir.Request){"/s": piped(t, func(p *weir.Pipe) {
+		p.OnClose(told.tell)
+		_ = p.Send(bytes.Repeat([]byte("x"), 100<<10))
+		_ = p.CloseWrite()
+		b, err := io.ReadAll(p)
+		y.got(b)
+		y.end(err)
+	})})
+	atSecureDesk(t, m, func(s *weir.Server) { s.HalfClose = weir.HalfCloseAllow }, func(d *secureDesk) {
+		c, raw := d.secure(askEcho)
+		got, err := io.ReadAll(c)
+		if len(got) != len(switched)+100<<10 || err != nil {
+			t.Errorf("got %d bytes, %v, want a close_notify behind them", len(got), err)
+		}
+		_, _ = io.WriteString(c, "more")
+		_ = c.CloseWrite()
+		synctest.Wait()
+		if text, ends := y.seen(); text != "more" || len(ends) != 1 || ends[0] != nil || !slices.Equal(told.told(), []error{nil}) {
+			t.Errorf("got %q, %v and the causes %v", text, ends, told.told())
+		}
+		raw.Close()
+	})
 }

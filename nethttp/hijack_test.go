@@ -218,6 +218,43 @@ func TestReverseProxyUpgrades(t *testing.T) {
 	}
 }
 
+// Each side of a relayed connection can end its sending alone.
+func TestReverseProxyHalfCloses(t *testing.T) {
+	mux := new(weir.Mux)
+	got := make(chan string, 1)
+	mux.HandleFunc("/", func(w *weir.Response, _ *weir.Request) {
+		p, err := w.Upgrade("echo")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = p.Send([]byte("all"))
+		_ = p.CloseWrite()
+		b, err := io.ReadAll(p)
+		got <- fmt.Sprintf("%s %v", b, err)
+	})
+	backend, err := url.Parse("http://" + serve(t, mux))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, transport := httputil.NewSingleHostReverseProxy(backend), new(http.Transport)
+	defer transport.CloseIdleConnections()
+	proxy.Transport = transport
+	c := dial(t, onWeir(t, proxy))
+	c.send(askEcho)
+	if _, err := c.head(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(c.r); string(b) != "all" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	c.send("more")
+	_ = c.Conn.(*net.TCPConn).CloseWrite()
+	if text := <-got; text != "more <nil>" {
+		t.Errorf("the backend got %q", text)
+	}
+}
+
 // A hijacked connection counts as a stream: a shutdown waits for it, and then cuts it.
 func TestHijackDrains(t *testing.T) {
 	srv := &weir.Server{Handler: nethttp.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

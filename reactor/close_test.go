@@ -38,6 +38,49 @@ func TestCloseDrainsThenLingers(t *testing.T) {
 	})
 }
 
+// A connection that has shut its sending side still receives, and Close behind
+// that is as any other, whether or not all was written before.
+func TestCloseWrite(t *testing.T) {
+	for _, pending := range []bool{false, true} {
+		for _, peer := range []string{"ends first", "ends last", "keeps sending"} {
+			onMemory(t, func(w *world) {
+				w.start(reactor.Config{})
+				c, p := w.memory()
+				if pending {
+					c.SetWindow(4)
+				}
+				p.send("0123456789")
+				w.do(p.conn.CloseWrite)
+				w.do(p.conn.CloseWrite)
+				if err := p.err(); err != reactor.ErrClosed {
+					w.Errorf("got %v, want ErrClosed", err)
+				}
+				w.reads(c, "0123456789$")
+				c.Write([]byte("hello"))
+				p.expect(w, "data hello")
+				switch peer {
+				case "ends first":
+					c.CloseWrite()
+					p.expect(w, "peer closed")
+					w.do(p.conn.Close)
+				case "ends last":
+					w.do(p.conn.Close)
+					synctest.Wait()
+					c.CloseWrite()
+				default:
+					w.do(p.conn.Close)
+					c.Write([]byte("to be thrown away"))
+					time.Sleep(time.Minute)
+				}
+				p.expect(w, "closed")
+				if p.cause != reactor.ErrClosed || w.kernel.Open() != 0 {
+					w.Errorf("%v, %s: got %v and %d descriptors, want ErrClosed and none", pending, peer, p.cause, w.kernel.Open())
+				}
+			})
+		}
+	}
+}
+
 func TestCloseTwiceIsOnce(t *testing.T) {
 	everywhere(t, func(w *world) {
 		w.start(reactor.Config{})

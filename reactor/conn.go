@@ -103,6 +103,7 @@ type Conn struct {
 	ended    bool // ... and all of it was read
 	toldGone bool // to the handler, that the peer is gone
 	toldEnd  bool // ... and that all was read
+	shut     bool // this side has shut its own
 	reset    bool // close with RST
 	dirty    bool // in loop.dirty
 	resumed  bool // in loop.resumed
@@ -201,11 +202,27 @@ func (c *Conn) Close() {
 	}
 	c.phase = flushing
 	c.forgetInput()
+	if c.shut {
+		c.linger()
+		return
+	}
 	c.lock().fin = true
 	c.flush(nil, nil, true)
 	if c.phase != closed {
 		c.goOnLater() // discard what has arrived: no further edge will report it
 	}
+}
+
+// CloseWrite shuts the sending side of the connection when what is pending is
+// written, with TLS by a close_notify: nothing can be added any more, and Data is
+// still called. Call Close behind it.
+func (c *Conn) CloseWrite() {
+	c.loop.check()
+	if c.phase != open || c.shut {
+		return
+	}
+	c.lock().fin = true
+	c.flush(nil, nil, true)
 }
 
 // CloseIdle is [Conn.Close] for a connection on which nothing has moved for a
@@ -448,7 +465,7 @@ func (c *Conn) heed(n news) {
 	if n&newsBlocked != 0 {
 		c.watchStall()
 	}
-	if n&newsFlushed != 0 && c.phase == flushing {
+	if n&newsFlushed != 0 {
 		c.flushed()
 		return
 	}
@@ -483,11 +500,11 @@ func (o *output) failure() error {
 	return o.err
 }
 
-// flushed sends FIN and waits for the peer's. Even if that has already come,
-// what precedes it must be read: closing with unread input sends RST, and the
-// peer loses what it was sent last.
+// flushed sends FIN. Behind Close it waits for the peer's: even if that has
+// already come, what precedes it must be read: closing with unread input sends
+// RST, and the peer loses what it was sent last.
 func (c *Conn) flushed() {
-	if c.ended && (c.out.secure == nil || !c.out.secure.early) {
+	if c.phase == flushing && c.finished() {
 		c.destroy(ErrClosed, false)
 		return
 	}
@@ -495,13 +512,30 @@ func (c *Conn) flushed() {
 		c.destroy(err, false)
 		return
 	}
-	if c.ended { // what TLS has carried, while FIN is still to come
+	if c.shut = true; c.phase == flushing {
+		c.linger()
+	}
+}
+
+// finished reports whether the peer's FIN was read, and not only what TLS has
+// carried in its place.
+func (c *Conn) finished() bool {
+	return c.ended && (c.out.secure == nil || !c.out.secure.early)
+}
+
+// linger waits for the peer's FIN behind our own.
+func (c *Conn) linger() {
+	if c.finished() {
+		c.destroy(ErrClosed, false)
+		return
+	}
+	if c.ended { // FIN is still to come
 		c.ended, c.readable = false, true
-		c.goOnLater()
 	}
 	c.phase = lingering
 	c.spare = c.loop.reactor.cfg.LingerBytes
 	c.loop.StartTimer(&c.timer, c.loop.Now().Add(c.loop.reactor.cfg.Linger))
+	c.goOnLater() // discard what has arrived: no further edge will report it
 }
 
 // destroy ends the connection. The descriptor is closed at once, or when the

@@ -62,6 +62,7 @@ func TestSafeForConcurrentUse(t *testing.T) {
 					"Abort":            func() { c.Abort(io.ErrUnexpectedEOF) },
 					"Cause":            func() { _ = c.Cause() },
 					"Close":            func() { _ = c.Close() },
+					"CloseWrite":       func() { _ = c.CloseWrite() },
 					"Deadline":         func() { c.Deadline() },
 					"Detach":           func() { c.Detach() },
 					"Done":             func() { c.Done() },

@@ -63,6 +63,13 @@ func (c *Conn) LookAtPeer(x *Exchange) {
 	}
 }
 
+// CloseWrite shuts the sending side of a connection that was switched.
+func (c *Conn) CloseWrite(x *Exchange) {
+	if c.x == x && !c.phase.ended() {
+		c.rc.CloseWrite()
+	}
+}
+
 // switching reports whether Switch is to come, or has.
 func (c *Conn) switching() bool {
 	c.rc.Lock()
