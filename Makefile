@@ -34,6 +34,9 @@ bench: ## measure against other servers; minutes; ARGS='plaintext --quick' for l
 restarts: ## restart weirs ten times each behind nginx, HAProxy and the openai packages, under load; minutes
 	@$(GO) test -count=1 -timeout=15m -v -run 'Restart$$' ./cmd/weir/internal/serve -restarts 10
 
+codex: build ## the Codex CLI does a task of two tools through weir serve and weir mock; installs it, 430 MB
+	@scripts/clients/codex.sh
+
 soak: ## 60 s of streams that end badly, and 60 s of a gateway around which all goes wrong; ARGS='-for 20s'
 	@$(GO) test -tags soak -count=1 -timeout=10m -p 1 -v ./soak ./cmd/weir/internal/soak $(ARGS)
 
@@ -44,4 +47,4 @@ clean: ## remove what was built and installed
 	@rm -rf bin .tools .venv bench/.bin bench/.tools
 	@rm -rf scripts/clients/node_modules scripts/eventsource/node_modules
 
-.PHONY: help run build test fmt lint fuzz bench restarts soak vuln clean
+.PHONY: help run build test fmt lint fuzz bench restarts codex soak vuln clean

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"weir/cmd/weir/internal/clients"
 )
 
 // llama is a llama-server that runs.
@@ -123,6 +125,43 @@ func TestLlamaBytes(t *testing.T) {
 			g.end()
 		})
 	}
+}
+
+// llama-server answers in other dialects itself: their bytes pass as well, and
+// each stream is taken for the complete one that it is.
+func TestLlamaDialects(t *testing.T) {
+	l := startLlama(t, "")
+	tap := listenIn(t, strings.TrimPrefix(l.url, "http://"))
+	g := serve(t, fmt.Sprintf("upstreams: {u: {url: %q, dialects: [openai, responses, anthropic]}}\nmodels: {m: {targets: [{upstream: u}]}}\n", "http://"+tap.addr))
+	const said = `"temperature":0,"seed":7,"cache_prompt":false,"ignore_eos":true`
+	for _, tt := range []struct{ path, body, end string }{
+		{"/v1/completions", `{"model":"m",` + said + `,"max_tokens":40,"prompt":"Once upon a time","stream":`, "data: [DONE]\n\n"},
+		{"/v1/responses", `{"model":"m",` + said + `,"max_output_tokens":40,"input":"Once upon a time","stream":`, `"type":"response.completed"`},
+		{"/v1/messages", `{"model":"m",` + said + `,"max_tokens":40,"messages":[{"role":"user","content":"Once upon a time"}],"stream":`, `"type":"message_stop"`},
+	} {
+		for _, stream := range []bool{true, false} {
+			res, through := do(t, "POST", g.url+tt.path, fmt.Sprintf("%s%v}", tt.body, stream))
+			if sent := tap.body(t); res.StatusCode != 200 || through != sent || len(through) < 100 {
+				t.Errorf("%s stream=%v: got %d %q, want %q", tt.path, stream, res.StatusCode, through, sent)
+			}
+			if stream && !strings.Contains(through, tt.end) {
+				t.Errorf("%s: got %q, want %s at its end", tt.path, through, tt.end)
+			}
+		}
+	}
+	for _, c := range clients.All {
+		if c.Name == "anthropic" { // which limits what it asks for
+			for i, r := range c.Run(t, clients.Case{Base: g.url, Case: "text"}, clients.Case{Base: g.url, Case: "whole"}) {
+				if r.Error != "" || r.Text == "" {
+					t.Errorf("%s, case %d: got %+v, want a text", c, i, r)
+				}
+			}
+		}
+	}
+	if _, metrics := do(t, "GET", g.admin+"/metrics", ""); blamed.MatchString(metrics) {
+		t.Errorf("got %s, want no failures", blamed.FindString(metrics))
+	}
+	g.end()
 }
 
 // G3: a client that leaves in the middle frees llama-server's only slot.
