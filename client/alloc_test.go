@@ -4,12 +4,14 @@ package client_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"net"
 	"testing"
 
 	"weir/client"
 	"weir/http1"
+	"weir/internal/tlstest"
 	"weir/reactor"
 )
 
@@ -110,7 +112,28 @@ func TestOriginCallAllocations(t *testing.T) {
 	})
 }
 
+// So does one over TLS, but for what crypto/tls allocates for each record that
+// it reads.
+func TestTLSCallAllocations(t *testing.T) {
+	ln, addr := listen(t, "tcp")
+	id := tlstest.New(t, "127.0.0.1")
+	d := realDesk(t, addr)
+	o := &client.Origin{Endpoint: endpoint(t, "https://"+addr), Roots: id.Pool}
+	req := client.Request{Method: "GET", Path: []byte("/")}
+	go answerAll(tls.NewListener(ln, id.Server()), len("GET / HTTP/1.1\r\nHost: \r\n\r\n"+addr))
+	callsAllocate(t, d, 2+1, func(recv client.Receiver) error { // and one in the server, which reads a record, too
+		_, err := o.Do(d.loop(), &req, recv)
+		return err
+	})
+}
+
 func callAllocations(t *testing.T, d *desk, do func(client.Receiver) error) {
+	t.Helper()
+	callsAllocate(t, d, 1, do)
+}
+
+func callsAllocate(t *testing.T, d *desk, want float64, do func(client.Receiver) error) {
+	t.Helper()
 	const calls = 500
 	over := make(chan error)
 	left := 0
@@ -138,8 +161,8 @@ func callAllocations(t *testing.T, d *desk, do func(client.Receiver) error) {
 	}
 	run(1) // connects
 	n := testing.AllocsPerRun(5, func() { run(calls) })
-	if n < calls || n > calls*1.05 {
-		t.Errorf("got %v allocations a call, want 1", n/calls)
+	if n < calls*want || n > calls*(want+0.05) {
+		t.Errorf("got %v allocations a call, want %v", n/calls, want)
 	}
 	if want := len("hello") * (6*calls + 1); c.bytes != want { // AllocsPerRun runs once more, to warm up
 		t.Errorf("got %d bytes of bodies, want %d", c.bytes, want)
