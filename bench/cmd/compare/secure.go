@@ -60,7 +60,7 @@ func secures(quick bool) []trial {
 	return []trial{
 		{
 			title:  fmt.Sprintf("relaying %d streams, %d events/s each, from an https upstream", conns, time.Second/interval),
-			about:  fmt.Sprintf("`paced -chat -conns %d -interval %v -size 8 -window %v`: events of about 180 bytes; the client's side is in the clear, connections to the upstream are kept", conns, interval, window),
+			about:  fmt.Sprintf("`paced -chat -conns %d -interval %v -size 8 -window %v`: events of about 200 bytes; the client's side is in the clear, connections to the upstream are kept", conns, interval, window),
 			rounds: rounds, servers: relayed,
 			metrics: []metric{
 				{key: "cpu_us", title: "CPU µs/event", prec: 2},

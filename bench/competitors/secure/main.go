@@ -79,7 +79,9 @@ func push(w *weir.Response, r *weir.Request, chat bool) {
 		w.SetStatus(http.StatusBadRequest)
 		return
 	}
-	t.Chunk = t.Chunk || chat
+	if chat {
+		t.Chunk, t.Size = true, max(t.Size, 190) // so that each event has some text: a gateway may hold others back
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	if os.Args[1] == "weir-loop" {
 		w.StreamFrom(weir.Paced(&source{Tokens: t}, t.Interval))
