@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/target"
 )
 
@@ -14,6 +15,18 @@ func TestPolicies(t *testing.T) {
 	got, want := list(f.Tag, "enum"), target.Names()
 	slices.Sort(got)
 	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestDialects: the dialects that may be configured are those that there are.
+func TestDialects(t *testing.T) {
+	f, _ := reflect.TypeFor[Upstream]().FieldByName("Dialects")
+	got, want := list(f.Tag, "enum"), []string(nil)
+	for _, d := range known.Dialects {
+		want = append(want, d.Name())
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"weir/client"
+	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/known"
 	"weir/http1"
 )
 
@@ -202,13 +204,24 @@ func (v *validator) headers(here string, u Upstream) {
 			v.complain(at, "%s is written by weir itself", name)
 		case seen[lower] != "":
 			v.complain(at, "is the same field as %s", seen[lower])
-		case lower == "authorization" && u.KeyEnv != "":
+		case u.KeyEnv != "" && carriesKey(u, name):
 			v.complain(at, "key_env sends %s already", name)
 		case http1.CheckField(name, u.Headers[name]) != nil:
 			v.complain(at, "the value has a control character")
 		}
 		seen[lower] = name
 	}
+}
+
+// carriesKey reports whether an upstream gets its key in a field of that name.
+func carriesKey(u Upstream, name string) bool {
+	for _, spoken := range u.Dialects {
+		d := known.Named(spoken)
+		if d != nil && slices.ContainsFunc(d.Credentials("key"), func(f dialect.Field) bool { return !f.Default && strings.EqualFold(f.Name, name) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *validator) model(here, name string, m Model) {
