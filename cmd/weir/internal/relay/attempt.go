@@ -30,6 +30,7 @@ type attempt struct {
 	judged   bool // the response is events, which are looked at
 	ripe     bool // enough of it was held
 	model    bool // there was something of the model's
+	failed   bool // it has sent an error in the stream
 	reader   dialect.Reader
 	call     *client.Call
 	target   *Target
@@ -148,7 +149,7 @@ func (a *attempt) overdue() {
 	case a.stage == declined:
 		f.heard(false)
 		return
-	case a.reader.Ended() && a.judged: // it does not end the body of a complete response
+	case a.finished(): // it does not end the body of its response
 		f.complete()
 		return
 	}
@@ -248,6 +249,12 @@ func (a *attempt) Done(err error) {
 		a.release()
 		f.complete()
 	}
+}
+
+// finished reports whether the client was sent a whole response, or the
+// upstream's own word that there will be none.
+func (a *attempt) finished() bool {
+	return a.stage == relaying && a.judged && (a.failed || a.reader.Ended())
 }
 
 // complete ends a response that is complete (G4).

@@ -245,8 +245,13 @@ func TestFieldErrorInStream(t *testing.T) {
 		"a proper end": func(r *rig, up *memloop.Client) { r.write(up, lastChunk) },
 		"RST":          func(_ *rig, up *memloop.Client) { up.Reset() },
 		"the mark":     func(r *rig, up *memloop.Client) { r.write(up, inChunks(done)+lastChunk) },
+		"silence":      func(*rig, *memloop.Client) { time.Sleep(2 * endWait) },
+		"a total time": func(r *rig, _ *memloop.Client) { time.Sleep(time.Hour) },
 	} {
 		atRig(t, 2, func(r *rig) {
+			if name == "a total time" {
+				r.model.Targets[0].Upstream.Timeouts.Total = endWait / 2
+			}
 			c := r.ask(ask)
 			up := r.asked(0)
 			r.write(up, eventHead+inChunks(content))
@@ -357,4 +362,25 @@ func TestFieldLongLine(t *testing.T) {
 		}
 		r.blameless()
 	})
+}
+
+// A response that is not a stream may take longer than the silence after which
+// a keep-alive is due: that would make it one.
+func TestNoKeepAliveBeforeOtherBodies(t *testing.T) {
+	for _, head := range []string{"Content-Type: text/html\r\n", "Content-Type: application/json\r\n", "Content-Type: text/event-stream\r\nContent-Encoding: br\r\n"} {
+		atRig(t, 1, func(r *rig) {
+			r.model.Keepalive = time.Second
+			c := r.ask(ask)
+			up := r.asked(0)
+			r.write(up, "HTTP/1.1 200 OK\r\n"+head+"Content-Length: 4\r\n\r\n")
+			time.Sleep(5 * time.Second)
+			if got := r.seen(c); got != "" {
+				t.Errorf("got %q before the body", got)
+			}
+			r.write(up, "{}{}")
+			if got := r.seen(c); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, "\r\n\r\n{}{}") && bodyOf(t, got) != "{}{}" {
+				t.Errorf("got %q, want the body as it came", got)
+			}
+		})
+	}
 }

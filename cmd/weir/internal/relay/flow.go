@@ -92,6 +92,7 @@ func (f *flow) next(cause error) {
 	}
 	f.leg = f.model.legs[choice.Leg]
 	f.attempts++
+	f.clock.clear(limitHold)
 	f.attempt = f.attempt.another(&f.leg.Targets[choice.Target])
 	f.record.Upstream, f.record.Attempts = f.attempt.target.Upstream.Name, f.attempts
 	if f.attempts == 1 {
@@ -136,7 +137,13 @@ func (f *flow) blame(why error, r target.Reason) {
 // failed handles a failed attempt: another target is tried, or the client gets
 // an error.
 func (f *flow) failed(err error) {
-	if f.over || f.elsewhere(err) {
+	switch {
+	case f.over:
+		return
+	case f.attempt.finished(): // what happens now is nothing to the client
+		f.complete()
+		return
+	case f.elsewhere(err):
 		return
 	}
 	f.blame(err, f.attempt.reason(err))

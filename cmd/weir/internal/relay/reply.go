@@ -155,7 +155,7 @@ func (r *reply) keepAlive() {
 	case f.upload.running(): // the client is not waiting yet
 		r.silence()
 		return
-	case f.attempt.stage == sniffing:
+	case f.attempt.stage == sniffing, f.attempt.stage == holding && !f.attempt.judged:
 		r.silence() // it may be no stream
 		return
 	case r.begun() && !f.attempt.judged:

@@ -93,7 +93,7 @@ func (a *attempt) relay(p []byte) {
 
 // events looks at a piece of a stream, and passes it on or holds it.
 func (a *attempt) events(p []byte) {
-	ended := a.reader.Ended()
+	finished := a.finished()
 	p, ok := a.look(p)
 	if !ok {
 		return
@@ -106,7 +106,7 @@ func (a *attempt) events(p []byte) {
 	}
 	a.release()
 	a.relay(p)
-	if a.reader.Ended() && !ended && a.stage == relaying {
+	if a.finished() && !finished {
 		a.step(endWait, errIdle)
 	}
 }
@@ -165,9 +165,11 @@ func (a *attempt) event(v dialect.Verdict) bool {
 			return false
 		}
 		f.blame(errFirst, target.ErrorEvent) // it is passed on
+		f.record.Err = errFirst
 		f.reply.sign()
-		a.ripe, a.model = true, true
+		a.ripe, a.model, a.failed = true, true, true
 	case v.Has(dialect.Failed):
+		a.failed = true
 		f.record.Err = errTold
 		f.blame(errTold, target.Interrupted)
 	case !a.model && v&(dialect.Substance|dialect.End) != 0:
