@@ -148,11 +148,12 @@ type Session struct {
 	User   bool   `json:"user" doc:"the body's user field" example:"true"`
 }
 
-// Hold is how long status and headers are held back. It ends with whichever
-// comes first; without events nothing is held.
+// Hold is how long the beginning of a stream is held back: until one event has
+// something of the model's, and so many have come. Without events nothing is
+// held.
 type Hold struct {
-	Events int      `json:"events" min:"0" max:"64" unit:"events" doc:"events to wait for" example:"1"`
-	Wait   Duration `json:"wait" min:"0s" max:"5m" doc:"how long to wait for them" example:"2s"`
+	Events int      `json:"events" min:"0" max:"64" unit:"events" doc:"events to wait for, one of which must have something of the model's" example:"1"`
+	Wait   Duration `json:"wait" min:"0s" max:"5m" doc:"how long an event of the model's waits for further ones; also the longest Retry-After that is waited for" example:"2s"`
 }
 
 // Limits are bounds for every client.
