@@ -20,7 +20,7 @@ func (d *downward) head(l locked, length int64, body []byte) (chunks bool) {
 	dst = ex.appendDate(dst)
 	dst = w.header.appendTo(dst)
 	dst, chunks = d.AppendFraming(dst, &h1.Framing{
-		Status: w.Status(), Length: length, NoBody: ex.bodyless(),
+		Status: w.Status(), Length: length, NoBody: length < 0 && ex.bodyless(),
 		Close: w.header.close || ex.srv.isDraining(), Trailers: ex.stream.trailers,
 	})
 	*b = append(dst, body...)
@@ -52,6 +52,7 @@ func (d *downward) last(locked) { d.Last() }
 // the connection stays, the loop learns when it next has something to do.
 func (d *downward) waits(l locked) bool { return d.Awaited() || l.ex.stream.id != 0 }
 
+func (d *downward) seal(locked)                    { d.conn.Leave(&d.Exchange) }
 func (d *downward) completed(onLoop bool)          { d.conn.Completed(onLoop) }
 func (d *downward) abort(_ *exchange, cause error) { d.conn.Abort(&d.Exchange, cause) }
 func (d *downward) turn() turn                     { return d.conn.Loop() }

@@ -123,16 +123,29 @@ func (l locked) finishLater() {
 func (l locked) finish(cause error, big []byte) {
 	ex := l.ex
 	l.end(cause)
-	carrier, waits := ex.carrier, !ex.onLoop && ex.carrier.waits(l)
-	if ex.onLoop && big != nil {
-		b := ex.wire.Buffer()
-		*b = append(*b, big...)
-		big = nil
+	if ex.onLoop {
+		l.finishInline(big)
+		return
 	}
+	carrier, waits := ex.carrier, ex.carrier.waits(l)
 	l.flushWith(big, nil)
 	if waits {
 		carrier.completed(false)
 	}
+}
+
+// finishInline is finish while an inline handler runs.
+func (l locked) finishInline(big []byte) {
+	ex := l.ex
+	if big != nil {
+		b := ex.wire.Buffer()
+		*b = append(*b, big...)
+	}
+	if ex.noted != 0 {
+		l.flush()
+		return
+	}
+	ex.carrier.seal(l)
 }
 
 // finishBuffered writes the whole response. It releases the lock.
@@ -165,10 +178,9 @@ func (w *Response) bodyless(r *Request) bool { return r.isHead() || noContent(w.
 func noContent(status int) bool { return status == 204 || status == 205 || status == 304 }
 
 // commit appends the head, and body as it is behind it. A length below 0 is a
-// stream of unknown length.
+// stream of unknown length. The caller moves the response on.
 func (l locked) commit(length int64, body []byte) {
 	ex := l.ex
-	ex.Become(h1.Committed)
 	ex.sent.Status = ex.out.Status()
 	if ex.out.status == 205 {
 		length = 0

@@ -115,6 +115,7 @@ func (g *visit) upgrade(locked, string) {} // mayPipe refuses it
 func (g *visit) last(locked)       { g.close = true }
 func (g *visit) waits(locked) bool { return false } // the goroutine looks when the lock is released
 func (g *visit) completed(bool)    {}
+func (g *visit) seal(locked)       { g.mu.Unlock() }
 
 func (g *visit) inform(l locked, status int, h *Header) {
 	if l.ex.req.head.Minor() == 0 {

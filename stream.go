@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir/chunked"
+	"weir/internal/h1"
 	"weir/sse"
 )
 
@@ -228,6 +229,7 @@ func (l locked) ready(n int) error {
 // commitStream commits the head of a stream, and behind it what was written to
 // the response before it was one.
 func (l locked) commitStream() {
+	l.ex.Become(h1.Committed)
 	l.commit(l.ex.length.n(), nil)
 	l.writtenFirst()
 }

@@ -214,6 +214,10 @@ func (ex *exchange) enterLoop() { ex.onLoop, ex.Ended = true, ex.conn.Loop().Now
 // leaveLoop has the loop write the output at the end of the turn. A response
 // that continues outlives the buffer that its request was parsed in.
 func (ex *exchange) leaveLoop() {
+	if ex.Sealed() && !ex.stream.given { // nobody else has it
+		ex.onLoop = false
+		return
+	}
 	ex.conn.Wire().Lock()
 	ex.onLoop = false
 	over := ex.over()

@@ -52,6 +52,9 @@ type carrier interface {
 	// waits reports whether completed is to be called when the response is
 	// complete. Otherwise it is found complete.
 	waits(l locked) bool
+	// seal is called when the response is complete while its handler runs on the
+	// loop, which writes it at the end of its turn. It releases the lock.
+	seal(l locked)
 	// completed is called when the response is complete, without the lock.
 	completed(onLoop bool)
 	// abort cuts a response that has begun, soon. Safe for concurrent use.

@@ -42,11 +42,13 @@ func (x *Exchange) Init(up Handler, request *http1.Request) { x.up, x.request = 
 func (x *Exchange) Reset() {
 	x.Progress = Progress{} // nobody else has it
 	x.last, x.unread, x.awaited, x.sealed, x.full = false, false, false, false, false
-	x.body, x.left, x.received, x.ahead, x.pause = nil, 0, 0, 0, time.Time{}
+	if !x.due.IsZero() { // there was a body
+		x.body, x.left, x.received, x.due, x.ahead, x.pause = nil, 0, 0, time.Time{}, 0, time.Time{}
+	}
 	x.tunnel, x.peerEnded = nil, false
 }
 
-// Sealed reports whether the response was complete when Conn.Leave was called.
+// Sealed reports whether Conn.Leave was called when the response was complete.
 // On the loop.
 func (x *Exchange) Sealed() bool { return x.sealed }
 

@@ -79,9 +79,9 @@ func (c *Conn) serve(x *Exchange) (served bool) {
 	return true
 }
 
-// Leave is called when what the Handler has called on the loop has returned:
-// what it has made is written at the end of the turn. The output is locked, and
-// Leave unlocks it.
+// Leave is called when what the Handler has called on the loop has returned, or
+// before that when the response is complete: it is written at the end of the
+// turn. The output is locked, and Leave unlocks it.
 func (c *Conn) Leave(x *Exchange) {
 	if x.Over() {
 		x.sealed, x.full = true, c.rc.Backlogged()

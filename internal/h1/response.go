@@ -12,7 +12,7 @@ import (
 type Framing struct {
 	Status   int
 	Length   int64           // of the body; negative if it is not known
-	NoBody   bool            // whatever Length is
+	NoBody   bool            // though its length is not known
 	Close    bool            // the connection is to end with the response
 	Trailers []chunked.Field // those that are known
 }
