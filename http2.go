@@ -2,13 +2,14 @@ package weir
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"math"
 	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"weir/reactor"
 )
 
 // http2 is net/http's server for the connections that have chosen HTTP/2. It
@@ -19,16 +20,20 @@ type http2 struct {
 	conns chan net.Conn
 	over  chan struct{} // closed when no more are taken
 	close func()        // closes over
+	idle  idlers
 }
 
 func newHTTP2(s *Server, h http.Handler) *http2 {
 	p := &http2{conns: make(chan net.Conn), over: make(chan struct{})}
+	p.idle.all = make(map[net.Conn]*idler)
+	p.idle.by = make(map[*reactor.Conn]*idler)
 	p.close = sync.OnceFunc(func() { close(p.over) })
 	p.srv = http.Server{
 		Handler:           h,
 		MaxHeaderBytes:    s.Limits.Header,
 		ReadHeaderTimeout: finite(s.Timeouts.Head),
 		IdleTimeout:       finite(s.Timeouts.Idle),
+		ConnState:         p.idle.note,
 		HTTP2: &http.HTTP2Config{
 			WriteByteTimeout:     finite(s.Timeouts.WriteStall),
 			MaxConcurrentStreams: perConn(s.Limits.PerConn),
@@ -70,7 +75,9 @@ func (p *http2) start(log *slog.Logger) {
 }
 
 // take gives the server a connection. It does not wait.
-func (p *http2) take(c *tls.Conn) {
+func (p *http2) take(rc *reactor.Conn) {
+	c := rc.Detach()
+	p.idle.add(c, rc)
 	go func() {
 		select {
 		case p.conns <- c:

@@ -78,9 +78,12 @@ func (h *host) Secured(rc *reactor.Conn) (taken bool) {
 	if h.srv.http2 == nil || rc.TLS().NegotiatedProtocol != "h2" {
 		return false
 	}
-	h.srv.http2.take(rc.Detach())
+	h.srv.http2.take(rc)
 	return true
 }
+
+// Idle reports whether net/http has no request of a connection.
+func (h *host) Idle(rc *reactor.Conn) bool { return h.srv.http2.idle.giveUp(rc) }
 
 func (h *host) Closed() { h.srv.connClosed() }
 

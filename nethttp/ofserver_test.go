@@ -243,6 +243,58 @@ func TestPerConn(t *testing.T) {
 	}
 }
 
+// At the limit of connections one without a request gives way, and no other.
+func TestGuestGivesWay(t *testing.T) {
+	m, begun := new(weir.Mux), make(chan bool, 3)
+	m.HandleFunc("GET /", func(*weir.Response, *weir.Request) {})
+	m.HandleFunc("GET /stream", func(w *weir.Response, _ *weir.Request) {
+		s := w.Stream()
+		_ = s.Commit()
+		begun <- true
+		<-s.Done()
+	})
+	srv := &weir.Server{Handler: m, Limits: weir.Limits{Conns: 2}}
+	url, client := overHTTP2(t, srv)
+	another := func() *http.Client {
+		transport := client.Transport.(*http.Transport).Clone()
+		t.Cleanup(transport.CloseIdleConnections)
+		return &http.Client{Transport: transport}
+	}
+	get := func(c *http.Client, path string) (*http.Response, error) {
+		res, err := c.Get(url + path)
+		if err == nil {
+			t.Cleanup(func() { res.Body.Close() })
+		}
+		return res, err
+	}
+	if _, err := get(client, "/stream"); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "a stream", begun)
+	for i := range 5 { // each in the place of the one before
+		var res *http.Response
+		for late := time.Now().Add(patience.Limit); ; { // the server may not know yet that the one before is idle
+			var err error
+			if res, err = get(another(), "/"); err == nil {
+				break
+			}
+			if time.Now().After(late) {
+				t.Fatalf("connection %d: %v", i, err)
+			}
+		}
+		want(t, "status", res.StatusCode, 200)
+		res.Body.Close()
+	}
+	if _, err := get(another(), "/stream"); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "a stream", begun)
+	if _, err := get(another(), "/"); err == nil {
+		t.Error("a third connection was served, where both had a stream")
+	}
+	want(t, "streams", srv.Stats().StreamsActive, 2)
+}
+
 // In the grace of a drain requests are served, and clients are made to leave
 // their connections.
 func TestGuestDrainGrace(t *testing.T) {

@@ -156,6 +156,9 @@ func (c *Conn) Secured() {
 // two requests is closed, unless the next has arrived and no event has reported
 // it yet.
 func (c *Conn) GiveUp() bool {
+	if c.phase == phaseTaken {
+		return c.group.host.Idle(c.rc)
+	}
 	c.settle()
 	if !c.quiet() {
 		return false

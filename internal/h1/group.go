@@ -18,6 +18,8 @@ type Host interface {
 	// Secured is called when a TLS handshake is complete. It reports whether
 	// another protocol was agreed upon, and the connection was taken over.
 	Secured(rc *reactor.Conn) (taken bool)
+	// Idle reports whether such a connection has no request.
+	Idle(rc *reactor.Conn) bool
 	// Closed is called when a connection has ended.
 	Closed()
 }

@@ -117,6 +117,7 @@ func (h *host) Exchange(c *h1.Conn) *h1.Exchange {
 }
 
 func (h *host) Secured(*reactor.Conn) bool { return false }
+func (h *host) Idle(*reactor.Conn) bool    { return false }
 func (h *host) Closed()                    {}
 
 // handler responds with the path: to /later when the test says so, to others at
