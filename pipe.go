@@ -14,16 +14,16 @@ import (
 // A Pipe is a connection that [Response.Upgrade] has switched to another
 // protocol: what is sent is sent as it is, and what the peer sends is read. It
 // is a [net.Conn], safe for concurrent use at any time, as a [Stream] is; of
-// several calls of Read one waits for the other.
+// several readers each gets a part.
 //
 // Writing is that of a Stream: Send, Write and TrySend send immediately, Send
 // and Write wait above the high mark, a peer that acknowledges no byte for
 // Timeouts.WriteStall is disconnected with ErrSlowClient.
 //
 // Reading is for goroutines: an inline handler detaches the pipe and reads on
-// one, a [LoopHandler] has a BodyReceiver instead. While the reader is behind, no more
-// is read from the peer. When the peer shuts down its sending side, Read returns
-// io.EOF behind what it has sent, and the pipe can still send. With
+// one, a [LoopHandler] has a BodyReceiver instead. While the reader is behind,
+// no more is read from the peer. When the peer shuts down its sending side, Read
+// returns io.EOF behind what it has sent, and the pipe can still send. With
 // [HalfCloseGone] that is also reported as a disconnect, by Done, OnClose and
 // the request's context, since a handler that only sends would not learn of it
 // otherwise. A peer that has reset the connection, or does so when something is

@@ -38,7 +38,7 @@ func (w *Response) Upgrade(protocol string) (*Pipe, error) {
 		l.unlock()
 		return nil, err
 	}
-	return p, l.pipeTo(p, func() {
+	return l.pipeTo(p, func() {
 		w.status = 101
 		ex.carrier.upgrade(l, protocol)
 	})
@@ -65,7 +65,7 @@ func (w *Response) hijack() (*Pipe, error) {
 		return nil, err
 	}
 	ex.stream.detached = true
-	return p, l.pipeTo(p, func() { w.status, w.body = 101, nil })
+	return l.pipeTo(p, func() { w.status, w.body = 101, nil })
 }
 
 // mayUpgrade returns why the response cannot be a switch to the protocol.
@@ -102,9 +102,9 @@ func (l locked) mayPipe() error {
 // the event loop.
 func (ex *exchange) onTheLoop() bool { return ex.onLoop || ex.loop.holds() }
 
-// pipeTo makes p what the connection is for; head adds the response's head. It
-// releases the lock.
-func (l locked) pipeTo(p *Pipe, head func()) error {
+// pipeTo makes p what the connection is for, and returns it; head adds the
+// response's head. It releases the lock.
+func (l locked) pipeTo(p *Pipe, head func()) (*Pipe, error) {
 	ex := l.ex
 	s := &ex.stream
 	if s.id == 0 {
@@ -112,7 +112,7 @@ func (l locked) pipeTo(p *Pipe, head func()) error {
 	}
 	if err := l.takeSlot(); err != nil {
 		l.answerError(503, err)
-		return err
+		return nil, err
 	}
 	s.given, ex.pipe = true, p
 	ex.length = bodyLength{}
@@ -130,7 +130,7 @@ func (l locked) pipeTo(p *Pipe, head func()) error {
 	} else {
 		ex.turn().Post((*pipeTask)(ex))
 	}
-	return nil
+	return p, nil
 }
 
 // pipeTask is an exchange as what starts its pipe, or looks what has happened to

@@ -987,3 +987,38 @@ func TestPipeCloseWriteOverTLS(t *testing.T) {
 		raw.Close()
 	})
 }
+
+// Several goroutines may read, each a part; the end is for all of them.
+func TestPipeReadAtOnce(t *testing.T) {
+	var y pipeLog
+	m := mux(map[string]func(*weir.Response, *weir.Request){"/s": piped(t, func(p *weir.Pipe) {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for b := make([]byte, 3); ; {
+					n, err := p.Read(b)
+					if y.got(b[:n]); err != nil {
+						y.end(err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+	})})
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.dial(askEcho)
+		d.seen(c)
+		d.write(c, strings.Repeat("x", 100))
+		synctest.Wait()
+		if text, _ := y.seen(); len(text) != 100 {
+			t.Errorf("got %d bytes, want 100", len(text))
+		}
+		_ = c.CloseWrite()
+		synctest.Wait()
+		if _, ends := y.seen(); len(ends) != 4 {
+			t.Errorf("got %v, want four ends", ends)
+		}
+		c.Close()
+	})
+}

@@ -25,8 +25,8 @@ type Owner interface {
 	Grow(buf []byte, n int) ([]byte, bool)
 }
 
-// A Pipe is a queue of bytes with one writer and one reader, each on a
-// goroutine of its own. How much waits in it is bounded if the writer stops
+// A Pipe is a queue of bytes with one writer and a reader on another goroutine;
+// of several readers each gets a part. How much waits in it is bounded if the writer stops
 // when Write reports full: by the high mark and one piece. The zero value is
 // not ready: see Init.
 type Pipe struct {
@@ -134,6 +134,9 @@ func (p *Pipe) take(b []byte) (n int, call func(Owner), err error) {
 	n = copy(b, p.buf[p.off:])
 	if p.off += n; p.off == len(p.buf) {
 		p.buf, p.off = p.buf[:0], 0
+	}
+	if p.err != nil || p.off < len(p.buf) {
+		p.signal() // for another reader
 	}
 	switch {
 	case n == 0 && p.err != nil:
