@@ -11,8 +11,9 @@
 //	Do ──> connect or reuse ──> Receiver.Head ──> Body … ──> Done(nil)
 //	                 └───────────────┴──────────────┴──────> Done(err)
 //
-// No wait of a Call is limited but that for one address of several: limit them
-// with a timer of the loop, and Call.Cancel. What is limited:
+// Most waits of a Call are not limited: limit them with a timer of the loop, and
+// Call.Cancel. What is limited, beside the wait for one address of several
+// (Origin.Attempt):
 //
 //	response head             http1.Limits, Config.Limits       *http1.ParseError
 //	response body             no limit, Config.BodySize         ErrBodySize
