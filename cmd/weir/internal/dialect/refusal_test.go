@@ -2,7 +2,7 @@ package dialect
 
 import "testing"
 
-// An upstream's error is read in whatever shape it has; what is no error is not one (FIELD 7, 8).
+// An upstream's error is read in whatever shape it has; what is no error is not one.
 func TestReadFault(t *testing.T) {
 	for _, tt := range []struct {
 		body                       string

@@ -44,7 +44,7 @@ func (r *rig) coded(codings, body string) *memloop.Client {
 	return c
 }
 
-// G8, FIELD 14: a request with gzip or zstd is decoded, at any length and
+// G8: a request with gzip or zstd is decoded, at any length and
 // wherever its model is; the upstream gets it as if it had come so.
 func TestDecode(t *testing.T) {
 	for _, size := range []int{10, 50_000, 3 << 20} {
@@ -168,7 +168,7 @@ func TestDecodeIsHeldUp(t *testing.T) {
 	})
 }
 
-// FIELD 15: a byte order mark before the JSON is skipped, and passes.
+// A byte order mark before the JSON is skipped, and passes.
 func TestByteOrderMark(t *testing.T) {
 	const body = "\ufeff" + `{"model":"m"}`
 	atRig(t, 1, func(r *rig) {

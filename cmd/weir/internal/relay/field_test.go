@@ -13,7 +13,7 @@ import (
 )
 
 // The inputs of this file are reports from the field: what upstreams and
-// clients really send. The numbers are FIELD's.
+// clients really send.
 
 const (
 	choices = "data: {\"choices\":[]}\n\n"
@@ -37,7 +37,7 @@ func (r *rig) blameless() {
 	}
 }
 
-// FIELD 2, 19: a response is complete when its end mark has come, whatever the
+// A response is complete when its end mark has come, whatever the
 // connection does then, or when each choice has its finish_reason and the body
 // ended properly. Nothing is added to it.
 func TestFieldEnds(t *testing.T) {
@@ -93,7 +93,7 @@ func TestFieldEnds(t *testing.T) {
 	}
 }
 
-// FIELD 3: a stream with a content coding passes as it is, and its upstream is
+// A stream with a content coding passes as it is, and its upstream is
 // in good standing.
 func TestFieldCoded(t *testing.T) {
 	var coded bytes.Buffer
@@ -121,7 +121,7 @@ func TestFieldCoded(t *testing.T) {
 	})
 }
 
-// FIELD 6: behind an id the keep-alive has no empty line, which OpenAI's client
+// Behind an id the keep-alive has no empty line, which OpenAI's client
 // for Python would take for an event.
 func TestFieldIDs(t *testing.T) {
 	for sent, want := range map[string]string{
@@ -147,8 +147,8 @@ func TestFieldIDs(t *testing.T) {
 	}
 }
 
-// FIELD 7: an error before anything has gone out is taken to another target,
-// wherever it is; with no other one it passes as it is. FIELD 8: what is empty,
+// An error before anything has gone out is taken to another target,
+// wherever it is; with no other one it passes as it is. What is empty,
 // null or false is not an error.
 func TestFieldErrorsBeforeTheFirst(t *testing.T) {
 	const none = `{"error":{"message":"none"}}`
@@ -195,7 +195,7 @@ func TestFieldErrorsBeforeTheFirst(t *testing.T) {
 	}
 }
 
-// FIELD 10: the whole time bounds the head of a response that is not a stream;
+// The whole time bounds the head of a response that is not a stream;
 // behind it idle counts.
 func TestFieldWhole(t *testing.T) {
 	atRig(t, 1, func(r *rig) {
@@ -211,7 +211,7 @@ func TestFieldWhole(t *testing.T) {
 	})
 }
 
-// FIELD 11: weir does not make x-should-retry up; an upstream's own passes.
+// Weir does not make x-should-retry up; an upstream's own passes.
 func TestFieldShouldRetry(t *testing.T) {
 	for _, own := range []string{"", "X-Should-Retry: true\r\n"} {
 		atRig(t, 1, func(r *rig) {
@@ -226,7 +226,7 @@ func TestFieldShouldRetry(t *testing.T) {
 	}
 }
 
-// FIELD 12: a head beyond a limit is valid HTTP, and the reason says so.
+// A head beyond a limit is valid HTTP, and the reason says so.
 func TestFieldLargeHead(t *testing.T) {
 	for _, fields := range []string{"X-Large: " + strings.Repeat("x", 20<<10) + "\r\n", strings.Repeat("X-Many: 1\r\n", 110)} {
 		atRig(t, 1, func(r *rig) {
@@ -237,7 +237,7 @@ func TestFieldLargeHead(t *testing.T) {
 	}
 }
 
-// FIELD 16: an error that the upstream has sent in the stream is not doubled,
+// An error that the upstream has sent in the stream is not doubled,
 // and the body ends.
 func TestFieldErrorInStream(t *testing.T) {
 	const oops = "data: {\"error\":{\"message\":\"x\"}}\n\n"
@@ -271,7 +271,7 @@ func TestFieldErrorInStream(t *testing.T) {
 	}
 }
 
-// FIELD 18: a pooled connection that answers 408 and closes, or that closes
+// A pooled connection that answers 408 and closes, or that closes
 // without a response, is not an answer to the request: it is sent again, which
 // is not counted.
 func TestFieldStaleConnection(t *testing.T) {
@@ -317,7 +317,7 @@ func TestFieldStaleConnection(t *testing.T) {
 	})
 }
 
-// FIELD 20: a model may have other statuses after which another target is
+// A model may have other statuses after which another target is
 // tried.
 func TestFieldRetryOn(t *testing.T) {
 	for status, elsewhere := range map[int]bool{401: true, 404: true, 400: false, 503: false} {
@@ -338,7 +338,7 @@ func TestFieldRetryOn(t *testing.T) {
 	}
 }
 
-// FIELD 21: a line that only passes may be of any length, and is not gathered.
+// A line that only passes may be of any length, and is not gathered.
 func TestFieldLongLine(t *testing.T) {
 	atRig(t, 1, func(r *rig) {
 		r.gateway.MaxEvent = 100_000

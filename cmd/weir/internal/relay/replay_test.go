@@ -46,7 +46,7 @@ func (r *rig) send(body string, framing string) (c, up *memloop.Client, got stri
 	return c, up, got
 }
 
-// G2, G8, FIELD 1: a request up to limits.replay goes to another target,
+// G2, G8: a request up to limits.replay goes to another target,
 // whatever its length and however the first one fails; the other one gets the
 // same bytes.
 func TestReplay(t *testing.T) {

@@ -243,7 +243,7 @@ func TestOtherRequests(t *testing.T) {
 		status      int // of the gateway; 0 = it passes
 	}{
 		{"model first", "m", true, 0}, {"model last", "m", false, 0},
-		{"unknown, first", "w", true, 404}, {"unknown, last", "w", false, 404}, // FIELD 9: not 413
+		{"unknown, first", "w", true, 404}, {"unknown, last", "w", false, 404}, // not 413
 	} {
 		up.Forget()
 		body, kind := form(tt.model, tt.first)
@@ -263,7 +263,7 @@ func TestOtherRequests(t *testing.T) {
 	if l := up.Log().Requests; len(l) != 1 || l[0].Target != "/v1/rerank?x=1" {
 		t.Errorf("the upstream saw %+v, want the request", l)
 	}
-	// FIELD 9: a path that is not served is refused at once, whatever the body.
+	// A path that is not served is refused at once, whatever the body.
 	res, got := do(t, "POST", g.url+"/other", strings.Repeat("x", 10_000_000))
 	if res.StatusCode != 404 || !strings.Contains(got, "unknown_url") {
 		t.Errorf("got %d %s, want 404", res.StatusCode, got)

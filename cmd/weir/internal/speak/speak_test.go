@@ -152,8 +152,7 @@ func events(t *testing.T, body []byte) (names []string, data []object) {
 	return names, data
 }
 
-// Blocks are numbered densely from 0, and one is closed before the next begins
-// (DIALECTS 3.2).
+// Blocks are numbered densely from 0, and one is closed before the next begins.
 func TestMessageBlocks(t *testing.T) {
 	for _, tt := range turns {
 		t.Run(tt.name, func(t *testing.T) {
@@ -188,7 +187,7 @@ func TestMessageBlocks(t *testing.T) {
 }
 
 // Events are numbered without holes, items too, and what was sent in pieces is
-// repeated whole: in its item and in the last event (DIALECTS 3.3).
+// repeated whole: in its item and in the last event.
 func TestResponseOrder(t *testing.T) {
 	for _, tt := range turns {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,7 +30,7 @@ var (
 	fail  = ev("error", `,"error":{"type":"overloaded_error","message":"Overloaded"}`)
 )
 
-// G2, G4, DIALECTS 3.2 and 5.3: what each event is, and how the response ended.
+// G2, G4: what each event is, and how the response ended.
 func TestVerdicts(t *testing.T) {
 	const none, sub, end, failed = "data", "data substance", "data end", "data failed"
 	transcript.Run(t, messages, []transcript.Case{

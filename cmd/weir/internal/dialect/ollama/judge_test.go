@@ -26,7 +26,7 @@ const (
 	last  = `{"model":"m","created_at":"2026-01-01T00:00:00.5Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","eval_count":3}` + "\n"
 )
 
-// G2, G4, DIALECTS 3.4 and 5.3: what each line is, and how the response ended.
+// G2, G4: what each line is, and how the response ended.
 func TestVerdicts(t *testing.T) {
 	const none, sub, end, failed = "data", "data substance", "data end", "data failed"
 	transcript.Run(t, chats, []transcript.Case{

@@ -33,7 +33,7 @@ var (
 	whole   = ev("response.completed", 5, object)
 )
 
-// G2, G4, DIALECTS 3.3 and 5.3: what each event is, and how the response ended.
+// G2, G4: what each event is, and how the response ended.
 func TestVerdicts(t *testing.T) {
 	const none, sub, end, failed = "data", "data substance", "data end", "data failed"
 	transcript.Run(t, generate, []transcript.Case{
