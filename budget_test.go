@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"weir"
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // put is a request with a body of which all or a part is sent.
@@ -64,7 +64,7 @@ func TestBodiesShareABudget(t *testing.T) {
 					t.Errorf("the third: got %q, want Retry-After and an end of the connection", got)
 				}
 				third.Close()
-				for _, c := range []*memloop.Client{first, second} {
+				for _, c := range []*weirtest.Client{first, second} {
 					d.write(c, "x")
 					if got := d.seen(c); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 						t.Errorf("got %q, want 200", got)
@@ -109,7 +109,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 	half, whole := strings.Repeat("x", size/2), strings.Repeat("x", size)
 	type env struct {
 		*desk
-		c    *memloop.Client
+		c    *weirtest.Client
 		gate chan struct{} // who waits in a handler goes on when it is closed
 	}
 	wait := func(e *env) func(*weir.Response, *weir.Request) {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"weir"
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // stage is a point of a request's life at which its client may leave.
@@ -114,13 +114,13 @@ func (s *told) Close(cause error) { s.y.tell(cause) }
 func TestCancellation(t *testing.T) {
 	departures := []struct {
 		name  string
-		leave func(d *desk, c *memloop.Client)
+		leave func(d *desk, c *weirtest.Client)
 		want  error
 	}{
-		{"close", func(_ *desk, c *memloop.Client) { c.Close() }, weir.ErrClientGone},
-		{"half-close", func(_ *desk, c *memloop.Client) { c.CloseWrite() }, weir.ErrClientGone}, // L6
-		{"reset", func(_ *desk, c *memloop.Client) { c.Reset() }, weir.ErrClientGone},
-		{"shutdown", func(d *desk, _ *memloop.Client) { d.cut() }, weir.ErrServerClosed},
+		{"close", func(_ *desk, c *weirtest.Client) { c.Close() }, weir.ErrClientGone},
+		{"half-close", func(_ *desk, c *weirtest.Client) { c.CloseWrite() }, weir.ErrClientGone}, // L6
+		{"reset", func(_ *desk, c *weirtest.Client) { c.Reset() }, weir.ErrClientGone},
+		{"shutdown", func(d *desk, _ *weirtest.Client) { d.cut() }, weir.ErrServerClosed},
 	}
 	for _, st := range stages {
 		for _, dep := range departures {
@@ -128,7 +128,7 @@ func TestCancellation(t *testing.T) {
 				m, y := new(weir.Mux), new(tally)
 				st.mount(m, y)
 				atDesk(t, m, smallMarks, func(d *desk) {
-					c := d.kernel.Dial(d.srv.Reactor(), 0)
+					c := d.Dial()
 					if st.window > 0 {
 						c.SetWindow(st.window)
 					}
@@ -199,7 +199,7 @@ func TestStalledClientIsCut(t *testing.T) {
 			m, y := new(weir.Mux), new(tally)
 			st.mount(m, y)
 			atDesk(t, m, smallMarks, func(d *desk) {
-				c := d.kernel.Dial(d.srv.Reactor(), 0)
+				c := d.Dial()
 				c.SetWindow(st.window)
 				d.write(c, st.request)
 				synctest.Wait()

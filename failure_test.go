@@ -317,7 +317,7 @@ func TestAbortWakesSend(t *testing.T) {
 	atDesk(t, m, nil, func(d *desk) {
 		ends = make(chan error)
 		begun := time.Now()
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(1)
 		d.write(c, "GET /s HTTP/1.1\r\nHost: a\r\n\r\n")
 		if err := <-ends; !errors.Is(err, broken) || time.Since(begun) != time.Second {

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"weir"
-	"weir/internal/memloop"
 	"weir/internal/patience"
 	"weir/reactor"
+	"weir/weirtest"
 )
 
 // Streams are told when new requests are no longer taken, and may go on until
@@ -163,7 +163,7 @@ func TestDrainWithIdleClients(t *testing.T) {
 	m := mux(map[string]func(*weir.Response, *weir.Request){"GET /s": func(w *weir.Response, _ *weir.Request) { w.WriteString("x") }})
 	grace := func(s *weir.Server) { s.Timeouts.DrainGrace = 2 * time.Second }
 	atDesk(t, m, grace, func(d *desk) {
-		clients := make([]*memloop.Client, 10)
+		clients := make([]*weirtest.Client, 10)
 		for i := range clients {
 			clients[i] = d.get("/s")
 			defer clients[i].Close()

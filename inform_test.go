@@ -88,7 +88,7 @@ func TestInformIsBounded(t *testing.T) {
 		}
 	}})
 	atDesk(t, m, smallMarks, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(1)
 		d.write(c, getS)
 		if synctest.Wait(); sent > 20 || !errors.Is(got, weir.ErrBacklog) {

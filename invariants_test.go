@@ -57,7 +57,7 @@ func TestBrokenPromiseOfRequests(t *testing.T) {
 		return &receiver{}
 	}))
 	atDesk(t, m, nil, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		d.write(c, "PUT /s HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
 		x := <-exchanges
 		if got := broken(x.PauseBody); !strings.Contains(got, "off the loop") {

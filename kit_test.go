@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,37 +16,30 @@ import (
 	"weir"
 	"weir/internal/memloop"
 	"weir/internal/patience"
+	"weir/weirtest"
 )
 
 // desk is a server on the kernel in memory, in a bubble with a fake clock.
 type desk struct {
 	*testing.T
-	srv    *weir.Server
-	kernel *memloop.Kernel
+	*weirtest.Server
+	srv *weir.Server
 }
 
 // atDesk runs f with a server that serves h; set changes the server before it starts.
 func atDesk(t *testing.T, h weir.Handler, set func(*weir.Server), f func(d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{T: t, kernel: memloop.New()}
-		d.srv = &weir.Server{Handler: h, Loops: 1, System: d.kernel, Logger: slog.New(slog.DiscardHandler)}
+		srv := &weir.Server{Handler: h, Logger: slog.New(slog.DiscardHandler)}
 		if set != nil {
-			set(d.srv)
+			set(srv)
 		}
-		if err := d.srv.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			d.cut()
-			synctest.Wait()
-			if n := d.kernel.Open(); n != 0 {
-				t.Errorf("got %d open descriptors after shutdown, want none", n)
-			}
-		}()
-		f(d)
+		f(&desk{t, weirtest.Start(t, srv), srv})
 	})
 }
+
+// kernel is what the server runs on, for what no client of a user's does.
+func (d *desk) kernel() *memloop.Kernel { return d.srv.System.(*memloop.Kernel) }
 
 // cut shuts the server down at once.
 func (d *desk) cut() weir.DrainReport {
@@ -56,13 +50,13 @@ func (d *desk) cut() weir.DrainReport {
 }
 
 // dial opens a connection; what text are its first bytes.
-func (d *desk) dial(text string) *memloop.Client {
-	c := d.kernel.Dial(d.srv.Reactor(), 0)
+func (d *desk) dial(text string) *weirtest.Client {
+	c := d.Dial()
 	d.write(c, text)
 	return c
 }
 
-func (d *desk) write(c *memloop.Client, text string) {
+func (d *desk) write(c peer, text string) {
 	d.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
 		d.Error(err)
@@ -70,20 +64,30 @@ func (d *desk) write(c *memloop.Client, text string) {
 }
 
 // get opens a connection with one request on it.
-func (d *desk) get(path string) *memloop.Client {
+func (d *desk) get(path string) *weirtest.Client {
 	return d.dial("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
+// peer is a client's end of a connection: weirtest's, or the kernel's own for
+// what users' clients do not do.
+type peer interface {
+	net.Conn
+	CloseWrite() error
+	Reset()
+}
+
 // seen is what has come to the client once nothing moves any more.
-func (d *desk) seen(c *memloop.Client) string {
+func (d *desk) seen(c peer) string {
+	if c, ok := c.(*weirtest.Client); ok {
+		return c.Received()
+	}
 	var b strings.Builder
-	buf := make([]byte, 64<<10)
-	for {
+	for raw, buf := c.(*memloop.Client), make([]byte, 64<<10); ; {
 		synctest.Wait()
-		if c.Pending() == 0 {
+		if raw.Pending() == 0 {
 			return b.String()
 		}
-		n, _ := c.Read(buf) // there is something
+		n, _ := raw.Read(buf) // there is something
 		b.Write(buf[:n])
 	}
 }
@@ -100,7 +104,7 @@ func (d *desk) exchange(request string) (status, body string) {
 
 // truncated is the body of a response that has failed when all that has come is
 // read: what was accepted, without its last chunk, and FIN behind it.
-func (d *desk) truncated(c *memloop.Client) (body string) {
+func (d *desk) truncated(c *weirtest.Client) (body string) {
 	d.Helper()
 	got := d.seen(c)
 	if _, err := c.Read(make([]byte, 1)); err != io.EOF {

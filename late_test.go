@@ -456,12 +456,12 @@ func TestFailureOfAStalledClient(t *testing.T) {
 		s.Abort(errLuck)
 	}})
 	atDesk(t, m, smallMarks, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(1)
 		d.write(c, getS)
 		synctest.Wait()
 		time.Sleep(d.srv.Timeouts.WriteStall - time.Second)
-		if n := d.kernel.Open(); n == 0 {
+		if n := d.kernel().Open(); n == 0 {
 			t.Error("it was closed before the stall time")
 		}
 		time.Sleep(2 * time.Second)

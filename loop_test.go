@@ -11,7 +11,7 @@ import (
 
 	"weir"
 	"weir/chunked"
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // A handler on the loop is called with its body while that arrives, and responds as it likes.
@@ -71,16 +71,16 @@ func TestReceiver(t *testing.T) {
 		}
 	}
 	end, fail := (*weir.LoopExchange).End, func(x *weir.LoopExchange) { x.Abort(errLuck) }
-	leave := func(d *desk, c *memloop.Client) { c.Close() }
-	more := func(text string) func(*desk, *memloop.Client) {
-		return func(d *desk, c *memloop.Client) { d.write(c, text) }
+	leave := func(d *desk, c *weirtest.Client) { c.Close() }
+	more := func(text string) func(*desk, *weirtest.Client) {
+		return func(d *desk, c *weirtest.Client) { d.write(c, text) }
 	}
-	stay := func(*desk, *memloop.Client) {}
-	hour := func(*desk, *memloop.Client) { time.Sleep(time.Hour) }
+	stay := func(*desk, *weirtest.Client) {}
+	hour := func(*desk, *weirtest.Client) { time.Sleep(time.Hour) }
 	tests := []struct {
 		name, request string
 		do            func(x *weir.LoopExchange, call string)
-		then          func(d *desk, c *memloop.Client)
+		then          func(d *desk, c *weirtest.Client)
 		want          string
 	}{
 		{"whole", put("/", 2, "ab"), on("end EOF", end), stay, "serve, data ab, end EOF, closed <nil>"},
@@ -108,8 +108,8 @@ func TestReceiver(t *testing.T) {
 			}
 		}), stay, "serve, end EOF, closed no body"},
 		{"handed over", put("/", 2, "ab"), on("end EOF", func(x *weir.LoopExchange) { x.HandOver(says("other")) }), stay, "serve, data ab, end EOF, closed <nil>"},
-		{"half-closed", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", nothing, func(d *desk, c *memloop.Client) { _ = c.CloseWrite() }, "serve, end EOF, closed gone"},
-		{"half-closed before", "GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", nothing, func(d *desk, c *memloop.Client) {
+		{"half-closed", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", nothing, func(d *desk, c *weirtest.Client) { _ = c.CloseWrite() }, "serve, end EOF, closed gone"},
+		{"half-closed before", "GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", nothing, func(d *desk, c *weirtest.Client) {
 			_ = c.CloseWrite()
 			time.Sleep(time.Minute)
 		}, "serve, closed gone"},
@@ -205,7 +205,7 @@ func TestPush(t *testing.T) {
 		return &receiver{drained: func() { resumed++; fill() }}
 	}))
 	atDesk(t, m, smallMarks, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(1)
 		d.write(c, getS)
 		synctest.Wait()
@@ -229,7 +229,7 @@ func TestSendOnTheLoop(t *testing.T) {
 		return &receiver{end: func(error) { _, err = x.Response().Write([]byte("x")) }}
 	}))
 	atDesk(t, m, smallMarks, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(1)
 		d.write(c, getS)
 		if synctest.Wait(); !errors.Is(err, weir.ErrBacklog) {

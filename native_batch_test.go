@@ -11,6 +11,7 @@ import (
 	"weir"
 	"weir/internal/memloop"
 	"weir/plugin"
+	"weir/weirtest"
 )
 
 // deskSinks are the sinks that test/decode has been handed.
@@ -32,24 +33,32 @@ func init() {
 }
 
 // decoding gives f the sinks of n clients of a detached handler, of which 4 may run, in order.
-func decoding(t *testing.T, n int, f func(d *desk, clients []*memloop.Client, items []plugin.Item)) {
+func decoding(t *testing.T, n int, f func(d *desk, clients []*weirtest.Client, items []plugin.Item)) {
 	decodingBy(t, "test/decode", n, f)
 }
 
 // decodingMany is decoding for any n.
-func decodingMany(t *testing.T, n int, f func(d *desk, clients []*memloop.Client, items []plugin.Item)) {
+func decodingMany(t *testing.T, n int, f func(d *desk, clients []*weirtest.Client, items []plugin.Item)) {
 	decodingBy(t, "test/decode-many", n, f)
 }
 
-func decodingBy(t *testing.T, name string, n int, f func(d *desk, clients []*memloop.Client, items []plugin.Item)) {
+func decodingBy(t *testing.T, name string, n int, f func(d *desk, clients []*weirtest.Client, items []plugin.Item)) {
+	t.Helper()
+	decodingFor(t, name, n, (*desk).Dial, f)
+}
+
+// decodingFor is decodingBy for clients that dial makes.
+func decodingFor[C peer](t *testing.T, name string, n int, dial func(*desk) C, f func(d *desk, clients []C, items []plugin.Item)) {
 	t.Helper()
 	m := new(weir.Mux)
 	m.Handle("/s", weir.Native(name))
 	deskSinks.all = nil
 	atDesk(t, m, nil, func(d *desk) {
-		var clients []*memloop.Client
+		var clients []C
 		for range n {
-			clients = append(clients, d.get("/s"))
+			c := dial(d)
+			d.write(c, getS)
+			clients = append(clients, c)
 			synctest.Wait()
 		}
 		items := make([]plugin.Item, len(deskSinks.all))
@@ -62,15 +71,15 @@ func decodingBy(t *testing.T, name string, n int, f func(d *desk, clients []*mem
 
 // One write a connection for a step, whatever was sent before.
 func TestSendBatch(t *testing.T) {
-	decoding(t, 3, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+	decoding(t, 3, func(d *desk, clients []*weirtest.Client, items []plugin.Item) {
 		for step := range 3 {
 			for i := range items {
 				items[i].Data = fmt.Appendf(nil, "%d.%d ", i, step)
 			}
-			before := clients[0].WriteCalls()
+			before := clients[0].Writes()
 			plugin.SendBatch(append(items, items...))
 			synctest.Wait()
-			if got := clients[0].WriteCalls() - before; got != 1 {
+			if got := clients[0].Writes() - before; got != 1 {
 				t.Errorf("step %d: got %d writes to one connection, want 1", step, got)
 			}
 		}
@@ -96,7 +105,7 @@ func TestSendBatch(t *testing.T) {
 
 // Each item of a batch is told what became of it; the others are not affected.
 func TestSendBatchErrors(t *testing.T) {
-	decoding(t, 3, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+	decoding(t, 3, func(d *desk, clients []*weirtest.Client, items []plugin.Item) {
 		clients[0].Reset()
 		synctest.Wait()
 		clients[1].SetWindow(10)
@@ -123,7 +132,7 @@ func TestSendBatchErrors(t *testing.T) {
 
 // A detached call counts against its handler's limit until its stream ends.
 func TestDetachedCallsAreCounted(t *testing.T) {
-	decoding(t, 4, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+	decoding(t, 4, func(d *desk, clients []*weirtest.Client, items []plugin.Item) {
 		if status, _ := d.exchange("GET /s HTTP/1.1\r\nHost: a\r\n\r\n"); status != "503 Service Unavailable" {
 			t.Errorf("fifth call: got %s, want 503", status)
 		}
@@ -141,14 +150,10 @@ func TestDetachedCallsAreCounted(t *testing.T) {
 
 // A batch may hold a sink twice, sinks that have ended, nothing for a sink, and sinks of several servers.
 func TestSendBatchOfAllKinds(t *testing.T) {
-	decodingMany(t, 4, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
-		other := &weir.Server{Handler: d.srv.Handler, Loops: 2, System: d.kernel, Logger: d.srv.Logger}
-		if err := other.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer shutdown(t, other)
+	decodingMany(t, 4, func(d *desk, clients []*weirtest.Client, items []plugin.Item) {
+		other := weirtest.Start(d.T, &weir.Server{Handler: d.srv.Handler, Loops: 2, Logger: d.srv.Logger})
 		for loop := range 2 {
-			c := d.kernel.Dial(other.Reactor(), loop)
+			c := other.Dial()
 			defer c.Close()
 			d.write(c, getS)
 			synctest.Wait()
@@ -182,7 +187,8 @@ func TestSendBatchOfAllKinds(t *testing.T) {
 // not written yet, costs no connection another write.
 func TestSendBatchInTurns(t *testing.T) {
 	const n = 300
-	decodingMany(t, n, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+	raw := func(d *desk) *memloop.Client { return d.kernel().Dial(d.srv.Reactor(), 0) } // the loop counts without settling
+	decodingFor(t, "test/decode-many", n, raw, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
 		written := func() (count int) {
 			for _, c := range clients {
 				if c.Pending() > 0 {

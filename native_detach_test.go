@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"weir"
-	"weir/internal/memloop"
 	"weir/plugin"
 	"weir/reactor"
+	"weir/weirtest"
 )
 
 // onTurn runs f at the end of the first turn of the loop that begins after what has happened before.
@@ -36,10 +36,10 @@ func TestNativeIsCancelledWithinATurn(t *testing.T) {
 		"/hold": func() plugin.Sink { return *nativeSink.Load().(*plugin.Sink) },
 		"/s":    func() plugin.Sink { return deskSinks.all[len(deskSinks.all)-1] },
 	}
-	departures := map[string]func(c *memloop.Client){
-		"close":      func(c *memloop.Client) { c.Close() },
-		"half-close": func(c *memloop.Client) { c.CloseWrite() },
-		"reset":      func(c *memloop.Client) { c.Reset() },
+	departures := map[string]func(c *weirtest.Client){
+		"close":      func(c *weirtest.Client) { c.Close() },
+		"half-close": func(c *weirtest.Client) { c.CloseWrite() },
+		"reset":      func(c *weirtest.Client) { c.Reset() },
 	}
 	for path, sinkOf := range sinks {
 		for name, leave := range departures {
@@ -67,7 +67,7 @@ func TestNativeIsCancelledWithinATurn(t *testing.T) {
 // Half of many clients leave at once: one turn later their sinks, and no others, are cancelled, and the others go on.
 func TestManyLeaveAtOnce(t *testing.T) {
 	const n = 500
-	decodingMany(t, n, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+	decodingMany(t, n, func(d *desk, clients []*weirtest.Client, items []plugin.Item) {
 		step := func(token string) {
 			for i := range items {
 				items[i].Data = []byte(token)
@@ -103,7 +103,7 @@ func TestManyLeaveAtOnce(t *testing.T) {
 
 // Every method of a finished sink says so, and nothing of it gets into the answer to the next request of its connection.
 func TestLateUseOfASink(t *testing.T) {
-	decodingMany(t, 1, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+	decodingMany(t, 1, func(d *desk, clients []*weirtest.Client, items []plugin.Item) {
 		late, c := items[0].Sink, clients[0]
 		if err := late.Close(); err != nil {
 			t.Fatal(err)
@@ -200,7 +200,7 @@ func TestDetachAndPanic(t *testing.T) {
 
 // A detached stream that nobody ends is over when its client leaves, and its place is free.
 func TestDetachedAndForgotten(t *testing.T) {
-	decoding(t, 4, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+	decoding(t, 4, func(d *desk, clients []*weirtest.Client, items []plugin.Item) {
 		for range 3 { // a generation after the other takes all of the places
 			for _, c := range clients {
 				c.Close()
@@ -229,7 +229,7 @@ func TestDetachedAndForgotten(t *testing.T) {
 
 // L12: detached streams go on during a drain, and are cut at its end.
 func TestDrainOfDetachedSinks(t *testing.T) {
-	decoding(t, 3, func(d *desk, clients []*memloop.Client, items []plugin.Item) {
+	decoding(t, 3, func(d *desk, clients []*weirtest.Client, items []plugin.Item) {
 		d.srv.Timeouts.Drain, d.srv.Timeouts.Mercy = time.Minute, time.Second
 		reports := make(chan weir.DrainReport)
 		go func() {

@@ -46,7 +46,7 @@ func TestUnreadAnswersBoundWhatIsRead(t *testing.T) {
 	m.HandleFunc("GET /wait", func(_ *weir.Response, r *weir.Request) { <-r.Context().Done() })
 	for _, first := range []string{"/s", "/wait"} {
 		atDesk(t, m, smallMarks, func(d *desk) {
-			c := d.kernel.Dial(d.srv.Reactor(), 0)
+			c := d.Dial()
 			c.SetWindow(1)
 			go func() {
 				_, _ = c.Write([]byte("GET " + first + " HTTP/1.1\r\nHost: a\r\n\r\n" + strings.Repeat(getS, 100_000)))

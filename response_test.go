@@ -104,7 +104,7 @@ func TestReadFrom(t *testing.T) {
 		}
 	})
 	atDesk(t, m, smallMarks, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(1)
 		d.write(c, "GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
 		if synctest.Wait(); read > 150<<10 {

@@ -7,7 +7,7 @@ import (
 	"weak"
 
 	"weir"
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // A program that keeps an ended stream keeps nothing of the connections that
@@ -23,7 +23,7 @@ func TestEndedStreamKeepsNoOther(t *testing.T) {
 		streams <- s
 	}})
 	atDesk(t, m, nil, func(d *desk) {
-		var clients []*memloop.Client
+		var clients []*weirtest.Client
 		var kept *weir.Stream
 		var others []weak.Pointer[weir.Request]
 		for i := range conns {

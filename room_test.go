@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"weir"
-	"weir/internal/memloop"
 	"weir/reactor"
+	"weir/weirtest"
 )
 
 // full is a server that has room for n connections.
@@ -36,9 +36,9 @@ func roomy() *weir.Mux {
 }
 
 // ended reports whether the server has closed the connection without a word.
-func ended(c *memloop.Client) bool {
+func ended(c *weirtest.Client) bool {
 	synctest.Wait()
-	if c.Pending() > 0 {
+	if c.Unread() > 0 {
 		return false
 	}
 	c.SetReadDeadline(time.Now().Add(time.Millisecond))
@@ -47,7 +47,7 @@ func ended(c *memloop.Client) bool {
 	return err == io.EOF
 }
 
-func (d *desk) wants(c *memloop.Client, prefix string) {
+func (d *desk) wants(c *weirtest.Client, prefix string) {
 	d.Helper()
 	if got := d.seen(c); !strings.HasPrefix(got, prefix) {
 		d.Errorf("got %q, want %q", got, prefix)
@@ -56,7 +56,7 @@ func (d *desk) wants(c *memloop.Client, prefix string) {
 
 // gaveWay reports whether the connection was closed for a new one: with a 503 if
 // its client has never sent a byte.
-func gaveWay(d *desk, c *memloop.Client, silent bool) bool {
+func gaveWay(d *desk, c *weirtest.Client, silent bool) bool {
 	if text := d.seen(c); strings.HasPrefix(text, "HTTP/1.1 503 ") != silent {
 		d.Errorf("got %q, want a refusal: %v", text, silent)
 	}
@@ -81,7 +81,7 @@ func TestLongestIdleGivesWay(t *testing.T) {
 				d.wants(used, "HTTP/1.1 200 ")
 				time.Sleep(5 * time.Second)
 
-				for i, victim := range []*memloop.Client{silent, late, used} {
+				for i, victim := range []*weirtest.Client{silent, late, used} {
 					if ended(victim) {
 						d.Fatalf("connection %d was closed too early", i)
 					}
@@ -148,13 +148,13 @@ func TestNothingInProgressGivesWay(t *testing.T) {
 // The one that has been idle longest may be on another loop.
 func TestLongestIdleOfAllLoops(t *testing.T) {
 	atDesk(t, roomy(), full(3, 3), func(d *desk) {
-		var all []*memloop.Client
-		for loop := range 3 {
-			all = append(all, d.kernel.Dial(d.srv.Reactor(), loop))
+		var all []*weirtest.Client
+		for range 3 {
+			all = append(all, d.Dial()) // each on the next loop
 			time.Sleep(2 * time.Second)
 		}
 		for i := range 3 {
-			c := d.kernel.Dial(d.srv.Reactor(), 0)
+			c := d.Dial()
 			d.write(c, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
 			d.wants(c, "HTTP/1.1 200 ")
 			if !gaveWay(d, all[i], true) {
@@ -170,9 +170,9 @@ func TestFloodOfSilentConnections(t *testing.T) {
 	atDesk(t, roomy(), full(50, 2), func(d *desk) {
 		busy := d.get("/stream")
 		d.wants(busy, "HTTP/1.1 200 ")
-		var last []*memloop.Client
+		var last []*weirtest.Client
 		for i := range 1000 {
-			c := d.kernel.Dial(d.srv.Reactor(), i%2)
+			c := d.Dial()
 			if last = append(last, c); len(last) > 40 {
 				last = last[1:]
 			}

@@ -192,7 +192,7 @@ func TestPumpWithAClientThatIsBehind(t *testing.T) {
 		want.WriteString(strconv.Itoa(n+1) + strings.Repeat(".", 95))
 	}
 	atDesk(t, m, smallMarks, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(3000)
 		d.write(c, getS)
 		var got []byte

@@ -31,7 +31,7 @@ func TestStats(t *testing.T) {
 			d.exchange("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")
 		}
 		synctest.Wait()
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(100)
 		d.write(c, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
 		synctest.Wait()

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"weir"
-	"weir/internal/memloop"
 	"weir/plugin"
 	"weir/sse"
+	"weir/weirtest"
 )
 
 // methods are all that can be done to a stream; each after the end gives its
@@ -34,13 +34,13 @@ var methods = map[string]func(s *weir.Stream) error{
 func TestAfterTheEnd(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		end  func(d *desk, c *memloop.Client, s *weir.Stream)
+		end  func(d *desk, c *weirtest.Client, s *weir.Stream)
 		want error
 	}{
-		{"Close", func(_ *desk, _ *memloop.Client, s *weir.Stream) { _ = s.Close() }, weir.ErrStreamEnded},
-		{"Abort", func(_ *desk, _ *memloop.Client, s *weir.Stream) { s.Abort(errLuck) }, errLuck},
-		{"the client left", func(_ *desk, c *memloop.Client, _ *weir.Stream) { c.Close() }, weir.ErrClientGone},
-		{"shutdown", func(d *desk, _ *memloop.Client, _ *weir.Stream) { d.cut() }, weir.ErrServerClosed},
+		{"Close", func(_ *desk, _ *weirtest.Client, s *weir.Stream) { _ = s.Close() }, weir.ErrStreamEnded},
+		{"Abort", func(_ *desk, _ *weirtest.Client, s *weir.Stream) { s.Abort(errLuck) }, errLuck},
+		{"the client left", func(_ *desk, c *weirtest.Client, _ *weir.Stream) { c.Close() }, weir.ErrClientGone},
+		{"shutdown", func(d *desk, _ *weirtest.Client, _ *weir.Stream) { d.cut() }, weir.ErrServerClosed},
 	} {
 		for _, begun := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/begun=%v", test.name, begun), func(t *testing.T) {
@@ -59,14 +59,14 @@ func TestAfterTheEnd(t *testing.T) {
 					d.seen(c)
 					test.end(d, c, s)
 					synctest.Wait()
-					before := c.WriteCalls()
+					before := c.Writes()
 					for name, call := range methods {
 						if err := call(s); !errors.Is(err, test.want) {
 							t.Errorf("%s: got %v, want %v", name, err, test.want)
 						}
 					}
 					synctest.Wait()
-					if c.WriteCalls() != before {
+					if c.Writes() != before {
 						t.Error("something was written after the end")
 					}
 					checkEnded(t, s, test.want)
@@ -244,7 +244,7 @@ func TestBackPressure(t *testing.T) {
 		}
 	}})
 	atDesk(t, m, func(s *weir.Server) { s.Limits.HighMark, s.Limits.LowMark = high, low }, func(d *desk) {
-		slow := d.kernel.Dial(d.srv.Reactor(), 0)
+		slow := d.Dial()
 		slow.SetWindow(1)
 		d.write(slow, "GET /0 HTTP/1.1\r\nHost: a\r\n\r\n")
 		synctest.Wait()
@@ -297,7 +297,7 @@ func TestTrySend(t *testing.T) {
 				m.HandleFunc("GET /s", serve)
 			}
 			atDesk(t, m, smallMarks, func(d *desk) {
-				c := d.kernel.Dial(d.srv.Reactor(), 0)
+				c := d.Dial()
 				c.SetWindow(1)
 				d.write(c, getS)
 				synctest.Wait()
@@ -325,7 +325,7 @@ func TestLargeChunks(t *testing.T) {
 		}
 	}})
 	atDesk(t, m, nil, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.kernel().Dial(d.srv.Reactor(), 0)
 		c.SetWindow(10_000)
 		c.ShortWrite(2, 1)
 		d.write(c, getS)
@@ -372,13 +372,13 @@ func TestOneWriteAToken(t *testing.T) {
 			steps <- struct{}{}
 			synctest.Wait()
 		}
-		if got := c.WriteCalls(); got != 3 {
+		if got := c.Writes(); got != 3 {
 			t.Errorf("got %d writes for three tokens, want 3", got)
 		}
 		close(steps)
 		got := d.seen(c)
-		if c.WriteCalls() != 4 || strings.Count(got, "1\r\nx\r\n") != 100 {
-			t.Errorf("got %d writes, want one more for a hundred chunks and the end", c.WriteCalls())
+		if c.Writes() != 4 || strings.Count(got, "1\r\nx\r\n") != 100 {
+			t.Errorf("got %d writes, want one more for a hundred chunks and the end", c.Writes())
 		}
 	})
 }

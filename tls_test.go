@@ -38,7 +38,7 @@ func atSecureDesk(t *testing.T, h weir.Handler, set func(*weir.Server), f func(d
 // raw connects without a handshake.
 func (d *secureDesk) raw() *memloop.Client {
 	d.Helper()
-	fd, c := d.kernel.Pipe()
+	fd, c := d.kernel().Pipe()
 	r := d.srv.Reactor()
 	if err := r.AttachTLS(r.Loops()[0], fd, c.LocalAddr().(*net.TCPAddr).AddrPort(), weir.Secured(d.srv)); err != nil {
 		d.Fatal(err)

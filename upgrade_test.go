@@ -20,6 +20,7 @@ import (
 	"weir"
 	"weir/internal/memloop"
 	"weir/internal/patience"
+	"weir/weirtest"
 )
 
 const (
@@ -147,7 +148,7 @@ func TestUpgradeCutAnywhere(t *testing.T) {
 					if got, ends := y.seen(); got != sent || len(ends) != 1 || ends[0] != io.EOF {
 						t.Fatalf("cut at %d: the handler got %q and %v, want %q and EOF", cut, got, ends, sent)
 					}
-					if err := c.End(); err != io.EOF {
+					if err := c.Err(); err != io.EOF {
 						t.Fatalf("cut at %d: got %v behind it, want FIN", cut, err)
 					}
 					c.Close()
@@ -192,8 +193,8 @@ func TestPipeSends(t *testing.T) {
 		c := d.dial(askEcho)
 		want := strings.Replace(switched, "\r\n\r\n", "\r\nSec-WebSocket-Accept: x\r\n\r\n", 1)
 		want = strings.Replace(want, "echo", "ECHO", 1) + "zero 1 2 3 " + strings.Repeat("x", 9<<10)
-		if got := d.seen(c); got != want || c.End() != io.EOF {
-			t.Errorf("got %q and %v, want %q and FIN", got, c.End(), want)
+		if got := d.seen(c); got != want || c.Err() != io.EOF {
+			t.Errorf("got %q and %v, want %q and FIN", got, c.Err(), want)
 		}
 		if st := d.srv.Stats(); st.StreamsTotal != 1 || st.StreamsActive != 0 || st.StreamsCancelled+st.StreamsFailed != 0 || st.BodyBytes != 0 {
 			t.Errorf("got %+v", st)
@@ -338,8 +339,8 @@ func TestPipeHalfClose(t *testing.T) {
 				atDesk(t, m, func(s *weir.Server) { s.HalfClose = tt.half }, func(d *desk) {
 					c := d.dial(askEcho + "one")
 					_ = c.CloseWrite() // with the head, before there is a pipe
-					if got := d.seen(c); got != switched+"bye" || c.End() != io.EOF {
-						t.Errorf("got %q and %v, want bye and FIN", got, c.End())
+					if got := d.seen(c); got != switched+"bye" || c.Err() != io.EOF {
+						t.Errorf("got %q and %v, want bye and FIN", got, c.Err())
 					}
 					text, ends := y.seen()
 					if text != "one" || len(ends) != 1 || ends[0] != io.EOF {
@@ -381,15 +382,15 @@ func TestPipeCloseWrite(t *testing.T) {
 					}
 				}, y.got, y.end)[way](m)
 				atDesk(t, m, func(s *weir.Server) { s.HalfClose = weir.HalfCloseAllow }, func(d *desk) {
-					c := d.kernel.Dial(d.srv.Reactor(), 0)
+					c := d.Dial()
 					if pending {
 						c.SetWindow(10)
 					}
 					d.write(c, askEcho)
 					synctest.Wait()
 					c.SetWindow(1 << 16)
-					if got := d.seen(c); got != switched+"all" || c.End() != io.EOF {
-						t.Errorf("got %q and %v, want FIN behind it", got, c.End())
+					if got := d.seen(c); got != switched+"all" || c.Err() != io.EOF {
+						t.Errorf("got %q and %v, want FIN behind it", got, c.Err())
 					}
 					d.write(c, "more")
 					if synctest.Wait(); len(told.told()) != 0 {
@@ -403,7 +404,7 @@ func TestPipeCloseWrite(t *testing.T) {
 					if got := told.told(); !slices.Equal(got, []error{nil}) {
 						t.Errorf("OnClose was called with %v, want nil", got)
 					}
-					if n := d.kernel.Open(); n != 0 {
+					if n := d.kernel().Open(); n != 0 {
 						t.Errorf("got %d open connections, want none", n)
 					}
 					c.Close()
@@ -417,14 +418,14 @@ func TestPipeCloseWrite(t *testing.T) {
 func TestPipeEndsBehindCloseWrite(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end    func(p *weir.Pipe)
-		client func(c *memloop.Client)
+		client func(c *weirtest.Client)
 		want   error
 	}{
-		"Close":       {func(p *weir.Pipe) { _ = p.Close() }, func(*memloop.Client) {}, nil},
-		"Close, busy": {func(p *weir.Pipe) { _ = p.Close() }, func(c *memloop.Client) { _, _ = c.Write([]byte("more")) }, nil},
-		"return":      {func(*weir.Pipe) {}, func(*memloop.Client) {}, nil},
-		"Abort":       {func(p *weir.Pipe) { p.Abort(errLuck) }, func(*memloop.Client) {}, errLuck},
-		"reset":       {func(p *weir.Pipe) { <-p.Done() }, func(c *memloop.Client) { c.Reset() }, weir.ErrClientGone},
+		"Close":       {func(p *weir.Pipe) { _ = p.Close() }, func(*weirtest.Client) {}, nil},
+		"Close, busy": {func(p *weir.Pipe) { _ = p.Close() }, func(c *weirtest.Client) { _, _ = c.Write([]byte("more")) }, nil},
+		"return":      {func(*weir.Pipe) {}, func(*weirtest.Client) {}, nil},
+		"Abort":       {func(p *weir.Pipe) { p.Abort(errLuck) }, func(*weirtest.Client) {}, errLuck},
+		"reset":       {func(p *weir.Pipe) { <-p.Done() }, func(c *weirtest.Client) { c.Reset() }, weir.ErrClientGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var told tally
@@ -441,7 +442,7 @@ func TestPipeEndsBehindCloseWrite(t *testing.T) {
 				if got := told.told(); len(got) != 1 || !errors.Is(got[0], tt.want) {
 					t.Errorf("got %v, want %v", got, tt.want)
 				}
-				if n := d.kernel.Open(); n != 0 {
+				if n := d.kernel().Open(); n != 0 {
 					t.Errorf("got %d open connections, want none", n)
 				}
 				c.Close()
@@ -477,25 +478,25 @@ func TestPipeThatDoesNotRead(t *testing.T) {
 
 // Whatever ends a pipe, and whenever: OnClose is called once, Done is closed, whoever waits returns, nothing is left.
 func TestPipeEnds(t *testing.T) {
-	gone := func(c *memloop.Client) { c.Reset() }
+	gone := func(c *weirtest.Client) { c.Reset() }
 	for name, tt := range map[string]struct {
 		handle func(p *weir.Pipe) error
-		client func(d *desk, c *memloop.Client)
+		client func(d *desk, c *weirtest.Client)
 		want   error
 	}{
-		"reset at once":          {func(p *weir.Pipe) error { <-p.Done(); return p.Cause() }, func(_ *desk, c *memloop.Client) { synctest.Wait(); gone(c) }, weir.ErrClientGone},
-		"reset while it reads":   {func(p *weir.Pipe) error { _, err := io.ReadAll(p); return err }, func(_ *desk, c *memloop.Client) { synctest.Wait(); gone(c) }, weir.ErrClientGone},
-		"reset behind bytes":     {func(p *weir.Pipe) error { b, err := io.ReadAll(p); return fmt.Errorf("%d %w", len(b), err) }, func(d *desk, c *memloop.Client) { synctest.Wait(); d.write(c, "xy"); gone(c) }, weir.ErrClientGone},
-		"reset while it sends":   {fill, func(_ *desk, c *memloop.Client) { synctest.Wait(); gone(c) }, weir.ErrClientGone},
-		"takes nothing":          {fill, func(*desk, *memloop.Client) { time.Sleep(time.Minute) }, weir.ErrSlowClient},
-		"reset behind its FIN":   {func(p *weir.Pipe) error { _, _ = io.ReadAll(p); return fill(p) }, func(_ *desk, c *memloop.Client) { _ = c.CloseWrite(); synctest.Wait(); gone(c) }, weir.ErrClientGone},
-		"the server is cut":      {func(p *weir.Pipe) error { _, err := io.ReadAll(p); return err }, func(d *desk, _ *memloop.Client) { synctest.Wait(); d.cut() }, weir.ErrServerClosed},
-		"cut while it sends":     {fill, func(d *desk, _ *memloop.Client) { synctest.Wait(); d.cut() }, weir.ErrServerClosed},
-		"closed while it reads":  {func(p *weir.Pipe) error { go p.Close(); _, err := io.ReadAll(p); return err }, func(*desk, *memloop.Client) {}, weir.ErrPipeClosed},
-		"aborted while it reads": {func(p *weir.Pipe) error { go p.Abort(errLuck); _, err := io.ReadAll(p); return err }, func(*desk, *memloop.Client) {}, errLuck},
-		"aborted while it sends": {func(p *weir.Pipe) error { time.AfterFunc(time.Second, func() { p.Abort(errLuck) }); return fill(p) }, func(*desk, *memloop.Client) { time.Sleep(time.Minute) }, errLuck},
-		"closes":                 {(*weir.Pipe).Close, func(*desk, *memloop.Client) {}, nil},
-		"returns":                {func(*weir.Pipe) error { return nil }, func(*desk, *memloop.Client) {}, nil},
+		"reset at once":          {func(p *weir.Pipe) error { <-p.Done(); return p.Cause() }, func(_ *desk, c *weirtest.Client) { synctest.Wait(); gone(c) }, weir.ErrClientGone},
+		"reset while it reads":   {func(p *weir.Pipe) error { _, err := io.ReadAll(p); return err }, func(_ *desk, c *weirtest.Client) { synctest.Wait(); gone(c) }, weir.ErrClientGone},
+		"reset behind bytes":     {func(p *weir.Pipe) error { b, err := io.ReadAll(p); return fmt.Errorf("%d %w", len(b), err) }, func(d *desk, c *weirtest.Client) { synctest.Wait(); d.write(c, "xy"); gone(c) }, weir.ErrClientGone},
+		"reset while it sends":   {fill, func(_ *desk, c *weirtest.Client) { synctest.Wait(); gone(c) }, weir.ErrClientGone},
+		"takes nothing":          {fill, func(*desk, *weirtest.Client) { time.Sleep(time.Minute) }, weir.ErrSlowClient},
+		"reset behind its FIN":   {func(p *weir.Pipe) error { _, _ = io.ReadAll(p); return fill(p) }, func(_ *desk, c *weirtest.Client) { _ = c.CloseWrite(); synctest.Wait(); gone(c) }, weir.ErrClientGone},
+		"the server is cut":      {func(p *weir.Pipe) error { _, err := io.ReadAll(p); return err }, func(d *desk, _ *weirtest.Client) { synctest.Wait(); d.cut() }, weir.ErrServerClosed},
+		"cut while it sends":     {fill, func(d *desk, _ *weirtest.Client) { synctest.Wait(); d.cut() }, weir.ErrServerClosed},
+		"closed while it reads":  {func(p *weir.Pipe) error { go p.Close(); _, err := io.ReadAll(p); return err }, func(*desk, *weirtest.Client) {}, weir.ErrPipeClosed},
+		"aborted while it reads": {func(p *weir.Pipe) error { go p.Abort(errLuck); _, err := io.ReadAll(p); return err }, func(*desk, *weirtest.Client) {}, errLuck},
+		"aborted while it sends": {func(p *weir.Pipe) error { time.AfterFunc(time.Second, func() { p.Abort(errLuck) }); return fill(p) }, func(*desk, *weirtest.Client) { time.Sleep(time.Minute) }, errLuck},
+		"closes":                 {(*weir.Pipe).Close, func(*desk, *weirtest.Client) {}, nil},
+		"returns":                {func(*weir.Pipe) error { return nil }, func(*desk, *weirtest.Client) {}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var told, result, failed tally
@@ -507,7 +508,7 @@ func TestPipeEnds(t *testing.T) {
 				smallMarks(s)
 				s.OnError = func(_ *weir.Response, _ *weir.Request, err error) { failed.tell(err) }
 			}, func(d *desk) {
-				c := d.kernel.Dial(d.srv.Reactor(), 0)
+				c := d.Dial()
 				c.SetWindow(200)
 				d.write(c, askEcho)
 				tt.client(d, c)
@@ -530,8 +531,8 @@ func TestPipeEnds(t *testing.T) {
 					t.Errorf("OnError was called %d times", n)
 				}
 				switch d.seen(c); {
-				case want == nil && c.End() != io.EOF, want != nil && !isReset(c.End()) && !errors.Is(c.End(), net.ErrClosed):
-					t.Errorf("the client got %v", c.End())
+				case want == nil && c.Err() != io.EOF, want != nil && !isReset(c.Err()) && !errors.Is(c.Err(), net.ErrClosed):
+					t.Errorf("the client got %v", c.Err())
 				}
 				c.Close()
 			})
@@ -682,7 +683,7 @@ func TestPipeClientBehind(t *testing.T) {
 		}
 	})})
 	atDesk(t, m, smallMarks, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(1)
 		d.write(c, askEcho)
 		if synctest.Wait(); sent > 20 {
@@ -728,7 +729,7 @@ func TestPipeDeadlines(t *testing.T) {
 		}
 	})})
 	atDesk(t, m, smallMarks, func(d *desk) {
-		c := d.kernel.Dial(d.srv.Reactor(), 0)
+		c := d.Dial()
 		c.SetWindow(200)
 		d.write(c, askEcho)
 		time.Sleep(10 * time.Second)
@@ -762,10 +763,10 @@ func TestPipeDrains(t *testing.T) {
 		synctest.Wait()
 		done := make(chan weir.DrainReport, 1)
 		go func() { r, _ := d.srv.Shutdown(context.Background()); done <- r }()
-		if got := d.seen(leaves); got != switched+"bye" || leaves.End() != io.EOF {
-			t.Errorf("got %q and %v", got, leaves.End())
+		if got := d.seen(leaves); got != switched+"bye" || leaves.Err() != io.EOF {
+			t.Errorf("got %q and %v", got, leaves.Err())
 		}
-		for _, c := range []*memloop.Client{stays, loop} {
+		for _, c := range []*weirtest.Client{stays, loop} {
 			if d.write(c, "on"); d.seen(c) != switched+"on" {
 				t.Error("a pipe does not go on during a drain")
 			}
@@ -835,13 +836,13 @@ func TestPipeWithoutReceiver(t *testing.T) {
 		s.OnError = func(_ *weir.Response, _ *weir.Request, err error) { failed.tell(err) }
 	}, func(d *desk) {
 		c := d.dial(askEcho)
-		if got := d.seen(c); got != switched || c.End() != io.EOF || len(failed.told()) != 0 {
-			t.Errorf("got %q, %v and %v, want a pipe that ends", got, c.End(), failed.told())
+		if got := d.seen(c); got != switched || c.Err() != io.EOF || len(failed.told()) != 0 {
+			t.Errorf("got %q, %v and %v, want a pipe that ends", got, c.Err(), failed.told())
 		}
 		c.Close()
 		c = d.dial(strings.Replace(askEcho, "/s", "/s?keep", 1))
-		if d.seen(c); !isReset(c.End()) || len(failed.told()) != 1 {
-			t.Errorf("got %v and %v, want a reset and an error", c.End(), failed.told())
+		if d.seen(c); !isReset(c.Err()) || len(failed.told()) != 1 {
+			t.Errorf("got %v and %v, want a reset and an error", c.Err(), failed.told())
 		}
 		c.Close()
 	})
