@@ -78,6 +78,8 @@ func (s *secure) shaking() bool { return s.wait != nil && !s.detached }
 
 // holds reports whether something has arrived that was not shown.
 func (s *secure) holds() bool {
+	s.mu.Lock() // goroutines may be reading
+	defer s.mu.Unlock()
 	return s.more || s.from < len(s.in) || s.c.shakingHands()
 }
 
