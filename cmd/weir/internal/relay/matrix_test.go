@@ -311,10 +311,13 @@ func columns() (list []trial) {
 		add(&usual, over, streams)
 	}
 	add(&alive, "http", streams[:1])
-	add(&long, "http", streams)
 	add(&unkept, "http", streams)
-	add(&leaving, "http", streams)
-	add(&leaving, "h2", streams)
+	for _, over := range []string{"http", "https"} {
+		add(&long, over, streams)
+	}
+	for _, over := range []string{"http", "https", "h2"} {
+		add(&leaving, over, streams)
+	}
 	return list
 }
 
@@ -324,8 +327,8 @@ const (
 )
 
 // TestFaults is the fault matrix: every way an upstream can fail, streaming and
-// not, with and without another target, over http, https and HTTP/2; and, where
-// nothing else differs over http alone, with keep-alive comments, with a long body, and with a client that leaves.
+// not, with and without another target, over http, https and HTTP/2; with a long
+// body and with a client that leaves; and with keep-alive comments over http alone.
 // With -v it prints what the client got and what the upstreams saw.
 func TestFaults(t *testing.T) {
 	cols := columns()
