@@ -66,7 +66,7 @@ func TestReadFrom(t *testing.T) {
 	read := 0
 	source := func(p []byte, end error) io.Reader {
 		read = 0
-		return iotest.OneByteReader(&counted{io.MultiReader(bytes.NewReader(p), iotest.ErrReader(end)), &read})
+		return &counted{io.MultiReader(bytes.NewReader(p), iotest.ErrReader(end)), &read}
 	}
 	copied := func(p []byte, end error) func(w *weir.Response, _ *weir.Request) {
 		return func(w *weir.Response, _ *weir.Request) {
@@ -118,14 +118,14 @@ func TestReadFrom(t *testing.T) {
 	})
 }
 
-// counted counts what is read.
+// counted counts what is read, in small pieces.
 type counted struct {
 	io.Reader
 	n *int
 }
 
 func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
+	n, err := c.Reader.Read(p[:min(len(p), 701)])
 	*c.n += n
 	return n, err
 }
