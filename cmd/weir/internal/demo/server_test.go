@@ -289,6 +289,7 @@ func TestErrorsBelowTheRoutes(t *testing.T) {
 		{"two framings", "POST " + chatPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", 400, []string{"Content-Length"}},
 		{"a broken chunk", "POST " + chatPath + " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, []string{"chunked"}},
 		{"a long field", "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 17<<10) + "\r\n\r\n", 431, []string{"http1"}},
+		{"a WebSocket", "GET /v1/responses HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 426, []string{"upgrade_not_supported"}},
 		{"half a head", "GET / HTTP/1.1\r\nHost: localhost\r\n", 408, []string{"too long"}},
 	}
 	for _, tt := range tests {
