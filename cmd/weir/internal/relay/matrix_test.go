@@ -103,8 +103,6 @@ func final(status int, message, end string) verdict {
 	return v
 }
 
-func ptr(v verdict) *verdict { return &v }
-
 // refused is early for an upstream that there is no connection to.
 func refused(status int, message string) verdict { return unseen(early(status, message, kept)) }
 
