@@ -50,6 +50,14 @@
 // FIN or RST (Err). It is also a [net.Conn], so that an [http.Client] or a
 // WebSocket library can drive it ([Server.DialContext]).
 //
+// # Upstreams
+//
+// A handler that calls other servers through package client, on its loop, finds
+// them here, too: [Server.Listen] makes the test the server at an address. It
+// reads the handler's request, responds in pieces, resets the connection in the
+// middle, or lets connecting hang, at the moment that the test names. The
+// gateway's relay is tested this way.
+//
 // # Scenario files
 //
 // [Play] plays conversations from files: what clients send and do, and what

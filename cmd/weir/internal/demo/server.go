@@ -42,7 +42,9 @@ func newServer(probes *admin.Probes) *weir.Server {
 	policy := guard.New(guard.Config{Links: true})
 	return &weir.Server{
 		Handler: mux, Limits: weir.Limits{Body: bodyLimit},
-		OnHeaders: func(w *weir.Response, r *weir.Request) bool { return front.Identify(w, r) && front.Admit(policy, w, r) && front.Upgrade(w, r) },
+		OnHeaders: func(w *weir.Response, r *weir.Request) bool {
+			return front.Identify(w, r) && front.Admit(policy, w, r) && front.Upgrade(w, r)
+		},
 		OnError: func(w *weir.Response, r *weir.Request, err error) {
 			policy.Mark(w, r)
 			front.Explain(bodyLimit)(w, r, err)

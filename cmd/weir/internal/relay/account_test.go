@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"weir"
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // upload is a request of which a part of the body is sent.
-func (r *rig) upload(announced int, body string) *memloop.Client {
+func (r *rig) upload(announced int, body string) *weirtest.Client {
 	return r.dial(fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", announced, body))
 }
 
@@ -38,7 +38,7 @@ func TestBodiesHaveABudget(t *testing.T) {
 			t.Errorf("the third: got %q, want 503", got)
 		}
 		third.Close()
-		for _, c := range []*memloop.Client{first, second} {
+		for _, c := range []*weirtest.Client{first, second} {
 			r.write(c, body[size:])
 			up := r.asked(0)
 			if got := r.seen(up); !strings.HasSuffix(got, body) {
@@ -103,27 +103,27 @@ func TestBodiesAreGivenBack(t *testing.T) {
 		name string
 		sent int // of the body, at first
 		body string
-		then func(r *rig, c *memloop.Client)
+		then func(r *rig, c *weirtest.Client)
 	}{
-		{"the client disconnects before the model", size, late, func(r *rig, c *memloop.Client) { c.Close() }},
-		{"reset before the model", size, late, func(r *rig, c *memloop.Client) { c.Reset() }},
-		{"no more comes", size, late, func(r *rig, c *memloop.Client) { time.Sleep(2 * time.Hour) }},
-		{"unknown model", size, late, func(r *rig, c *memloop.Client) { r.write(c, late[size:len(late)-3]+`x"}`) }},
-		{"no JSON", size, late, func(r *rig, c *memloop.Client) { r.write(c, `"}}}}`) }},
-		{"drain", size, late, func(r *rig, c *memloop.Client) { r.srv.Shutdown(gone()) }},
-		{"refused by all", len(late), late, func(r *rig, c *memloop.Client) {
+		{"the client disconnects before the model", size, late, func(r *rig, c *weirtest.Client) { c.Close() }},
+		{"reset before the model", size, late, func(r *rig, c *weirtest.Client) { c.Reset() }},
+		{"no more comes", size, late, func(r *rig, c *weirtest.Client) { time.Sleep(2 * time.Hour) }},
+		{"unknown model", size, late, func(r *rig, c *weirtest.Client) { r.write(c, late[size:len(late)-3]+`x"}`) }},
+		{"no JSON", size, late, func(r *rig, c *weirtest.Client) { r.write(c, `"}}}}`) }},
+		{"drain", size, late, func(r *rig, c *weirtest.Client) { r.srv.Shutdown(gone()) }},
+		{"refused by all", len(late), late, func(r *rig, c *weirtest.Client) {
 			for range 2 {
 				r.asked(0)
 			}
 		}},
-		{"the client disconnects while the upstream works", len(early), early, func(r *rig, c *memloop.Client) { r.asked(0); c.Close() }},
-		{"the upstreams reset", len(early), early, func(r *rig, c *memloop.Client) { r.asked(0).Reset(); r.asked(1).Reset() }},
-		{"short, answered", len(short), short, func(r *rig, c *memloop.Client) { r.write(r.asked(0), answer) }},
-		{"short, the first one refuses", len(short), short, func(r *rig, c *memloop.Client) {
+		{"the client disconnects while the upstream works", len(early), early, func(r *rig, c *weirtest.Client) { r.asked(0); c.Close() }},
+		{"the upstreams reset", len(early), early, func(r *rig, c *weirtest.Client) { r.asked(0).Reset(); r.asked(1).Reset() }},
+		{"short, answered", len(short), short, func(r *rig, c *weirtest.Client) { r.write(r.asked(0), answer) }},
+		{"short, the first one refuses", len(short), short, func(r *rig, c *weirtest.Client) {
 			r.write(r.asked(0), "HTTP/1.1 503 No\r\nContent-Length: 10000\r\n\r\n"+strings.Repeat("x", 10_000))
 			r.write(r.asked(1), answer)
 		}},
-		{"short, a long event", len(short), short, func(r *rig, c *memloop.Client) {
+		{"short, a long event", len(short), short, func(r *rig, c *weirtest.Client) {
 			up := r.asked(0)
 			r.write(up, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: "+strings.Repeat("x", 100_000))
 			if kept := r.kept(); kept < 140_000 {
@@ -132,7 +132,7 @@ func TestBodiesAreGivenBack(t *testing.T) {
 			r.write(up, "\n\ndata: [DONE]\n\n")
 			up.Close()
 		}},
-		{"short, the client disconnects", len(short), short, func(r *rig, c *memloop.Client) { r.asked(0); c.Close() }},
+		{"short, the client disconnects", len(short), short, func(r *rig, c *weirtest.Client) { r.asked(0); c.Close() }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			atRig(t, 2, func(r *rig) {
@@ -221,7 +221,7 @@ func TestSilentUpload(t *testing.T) {
 					began := time.Now()
 					for n := size - 100; drip > 0 && n < size-50; n++ {
 						time.Sleep(drip)
-						if _, err := io.WriteString(c, tt.body[n:n+1]); err != nil || c.Pending() > 0 {
+						if _, err := io.WriteString(c, tt.body[n:n+1]); err != nil || c.Unread() > 0 {
 							break
 						}
 					}

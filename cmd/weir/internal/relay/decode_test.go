@@ -12,7 +12,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 func gzipped(t *testing.T, body string) string {
@@ -37,7 +37,7 @@ func zstandard(t *testing.T, body string) string {
 }
 
 // coded sends a request with content codings.
-func (r *rig) coded(codings, body string) *memloop.Client {
+func (r *rig) coded(codings, body string) *weirtest.Client {
 	c := r.dial(fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n", codings, len(body)))
 	go func() { _, _ = io.WriteString(c, body) }() // a request that is refused is not taken whole
 	synctest.Wait()

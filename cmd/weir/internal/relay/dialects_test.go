@@ -12,7 +12,7 @@ import (
 	"weir"
 	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/upstream"
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // tongue is a dialect as the tests speak it.
@@ -135,7 +135,7 @@ func (l *tongue) atRig(t *testing.T, n int, f func(r *rig)) {
 	})
 }
 
-func (l *tongue) send(r *rig, body string) *memloop.Client {
+func (l *tongue) send(r *rig, body string) *weirtest.Client {
 	return r.dial(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", l.path, len(body), body))
 }
 
@@ -158,23 +158,23 @@ func bodyOfStream(t *testing.T, got string) (body string, whole bool) {
 func TestPrefill(t *testing.T) {
 	for _, fails := range []struct {
 		name string
-		act  func(r *rig, l *tongue, up *memloop.Client)
+		act  func(r *rig, l *tongue, up *weirtest.Client)
 	}{
-		{"reset", func(_ *rig, _ *tongue, up *memloop.Client) { up.Reset() }},
-		{"503", func(r *rig, _ *tongue, up *memloop.Client) { r.write(up, oops) }},
-		{"its preamble, and a reset", func(r *rig, l *tongue, up *memloop.Client) {
+		{"reset", func(_ *rig, _ *tongue, up *weirtest.Client) { up.Reset() }},
+		{"503", func(r *rig, _ *tongue, up *weirtest.Client) { r.write(up, oops) }},
+		{"its preamble, and a reset", func(r *rig, l *tongue, up *weirtest.Client) {
 			r.write(up, l.head()+inChunks(l.preamble...))
 			r.seen(up)
 			up.Reset()
 		}},
-		{"its preamble, and an error", func(r *rig, l *tongue, up *memloop.Client) {
+		{"its preamble, and an error", func(r *rig, l *tongue, up *weirtest.Client) {
 			r.write(up, l.head()+inChunks(append(l.preamble[:len(l.preamble):len(l.preamble)], l.broken)...)+lastChunk)
 		}},
-		{"no stream", func(r *rig, _ *tongue, up *memloop.Client) { r.write(up, sized("HTTP/1.1 200 OK\r\n", "fine")) }},
-		{"a coded stream", func(r *rig, l *tongue, up *memloop.Client) {
+		{"no stream", func(r *rig, _ *tongue, up *weirtest.Client) { r.write(up, sized("HTTP/1.1 200 OK\r\n", "fine")) }},
+		{"a coded stream", func(r *rig, l *tongue, up *weirtest.Client) {
 			r.write(up, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Type: "+l.kind+"\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08")
 		}},
-		{"nothing", func(*rig, *tongue, *memloop.Client) {}},
+		{"nothing", func(*rig, *tongue, *weirtest.Client) {}},
 	} {
 		eachTongue(t, func(t *testing.T, l *tongue) {
 			t.Run(fails.name, func(t *testing.T) {

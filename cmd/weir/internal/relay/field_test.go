@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // The inputs of this file are reports from the field: what upstreams and
@@ -42,13 +42,13 @@ func (r *rig) blameless() {
 // ended properly. Nothing is added to it.
 func TestFieldEnds(t *testing.T) {
 	const finish = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n"
-	proper := func(r *rig, up *memloop.Client) { r.write(up, lastChunk) }
-	fin := func(_ *rig, up *memloop.Client) { up.Close() }
-	rst := func(_ *rig, up *memloop.Client) { up.Reset() }
-	never := func(*rig, *memloop.Client) { time.Sleep(2 * endWait) }
+	proper := func(r *rig, up *weirtest.Client) { r.write(up, lastChunk) }
+	fin := func(_ *rig, up *weirtest.Client) { up.Close() }
+	rst := func(_ *rig, up *weirtest.Client) { up.Reset() }
+	never := func(*rig, *weirtest.Client) { time.Sleep(2 * endWait) }
 	for _, tt := range []struct {
 		name, body string
-		end        func(r *rig, up *memloop.Client)
+		end        func(r *rig, up *weirtest.Client)
 		complete   bool
 	}{
 		{"one line feed", choices + "data: [DONE]\n", proper, true},
@@ -103,7 +103,7 @@ func TestFieldCoded(t *testing.T) {
 	head := strings.Replace(eventHead, "\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n", 1)
 	atRig(t, 1, func(r *rig) {
 		r.breakers()
-		var up *memloop.Client
+		var up *weirtest.Client
 		for range 7 {
 			c := r.ask(ask)
 			if conn := r.asked(0); conn != nil {
@@ -241,12 +241,12 @@ func TestFieldLargeHead(t *testing.T) {
 // and the body ends.
 func TestFieldErrorInStream(t *testing.T) {
 	const oops = "data: {\"error\":{\"message\":\"x\"}}\n\n"
-	for name, end := range map[string]func(r *rig, up *memloop.Client){
-		"a proper end": func(r *rig, up *memloop.Client) { r.write(up, lastChunk) },
-		"RST":          func(_ *rig, up *memloop.Client) { up.Reset() },
-		"the mark":     func(r *rig, up *memloop.Client) { r.write(up, inChunks(done)+lastChunk) },
-		"silence":      func(*rig, *memloop.Client) { time.Sleep(2 * endWait) },
-		"a total time": func(r *rig, _ *memloop.Client) { time.Sleep(time.Hour) },
+	for name, end := range map[string]func(r *rig, up *weirtest.Client){
+		"a proper end": func(r *rig, up *weirtest.Client) { r.write(up, lastChunk) },
+		"RST":          func(_ *rig, up *weirtest.Client) { up.Reset() },
+		"the mark":     func(r *rig, up *weirtest.Client) { r.write(up, inChunks(done)+lastChunk) },
+		"silence":      func(*rig, *weirtest.Client) { time.Sleep(2 * endWait) },
+		"a total time": func(r *rig, _ *weirtest.Client) { time.Sleep(time.Hour) },
 	} {
 		atRig(t, 2, func(r *rig) {
 			if name == "a total time" {
@@ -277,9 +277,9 @@ func TestFieldErrorInStream(t *testing.T) {
 func TestFieldStaleConnection(t *testing.T) {
 	const timeout = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 	for _, size := range []int{10, 50_000} { // longer ones go out on fresh connections
-		for name, act := range map[string]func(r *rig, up *memloop.Client){
-			"408":    func(r *rig, up *memloop.Client) { r.write(up, timeout); up.Close() },
-			"closed": func(_ *rig, up *memloop.Client) { up.Close() },
+		for name, act := range map[string]func(r *rig, up *weirtest.Client){
+			"408":    func(r *rig, up *weirtest.Client) { r.write(up, timeout); up.Close() },
+			"closed": func(_ *rig, up *weirtest.Client) { up.Close() },
 		} {
 			t.Run(fmt.Sprint(name, "/", size), func(t *testing.T) {
 				atRig(t, 1, func(r *rig) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 const eventHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -31,7 +31,7 @@ func bodyOf(t *testing.T, answer string) string {
 
 // holding3 runs f with a gateway that holds three events back, and a request that
 // has arrived at its first upstream.
-func holding3(t *testing.T, upstreams int, f func(r *rig, c, up *memloop.Client)) {
+func holding3(t *testing.T, upstreams int, f func(r *rig, c, up *weirtest.Client)) {
 	t.Helper()
 	atRig(t, upstreams, func(r *rig) {
 		r.model.Hold = Hold{Events: 3, Wait: 2 * time.Second}
@@ -47,7 +47,7 @@ func holding3(t *testing.T, upstreams int, f func(r *rig, c, up *memloop.Client)
 func TestHoldEvents(t *testing.T) {
 	const one, two, three, done = "data: 1\n\n", "data: 2\n\n", "data: 3\n\n", "data: [DONE]\n\n"
 	t.Run("the third event", func(t *testing.T) {
-		holding3(t, 1, func(r *rig, c, up *memloop.Client) {
+		holding3(t, 1, func(r *rig, c, up *weirtest.Client) {
 			r.write(up, eventHead+inChunks(one))
 			r.write(up, inChunks(two))
 			if got := r.seen(c); got != "" {
@@ -64,7 +64,7 @@ func TestHoldEvents(t *testing.T) {
 		})
 	})
 	t.Run("the time", func(t *testing.T) {
-		holding3(t, 1, func(r *rig, c, up *memloop.Client) {
+		holding3(t, 1, func(r *rig, c, up *weirtest.Client) {
 			r.write(up, eventHead+inChunks(one))
 			time.Sleep(2*time.Second + 100*time.Millisecond)
 			if got := r.seen(c); bodyOf(t, got) != one {
@@ -77,7 +77,7 @@ func TestHoldEvents(t *testing.T) {
 		})
 	})
 	t.Run("the end", func(t *testing.T) {
-		holding3(t, 1, func(r *rig, c, up *memloop.Client) {
+		holding3(t, 1, func(r *rig, c, up *weirtest.Client) {
 			r.write(up, eventHead+inChunks(one, done)+lastChunk)
 			if got := r.seen(c); bodyOf(t, got) != one+done || !strings.HasSuffix(got, lastChunk) {
 				t.Errorf("got %q, want a whole stream", got)
@@ -85,7 +85,7 @@ func TestHoldEvents(t *testing.T) {
 		})
 	})
 	t.Run("so much that it is not held", func(t *testing.T) {
-		holding3(t, 1, func(r *rig, c, up *memloop.Client) {
+		holding3(t, 1, func(r *rig, c, up *weirtest.Client) {
 			r.gateway.MaxEvent = 1000
 			comments := strings.Repeat(": not an event\n", 80)
 			r.write(up, eventHead+inChunks(comments))
@@ -101,14 +101,14 @@ func TestHoldBroken(t *testing.T) {
 	const some = "data: 1\n\ndata: 2\n\n"
 	for _, tt := range []struct {
 		name   string
-		finish func(r *rig, up *memloop.Client)
+		finish func(r *rig, up *weirtest.Client)
 	}{
-		{"clean end without [DONE]", func(r *rig, up *memloop.Client) { r.write(up, lastChunk) }},
-		{"reset", func(_ *rig, up *memloop.Client) { up.Reset() }},
-		{"silence", func(*rig, *memloop.Client) { time.Sleep(11 * time.Second) }},
+		{"clean end without [DONE]", func(r *rig, up *weirtest.Client) { r.write(up, lastChunk) }},
+		{"reset", func(_ *rig, up *weirtest.Client) { up.Reset() }},
+		{"silence", func(*rig, *weirtest.Client) { time.Sleep(11 * time.Second) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			holding3(t, 1, func(r *rig, c, up *memloop.Client) {
+			holding3(t, 1, func(r *rig, c, up *weirtest.Client) {
 				r.model.Hold.Wait = time.Minute
 				r.write(up, eventHead+inChunks(some))
 				tt.finish(r, up)
@@ -116,7 +116,7 @@ func TestHoldBroken(t *testing.T) {
 					t.Errorf("got %q, want an error and no part of the stream", got)
 				}
 			})
-			holding3(t, 2, func(r *rig, c, up *memloop.Client) {
+			holding3(t, 2, func(r *rig, c, up *weirtest.Client) {
 				r.model.Hold.Wait = time.Minute
 				r.write(up, eventHead+inChunks(some))
 				tt.finish(r, up)
@@ -136,7 +136,7 @@ func TestHoldBroken(t *testing.T) {
 
 // G1: what is no stream of events is not held, whatever hold.events is.
 func TestHoldWithoutEvents(t *testing.T) {
-	holding3(t, 1, func(r *rig, c, up *memloop.Client) {
+	holding3(t, 1, func(r *rig, c, up *weirtest.Client) {
 		r.write(up, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
 		if got := r.seen(c); got != "" {
 			t.Errorf("got %q, want nothing before the body", got)
@@ -154,7 +154,7 @@ func TestHoldWithoutEvents(t *testing.T) {
 		{"no content", "HTTP/1.1 204 No Content\r\nContent-Type: text/event-stream\r\n\r\n"},
 		{"empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
 	} {
-		holding3(t, 1, func(r *rig, c, up *memloop.Client) {
+		holding3(t, 1, func(r *rig, c, up *weirtest.Client) {
 			r.write(up, tt.sent)
 			if got := r.seen(c); !strings.HasPrefix(got, tt.sent[:12]) || !strings.HasSuffix(got, "\r\n\r\n") {
 				t.Errorf("%s: got %q, want the same", tt.name, got)
@@ -172,7 +172,7 @@ func TestMethods(t *testing.T) {
 			if method != "HEAD" && strings.Contains(head, "event-stream") {
 				continue // a stream of five bytes is broken
 			}
-			withMethod(t, method, body, func(r *rig, c, up *memloop.Client) {
+			withMethod(t, method, body, func(r *rig, c, up *weirtest.Client) {
 				sent := "HTTP/1.1 200 OK\r\n" + head
 				if method != "HEAD" {
 					sent += "12345"
@@ -193,7 +193,7 @@ func TestMethods(t *testing.T) {
 }
 
 // withMethod is holding3 for a request with another method.
-func withMethod(t *testing.T, method, body string, f func(r *rig, c, up *memloop.Client)) {
+func withMethod(t *testing.T, method, body string, f func(r *rig, c, up *weirtest.Client)) {
 	t.Helper()
 	atRig(t, 1, func(r *rig) {
 		r.model.Hold.Events = 3

@@ -35,7 +35,7 @@ func TestLeaveInUpload(t *testing.T) {
 	})
 	t.Run("nobody answers to connecting", func(t *testing.T) {
 		atRig(t, 1, func(r *rig) {
-			r.kernel.Hang(upstreamAddr(0))
+			r.ups[0].Hang()
 			c := r.dial(head + body[:2*gatherLimit])
 			r.asked(0)
 			c.Close()

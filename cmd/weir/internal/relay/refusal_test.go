@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"weir/cmd/weir/internal/target"
-	"weir/internal/memloop"
+
+	"weir/weirtest"
 )
 
 const (
@@ -132,12 +133,12 @@ func TestRefusalWithoutBody(t *testing.T) {
 	long := sized(tooManyHead, strings.Repeat("x", refusalLimit+1))
 	for _, tt := range []struct {
 		name, sent string
-		then       func(up *memloop.Client)
+		then       func(up *weirtest.Client)
 	}{
 		{"too long", long, nil},
 		{"in chunks, too long", tooManyHead + "Transfer-Encoding: chunked\r\n\r\n8000\r\n" + strings.Repeat("x", 0x8000), nil},
-		{"late", tooManyHead + "Content-Encoding: x\r\nContent-Length: 10\r\n\r\nhalf", func(*memloop.Client) { time.Sleep(2 * refusalWait) }},
-		{"broken off", tooManyHead + "Content-Length: 10\r\n\r\nhalf", func(up *memloop.Client) { up.Reset() }},
+		{"late", tooManyHead + "Content-Encoding: x\r\nContent-Length: 10\r\n\r\nhalf", func(*weirtest.Client) { time.Sleep(2 * refusalWait) }},
+		{"broken off", tooManyHead + "Content-Length: 10\r\n\r\nhalf", func(up *weirtest.Client) { up.Reset() }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			atRig(t, 2, func(r *rig) {

@@ -8,25 +8,25 @@ import (
 	"testing/synctest"
 	"time"
 
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // failures are ways in which an upstream fails before its response has begun.
 var failures = []struct {
 	name   string
 	status int // of the response if no other target may be tried
-	act    func(r *rig, up *memloop.Client)
+	act    func(r *rig, up *weirtest.Client)
 }{
-	{"503", 503, func(r *rig, up *memloop.Client) { r.write(up, "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n") }},
-	{"429", 429, func(r *rig, up *memloop.Client) { r.write(up, "HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n") }},
-	{"closed before the head", 502, func(_ *rig, up *memloop.Client) { up.Close() }},
-	{"reset in the head", 502, func(r *rig, up *memloop.Client) { r.write(up, "HTTP/1.1 200"); up.Reset() }},
-	{"silence", 504, func(*rig, *memloop.Client) { time.Sleep(11 * time.Second) }},
+	{"503", 503, func(r *rig, up *weirtest.Client) { r.write(up, "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n") }},
+	{"429", 429, func(r *rig, up *weirtest.Client) { r.write(up, "HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n") }},
+	{"closed before the head", 502, func(_ *rig, up *weirtest.Client) { up.Close() }},
+	{"reset in the head", 502, func(r *rig, up *weirtest.Client) { r.write(up, "HTTP/1.1 200"); up.Reset() }},
+	{"silence", 504, func(*rig, *weirtest.Client) { time.Sleep(11 * time.Second) }},
 }
 
 // send sends a whole request while the upstream reads it, and returns the
 // client and what the upstream got.
-func (r *rig) send(body string, framing string) (c, up *memloop.Client, got string) {
+func (r *rig) send(body string, framing string) (c, up *weirtest.Client, got string) {
 	r.Helper()
 	head := fmt.Sprintf("Content-Length: %d\r\n\r\n", len(body))
 	if framing == "chunked" {

@@ -7,31 +7,29 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"weir"
 	"weir/cmd/weir/internal/upstream"
-	"weir/internal/memloop"
+	"weir/weirtest"
 )
 
 // rig is a gateway and its upstreams on the kernel in memory, in a bubble with
 // a fake clock.
 type rig struct {
 	*testing.T
+	*weirtest.Server
 	gateway *Gateway
 	model   *Model
 	srv     *weir.Server
-	kernel  *memloop.Kernel
-	conns   []chan *memloop.Client // to the upstreams
-	stops   []func()
+	ups     []*weirtest.Upstream
 	record  *Record // of the last request that ended
 }
 
 // stop makes an upstream refuse connections.
-func (r *rig) stop(i int) { r.stops[i]() }
+func (r *rig) stop(i int) { r.ups[i].Close() }
 
 // recorder keeps what the gateway tells of a request's end.
 type recorder struct {
@@ -57,15 +55,10 @@ func atRig(t *testing.T, n int, f func(r *rig)) {
 func atRigKeeping(t *testing.T, n int, bodies int64, f func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{T: t, kernel: memloop.New()}
+		r := &rig{T: t}
 		var ups []*upstream.Upstream
 		for i := range n {
-			conns := make(chan *memloop.Client, 8)
-			stop := r.kernel.Listen(upstreamAddr(i), func(c *memloop.Client) { conns <- c })
-			defer stop()
-			r.stops = append(r.stops, stop)
-			u := upstream.New(upstream.Config{Name: fmt.Sprint("up", i), Endpoint: at("http://" + upstreamAddr(i))})
-			ups, r.conns = append(ups, u), append(r.conns, conns)
+			ups = append(ups, upstream.New(upstream.Config{Name: fmt.Sprint("up", i), Endpoint: at("http://" + upstreamAddr(i))}))
 		}
 		r.gateway = newGateway(ups...)
 		r.model = r.gateway.Models["m"]
@@ -75,9 +68,10 @@ func atRigKeeping(t *testing.T, n int, bodies int64, f func(r *rig)) {
 		for _, l := range tongues[1:] {
 			mux.HandleLoop("POST "+l.path, r.gateway.At(endpointOf(l.path)))
 		}
-		r.srv = &weir.Server{Handler: mux, Loops: 1, System: r.kernel, Logger: slog.New(slog.DiscardHandler), Limits: weir.Limits{Bodies: bodies}}
-		if err := r.srv.Start(); err != nil {
-			t.Fatal(err)
+		r.srv = &weir.Server{Handler: mux, Logger: slog.New(slog.DiscardHandler), Limits: weir.Limits{Bodies: bodies}}
+		r.Server = weirtest.Start(t, r.srv)
+		for i := range n {
+			r.ups = append(r.ups, r.Listen(upstreamAddr(i)))
 		}
 		defer func() {
 			ctx, cancel := context.WithCancel(context.Background())
@@ -98,18 +92,18 @@ func atRigKeeping(t *testing.T, n int, bodies int64, f func(r *rig)) {
 }
 
 // dial opens a client's connection with its first bytes.
-func (r *rig) dial(text string) *memloop.Client {
-	c := r.kernel.Dial(r.srv.Reactor(), 0)
+func (r *rig) dial(text string) *weirtest.Client {
+	c := r.Dial()
 	r.write(c, text)
 	return c
 }
 
 // ask sends a request.
-func (r *rig) ask(body string) *memloop.Client {
+func (r *rig) ask(body string) *weirtest.Client {
 	return r.dial(fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
 }
 
-func (r *rig) write(c *memloop.Client, text string) {
+func (r *rig) write(c *weirtest.Client, text string) {
 	r.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
 		r.Error(err)
@@ -117,33 +111,14 @@ func (r *rig) write(c *memloop.Client, text string) {
 }
 
 // asked is the next connection to upstream i; nil if there is none.
-func (r *rig) asked(i int) *memloop.Client {
-	synctest.Wait()
-	select {
-	case c := <-r.conns[i]:
-		return c
-	default:
-		return nil
-	}
-}
+func (r *rig) asked(i int) *weirtest.Client { return r.ups[i].Accept() }
 
 // seen is what has come on a connection once nothing moves any more.
-func (r *rig) seen(c *memloop.Client) string {
-	var b strings.Builder
-	buf := make([]byte, 64<<10)
-	for {
-		synctest.Wait()
-		if c.Pending() == 0 {
-			return b.String()
-		}
-		n, _ := c.Read(buf) // there is something
-		b.Write(buf[:n])
-	}
-}
+func (r *rig) seen(c *weirtest.Client) string { return c.Received() }
 
 // closed reports whether the gateway has closed a connection of which all was
 // read.
-func (r *rig) closed(c *memloop.Client) bool {
+func (r *rig) closed(c *weirtest.Client) bool {
 	synctest.Wait()
 	_ = c.SetReadDeadline(time.Now().Add(time.Millisecond)) // never fails
 	n, err := c.Read(make([]byte, 1))
