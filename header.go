@@ -213,9 +213,10 @@ func (h *Header) TryAdd(name, value string) error {
 	return nil
 }
 
-// AddBytes is [Header.Add] for a name and a value as [Header.Views] yields them,
-// for instance to pass on a field of another message. Both are copied.
-func (h *Header) AddBytes(name, value []byte) {
+// addBytes is Add for bytes, which it copies. A response's header is used again
+// by the connection's next one, and has room for the same fields: they cost no
+// copy.
+func (h *Header) addBytes(name, value []byte) {
 	if n := len(h.fields); n < cap(h.fields) && !h.late("") {
 		if last := &h.fields[:n+1][n]; len(name) > 0 && last.name == string(name) && last.value == string(value) {
 			h.fields = h.fields[:n+1]

@@ -87,7 +87,6 @@ func TestHeaderFailsTheResponse(t *testing.T) {
 	bad := map[string]func(w *weir.Response, r *weir.Request){
 		"Set":         func(w *weir.Response, _ *weir.Request) { w.Header().Set("X", "a\r\nb") },
 		"Add":         func(w *weir.Response, _ *weir.Request) { w.Header().Add("a b", "x") },
-		"AddBytes":    func(w *weir.Response, _ *weir.Request) { w.Header().AddBytes([]byte("Content-Length"), []byte("7")) },
 		"SetCookie":   func(w *weir.Response, _ *weir.Request) { w.SetCookie(&http.Cookie{Name: "a b", Value: "x"}) },
 		"Redirect":    func(w *weir.Response, _ *weir.Request) { w.Redirect(307, "/a\r\nX: b") },
 		"no redirect": func(w *weir.Response, _ *weir.Request) { w.Redirect(200, "/a") },
@@ -254,17 +253,23 @@ func TestHeaderViews(t *testing.T) {
 	})
 }
 
-// AddBytes keeps a copy, and takes a field of the response before only when it is
+// AddField keeps a copy, and takes a field of the response before only when it is
 // the same.
-func TestHeaderAddBytes(t *testing.T) {
+func TestLoopAddField(t *testing.T) {
 	value := []byte("one")
 	m := new(weir.Mux)
-	m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
-		h := w.Header()
-		h.AddBytes([]byte("X-A"), value)
+	m.HandleLoop("GET /", looped(func(x *weir.LoopExchange) *receiver {
+		x.AddField([]byte("X-A"), value)
 		value[0]++
-		h.AddBytes([]byte("X-B"), []byte("same"))
-	}).Inline()
+		x.AddField([]byte("X-B"), []byte("same"))
+		x.End()
+		return new(receiver)
+	}))
+	m.HandleLoop("GET /bad", looped(func(x *weir.LoopExchange) *receiver {
+		x.AddField([]byte("Content-Length"), []byte("7"))
+		x.End()
+		return new(receiver)
+	}))
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.dial("")
 		for _, want := range []string{"one", "pne", "qne"} {
@@ -272,6 +277,9 @@ func TestHeaderAddBytes(t *testing.T) {
 			if got := d.seen(c); !strings.Contains(got, "\r\nX-A: "+want+"\r\nX-B: same\r\n") {
 				t.Errorf("got %q, want X-A: %s and X-B: same", got, want)
 			}
+		}
+		if status, _ := d.exchange("GET /bad HTTP/1.1\r\nHost: a\r\n\r\n"); status != "500 Internal Server Error" {
+			t.Errorf("got %s for a field of the framing, want 500", status)
 		}
 	})
 }

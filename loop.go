@@ -81,6 +81,13 @@ func (x *LoopExchange) check() {
 	}
 }
 
+// AddField is [Header.Add] on the response's header, for a field of another
+// message as [http1.Response.Field] yields it. Both parts are copied.
+func (x *LoopExchange) AddField(name, value []byte) {
+	x.check()
+	x.ex.out.header.addBytes(name, value)
+}
+
 // Push sends one chunk at the end of the loop's turn, together with the turn's
 // other output. It copies p in any case, and reports whether there is room for
 // more: after false, stop until Drained or Closed is called. Once the response

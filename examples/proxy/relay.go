@@ -105,7 +105,7 @@ func (r fromOrigin) Head(h *http1.Response) {
 	w.SetStatus(h.Status())
 	for i := range h.Len() {
 		if name, value := h.Field(i); h.ClassOf(name)&(http1.HopByHop|http1.Framing) == 0 {
-			w.Header().AddBytes(name, value)
+			r.x.AddField(name, value)
 		}
 	}
 	_ = w.SetDate(string(h.Get("Date"))) // one that is not a date is replaced

@@ -56,18 +56,18 @@ var (
 // ownFields are those that the gateway writes itself.
 var ownFields = [...]string{"host", "content-length", "expect", "accept-encoding"}
 
-// answerFields puts the upstream's fields into the response, behind the
+// passFields puts the upstream's fields into the response, behind the
 // request's id if there is none among them (G12). Its Date is kept if it is
 // valid.
-func answerFields(w *weir.Response, h *http1.Response, id string) {
-	dst := w.Header()
-	dst.Clear()
+func passFields(x *weir.LoopExchange, h *http1.Response, id string) {
+	w := x.Response()
+	w.Header().Clear()
 	_ = w.SetDate(string(h.Get("Date")))
 	if id != "" && h.Get(front.RequestID) == nil {
 		w.Header().Set(front.RequestID, id)
 	}
 	for name, value := range passed(h) {
-		dst.AddBytes(name, value)
+		x.AddField(name, value)
 	}
 }
 

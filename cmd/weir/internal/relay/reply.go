@@ -46,7 +46,7 @@ func (r *reply) begin() {
 func (r *reply) head(h *http1.Response, stream bool) {
 	f := r.f
 	f.w.SetStatus(h.Status())
-	answerFields(f.w, h, front.ID(f.r))
+	passFields(f.x, h, front.ID(f.r))
 	r.mark()
 	r.sign()
 	r.length = -1
