@@ -7,10 +7,11 @@ import (
 )
 
 // Inform sends an informational response ahead of the response (RFC 9110 15.2):
-// 103 with Link fields for what the client will need, or another status from 102
-// to 199, as often as there is something to say. h may be nil. It is not sent to
-// HTTP/1.0 clients, who do not know what it is. Once the head was sent it returns ErrHeadSent, above the high mark ErrBacklog; 100 is
-// the server's to send, and 101 cannot be sent so.
+// 103 with Link fields for what the client will need, or another status from
+// 102 to 199, as often as there is something to say. h may be nil. It is not
+// sent to HTTP/1.0 clients, who do not know what it is. Once the head was sent
+// it returns ErrHeadSent, above the high mark ErrBacklog; 100 is the server's
+// to send, and 101 cannot be sent so.
 func (w *Response) Inform(status int, h *Header) error {
 	if status < 102 || status > 199 {
 		return fmt.Errorf("weir: Inform with status %d: want 102 to 199", status)

@@ -29,8 +29,9 @@ func (f LoopHandlerFunc) ServeLoop(x *LoopExchange) BodyReceiver { return f(x) }
 
 // A BodyReceiver receives the request body of a [LoopExchange], and reports of
 // what happens to the exchange. Its methods are called on the exchange's loop,
-// one at a time and never within a method of the exchange, and must not block. Once the exchange has been ended, aborted or handed over only Closed
-// is called.
+// one at a time and never within a method of the exchange, and must not block.
+// Once the exchange has been ended, aborted or handed over only Closed is
+// called.
 type BodyReceiver interface {
 	// Data is called with each piece of the body, valid until it returns.
 	Data(p []byte)
@@ -49,7 +50,8 @@ type BodyReceiver interface {
 }
 
 // A LoopExchange is a request and its response. Its methods, and those of
-// Request and Response, must be called on its event loop. None of them waits. Loop is safe for concurrent use: its Post leads back to the loop.
+// Request and Response, must be called on its event loop. None of them waits.
+// Loop is safe for concurrent use: its Post leads back to the loop.
 type LoopExchange struct {
 	ex       *exchange
 	receiver BodyReceiver // until Closed is called; written under the output's lock

@@ -85,7 +85,8 @@ func newPump(ex *exchange, src Source) *pump {
 }
 
 // Wake makes the loop call Next again on the [Source] of a pumped stream that
-// returned [ErrNotReady]; others ignore it. A Wake that comes while Next is running is not lost.
+// returned [ErrNotReady]; others ignore it. A Wake that comes while Next is
+// running is not lost.
 func (s *Stream) Wake() {
 	if p := s.pump; p != nil {
 		p.post()

@@ -375,8 +375,9 @@ func (s *Stream) SetTrailer(name, value string) error {
 }
 
 // Close ends the stream cleanly, also one that is fed otherwise: its Source is
-// closed with [ErrStreamEnded], its sequence stopped. It returns nil if the stream is complete, also
-// when it is called again, else the cause of the earlier end.
+// closed with [ErrStreamEnded], its sequence stopped. It returns nil if the
+// stream is complete, also when it is called again, else the cause of the
+// earlier end.
 func (s *Stream) Close() error { return s.end(locked.finishStream) }
 
 // end calls finish, which releases the lock, for a stream that has not ended.

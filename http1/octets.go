@@ -30,7 +30,8 @@ func makeOctets() (t [256]uint8) {
 	return t
 }
 
-// IsToken reports whether s is a token (RFC 9110 5.6.2): not empty, and only letters, digits and !#$%&'*+-.^_`|~.
+// IsToken reports whether s is a token (RFC 9110 5.6.2): not empty, and only
+// letters, digits and !#$%&'*+-.^_`|~.
 func IsToken(s string) bool { return isToken(s) }
 
 func isToken[S []byte | string](s S) bool {

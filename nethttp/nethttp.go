@@ -18,8 +18,8 @@
 // one is chunked, as net/http does it. Content-Type is sniffed. http.Flusher,
 // http.Hijacker, io.ReaderFrom and http.ResponseController's Flush, Hijack,
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex work: WebSocket
-// libraries and the upgrades of httputil.ReverseProxy. Write waits for a client that
-// does not read. The request's context is cancelled when the client
+// libraries and the upgrades of httputil.ReverseProxy. Write waits for a client
+// that does not read. The request's context is cancelled when the client
 // disconnects, with weir's cause (context.Cause), and when the request ends.
 // The request has the pattern and the path values of the weir.Mux. Trailers of
 // the response may be declared or have http.TrailerPrefix. A request body that

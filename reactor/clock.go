@@ -22,9 +22,9 @@ import (
 // A tick that is late by far more than a turn takes is the sign that the
 // process was paused: by SIGSTOP, a frozen cgroup, a debugger or its virtual
 // machine. The pause does not count for a deadline whose bytes have arrived
-// meanwhile. A respite ends when nothing was posted or read for some steps; it has
-// as many steps at most as half the lateness has, and each step lasts until the
-// scheduler has let the other goroutines run, so that a process that gets
+// meanwhile. A respite ends when nothing was posted or read for some steps; it
+// has as many steps at most as half the lateness has, and each step lasts until
+// the scheduler has let the other goroutines run, so that a process that gets
 // little time does not look like a quiet one.
 const (
 	lateTick   = 50 * time.Millisecond // what no turn takes

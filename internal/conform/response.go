@@ -278,7 +278,8 @@ func isTchar(b byte) bool {
 		strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
 }
 
-// hasCTL reports whether s holds a control character that no field value may (RFC 9110 5.5).
+// hasCTL reports whether s holds a control character that no field value may
+// (RFC 9110 5.5).
 func hasCTL(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) >= 0
 }

@@ -72,8 +72,8 @@ type Server interface {
 // started.
 var ErrNotStarted = errors.New("weir: request before the server was started")
 
-// New makes a Server of a weir.Handler, with limits of weir's. The root package sets
-// it.
+// New makes a Server of a weir.Handler, with limits of weir's. The root package
+// sets it.
 var New func(handler any) Server
 
 // Of makes a Server of a *weir.Server, whose limits, hooks and counters it uses

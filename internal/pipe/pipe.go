@@ -26,9 +26,9 @@ type Owner interface {
 }
 
 // A Pipe is a queue of bytes with one writer and a reader on another goroutine;
-// of several readers each gets a part. How much waits in it is bounded if the writer stops
-// when Write reports full: by the high mark and one piece. The zero value is
-// not ready: see Init.
+// of several readers each gets a part. How much waits in it is bounded if the
+// writer stops when Write reports full: by the high mark and one piece. The
+// zero value is not ready: see Init.
 type Pipe struct {
 	owner     Owner
 	high, low int

@@ -16,10 +16,10 @@ var secretWords = []string{"auth", "cookie", "cred", "key", "pass", "secret", "s
 // namesVariable matches the source of a secret that shows nothing of it.
 var namesVariable = regexp.MustCompile(`^([A-Za-z]+ )?\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 
-// Masked is a deep copy that may be shown, and read again: the values of headers
-// and of query parameters that look like secrets are replaced, and what came from the environment is
-// ${NAME} again. Keys and tokens are never in a Config, only the names of their
-// environment variables.
+// Masked is a deep copy that may be shown, and read again: the values of
+// headers and of query parameters that look like secrets are replaced, and what
+// came from the environment is ${NAME} again. Keys and tokens are never in a
+// Config, only the names of their environment variables.
 func (c *Config) Masked() *Config {
 	m := new(Config)
 	c.copyInto(reflect.ValueOf(m).Elem(), reflect.ValueOf(c).Elem(), "")

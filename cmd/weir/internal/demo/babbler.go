@@ -35,7 +35,8 @@ var shared = babbler{model: sync.OnceValue(guide)}
 // guide is the model of weir's user guide. It takes about 10 ms to build.
 func guide() *babble.Model { return babble.New(babble.Prose(docs.Text())) }
 
-// babbler serves requests for a text, in the dialect of their path. It is safe for concurrent use.
+// babbler serves requests for a text, in the dialect of their path. It is safe
+// for concurrent use.
 type babbler struct {
 	model func() *babble.Model
 	pace  atomic.Pointer[Pace] // nil: defaultPace

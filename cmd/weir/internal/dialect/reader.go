@@ -179,8 +179,9 @@ func (r *Reader) settled() bool {
 }
 
 // AppendFault appends the error with which a response ends that has failed,
-// behind what the client was sent; nothing if the dialect has no form for that. If the
-// client was sent nothing of the response that was read, call Reset first.
+// behind what the client was sent; nothing if the dialect has no form for that.
+// If the client was sent nothing of the response that was read, call Reset
+// first.
 func (r *Reader) AppendFault(dst []byte, f *Fault, s Stamp) []byte {
 	before := len(dst)
 	dst = r.appendBreak(dst)

@@ -106,8 +106,8 @@ func newRequestID() string {
 }
 
 // Explain returns an OnError: what weir refuses by itself has the shape of the
-// request's dialect, too, paths and methods that there are not among it. bodyLimit is the
-// server's limit for bodies.
+// request's dialect, too, paths and methods that there are not among it.
+// bodyLimit is the server's limit for bodies.
 func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error) {
 	return func(w *weir.Response, r *weir.Request, err error) {
 		if w.Committed() {

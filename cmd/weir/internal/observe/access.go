@@ -80,7 +80,8 @@ func (a *Access) addRefused(remote netip.AddrPort, listen net.Addr) {
 	_ = a.handler.Handle(context.Background(), line) // as above
 }
 
-// statusDisconnected is the status of a request whose client disconnected, as in nginx.
+// statusDisconnected is the status of a request whose client disconnected, as
+// in nginx.
 const statusDisconnected = 499
 
 // clientOf names a client: its address, or the unix socket that it came in by.

@@ -35,7 +35,8 @@ func (b *Builder) Raw(key string, typ uint32, value []byte) {
 	b.pairs = append(le.AppendUint32(AppendString(b.pairs, key), typ), value...)
 }
 
-// Set adds a pair: a string, bool, uint32, int64, float32, []string, []float32 or []int32.
+// Set adds a pair: a string, bool, uint32, int64, float32, []string, []float32
+// or []int32.
 func (b *Builder) Set(key string, value any) {
 	switch v := value.(type) {
 	case string:

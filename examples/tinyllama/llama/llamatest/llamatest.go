@@ -1,5 +1,5 @@
-// Package llamatest makes a small model for tests, of weights that are drawn by lot. Its greedy text has no end and is made
-// of Words.
+// Package llamatest makes a small model for tests, of weights that are drawn by
+// lot. Its greedy text has no end and is made of Words.
 package llamatest
 
 import (
@@ -17,10 +17,12 @@ const (
 	Dim, Hidden, Layers, Heads, KVHeads = 24, 36, 2, 6, 2
 )
 
-// Words of the vocabulary, after <unk>, <s>, </s> and the 256 bytes. The later one has the lower score.
+// Words of the vocabulary, after <unk>, <s>, </s> and the 256 bytes. The later
+// one has the lower score.
 var Words = []string{"▁t", "he", "▁the", "▁a", "in", "ing", "▁", "a", "c", "e", "g", "h", "i", "n", "o", "s", "t", "é"}
 
-// Context is the number of tokens that a sequence may have, unless a test wants another.
+// Context is the number of tokens that a sequence may have, unless a test wants
+// another.
 const Context = 64
 
 // File is the model as a GGUF file. edit may be nil; it adds metadata.
@@ -89,7 +91,8 @@ func addWeights(b *gguftest.Builder, vocabulary int) {
 	const kv = Dim / Heads * KVHeads
 	add("token_embd", Dim, vocabulary)
 	add("output_norm", Dim)
-	// The likeliest token is always a word: those before the words have the same logit, 0, and some word has more.
+	// The likeliest token is always a word: those before the words have the
+	// same logit, 0, and some word has more.
 	output := make([]float32, Dim*vocabulary)
 	for i := Dim * (vocabulary - len(Words)); i < len(output); i++ {
 		output[i] = 2*random.Float32() - 1
