@@ -25,6 +25,7 @@ func (l *Loop) Dial(addr string, h DialHandler) (*Conn, error) { return l.start(
 // accepted included, is a connection that fails: Closed is the only call, with a
 // *[TLSError] or [ErrHandshakeTimeout].
 func (l *Loop) DialTLS(addr string, t *TLS, h DialHandler) (*Conn, error) {
+	l.check()
 	d, err := t.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("%w: cannot dial %s", err, addr)

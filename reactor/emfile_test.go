@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weir/internal/patience"
 	"weir/reactor"
 )
 
@@ -61,6 +62,26 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Fatalf("got %d served and %d refused, want some of both", len(served), refused)
 	}
 	s.echoes(t, first)
+
+	// Somebody takes the spare descriptor, and leaves it: it is the spare again,
+	// and not another connection's. The race detector opens files, too, so that
+	// one or two may have been free.
+	s.ask(t, "steal")
+	waits := s.dial(t)
+	s.ask(t, "return")
+	for range 4 {
+		got, err := bufio.NewReader(waits).ReadString('\n')
+		if got == "busy\n" {
+			refused = 0
+			break
+		} else if got != "hello\n" {
+			t.Fatalf("got %q, %v, want hello or busy", got, err)
+		}
+		waits = s.dial(t)
+	}
+	if refused != 0 {
+		t.Error("nobody was refused, want the spare descriptor back")
+	}
 
 	s.ask(t, "starve") // not even the spare descriptor helps now
 	waiting := []net.Conn{s.dial(t), s.dial(t), s.dial(t)}
@@ -130,6 +151,7 @@ func (s *child) dial(t *testing.T) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	_ = c.SetReadDeadline(time.Now().Add(patience.Limit)) // it is open
 	return c
 }
 
@@ -164,6 +186,7 @@ func serveWithFewDescriptors(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &all); err != nil {
 		t.Fatal(err)
 	}
+	var stolen *os.File
 	orders := bufio.NewScanner(os.Stdin)
 	for orders.Scan() {
 		answer := "done"
@@ -172,6 +195,12 @@ func serveWithFewDescriptors(t *testing.T) {
 			answer = addr.String()
 		case "limit":
 			limitDescriptors(t, all, 40)
+		case "steal":
+			if stolen, err = r.LoseSpare(); err != nil {
+				t.Fatal(err)
+			}
+		case "return":
+			stolen.Close()
 		case "starve":
 			limitDescriptors(t, all, 4)
 		case "restore":

@@ -189,9 +189,14 @@ func aborted(err error) bool {
 // can still be accepted and refused. All loops accept through it: what one of
 // them frees for a moment must not go to another's connection, or the spare
 // would be lost for as long as descriptors are short.
+//
+// Other code of the process may open a file just then. The descriptor is
+// missing after that, and the next one that becomes free takes its place,
+// before a connection gets it.
 type spareDescriptor struct {
-	mu sync.RWMutex // read: to accept
-	f  *os.File
+	mu   sync.RWMutex // read: to accept
+	f    *os.File
+	over bool // the reactor has closed
 }
 
 func (s *spareDescriptor) open() {
@@ -204,10 +209,11 @@ func (s *spareDescriptor) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.give()
+	s.over = true
 }
 
 func (s *spareDescriptor) take() {
-	if s.f == nil {
+	if s.f == nil && !s.over {
 		s.f, _ = os.Open(os.DevNull) // without it, refuse returns accept's error
 	}
 }
@@ -220,6 +226,12 @@ func (s *spareDescriptor) give() {
 }
 
 func (s *spareDescriptor) accept(listener int) (int, netip.AddrPort, error) {
+	s.mu.RLock()
+	missing := s.f == nil
+	s.mu.RUnlock()
+	if missing {
+		s.open()
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return accept(listener)

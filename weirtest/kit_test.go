@@ -12,13 +12,15 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(leak.Check(m)) }
 
-// run runs a test in an Example: without a word, and once, whatever -count and -cpu
-// say.
+// run runs a test in an Example: without a word, and once, whatever -count, -cpu
+// and -skip say.
 func run(test func(t *testing.T)) {
-	verbose := flag.Lookup("test.v")
-	before := verbose.Value.String()
-	defer func() { _ = verbose.Value.Set(before) }() // it was valid
-	_ = verbose.Value.Set("false")
+	for name, value := range map[string]string{"test.v": "false", "test.skip": ""} {
+		f := flag.Lookup(name)
+		before := f.Value.String()
+		defer func() { _ = f.Value.Set(before) }() // it was valid
+		_ = f.Value.Set(value)
+	}
 	var once sync.Once
 	f := func(t *testing.T) { once.Do(func() { test(t) }) }
 	all := func(_, _ string) (bool, error) { return true, nil }

@@ -17,6 +17,7 @@ const allDialects = `
 upstreams:
   a: {url: %q, dialects: [openai, responses, anthropic, ollama]}
   b: {url: %q, dialects: [openai, responses, anthropic, ollama]}
+retry_budget: {share: 1, floor: 1000}
 models:
   m: {targets: [{upstream: b}], fallback: [spare], retries: 1}
   spare: {targets: [{upstream: a, model: m}]}
