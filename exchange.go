@@ -134,14 +134,16 @@ func (l locked) finish(cause error, big []byte) {
 	}
 }
 
-// finishInline is finish while an inline handler runs.
+// finishInline is finish while an inline handler runs. If the handler has given
+// the stream away, this may be another goroutine: then the loop finds the
+// response complete when the handler returns.
 func (l locked) finishInline(big []byte) {
 	ex := l.ex
 	if big != nil {
 		b := ex.wire.Buffer()
 		*b = append(*b, big...)
 	}
-	if ex.noted != 0 {
+	if ex.noted != 0 || ex.stream.given {
 		l.flush()
 		return
 	}
