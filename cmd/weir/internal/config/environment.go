@@ -82,7 +82,7 @@ func (e *expander) text(pointer, s string) string {
 	return out
 }
 
-// fewLetters is the length below which a value is no secret, and would be found
+// fewLetters is the length below which a value is not a secret, and would be found
 // in any message.
 const fewLetters = 4
 

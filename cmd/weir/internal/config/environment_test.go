@@ -41,7 +41,7 @@ models: {m: {targets: [{upstream: a}]}}
 	}
 }
 
-// A variable that is not set, and what is no reference to one, is an error with
+// A variable that is not set, and what is not a reference to one, is an error with
 // its pointer, once for a value.
 func TestReferencesMissing(t *testing.T) {
 	setEnvironment(t)

@@ -216,7 +216,7 @@ func amount(text string) (n, unit string) {
 	return text[:i], strings.ToLower(strings.TrimSpace(text[i:]))
 }
 
-// writtenDuration is how a text that is no duration is probably meant, "" if
+// writtenDuration is how a text that is not a duration is probably meant, "" if
 // that cannot be guessed.
 func writtenDuration(text string) string {
 	n, unit := amount(text)

@@ -61,7 +61,7 @@ func (p *plan) calls(item string, first int, offered []speak.Tool) (list []speak
 // the tool's own schema allows.
 func (p *plan) argumentsOf(name string, at int, offered []speak.Tool) string {
 	var each []json.RawMessage
-	_ = json.Unmarshal([]byte(p.arguments), &each) // one object, or nothing, is no list
+	_ = json.Unmarshal([]byte(p.arguments), &each) // one object, or nothing, is not a list
 	switch {
 	case at < len(each):
 		return string(each[at])

@@ -36,7 +36,7 @@ type Tool struct {
 	Schema json.RawMessage // of its arguments; nil = any
 }
 
-// errNoObject is what is wrong with a body that is no JSON object.
+// errNoObject is what is wrong with a body that is not a JSON object.
 var errNoObject = errors.New("speak: the body is not a JSON object")
 
 // Read reads the body of a request. On an error, which is that of a broken or
@@ -104,8 +104,10 @@ func (r *Request) member(d *Dialect, name string, value json.RawMessage) error {
 		return read(&r.IgnoreEnd)
 	case "options":
 		return r.options(d, value)
-	case "response_format", "format", "text", "output_config":
+	case "response_format", "format":
 		return r.format(value)
+	case "text", "output_config":
+		return r.formatIn(value)
 	}
 	return nil
 }
@@ -198,8 +200,14 @@ type part struct {
 	Content json.RawMessage // of a tool's result
 }
 
-// textOf returns the text of a content, which is a string or a list of parts.
+// textOf returns the text of a content, which is a string or a list of parts,
+// results of tools among them. Those have no results in them: what is nested
+// deeper is not looked at, since each level would be parsed again.
 func textOf(content json.RawMessage) string {
+	return textWith(content, func(result json.RawMessage) string { return textWith(result, nil) })
+}
+
+func textWith(content json.RawMessage, result func(json.RawMessage) string) string {
 	var one string
 	if json.Unmarshal(content, &one) == nil {
 		return one
@@ -211,8 +219,8 @@ func textOf(content json.RawMessage) string {
 	var b strings.Builder
 	for _, p := range list {
 		b.WriteString(p.Text)
-		if p.Type == "tool_result" {
-			b.WriteString(textOf(p.Content))
+		if p.Type == "tool_result" && result != nil {
+			b.WriteString(result(p.Content))
 		}
 	}
 	return b.String()
@@ -264,9 +272,18 @@ func (r *Request) tools(value json.RawMessage) error {
 	return nil
 }
 
-// format reads how a request asks for JSON: Ollama's "json" or a schema,
-// OpenAI's response_format, the format in the text of Responses and in the
-// output_config of Messages.
+// formatIn reads the format in the text of Responses and in the output_config of
+// Messages.
+func (r *Request) formatIn(value json.RawMessage) error {
+	var in struct{ Format json.RawMessage }
+	if err := json.Unmarshal(value, &in); err != nil || in.Format == nil {
+		return err
+	}
+	return r.format(in.Format)
+}
+
+// format reads how a request asks for JSON: Ollama's "json" or a schema, or
+// OpenAI's response_format.
 func (r *Request) format(value json.RawMessage) error {
 	if string(value) == `"json"` {
 		r.JSON = json.RawMessage("{}")
@@ -274,7 +291,6 @@ func (r *Request) format(value json.RawMessage) error {
 	}
 	var f struct {
 		Type       string
-		Format     json.RawMessage
 		Schema     json.RawMessage
 		JSONSchema struct{ Schema json.RawMessage } `json:"json_schema"`
 	}
@@ -282,8 +298,6 @@ func (r *Request) format(value json.RawMessage) error {
 		return err
 	}
 	switch {
-	case f.Format != nil:
-		return r.format(f.Format)
 	case f.Type == "json_object":
 		r.JSON = json.RawMessage("{}")
 	case f.JSONSchema.Schema != nil:

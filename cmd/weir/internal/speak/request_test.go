@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"weir/cmd/weir/internal/speak"
@@ -122,6 +123,24 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What contains itself costs no more than a bounded number of steps: these took
+// for ever.
+func TestBounds(t *testing.T) {
+	tree := `{"type":"object","required":["a","b","c","d"],"properties":{"a":{"$ref":"#"},"b":{"$ref":"#"},"c":{"$ref":"#"},"d":{"$ref":"#"}}}`
+	if got := speak.Sample(json.RawMessage(tree)); len(got) > 64<<10 || !json.Valid([]byte(got)) {
+		t.Errorf("got %d bytes, want a bounded sample", len(got))
+	}
+	const depth = 3000
+	nested := strings.Repeat(`{"format":`, depth) + `"` + strings.Repeat("x", 1<<20) + `"` + strings.Repeat("}", depth)
+	if r, err := speak.Responses.Read([]byte(`{"model":"m","text":` + nested + `}`)); err != nil || r.JSON != nil {
+		t.Errorf("got %.80s, %v, want nothing of it", r.JSON, err)
+	}
+	results := strings.Repeat(`[{"type":"tool_result","content":`, depth) + `"` + strings.Repeat("x", 1<<20) + `"` + strings.Repeat("}]", depth)
+	if r, err := speak.Messages.Read([]byte(`{"model":"m","messages":[{"role":"user","content":` + results + `}]}`)); err != nil || r.Results != 1 {
+		t.Errorf("got %d results, %v, want one", r.Results, err)
+	}
 }
 
 func TestSample(t *testing.T) {

@@ -9,12 +9,23 @@ import (
 // Sample returns a small value that a JSON schema allows, as far as the schema
 // says what is required, which types there are, and which values an enum has.
 // It is what a model that understands nothing can say in JSON.
-func Sample(schema json.RawMessage) string { return string(sample(schema, schema, 0)) }
+// A schema may contain itself: a sample is null beyond some depth and number of
+// values.
+func Sample(schema json.RawMessage) string {
+	return string((&sampler{root: schema, left: mostValues}).sample(schema, 0))
+}
 
-// deepest is how far a sample descends into a schema, which may contain itself.
-const deepest = 16
+const (
+	deepest    = 16
+	mostValues = 256
+)
 
-func sample(root, schema json.RawMessage, depth int) json.RawMessage {
+type sampler struct {
+	root json.RawMessage
+	left int // values that may still be made
+}
+
+func (x *sampler) sample(schema json.RawMessage, depth int) json.RawMessage {
 	var s struct {
 		Type       json.RawMessage
 		Enum       []json.RawMessage
@@ -24,7 +35,7 @@ func sample(root, schema json.RawMessage, depth int) json.RawMessage {
 		Properties map[string]json.RawMessage
 		Required   []string
 	}
-	if depth > deepest || json.Unmarshal(schema, &s) != nil {
+	if x.left--; x.left < 0 || depth > deepest || json.Unmarshal(schema, &s) != nil {
 		return json.RawMessage("null")
 	}
 	switch {
@@ -33,9 +44,9 @@ func sample(root, schema json.RawMessage, depth int) json.RawMessage {
 	case len(s.Enum) > 0:
 		return s.Enum[0]
 	case s.Ref != "":
-		return sample(root, resolve(root, s.Ref), depth+1)
+		return x.sample(resolve(x.root, s.Ref), depth+1)
 	case len(s.AnyOf) > 0:
-		return sample(root, s.AnyOf[0], depth+1)
+		return x.sample(s.AnyOf[0], depth+1)
 	}
 	switch typeOf(s.Type) {
 	case "string":
@@ -56,7 +67,7 @@ func sample(root, schema json.RawMessage, depth int) json.RawMessage {
 			out = append(out, ',')
 		}
 		out = append(quote(out, name), ':')
-		out = append(out, sample(root, s.Properties[name], depth+1)...)
+		out = append(out, x.sample(s.Properties[name], depth+1)...)
 	}
 	return append(out, '}')
 }
