@@ -69,6 +69,8 @@ func (c *conn) readHead(p []byte) (n int, more bool) {
 func (c *conn) skipInterim() (more bool) {
 	c.interim++
 	switch {
+	case c.head.Status() == 101 && c.call.req.Upgrade:
+		c.handOn()
 	case c.head.Status() == 101:
 		c.fail(errSwitched)
 	case c.interim > maxInterim:

@@ -56,6 +56,10 @@ type RawRequest struct {
 	Head   []byte // the whole head, with its empty line
 	Body   []byte // the body, framed as Head says; or its beginning, when More
 	More   bool   // the rest follows by Call.Write and Call.EndBody
+
+	// Upgrade says that the head offers to switch to another protocol (RFC 9110
+	// 7.8): the Receiver is a Switcher.
+	Upgrade bool
 }
 
 // framing is how a call puts a body that follows in pieces on the wire.

@@ -93,6 +93,10 @@ type Request struct {
 	More   bool    // the rest follows by Call.Write and Call.EndBody
 	Length int64   // of the whole body if there is More; 0 and less = not known, it is sent in chunks
 	Buffer []byte  // memory for the head, for the next Request: Do replaces it
+
+	// Upgrade offers to switch to this protocol (RFC 9110 7.8), "websocket" for
+	// instance: the Receiver is a Switcher. Not with net/http, nor with More.
+	Upgrade string
 }
 
 // The defaults of Origin's fields.
@@ -182,6 +186,9 @@ func (o *Origin) Do(l *reactor.Loop, req *Request, recv Receiver) (*Call, error)
 	if err := o.check(req); err != nil {
 		return nil, err
 	}
+	if err := checkSwitch(req.Upgrade != "", req.More, recv); err != nil {
+		return nil, err
+	}
 	call := &Call{recv: recv, more: req.More, search: search{origin: o, loop: l}}
 	if req.More {
 		if call.framing = coded; req.Length > 0 {
@@ -200,7 +207,7 @@ func (o *Origin) Do(l *reactor.Loop, req *Request, recv Receiver) (*Call, error)
 		return nil, err
 	}
 	req.Buffer = head
-	call.req = RawRequest{Method: req.Method, Head: head, Body: req.Body, More: req.More}
+	call.req = RawRequest{Method: req.Method, Head: head, Body: req.Body, More: req.More, Upgrade: req.Upgrade != ""}
 	if call.framing == coded && len(req.Body) > 0 {
 		call.req.Body = appendBody(nil, req.Body, true, false)
 	}
@@ -224,6 +231,10 @@ func (o *Origin) check(req *Request) error {
 		return fmt.Errorf("%w: the path, query or host has a character that must be percent-encoded", ErrRequest)
 	case req.More && req.Length > 0 && int64(len(req.Body)) > req.Length:
 		return fmt.Errorf("%w: %w", ErrRequest, ErrLength)
+	case req.Upgrade != "" && !http1.IsToken(req.Upgrade):
+		return fmt.Errorf("%w: protocol %q is not a token", ErrRequest, req.Upgrade)
+	case req.Upgrade != "" && o.transport != nil:
+		return fmt.Errorf("%w: a call that net/http makes, through a proxy or over HTTP/2, cannot switch protocols", ErrRequest)
 	}
 	return nil
 }
@@ -266,6 +277,9 @@ func (o *Origin) appendHead(b []byte, req *Request) ([]byte, error) {
 		b = http1.AppendField(b, f.Name, f.Value)
 	}
 	b = append(b, o.own...)
+	if req.Upgrade != "" {
+		b = append(append(append(b, "Connection: Upgrade\r\nUpgrade: "...), req.Upgrade...), "\r\n"...)
+	}
 	switch length := req.length(); {
 	case length < 0:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)

@@ -80,7 +80,7 @@ func (c *Config) fillIn() {
 
 // Do starts a call. What goes wrong later, connecting included, is reported by
 // Receiver.Done; a failure that is known at once is returned, as an *[Error] of
-// kind [ErrConnect], and then recv is not called.
+// kind [ErrConnect] or one that wraps ErrRequest, and then recv is not called.
 //
 // A pooled connection that turns out to be closed before a byte of the response
 // is replaced by a fresh one, once, unseen by the Receiver (RFC 9112 9.3.1). A
@@ -88,6 +88,9 @@ func (c *Config) fillIn() {
 // start.
 func (p *Pool) Do(req RawRequest, recv Receiver) (*Call, error) {
 	p.loop.Check()
+	if err := checkSwitch(req.Upgrade, req.More, recv); err != nil {
+		return nil, err
+	}
 	call := &Call{req: req, recv: recv, more: req.More}
 	if err := p.connect(call); err != nil {
 		return nil, &Error{Kind: ErrConnect, Cause: err}
