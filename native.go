@@ -12,14 +12,18 @@ import (
 
 // Native mounts the native handler that was registered under that name with
 // [plugin.Register]. It panics if there is none, so that a missing package is
-// noticed when the server is built and not at the first request.
+// noticed when the server is built and not at the first request, and if it is
+// one of WebSockets, for which there is ws.Native.
 //
 // The handler runs off the loops, at most [plugin.Handler].Limit calls at once;
 // beyond them the response is 503 with Retry-After.
 func Native(name string) Handler {
 	h, ok := plugin.Lookup(name)
-	if !ok {
+	switch {
+	case !ok:
 		panic(fmt.Sprintf("weir: no native handler %q is registered; there are %q: is its package imported?", name, plugin.Names()))
+	case h.WebSocket != nil:
+		panic(fmt.Sprintf("weir: native handler %q serves WebSockets: mount it with ws.Native", name))
 	}
 	return &native{h: h, running: runningCalls(name)}
 }

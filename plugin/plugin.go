@@ -22,10 +22,11 @@
 //
 // A server mounts it by name: weir.Native("myllm/generate") in Go, native:
 // myllm/generate in the gateway's configuration. A name that is not registered
-// is an error when the server starts.
+// is an error when the server starts. A handler of WebSockets is mounted with
+// ws.Native.
 //
 // This package has only the types, no sockets and no server: the server
-// implements [Call], [Reply] and [Sink]. Later versions may add methods to
+// implements [Call], [Reply], [Sink] and [Socket]. Later versions may add methods to
 // these interfaces, and fields to [Handler]: write Handler with field names,
 // and embed the interface in a fake.
 package plugin
@@ -36,10 +37,11 @@ import "errors"
 // limit of its own.
 const DefaultLimit = 1000
 
-// A Handler is a native handler. Exactly one of Unary and Stream is set.
+// A Handler is a native handler. Exactly one of Unary, Stream and WebSocket is
+// set.
 //
-// Either runs off the event loops, on a goroutine of its own, and may block. It
-// is called for at most Limit requests at the same time; the next one gets 503
+// It runs off the event loops, on a goroutine of its own, and may block. It is
+// called for at most Limit requests at the same time; the next one gets 503
 // with Retry-After without a call. A panic ends only its own request, as a
 // returned error does.
 type Handler struct {
@@ -55,6 +57,18 @@ type Handler struct {
 	// for the whole. To clients that do not want a stream, a handler sends one
 	// chunk.
 	Stream func(c Call, s Sink) error
+
+	// WebSocket serves a WebSocket. It is called when the handshake is complete,
+	// and returns what receives the messages, which may be nil for a handler
+	// that only sends: s lives on after WebSocket has returned, until its end.
+	// Returning an error closes it with code 1011, unless s.Close has been
+	// called with another. A WebSocket counts against Limit until its end, and
+	// until Receiver.Closed has returned.
+	WebSocket func(c Call, s Socket) (Receiver, error)
+
+	// Subprotocols are those that WebSocket speaks, the preferred one first
+	// (RFC 6455 1.9). A client that offers none of them gets none.
+	Subprotocols []string
 
 	// Limit is the number of concurrent calls, over all routes that mount the
 	// handler; 0 means DefaultLimit.

@@ -84,6 +84,7 @@ func (r *registry) register(place string, list ...Named) error {
 		if n.Handler.Limit == 0 {
 			n.Handler.Limit = DefaultLimit
 		}
+		n.Handler.Subprotocols = slices.Clone(n.Handler.Subprotocols)
 		added[n.Name] = entry{n.Handler, place}
 	}
 	if r.byName == nil {
@@ -151,15 +152,38 @@ func isAlnum(c byte) bool {
 }
 
 func checkHandler(h Handler) error {
+	kinds := 0
+	for _, set := range []bool{h.Unary != nil, h.Stream != nil, h.WebSocket != nil} {
+		if set {
+			kinds++
+		}
+	}
 	switch {
-	case h.Unary == nil && h.Stream == nil:
-		return errors.New("handler has neither Unary nor Stream")
-	case h.Unary != nil && h.Stream != nil:
-		return errors.New("handler has both Unary and Stream: register them under two names")
+	case kinds == 0:
+		return errors.New("handler has neither Unary nor Stream nor WebSocket")
+	case kinds > 1:
+		return errors.New("handler has more than one of Unary, Stream and WebSocket: register them under several names")
 	case h.Limit < 0:
 		return fmt.Errorf("handler has the limit %d, want 0 for the default or more", h.Limit)
+	case len(h.Subprotocols) > 0 && h.WebSocket == nil:
+		return errors.New("handler has Subprotocols, which are for a WebSocket")
+	}
+	for i, name := range h.Subprotocols {
+		if !isToken(name) || slices.Contains(h.Subprotocols[:i], name) {
+			return fmt.Errorf("handler has the subprotocol %q, want different tokens (RFC 9110 5.6.2)", name)
+		}
 	}
 	return nil
+}
+
+// isToken reports whether s is a token (RFC 9110 5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isAlnum(s[i]) && !strings.Contains("!#$%&'*+-.^_`|~", s[i:i+1]) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // place returns where Register was called, as "file:line".

@@ -11,6 +11,8 @@ import (
 func unary(Call, Reply) error { return nil }
 func stream(Call, Sink) error { return nil }
 
+func webSocket(Call, Socket) (Receiver, error) { return nil, nil }
+
 func TestRegister(t *testing.T) {
 	var r registry
 	if names := r.names(); len(names) != 0 {
@@ -83,14 +85,32 @@ func TestRefusedHandlers(t *testing.T) {
 		want string
 	}{
 		{"neither", Handler{Doc: "nothing"}, "neither Unary nor Stream"},
-		{"both", Handler{Unary: unary, Stream: stream}, "both Unary and Stream"},
+		{"both", Handler{Unary: unary, Stream: stream}, "more than one of"},
+		{"a stream and a WebSocket", Handler{Stream: stream, WebSocket: webSocket}, "more than one of"},
 		{"negative limit", Handler{Unary: unary, Limit: -1}, "limit -1"},
+		{"subprotocols without a WebSocket", Handler{Stream: stream, Subprotocols: []string{"chat"}}, "for a WebSocket"},
+		{"an empty subprotocol", Handler{WebSocket: webSocket, Subprotocols: []string{"chat", ""}}, `subprotocol ""`},
+		{"a subprotocol that is not a token", Handler{WebSocket: webSocket, Subprotocols: []string{"chat, v2"}}, `subprotocol "chat, v2"`},
+		{"a subprotocol twice", Handler{WebSocket: webSocket, Subprotocols: []string{"chat", "v2", "chat"}}, "different tokens"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var r registry
 			wantError(t, r.register("a.go:7", Named{"a/b", tt.h}), `"a/b"`, "a.go:7", tt.want)
 		})
+	}
+}
+
+// What is registered does not change with the caller's slice.
+func TestSubprotocolsAreCopied(t *testing.T) {
+	var r registry
+	list := []string{"chat", "v2"}
+	if err := r.register("a.go:7", Named{"a/b", Handler{WebSocket: webSocket, Subprotocols: list}}); err != nil {
+		t.Fatal(err)
+	}
+	list[0] = "not a token"
+	if h, _ := r.lookup("a/b"); !slices.Equal(h.Subprotocols, []string{"chat", "v2"}) {
+		t.Errorf("got %q, want those of the registration", h.Subprotocols)
 	}
 }
 

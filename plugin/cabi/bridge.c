@@ -5,6 +5,8 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 // What can be refused without crossing to Go is refused here, so that Go gets lengths that it can make slices of.
 static int bad(const void *p, size_t n) { return (p == NULL && n > 0) || n > WEIR_MAX_LENGTH; }
@@ -78,6 +80,23 @@ static int32_t host_send_batch(weir_item *items, size_t n)
     return WEIR_OK;
 }
 
+static int kind_bad(int32_t kind) { return kind != WEIR_TEXT && kind != WEIR_BINARY; }
+
+static int32_t host_ws_send(weir_call call, int32_t kind, const void *p, size_t n)
+{
+    return kind_bad(kind) || bad(p, n) ? WEIR_EARG : weirSocketSend(call, kind, (char *)p, n);
+}
+
+static int32_t host_ws_try_send(weir_call call, int32_t kind, const void *p, size_t n)
+{
+    return kind_bad(kind) || bad(p, n) ? WEIR_EARG : weirSocketTrySend(call, kind, (char *)p, n);
+}
+
+static int32_t host_ws_close(weir_call call, int32_t code, const char *reason, size_t n)
+{
+    return bad(reason, n) ? WEIR_EARG : weirSocketClose(call, code, (char *)reason, n);
+}
+
 static const weir_host host = {
     .struct_size = sizeof host,
     .abi = WEIR_PLUGIN_ABI,
@@ -94,6 +113,9 @@ static const weir_host host = {
     .query = host_query,
     .header = host_header,
     .send_batch = host_send_batch,
+    .ws_send = host_ws_send,
+    .ws_try_send = host_ws_try_send,
+    .ws_close = host_ws_close,
 };
 
 void *weir_open(const char *path, char *why, size_t n)
@@ -136,4 +158,38 @@ int32_t weir_run(const weir_plugin_handler *h, weir_call call, const char *metho
         .body = view(body, body_n),
     };
     return (h->unary != NULL ? h->unary : h->stream)(h->user, call, &req);
+}
+
+const weir_plugin_handler *weir_read_handler(const weir_plugin_handler *h)
+{
+    weir_plugin_handler *read = calloc(1, sizeof *read);
+    if (read != NULL)
+        memcpy(read, h, h->struct_size < sizeof *read ? h->struct_size : sizeof *read);
+    return read;
+}
+
+int32_t weir_run_open(const weir_plugin_handler *h, weir_call call, uintptr_t *socket, const char *method,
+                      size_t method_n, const char *path, size_t path_n, const char *query, size_t query_n)
+{
+    const weir_request req = {
+        .struct_size = sizeof req,
+        .method = view(method, method_n),
+        .path = view(path, path_n),
+        .raw_query = view(query, query_n),
+        .body = view(NULL, 0),
+    };
+    void *state = NULL;
+    int32_t code = h->open(h->user, call, &req, &state);
+    *socket = (uintptr_t)state;
+    return code;
+}
+
+int32_t weir_run_message(weir_message_fn *f, uintptr_t socket, weir_call call, int32_t kind, const char *p, size_t n)
+{
+    return f((void *)socket, call, kind, n > 0 ? p : "", n);
+}
+
+void weir_run_closed(weir_closed_fn *f, uintptr_t socket, weir_call call, int32_t code, const char *reason, size_t n)
+{
+    f((void *)socket, call, code, n > 0 ? reason : "", n);
 }

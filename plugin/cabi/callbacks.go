@@ -27,7 +27,7 @@ func weirSend(h C.weir_call, p *C.char, n C.size_t) C.int32_t {
 	if s == nil {
 		return C.WEIR_EHANDLE
 	}
-	if s.reply == nil {
+	if s.reply == nil { // a stream, or not for this kind
 		return stream(s, func(sink plugin.Sink) error { return sink.Send(view(p, n)) })
 	}
 	defer s.mu.Unlock()
@@ -112,8 +112,14 @@ func (b *batch) add(c *C.weir_item) {
 	}
 }
 
-// result returns C's code for why a sink refused.
-func result(sink plugin.Sink, err error) C.int32_t {
+// ending is how a Sink and a Socket report their end.
+type ending interface {
+	Done() <-chan struct{}
+	Cause() error
+}
+
+// result returns C's code for why a sink or a socket refused.
+func result(of ending, err error) C.int32_t {
 	switch {
 	case err == nil:
 		return C.WEIR_OK
@@ -121,9 +127,9 @@ func result(sink plugin.Sink, err error) C.int32_t {
 		return C.WEIR_EBACKLOG
 	case errors.Is(err, plugin.ErrClosed):
 		return C.WEIR_ECLOSED
-	case sink.Cause() != nil:
+	case of.Cause() != nil:
 		return C.WEIR_EGONE
-	case isDone(sink.Done()): // it has ended since, complete
+	case isDone(of.Done()): // it has ended since, complete
 		return C.WEIR_ECLOSED
 	}
 	return C.WEIR_EFAILED
@@ -214,10 +220,21 @@ func weirIsCancelled(h C.weir_call) C.int32_t {
 		return C.WEIR_EHANDLE
 	}
 	defer s.mu.Unlock()
-	if s.sink != nil && s.sink.Cancelled() || s.sink == nil && isDone(s.call.Done()) {
+	if s.cancelled() {
 		return 1
 	}
 	return 0
+}
+
+// cancelled reports whether a call was ended from outside. The slot is locked.
+func (s *slot) cancelled() bool {
+	switch {
+	case s.sink != nil:
+		return s.sink.Cancelled()
+	case s.socket != nil:
+		return isDone(s.socket.Done()) && s.socket.Cause() != nil
+	}
+	return isDone(s.call.Done())
 }
 
 //export weirSetStatus
@@ -230,7 +247,11 @@ func weirSetStatus(h C.weir_call, status C.int32_t) C.int32_t {
 	if status < 200 || status > 999 {
 		return C.WEIR_EARG
 	}
-	s.head().SetStatus(int(status))
+	head := s.head()
+	if head == nil {
+		return C.WEIR_EKIND
+	}
+	head.SetStatus(int(status))
 	return C.WEIR_OK
 }
 
@@ -241,7 +262,11 @@ func weirSetHeader(h C.weir_call, name *C.char, nameLen C.size_t, value *C.char,
 		return C.WEIR_EHANDLE
 	}
 	defer s.mu.Unlock()
-	if err := s.head().SetHeader(text(name, nameLen), text(value, valueLen)); err != nil {
+	head := s.head()
+	if head == nil {
+		return C.WEIR_EKIND
+	}
+	if err := head.SetHeader(text(name, nameLen), text(value, valueLen)); err != nil {
 		return C.WEIR_EHEAD
 	}
 	return C.WEIR_OK

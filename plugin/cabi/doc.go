@@ -15,6 +15,7 @@
 //	slot     call     until the handler returns: the request
 //	         reply    of a unary handler, until it returns
 //	         sink     of a stream handler, until it returns or, detached, until close or abort
+//	         socket   of a WebSocket, until its closed function returns
 //
 // A running C handler holds its goroutine and an operating system's thread, as
 // every call of cgo does.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,17 +48,27 @@ type asking struct {
 
 func (a asking) Query(name string) string { return a.query[name] }
 
+// atChild runs the test in a process of its own, whose plugin has a thread that
+// never ends, and reports whether it is that process.
+func atChild(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(inChild) != "" {
+		return true
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), inChild+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if strings.Contains(string(out), "--- SKIP") {
+		t.Skipf("%s", out)
+	}
+	return false
+}
+
 func TestExampleC(t *testing.T) {
-	if os.Getenv(inChild) == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestExampleC$", "-test.v")
-		cmd.Env = append(os.Environ(), inChild+"=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		if strings.Contains(string(out), "--- SKIP") {
-			t.Skipf("%s", out)
-		}
+	if !atChild(t) {
 		return
 	}
 	h := example(t, "native-c", "c-babble/generate")
@@ -146,4 +157,61 @@ func TestExampleCPP(t *testing.T) {
 	if err := h.Stream(asking{query: map[string]string{"size": "1"}}, bad); err != nil || bad.status != 400 {
 		t.Errorf("size=1: got %v, %d, want 400", err, bad.status)
 	}
+}
+
+// named returns a call whose query has a name.
+func named(name string) plugin.Call { return asking{query: map[string]string{"name": name}} }
+
+// said returns what a member was sent, but for the counts, which come by the
+// clock.
+func (s *websocket) said() []string {
+	return slices.DeleteFunc(s.got(), func(m string) bool { return strings.HasSuffix(m, " here") })
+}
+
+func TestExampleWebSocket(t *testing.T) {
+	if !atChild(t) {
+		return
+	}
+	h := example(t, "native-ws", "c-room/chat")
+	join := func(name string) (*websocket, plugin.Receiver) {
+		s := newSocket()
+		r, err := h.WebSocket(named(name), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, r
+	}
+	say := func(r plugin.Receiver, kind plugin.MessageKind, text string) {
+		t.Helper()
+		if err := r.Message(kind, []byte(text)); err != nil {
+			t.Error(err)
+		}
+	}
+	ada, fromAda := join("Ada")
+	bob, fromBob := join("B\no b"+strings.Repeat("b", 100))
+	say(fromAda, plugin.Text, "hello")
+	say(fromBob, plugin.Text, "/quit")
+	if bob.code != 1000 || bob.reason != "bye" {
+		t.Errorf("got %d %q, want 1000", bob.code, bob.reason)
+	}
+	fromBob.Closed(1000, "bye")
+	say(fromAda, plugin.Binary, "x")
+	if ada.code != 1003 {
+		t.Errorf("a binary message: got %d, want 1003", ada.code)
+	}
+	const b = "Bobbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	if got, want := ada.said(), []string{"1:* Ada joins", "1:* " + b + " joins", "1:Ada: hello", "1:* " + b + " leaves"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := bob.said(), []string{"1:* " + b + " joins", "1:Ada: hello"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	fromAda.Closed(1003, "")
+	eve, fromEve := join("")
+	say(fromEve, plugin.Text, strings.Repeat("x", 1001))
+	if got := eve.said(); eve.code != 1009 || len(got) != 1 || !strings.HasPrefix(got[0], "1:* guest-") {
+		t.Errorf("got %d and %q, want 1009 and a name", eve.code, got)
+	}
+	fromEve.Closed(1009, "")
+	wantNoneAlive(t)
 }

@@ -8,6 +8,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"weir/plugin"
@@ -16,7 +17,7 @@ import (
 // A handler is a native handler of a library.
 type handler struct {
 	name string
-	c    *C.weir_plugin_handler // the plugin's, never freed
+	c    *C.weir_plugin_handler // see weir_read_handler; never freed
 }
 
 // registration returns the handler as it is registered.
@@ -31,13 +32,21 @@ func (h *handler) registration() plugin.Handler {
 	if h.c.stream != nil {
 		r.Stream = func(c plugin.Call, sink plugin.Sink) error { return h.serve(c, nil, sink) }
 	}
+	if h.c.open != nil {
+		r.WebSocket = h.open
+	}
+	if h.c.subprotocols != nil {
+		for name := range strings.SplitSeq(C.GoString(h.c.subprotocols), ",") {
+			r.Subprotocols = append(r.Subprotocols, strings.TrimSpace(name))
+		}
+	}
 	return r
 }
 
 // serve runs the handler for one call. A panic can only come from the server's
 // side of a callback; it ends the handle, too.
 func (h *handler) serve(c plugin.Call, reply plugin.Reply, sink plugin.Sink) (err error) {
-	s := calls.begin(c, reply, sink)
+	s := calls.begin(c, reply, sink, nil)
 	code := C.int32_t(C.WEIR_EFAILED)
 	defer func() { err = h.finish(s, code) }()
 	code = h.run(s.handle(), c)
@@ -102,15 +111,21 @@ func (h *handler) errorOf(code C.int32_t) error {
 
 // check returns what is wrong with what the plugin wrote.
 func (h *handler) check() error {
+	functions := 0
+	for _, set := range []bool{h.c.unary != nil, h.c.stream != nil, h.c.open != nil} {
+		if set {
+			functions++
+		}
+	}
 	switch {
-	case h.c.struct_size < C.sizeof_weir_plugin_handler:
-		return fmt.Errorf("its struct_size is %d, want at least %d: set it to sizeof(weir_plugin_handler)", h.c.struct_size, C.sizeof_weir_plugin_handler)
 	case h.c.name == nil:
 		return errors.New("its name is NULL")
-	case h.c.unary == nil && h.c.stream == nil:
-		return errors.New("it has neither unary nor stream")
-	case h.c.unary != nil && h.c.stream != nil:
-		return errors.New("it has both unary and stream: register them under two names")
+	case functions == 0:
+		return errors.New("it has neither unary nor stream nor open")
+	case functions > 1:
+		return errors.New("it has more than one of unary, stream and open: register them under several names")
+	case h.c.open == nil && (h.c.message != nil || h.c.closed != nil || h.c.subprotocols != nil):
+		return errors.New("it has message, closed or subprotocols without open")
 	}
 	return nil
 }

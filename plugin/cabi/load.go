@@ -199,12 +199,27 @@ func enumerate(list unsafe.Pointer) ([]plugin.Named, error) {
 	}
 	var handlers []plugin.Named
 	for c := first; len(handlers) < int(n); c = C.weir_next(c) {
-		h := &handler{c: c}
-		if err := h.check(); err != nil {
+		h, err := read(c)
+		if err != nil {
 			return nil, fmt.Errorf("handler %d of %d: %w", len(handlers)+1, int(n), err)
 		}
-		h.name = C.GoString(c.name)
 		handlers = append(handlers, plugin.Named{Name: h.name, Handler: h.registration()})
 	}
 	return handlers, nil
+}
+
+// read returns a handler of the plugin's array.
+func read(c *C.weir_plugin_handler) (*handler, error) {
+	if c.struct_size < C.WEIR_HANDLER_SIZE_1 {
+		return nil, fmt.Errorf("its struct_size is %d, want at least %d: set it to sizeof(weir_plugin_handler)", c.struct_size, C.WEIR_HANDLER_SIZE_1)
+	}
+	h := &handler{c: C.weir_read_handler(c)}
+	if h.c == nil {
+		return nil, errors.New("out of memory")
+	}
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	h.name = C.GoString(h.c.name)
+	return h, nil
 }

@@ -71,7 +71,8 @@ func TestLoadRefusesPlugins(t *testing.T) {
 		{"SMALL", "handler 1 of 1: its struct_size is 8"},
 		{"NAMELESS", "name is NULL"},
 		{"NEITHER", "neither unary nor stream"},
-		{"BOTH", "both unary and stream"},
+		{"BOTH", "more than one of unary, stream and open"},
+		{"HALF", "message, closed or subprotocols without open"},
 		{"MALFORMED", "malformed name"},
 		{"UNDEFINED", "a symbol is missing"},
 	}
@@ -141,6 +142,20 @@ func TestLoadLargerStructs(t *testing.T) {
 	find(t, "later/one")
 	if got, want := names["later"], []string{"later/one", "later/two"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A plugin that was built before there were WebSockets is loaded, and what lies
+// behind its smaller structs is not read as theirs.
+func TestLoadEarlierStructs(t *testing.T) {
+	got, err := Load(variant(t, "EARLIER"))
+	if want := []string{"earlier/one", "earlier/two"}; err != nil || !slices.Equal(got, want) {
+		t.Fatalf("got %q, %v, want %q", got, err, want)
+	}
+	one, _ := plugin.Lookup("earlier/one")
+	two, _ := plugin.Lookup("earlier/two")
+	if one.Unary == nil || two.Stream == nil || one.WebSocket != nil || two.WebSocket != nil {
+		t.Errorf("got %+v and %+v, want a unary and a stream handler", one, two)
 	}
 }
 

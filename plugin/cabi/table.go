@@ -14,17 +14,18 @@ import (
 // A slot holds one call after the other. mu guards all of it.
 //
 // The plugin package lets one goroutine use a Call and a Reply; C may call from
-// any thread, so both are used with mu held, which is never for long. A Sink is
-// used without: it may wait, and is safe for concurrent use, also after its
-// end.
+// any thread, so both are used with mu held, which is never for long. A Sink and
+// a Socket are used without: they may wait, and are safe for concurrent use,
+// also after their end.
 type slot struct {
 	mu    sync.Mutex
 	index uint32
 	round uint32 // which use of the slot this is, from 1; with index it is the handle
 
-	call  plugin.Call  // nil when the handler has returned
-	reply plugin.Reply // of a unary handler; nil when it has returned
-	sink  plugin.Sink  // of a stream handler
+	call   plugin.Call   // nil when the handler has returned
+	reply  plugin.Reply  // of a unary handler; nil when it has returned
+	sink   plugin.Sink   // of a stream handler
+	socket plugin.Socket // of a WebSocket's, until its end
 
 	pins    runtime.Pinner // what C was given until the handler returns
 	failure error          // what a unary handler will return
@@ -35,12 +36,16 @@ type slot struct {
 
 func (s *slot) handle() uint64 { return uint64(s.round)<<32 | uint64(s.index) }
 
-// head returns the head of the response, unary or stream.
+// head returns the head of the response, unary or stream; nil for a WebSocket,
+// whose head is sent.
 func (s *slot) head() plugin.Head {
-	if s.reply != nil {
+	switch {
+	case s.reply != nil:
 		return s.reply
+	case s.sink != nil:
+		return s.sink
 	}
-	return s.sink
+	return nil
 }
 
 // slotsPerBlock is how many slots are made at a time.
@@ -58,12 +63,12 @@ type table struct {
 	free []*slot // the last one freed is the next one used
 }
 
-// begin takes a slot for a call. Either reply or sink is nil.
-func (t *table) begin(call plugin.Call, reply plugin.Reply, sink plugin.Sink) *slot {
+// begin takes a slot for a call. All but one of reply, sink and socket are nil.
+func (t *table) begin(call plugin.Call, reply plugin.Reply, sink plugin.Sink, socket plugin.Socket) *slot {
 	s := t.take()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.call, s.reply, s.sink = call, reply, sink
+	s.call, s.reply, s.sink, s.socket = call, reply, sink, socket
 	return s
 }
 
@@ -107,7 +112,7 @@ func (t *table) lock(handle uint64) *slot {
 	}
 	s := &(*blocks)[index/slotsPerBlock][index%slotsPerBlock]
 	s.mu.Lock()
-	if s.handle() != handle || s.call == nil && s.sink == nil {
+	if s.handle() != handle || s.call == nil && s.sink == nil && s.socket == nil {
 		s.mu.Unlock()
 		return nil
 	}
@@ -116,7 +121,7 @@ func (t *table) lock(handle uint64) *slot {
 
 // release ends the handle of a slot, which is locked, and unlocks it.
 func (t *table) release(s *slot) {
-	s.call, s.reply, s.sink, s.failure = nil, nil, nil, nil
+	s.call, s.reply, s.sink, s.socket, s.failure = nil, nil, nil, nil, nil
 	s.detached, s.ended = false, false
 	reusable := s.round < math.MaxUint32
 	if reusable {

@@ -17,7 +17,7 @@ func TestTable(t *testing.T) {
 	seen := map[uint64]bool{}
 	var slots []*slot
 	for range slotsPerBlock + 1 {
-		s := tab.begin(call{}, nil, newSink())
+		s := tab.begin(call{}, nil, newSink(), nil)
 		if seen[s.handle()] || s.handle() == 0 {
 			t.Fatalf("got the handle %#x, want one that is new and not 0", s.handle())
 		}
@@ -42,7 +42,7 @@ func TestTable(t *testing.T) {
 // A slot whose rounds are used up is not used again: no handle comes twice.
 func TestTableRetiresSlots(t *testing.T) {
 	var tab table
-	s := tab.begin(call{}, nil, newSink())
+	s := tab.begin(call{}, nil, newSink(), nil)
 	s.round = math.MaxUint32
 	old := s.handle()
 	s.mu.Lock()
@@ -51,7 +51,7 @@ func TestTableRetiresSlots(t *testing.T) {
 		t.Error("the last handle of the slot is alive after release")
 	}
 	for range 2 * slotsPerBlock {
-		if tab.begin(call{}, nil, newSink()) == s {
+		if tab.begin(call{}, nil, newSink(), nil) == s {
 			t.Fatal("the slot was used again")
 		}
 	}

@@ -74,9 +74,9 @@ extern "C" {
 
 /*
  * A request and its response: a number, not a pointer, and never given out twice. It is
- * alive until the handler returns or, after detach, until close or abort. Whatever is
- * called with a number that is not alive returns WEIR_EHANDLE and does nothing else.
- * 0 is never alive.
+ * alive until the handler returns or, after detach, until close or abort; that of a
+ * WebSocket, until its closed function returns. Whatever is called with a number that is
+ * not alive returns WEIR_EHANDLE and does nothing else. 0 is never alive.
  */
 typedef uint64_t weir_call;
 
@@ -87,12 +87,12 @@ typedef uint64_t weir_call;
 enum {
     WEIR_OK = 0,
     WEIR_EHANDLE = -1,  /* the call has ended, or never existed */
-    WEIR_ECLOSED = -2,  /* the plugin has ended the stream itself, with close or abort */
+    WEIR_ECLOSED = -2,  /* the plugin has ended it itself, with close, abort or ws_close */
     WEIR_EGONE = -3,    /* ended from outside: the client disconnected or was too slow, or the server stops */
     WEIR_EBACKLOG = -4, /* try_send: the client has not taken enough yet; the chunk was not sent */
-    WEIR_EARG = -5,     /* NULL with a length, a length over WEIR_MAX_LENGTH, or a status outside 200..999 */
+    WEIR_EARG = -5,     /* NULL with a length, a length over WEIR_MAX_LENGTH, a status outside 200..999, or see ws_send */
     WEIR_EHEAD = -6,    /* set_header: the head was sent, or the field is malformed or set by the server */
-    WEIR_EKIND = -7,    /* not for a unary handler */
+    WEIR_EKIND = -7,    /* not for a handler of this kind */
     WEIR_EFAILED = -8   /* anything else, such as a unary body over the server's bound */
 };
 
@@ -113,6 +113,12 @@ typedef struct weir_request {
     weir_view raw_query; /* without the "?" */
     weir_view body;      /* whole, within the server's limit */
 } weir_request;
+
+/* What a message of a WebSocket holds: the opcodes of RFC 6455. */
+enum {
+    WEIR_TEXT = 1, /* UTF-8 */
+    WEIR_BINARY = 2
+};
 
 /* One call's part of a batch. */
 typedef struct weir_item {
@@ -210,6 +216,27 @@ typedef struct weir_host {
      * WEIR_OK; WEIR_EARG for NULL, and no result is set then.
      */
     int32_t (*send_batch)(weir_item *items, size_t n);
+
+    /*
+     * For a WebSocket, and WEIR_EKIND for any other call. Of the functions above only
+     * is_cancelled is for a WebSocket too and, until its open function returns,
+     * path_value, query and header; the others are WEIR_EKIND.
+     *
+     * ws_send sends one message, and waits, with its thread, while the client is too far
+     * behind; ws_try_send is WEIR_EBACKLOG instead. A kind other than the two, and text
+     * that is not UTF-8, is WEIR_EARG.
+     */
+    int32_t (*ws_send)(weir_call call, int32_t kind, const void *p, size_t n);
+    int32_t (*ws_try_send)(weir_call call, int32_t kind, const void *p, size_t n);
+
+    /*
+     * Starts the closing handshake, behind what was sent, and does not wait for the
+     * client: closed is called when it is over. code is 1000 for a normal end, or any
+     * other that may be sent (RFC 6455 7.4); reason is n bytes of UTF-8, at most 123, and
+     * may be NULL with 0. WEIR_EARG for others. WEIR_OK also when it is called again;
+     * WEIR_EGONE if the WebSocket had ended from outside.
+     */
+    int32_t (*ws_close)(weir_call call, int32_t code, const char *reason, size_t n);
 } weir_host;
 
 /*
@@ -217,6 +244,33 @@ typedef struct weir_host {
  * request as abort does.
  */
 typedef int32_t weir_handler_fn(void *user, weir_call call, const weir_request *req);
+
+/*
+ * The three functions of a WebSocket. weir calls them one at a time for each WebSocket,
+ * each call on any thread of weir's: while one runs, little more is read from the client.
+ *
+ * open is called when the handshake is complete. What it stores in *socket is passed to
+ * the others. A result other than WEIR_OK closes the WebSocket with code 1011, unless
+ * ws_close was called with another, and neither of the others is called.
+ */
+typedef int32_t weir_open_fn(void *user, weir_call call, const weir_request *req, void **socket);
+
+/*
+ * message is called with each message: n bytes of that kind, valid until it returns. A
+ * result other than WEIR_OK closes the WebSocket with code 1011. It may be NULL for a
+ * handler that only sends.
+ */
+typedef int32_t weir_message_fn(void *socket, weir_call call, int32_t kind, const void *p, size_t n);
+
+/*
+ * closed is called last, once for each open that returned WEIR_OK, and is the place to
+ * free what *socket points to: with the code and the reason of the first Close, whichever
+ * side sent it, or 1005 if that had no code, or 1006 if the connection ended without one.
+ * Other threads of the
+ * plugin may use the call until closed returns, and get WEIR_EGONE or WEIR_ECLOSED by
+ * then. It may be NULL.
+ */
+typedef void weir_closed_fn(void *socket, weir_call call, int32_t code, const char *reason, size_t n);
 
 /* One handler of a plugin. Set the fields you use by name, and the rest to 0. */
 typedef struct weir_plugin_handler {
@@ -227,9 +281,14 @@ typedef struct weir_plugin_handler {
     uint32_t reserved;  /* 0 */
     void *user;         /* passed to the functions unchanged */
 
-    /* Exactly one of the two is set. */
+    /* Exactly one of unary, stream and open is set. */
     weir_handler_fn *unary;  /* responds with one body, with its length */
     weir_handler_fn *stream; /* responds piece by piece */
+
+    weir_open_fn *open; /* serves WebSockets, with the next two */
+    weir_message_fn *message;
+    weir_closed_fn *closed;
+    const char *subprotocols; /* NUL-terminated: those it speaks, the preferred one first, with commas; NULL for none */
 } weir_plugin_handler;
 
 /* What a plugin defines. All run on one thread of weir's, one after the other. */

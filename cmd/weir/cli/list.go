@@ -29,8 +29,11 @@ func listHandlers(args []string, stdout, stderr io.Writer) int {
 	for _, name := range plugin.Names() {
 		h, _ := plugin.Lookup(name) // the name was just listed, and none is ever removed
 		kind := "stream"
-		if h.Unary != nil {
+		switch {
+		case h.Unary != nil:
 			kind = "unary"
+		case h.WebSocket != nil:
+			kind = "websocket"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", name, kind, h.Limit, h.Doc)
 	}

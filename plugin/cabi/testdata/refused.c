@@ -15,7 +15,9 @@
 #define MALFORMED 12
 #define TWICE 13
 #define UNDEFINED 14
-#define LARGER 15 // this one is loaded: its structs are of a later weir
+#define LARGER 15  // this one is loaded: its structs are of a later weir
+#define EARLIER 16 // and this one: it was built before there were WebSockets
+#define HALF 17    // message without open
 
 // Not all cases use all there is.
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -48,6 +50,29 @@ int32_t weir_plugin_init(const weir_host *h)
 }
 #endif
 
+#if CASE == EARLIER
+/* As weir_plugin_handler was. What follows the array is none of its handlers' fields. */
+typedef struct earlier {
+    size_t struct_size;
+    const char *name, *doc;
+    uint32_t limit, reserved;
+    void *user;
+    weir_handler_fn *unary, *stream;
+} earlier;
+
+static const earlier old[3] = {
+    {.struct_size = sizeof(earlier), .name = "earlier/one", .unary = nothing},
+    {.struct_size = sizeof(earlier), .name = "earlier/two", .stream = nothing},
+    {.struct_size = ~(size_t)0, .name = "x", .doc = "x", .limit = ~0u, .reserved = ~0u, .user = (void *)&old, .unary = nothing, .stream = nothing},
+};
+#endif
+
+static int32_t message(void *socket, weir_call call, int32_t kind, const void *p, size_t n)
+{
+    (void)socket, (void)call, (void)kind, (void)p, (void)n;
+    return WEIR_OK;
+}
+
 typedef struct later {
     weir_plugin_handler now;
     char more[24];
@@ -69,6 +94,8 @@ static const later handlers[2] = {
 #elif CASE == TWICE
     {.now = FIRST(sizeof(later), "refused/twice", nothing, NULL)},
     {.now = FIRST(sizeof(later), "refused/twice", nothing, NULL)},
+#elif CASE == HALF
+    {.now = {.struct_size = sizeof(later), .name = "refused/half", .stream = nothing, .message = message}},
 #else
     {.now = FIRST(sizeof(later), "later/one", nothing, NULL)},
     {.now = FIRST(sizeof(later), "later/two", NULL, nothing)},
@@ -78,6 +105,10 @@ static const later handlers[2] = {
 #if CASE != NO_HANDLERS
 const weir_plugin_handler *weir_plugin_handlers(size_t *n)
 {
+#if CASE == EARLIER
+    *n = 2;
+    return (const weir_plugin_handler *)old;
+#endif
     if (CASE != UNSET)
         *n = CASE == EMPTY ? 0 : CASE == TWICE || CASE == LARGER ? 2 : 1;
     return CASE == UNSET ? NULL : &handlers[0].now;
