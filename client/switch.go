@@ -8,8 +8,8 @@ import (
 )
 
 // A Switcher is the [Receiver] of a request that offers to switch to another
-// protocol (Request.Upgrade). If the server does not switch, the call is like
-// any other.
+// protocol (Request.Upgrade). Its methods are called on the call's loop. If the
+// server does not switch, the call is like any other.
 type Switcher interface {
 	Receiver
 	// Switched is called in place of Head, and of all that would follow, with

@@ -76,6 +76,7 @@ var threads = map[string]thread{
 	"weir/client.Pool":          {onLoop, nil},
 	"weir/client.RawRequest":    {data, nil},
 	"weir/client.Receiver":      {called, nil},
+	"weir/client.Switcher":      {called, nil},
 	"weir/client.Request":       {data, nil},
 
 	"weir/reactor.Config":      {data, nil},
