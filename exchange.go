@@ -21,7 +21,8 @@ type exchange struct {
 	// together.
 	wire   wire
 	srv    *Server
-	trace  *traced // nil without a Trace
+	trace  *traced      // nil without a Trace
+	loop   LoopExchange // of a handler that stays on the loop
 	stream Stream
 
 	h1.Exchange // its progress is guarded as above, also where the carrier is another
@@ -34,9 +35,8 @@ type exchange struct {
 	shard   *shard   // likewise
 	req     Request
 	res     Response
-	held    int64        // bytes taken from the server's budget for req.body
-	counted bool         // among the server's goroutine handlers; that goroutine's
-	loop    LoopExchange // of a handler that stays on the loop
+	held    int64 // bytes taken from the server's budget for req.body
+	counted bool  // among the server's goroutine handlers; that goroutine's
 }
 
 // now is the time; while an inline handler runs, that of the loop's turn, which

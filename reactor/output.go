@@ -22,23 +22,23 @@ import (
 // fallen to the low one. No frame is cut by them: the caller checks before it
 // appends.
 type output struct {
-	mu    outputLock
-	pool  *bytebufferpool.ByteBuffer // nil while nothing is pending
-	sent  int                        // bytes of the buffer that were written already
-	err   error                      // why output has ended; final
-	room  chan struct{}              // closed when pending falls to the low mark, or output has ended
-	taken int64                      // bytes that the kernel has taken
+	mu     outputLock
+	secure *secure                    // nil in the clear; set before the connection has a handler; here, since each read looks at it
+	pool   *bytebufferpool.ByteBuffer // nil while nothing is pending
+	sent   int                        // bytes of the buffer that were written already
+	err    error                      // why output has ended; final
+	room   chan struct{}              // closed when pending falls to the low mark, or output has ended
+	taken  int64                      // bytes that the kernel has taken
 
-	blocked bool    // the kernel takes no more, until it announces room
-	flying  int     // bytes of the write(2) in progress
-	writing bool    // a goroutine is in write(2) without the lock
-	edge    bool    // the kernel announced room during a write
-	above   bool    // pending has been above the high mark and not yet back at the low one
-	fin     bool    // the loop waits for the last byte
-	doomed  bool    // the loop waits for the writer to come back, to close the descriptor
-	news    news    // for the loop
-	told    bool    // a task for that is posted
-	secure  *secure // nil in the clear; set before the connection has a handler
+	blocked bool // the kernel takes no more, until it announces room
+	flying  int  // bytes of the write(2) in progress
+	writing bool // a goroutine is in write(2) without the lock
+	edge    bool // the kernel announced room during a write
+	above   bool // pending has been above the high mark and not yet back at the low one
+	fin     bool // the loop waits for the last byte
+	doomed  bool // the loop waits for the writer to come back, to close the descriptor
+	news    news // for the loop
+	told    bool // a task for that is posted
 }
 
 // news is what happened on the write side that concerns the loop.

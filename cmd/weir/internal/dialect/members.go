@@ -39,7 +39,9 @@ func (s *scanner) members(b []byte, i int, j Judge) int {
 		}
 		n += at
 		top.some, s.state = true, scanNext
-		if s.want != nil && s.want.Slot != 0 {
+		if s.want == nil || s.want.Slot == 0 {
+			s.skipped.add(v)
+		} else {
 			if s.want.Free && v.Kind == String && !v.Empty {
 				s.free = v.Text
 			}
@@ -127,4 +129,21 @@ func container(b []byte) (empty bool, n int) {
 		}
 	}
 	return false, 0
+}
+
+// skipped is the strings and numbers in an object that nobody wants to see, the
+// first ones, where they stand.
+type skipped struct {
+	n      uint8
+	values [skippedMost][]byte
+}
+
+const skippedMost = 8
+
+func (s *skipped) add(v Value) {
+	if v.Kind != String && v.Kind != Number || int(s.n) == len(s.values) {
+		return
+	}
+	s.values[s.n] = v.Text
+	s.n++
 }

@@ -23,9 +23,8 @@ type Reader struct {
 	length   int     // of the line, so far
 	longest  int     // line of the event
 	last     repeat
-	text     []byte // of the event, if it is Free; while Next runs
-	scan     scanner
 	name     []byte // of the event field
+	scan     scanner
 }
 
 // field is what the current line is.
@@ -47,7 +46,7 @@ func (r *Reader) Reset(e *Endpoint) {
 	r.judge.Reset()
 	*r = Reader{
 		judge: r.judge, endpoint: e, name: r.name[:0], scan: scanner{text: r.scan.text},
-		last: repeat{bytes: r.last.bytes[:0]},
+		last: repeat{event: r.last.event[:0]},
 	}
 	r.scan.start(r.judge.Members())
 }
@@ -64,9 +63,9 @@ func (r *Reader) Next(p []byte) (n int, v Verdict) {
 		r.whole, r.longest = false, 0
 	}
 	begins := !r.open && !r.skipLF
-	if begins && r.last.before > 0 {
-		if n, text := r.last.match(p); n > 0 {
-			r.whole, r.longest = true, r.last.line+text
+	if begins && len(r.last.event) > 0 {
+		if n, filled := r.last.match(p); n > 0 {
+			r.whole, r.longest = true, r.last.around+filled
 			return n, again
 		}
 	}
@@ -75,10 +74,10 @@ func (r *Reader) Next(p []byte) (n int, v Verdict) {
 	} else {
 		n, v = r.nextEvent(p)
 	}
-	if begins && v == again && r.text != nil {
-		r.last.learn(p[:n], r.text, r.longest)
+	if begins && v == again && r.scan.free != nil {
+		r.last.learn(p[:n], r.scan.free, &r.scan.skipped, r.longest)
 	}
-	r.text, r.scan.free = nil, nil // p is valid until Next returns
+	r.scan.forget()
 	return n, v
 }
 
@@ -231,7 +230,6 @@ func (r *Reader) event() Verdict {
 		v |= Data | r.judge.Event(e)
 		r.ended = r.ended || v.Has(End)
 		r.failed = r.failed || v.Has(Failed)
-		r.text = r.scan.free
 		r.scan.start(r.judge.Members())
 	}
 	r.whole, r.open, r.data, r.name = true, false, false, r.name[:0]

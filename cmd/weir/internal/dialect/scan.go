@@ -23,7 +23,9 @@ type scanner struct {
 	stack  [deepest]frame
 	root   *Node
 	text   []byte
-	free   []byte // the last text that is Free, where it stands
+
+	free    []byte // the last text that is Free, where it stands; until forget
+	skipped skipped
 }
 
 // frame is an open object or array.
@@ -56,8 +58,11 @@ const (
 // start prepares the scanner for another object.
 func (s *scanner) start(root *Node) {
 	s.state, s.root, s.depth, s.skip = scanBegin, root, 0, 0
-	s.free, s.text, s.escape, s.held, s.coded, s.long = nil, s.text[:0], false, false, false, false
+	s.text, s.escape, s.held, s.coded, s.long = s.text[:0], false, false, false, false
 }
+
+// forget drops what is known of the bytes that were fed, since they are changed.
+func (s *scanner) forget() { s.free, s.skipped.n = nil, 0 }
 
 // feed looks at the next piece.
 func (s *scanner) feed(b []byte, j Judge) {

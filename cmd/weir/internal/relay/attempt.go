@@ -31,19 +31,19 @@ type attempt struct {
 	ripe     bool // enough of it was held
 	model    bool // there was something of the model's
 	failed   bool // it has sent an error in the stream
-	reader   dialect.Reader
 	call     *client.Call
 	target   *Target
 	count    int       // events that are complete
-	held     []byte    // of the response, until it is relayed
-	tail     []byte    // of an event behind the end mark, until it is whole
 	rewriter *rewriter // nil = the events pass as they are
+	limited  error     // what it means when the step takes too long
+	reader   dialect.Reader
 
-	limited error     // what it means when the step takes too long
-	asked   time.Time // when the request was sent
-	begun   time.Time // when the wait for the first event began
-	made    made
-	out     client.Request // as it is sent
+	held  []byte    // of the response, until it is relayed
+	tail  []byte    // of an event behind the end mark, until it is whole
+	asked time.Time // when the request was sent
+	begun time.Time // when the wait for the first event began
+	made  made
+	out   client.Request // as it is sent
 }
 
 // spare is an attempt without a target that has the memory of a, which must not

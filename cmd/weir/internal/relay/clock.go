@@ -11,8 +11,8 @@ type limit uint8
 
 const (
 	limitStep  limit = iota // connect, first event, silence: one follows the other
-	limitHold               // the head is held no longer
 	limitAlive              // a comment to the client is due
+	limitHold               // the head is held no longer
 	limitRetry              // the upstream may be tried again
 	limitTotal
 	limits
@@ -22,9 +22,9 @@ const (
 // nothing: the timer is moved only forward, and when it expires the flow checks
 // which deadlines have really passed.
 type clock struct {
-	base  time.Time             // what the others count from
-	due   [limits]time.Duration // 0 = none
+	base  time.Time             // of the request's head: what the others count from
 	at    time.Duration         // when the timer expires; 0 = it is stopped
+	due   [limits]time.Duration // 0 = none
 	timer reactor.Timer
 }
 

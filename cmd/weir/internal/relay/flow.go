@@ -19,32 +19,32 @@ import (
 //	reply    what the client has been promised of the response
 //
 // What each piece of a response needs comes first, so that it lies close
-// together.
+// together; the attempt begins with what it needs, too.
 type flow struct {
-	attempt attempt
-	reply   reply
-	x       *weir.LoopExchange
-	loop    *reactor.Loop
-	g       *Gateway
-	clock   clock
-	record  Record
-	over    bool // nothing more happens but closed
-	handed  bool // to a native handler
-	remote  bool // something of it may run off the loop
-	alone   bool // another target was not tried, since the request is no longer kept
+	x      *weir.LoopExchange
+	loop   *reactor.Loop
+	g      *Gateway
+	over   bool // nothing more happens but closed
+	handed bool // to a native handler
+	remote bool // something of it may run off the loop
+	alone  bool // another target was not tried, since the request is no longer kept
+	reply  reply
+	clock  clock
 
-	endpoint *dialect.Endpoint
-	upload   upload
 	w        *weir.Response
 	r        *weir.Request
-	since    time.Time // of the request's head
-
-	route    target.Itinerary
+	endpoint *dialect.Endpoint
 	model    *Model // that was requested
 	leg      *Model // whose target it is, the same one or a fallback
 	attempts int
 	refusal  *refusal // the last one that was not passed on
-	noted    int64    // bytes that were reported to the server as kept
+
+	attempt attempt
+	upload  upload
+	voice   voice
+	route   target.Itinerary
+	record  Record
+	noted   int64 // bytes that were reported to the server as kept
 }
 
 // flows are those without a request. One that served a request on one loop
@@ -59,9 +59,8 @@ func (g *Gateway) take(e *dialect.Endpoint, x *weir.LoopExchange, codings []stri
 	}
 	f.g, f.endpoint, f.x, f.w, f.r, f.loop = g, e, x, x.Response(), x.Request(), x.Loop()
 	f.attempt.f, f.reply.f, f.upload.f = f, f, f
-	f.since = f.loop.Now()
+	f.clock.base = f.loop.Now()
 	f.upload.begin(codings)
-	f.clock.base = f.since
 	f.clock.timer.Init((*lateTask)(f))
 	return f
 }
@@ -78,7 +77,7 @@ func (f *flow) recycle() {
 		return
 	}
 	clear(a.out.Fields)
-	*f = flow{attempt: a.spare(), upload: f.upload.spare(), route: f.route.Spare(), reply: f.reply.spare()}
+	*f = flow{attempt: a.spare(), upload: f.upload.spare(), route: f.route.Spare(), voice: f.voice.spare()}
 	flows.Put(f)
 }
 
@@ -97,7 +96,7 @@ func (f *flow) next(cause error) {
 	f.record.Upstream, f.record.Attempts = f.attempt.target.Upstream.Name, f.attempts
 	if f.attempts == 1 {
 		f.clock.set(f.loop, limitTotal, f.attempt.target.Upstream.Timeouts.Total)
-		f.reply.silence()
+		f.reply.await()
 	}
 	f.attempt.send()
 }
@@ -232,7 +231,7 @@ func (f *flow) ended(cause error) {
 	rec := &f.record
 	rec.Request, rec.Stream = f.r, f.streams()
 	if f.handed {
-		rec.Answered(f.w, f.since, cause)
+		rec.Answered(f.w, f.clock.base, cause)
 		f.g.Observer.Ended(rec)
 		return
 	}
@@ -245,7 +244,8 @@ func (f *flow) ended(cause error) {
 	if left && asking {
 		f.g.Observer.HungUp(time.Since(f.loop.Now()))
 	}
-	rec.Took, rec.Left = time.Since(f.since), left
+	rec.Took, rec.Left = time.Since(f.clock.base), left
+	rec.First, rec.Bytes = f.reply.first, f.reply.bytes
 	rec.Status, rec.Events = f.w.Status(), f.attempt.count
 	if rec.Err == nil {
 		rec.Err = cause

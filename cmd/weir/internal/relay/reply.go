@@ -22,14 +22,21 @@ const (
 type reply struct {
 	f       *flow
 	promise promise
-	behind  bool           // the client is, and the upstream waits
-	length  int64          // of the body, when it begins; -1 = not known
-	own     dialect.Reader // of a response without events, for what the gateway says itself
-	text    []byte         // room for that
+	behind  bool          // the client is, and the upstream waits
+	every   time.Duration // a keep-alive is due after so much silence; 0 = never
+	first   time.Duration // from the request's head to the first byte of an upstream's response; 0 = there was none
+	bytes   int64         // of the upstream's response
+	length  int64         // of the body, when it begins; -1 = not known
 }
 
-// spare is a reply to nobody that has the memory of r.
-func (r *reply) spare() reply { return reply{own: r.own, text: r.text[:0]} }
+// voice is for what the gateway says itself in a stream.
+type voice struct {
+	own  dialect.Reader // in place of an attempt's
+	text []byte         // room for it
+}
+
+// spare is a voice that has the memory of v.
+func (v *voice) spare() voice { return voice{own: v.own, text: v.text[:0]} }
 
 // begun reports whether the client was sent something of an upstream's response.
 func (r *reply) begun() bool { return r.promise == promisedThis }
@@ -83,7 +90,7 @@ func (r *reply) sign() {
 		f.w.Header().Set("X-Weir-Not-Retried", only.code)
 	}
 	timing := appendMilliseconds(append(make([]byte, 0, 64), "upstream;dur="...), now.Sub(asked))
-	timing = appendMilliseconds(append(timing, ", weir;dur="...), asked.Sub(f.since))
+	timing = appendMilliseconds(append(timing, ", weir;dur="...), asked.Sub(f.clock.base))
 	f.w.Header().Set("Server-Timing", string(timing))
 }
 
@@ -109,10 +116,10 @@ func (r *reply) push(p []byte) {
 	if !room && f.x.Err() != nil {
 		return // closed is called soon
 	}
-	if f.record.First == 0 {
-		f.record.First = f.loop.Now().Sub(f.since)
+	if r.first == 0 {
+		r.first = f.loop.Now().Sub(f.clock.base)
 	}
-	f.record.Bytes += int64(len(p))
+	r.bytes += int64(len(p))
 	f.g.Observer.Relayed(time.Since(f.loop.Now()))
 	if f.attempt.call != nil && !room {
 		r.behind = true
@@ -134,17 +141,17 @@ func (r *reply) drained() {
 	}
 }
 
-// silence starts to count until a keep-alive is due again.
-func (r *reply) silence() {
+// await begins to count how long the client hears nothing, if that matters to it.
+func (r *reply) await() {
 	f := r.f
-	switch every := f.model.Keepalive; {
-	case every == 0:
-	case f.streams():
-		f.clock.set(f.loop, limitAlive, every)
-	default:
-		f.clock.clear(limitAlive)
+	if r.every = 0; f.streams() {
+		r.every = f.model.Keepalive
 	}
+	r.silence()
 }
+
+// silence starts to count until a keep-alive is due again.
+func (r *reply) silence() { r.f.clock.set(r.f.loop, limitAlive, r.every) }
 
 // keepAlive lets the client hear something while the upstream is silent, in the
 // client's dialect (G22). It commits the response's status: what fails later
@@ -161,11 +168,11 @@ func (r *reply) keepAlive() {
 	case r.begun() && !f.attempt.judged:
 		return
 	case r.begun():
-		r.say(f.attempt.reader.AppendKeepAlive(r.text[:0], f.stamp()))
+		r.say(f.attempt.reader.AppendKeepAlive(f.voice.text[:0], f.stamp()))
 		return
 	case r.promise == promisedNothing:
-		r.own.Reset(f.endpoint)
-		text := r.own.AppendKeepAlive(r.text[:0], f.stamp())
+		f.voice.own.Reset(f.endpoint)
+		text := f.voice.own.AppendKeepAlive(f.voice.text[:0], f.stamp())
 		if len(text) == 0 {
 			return // the dialect has no form for it
 		}
@@ -173,7 +180,7 @@ func (r *reply) keepAlive() {
 		r.say(text)
 		return
 	}
-	r.say(r.own.AppendKeepAlive(r.text[:0], f.stamp()))
+	r.say(f.voice.own.AppendKeepAlive(f.voice.text[:0], f.stamp()))
 }
 
 // openStream promises the client a stream, whichever upstream will send it.
@@ -186,7 +193,7 @@ func (r *reply) openStream() {
 
 // say sends something of the gateway's own.
 func (r *reply) say(text []byte) {
-	r.text = text
+	r.f.voice.text = text
 	if len(text) > 0 {
 		r.f.x.Push(text)
 	}
@@ -210,22 +217,22 @@ func (r *reply) fail(fault *dialect.Fault, cause error, wait time.Duration) {
 		r.respond(f.endpoint.Dialect.AppendError(nil, fault))
 		return
 	case r.promise == promisedStream:
-		r.own.Reset(f.endpoint)
-		r.text = r.own.AppendFault(r.text[:0], fault, f.stamp())
+		f.voice.own.Reset(f.endpoint)
+		f.voice.text = f.voice.own.AppendFault(f.voice.text[:0], fault, f.stamp())
 	case f.attempt.judged:
 		if w := f.attempt.rewriter; w != nil && len(w.event) > 0 {
 			f.attempt.reader.Withhold()
 		}
-		r.text = f.attempt.reader.AppendFault(r.text[:0], fault, f.stamp())
+		f.voice.text = f.attempt.reader.AppendFault(f.voice.text[:0], fault, f.stamp())
 	default:
 		f.x.Abort(cause)
 		return
 	}
-	if len(r.text) == 0 {
+	if len(f.voice.text) == 0 {
 		f.x.Abort(cause)
 		return
 	}
-	f.x.Push(r.text)
+	f.x.Push(f.voice.text)
 	f.x.End()
 }
 

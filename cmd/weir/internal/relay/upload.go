@@ -109,7 +109,7 @@ func (u *upload) take(p []byte, err error) {
 			return
 		}
 		if f.streams() != streamed { // known late, but known
-			f.reply.silence()
+			f.reply.await()
 		}
 	}
 }
