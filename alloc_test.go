@@ -5,12 +5,14 @@ package weir_test
 import (
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
 
 	"weir"
 	"weir/internal/memloop"
+	"weir/reactor"
 	"weir/sse"
 )
 
@@ -188,5 +190,64 @@ func TestAllocsPerPipeSend(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("got %v allocations per chunk that is read, want 0", n)
+	}
+}
+
+// A batch allocates nothing, nor does a round of a group.
+func TestAllocsPerBatch(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection would empty the pools
+	const n = 150                                    // some turns of the loop
+	streams := make(chan *weir.Stream)
+	b, m := new(board), new(weir.Mux)
+	m.HandleFunc("GET /s", func(w *weir.Response, _ *weir.Request) {
+		s := w.Stream()
+		s.Detach()
+		_ = s.Commit()
+		streams <- s
+	})
+	m.HandleFunc("GET /group", b.serve).Inline()
+	srv, kernel := inMemory(t, m)
+	var all []*weir.Stream
+	for range n {
+		for _, path := range []string{"/s", "/group"} {
+			c := kernel.Dial(srv.Reactor(), 0)
+			defer c.Close()
+			c.Discard()
+			_, _ = io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n")
+		}
+		all = append(all, <-streams)
+	}
+	loop, turn := srv.Reactor().Loops()[0], make(chan struct{})
+	mark := reactor.TaskFunc(func() { turn <- struct{}{} })
+	settle := func() {
+		for range n/64 + 2 { // the last of them comes when all is written
+			loop.Post(mark)
+			<-turn
+		}
+	}
+	var batch weir.Batch
+	payload := []byte("hello world")
+	for name, step := range map[string]func(){
+		"batch": func() {
+			for _, s := range all {
+				if err := batch.Send(s, payload); err != nil {
+					t.Fatal(err)
+				}
+			}
+			batch.Flush()
+			settle()
+		},
+		"group": func() {
+			b.post()
+			settle()
+		},
+	} {
+		step()
+		if got := testing.AllocsPerRun(20, step); got != 0 {
+			t.Errorf("%s: got %v allocations for %d chunks, want 0", name, got, n)
+		}
+	}
+	if got := b.group.Len(); got != n {
+		t.Errorf("got %d members, want %d", got, n)
 	}
 }

@@ -20,3 +20,6 @@ func LoopOf(w *Response) *reactor.Loop { return w.ex.conn.Loop() }
 
 // Secured is the reactor's side of a server's TLS.
 func Secured(s *Server) *reactor.TLS { return s.tls }
+
+// GroupParts is how many loops a group remembers.
+func GroupParts(g *Group) int { return len(g.parts) }

@@ -96,13 +96,25 @@ func (p *Pipe) awaitRoom() error {
 // TrySend is [Pipe.Send] except that it never waits: above the high mark it
 // sends nothing and returns [ErrBacklog].
 func (p *Pipe) TrySend(b []byte) error {
+	if err := p.maySend(); err != nil {
+		return err
+	}
+	return pipeError(p.ex.stream.TrySend(b))
+}
+
+// maySend returns why a pipe sends nothing that a stream would.
+func (p *Pipe) maySend() error {
 	switch {
 	case p.shut.Load():
 		return ErrPipeClosed
 	case p.writes.Over():
 		return os.ErrDeadlineExceeded
 	}
-	err := p.ex.stream.TrySend(b)
+	return nil
+}
+
+// pipeError is an error of a Stream as that of a Pipe.
+func pipeError(err error) error {
 	if err != nil && errors.Is(err, ErrStreamEnded) {
 		return ErrPipeClosed
 	}

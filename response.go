@@ -250,6 +250,10 @@ func streamSeq[T any](w *Response, seq iter.Seq2[T, error], send func(*Stream, T
 	return s.Cause()
 }
 
+// Draining is as [Stream.Draining], for a response that a [Group] feeds. It is
+// safe for concurrent use.
+func (w *Response) Draining() <-chan struct{} { return w.ex.carrier.draining() }
+
 // ResponseStats is how much of a response has been made, for logs and metrics.
 type ResponseStats struct {
 	Status int       // of the head; 0 = it is not committed

@@ -21,9 +21,9 @@ const (
 type Source interface {
 	// Next appends one chunk to dst, which is empty and valid until Next
 	// returns, and returns it. A chunk may come together with [io.EOF], which
-	// ends the stream. [ErrNotReady], or no chunk and no error, parks the
-	// source until [Stream.Wake]; a paced one without either is called again at
-	// its pace. Any other error fails the response.
+	// ends the stream, or with [ErrNotReady]. That, or no chunk and no error,
+	// parks the source until [Stream.Wake] or [Group.Wake]; a paced one without
+	// either is called again at its pace. Any other error fails the response.
 	Next(dst []byte) ([]byte, error)
 	// Close is called exactly once: with nil after io.EOF, else with why the
 	// stream ended, or did not begin. Next is not called after it.
@@ -70,6 +70,7 @@ type pump struct {
 	next   time.Time
 	posted atomic.Bool
 	closed atomic.Bool // written on the loop
+	member member      // of a Group
 
 	sourceClosed invariant.Once
 	cause        error // for closeTask
@@ -207,11 +208,13 @@ func (p *pump) close(cause error) {
 		return
 	}
 	p.ex.turn().StopTimer(&p.timer)
+	p.member.leave(p)
 	p.closeSource(cause)
 }
 
 func (p *pump) closeSource(cause error) {
 	p.sourceClosed.Do("a Source is closed twice")
+	p.member.countOut()
 	p.ex.call("source's Close", func() { p.src.Close(cause) }, nil)
 }
 
@@ -234,6 +237,9 @@ func (p *pump) endWith(cause error, onLoop bool) {
 
 // start begins to pump when the handler has returned. On the loop.
 func (p *pump) start() {
+	if p.closed.Load() {
+		return // its client did not wait for the handler's return
+	}
 	ex := p.ex
 	l := ex.lock()
 	empty := l.state() == nil && ex.bodyless()
@@ -243,6 +249,7 @@ func (p *pump) start() {
 		_ = ex.stream.Commit() // ErrNoBody is what is meant
 		return
 	}
+	p.member.join(p)
 	p.run()
 }
 
@@ -261,6 +268,7 @@ func (t *closeTask) Run() { (*pump)(t).close(t.cause) }
 // more.
 func (t *closeTask) Dropped() {
 	if !t.closed.Swap(true) {
+		t.member.forget()
 		go (*pump)(t).closeSource(t.cause)
 	}
 }

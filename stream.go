@@ -53,10 +53,14 @@ func (s *Stream) ID() uint64 { return s.id }
 // open makes the exchange's response a stream, once, which src feeds if that is
 // not nil. A src that finds no open stream is closed.
 func (s *Stream) open(ex *exchange, src Source) {
-	var p *pump
-	if src != nil {
-		p = newPump(ex, src)
+	if src == nil {
+		s.openWith(ex, nil)
+	} else {
+		s.openWith(ex, newPump(ex, src))
 	}
+}
+
+func (s *Stream) openWith(ex *exchange, p *pump) {
 	l := ex.lock()
 	refused := s.refusal
 	cause := l.beginStream(p)

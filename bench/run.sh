@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures weir against other servers on this machine and writes bench/results.
 #
-#   bench/run.sh [plaintext|tokens|idle|gateway|tls|storm|native|before|oha|all] [--quick] [--servers a,b] [--rev REV]
+#   bench/run.sh [plaintext|tokens|idle|gateway|tls|storm|native|hub|before|oha|all] [--quick] [--servers a,b] [--rev REV]
 #
 # plaintext  CPU per request: keep-alive, pipelined, new connections (wrk)
 # tokens     paced streams: CPU per chunk, push-to-client latency
@@ -13,6 +13,7 @@
 # storm      5,000 streams over TLS beside 500 handshakes a second
 # native     weir's native handlers: one decode loop with 5,000 streams by
 #            SendBatch, against single sends, goroutines and net/http
+# hub        one message to 5,000 subscribers of a topic: weir against nginx with nchan
 # before     weir against the one of --rev (a commit; main by default): CPU per
 #            request, token, relayed event and relayed request
 # oha        a second client's word that nothing fails; builds oha with cargo
@@ -34,7 +35,7 @@ oha_version=1.16.0
 suites='' quick='' servers='' rev=main words="$*"
 while [ $# -gt 0 ]; do
     case $1 in
-        plaintext | tokens | idle | gateway | tls | storm | native | before | oha) suites="$suites $1" ;;
+        plaintext | tokens | idle | gateway | tls | storm | native | hub | before | oha) suites="$suites $1" ;;
         all) suites='plaintext tokens idle' ;;
         --quick) quick=-quick ;;
         --servers) [ $# -gt 1 ] || usage; servers=$2; shift ;;
@@ -46,7 +47,14 @@ done
 [ -n "$suites" ] || suites='plaintext tokens idle'
 
 need() { # need COMMAND PACKAGE: install a Debian package unless the command is there
-    command -v "$1" >/dev/null && return
+    command -v "$1" >/dev/null || fetch "$1" "$2"
+}
+
+need_file() { # need_file PATH PACKAGE: likewise, unless the file is there
+    [ -e "$1" ] || fetch "$1" "$2"
+}
+
+fetch() {
     echo "bench: installing $2" >&2
     as_root=''
     [ "$(id -u)" = 0 ] || as_root=sudo
@@ -89,7 +97,8 @@ build
 case $suites in *before*) build_before ;; esac
 case $suites in *plaintext* | *gateway* | *before*) need wrk wrk ;; esac
 PATH=$PATH:/usr/sbin # nginx's place, not in everyone's path
-case $suites in *gateway* | *tls*) need nginx nginx ;; esac
+case $suites in *gateway* | *tls* | *hub*) need nginx nginx ;; esac
+case $suites in *hub*) need_file /usr/lib/nginx/modules/ngx_nchan_module.so libnginx-mod-nchan ;; esac
 need taskset util-linux
 ready=''
 for suite in $suites; do

@@ -23,6 +23,7 @@ var (
 	handlers = rule{"the handler's goroutine", `handler's goroutine`}
 	early    = rule{"before the server starts", `before the server starts`}
 	called   = rule{"implemented by users, who learn where it is called", `(called|run|runs|serves requests) (on|there|where)\b|where the handler runs`}
+	alone    = rule{"one goroutine at a time", `must be used on one goroutine at a time`}
 	data     = rule{"a value: nothing but fields, and methods that only read", ``}
 )
 
@@ -35,9 +36,11 @@ type thread struct {
 
 // threads has the rule of each exported type.
 var threads = map[string]thread{
+	"weir.Batch":           {alone, nil},
 	"weir.BodyReceiver":    {called, nil},
 	"weir.DrainReport":     {data, nil},
 	"weir.EventOptions":    {data, nil},
+	"weir.Group":           {anywhere, nil},
 	"weir.HalfClose":       {data, nil},
 	"weir.Handler":         {called, nil},
 	"weir.HandlerFunc":     {data, nil},

@@ -83,6 +83,29 @@ func TestSafeForConcurrentUse(t *testing.T) {
 			})
 		}
 	})
+	t.Run("weir.Group", func(t *testing.T) {
+		for range 20 {
+			g, m := new(weir.Group), new(weir.Mux)
+			feed := func(w *weir.Response, _ *weir.Request) {
+				g.Feed(w, weir.NextChunk(0, func(n *int, dst []byte, cancelled bool) ([]byte, error) {
+					if *n++; cancelled || *n == 3 {
+						return dst, io.EOF
+					}
+					return append(dst, p...), weir.ErrNotReady
+				}))
+			}
+			m.HandleFunc("GET /loop", feed).Inline()
+			m.HandleFunc("GET /goroutine", feed)
+			synctest.Test(t, func(t *testing.T) {
+				server := weirtest.Start(t, &weir.Server{Handler: m, Loops: 2})
+				atOnce(t, g, nil, map[string]func(){
+					"Feed": func() { server.Get("/loop").Close(); server.Get("/goroutine") },
+					"Len":  func() { g.Len() },
+					"Wake": func() { g.Wake() },
+				})
+			})
+		}
+	})
 	t.Run("weir.SwapMux", func(t *testing.T) {
 		s, m := new(weir.SwapMux), new(weir.Mux)
 		m.HandleFunc("GET /", func(*weir.Response, *weir.Request) {})

@@ -26,7 +26,7 @@ type aCase struct {
 }
 
 func cases() []aCase {
-	return slices.Concat(bodies(), streams(), failures(), disconnects(), uploads(), cutUploads(), trailers(), loops(), informs(), drains())
+	return slices.Concat(bodies(), streams(), failures(), disconnects(), uploads(), cutUploads(), trailers(), loops(), informs(), drains(), crowds())
 }
 
 // handle is a case of one handler at "/", on a goroutine, that a client asks once.

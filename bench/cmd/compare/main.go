@@ -51,7 +51,7 @@ func main() {
 		o.command = "compare " + strings.Join(os.Args[1:], " ")
 	}
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, tls, storm, native, before, oha")
+		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, tls, storm, native, hub, before, oha")
 		os.Exit(2)
 	}
 	// Servers die with the thread that started them: see server.start.
@@ -157,6 +157,11 @@ func once(ctx context.Context, t tools, l load, s server, cpu int) (sample, erro
 	defer func() { _ = os.RemoveAll(dir) }() // a configuration file: it does no harm if it remains
 	if s, err = s.certified(dir); err != nil {
 		return nil, err
+	}
+	if s.files != nil {
+		if s, err = s.files(s, dir); err != nil {
+			return nil, err
+		}
 	}
 	var behind *instance
 	if s.gateway != nil {

@@ -27,10 +27,11 @@ type server struct {
 	program string // in the binaries' folder; "" = name
 	system  bool   // the program is the machine's own, found by PATH
 	args    []string
-	stats   bool   // serves /stats?gc=1
-	gateway setup  // nil if it is not a gateway
-	behind  string // a gateway's upstream; "" = cepoll
-	secure  bool   // speaks TLS: gets files with a certificate and its key as its last arguments
+	stats   bool                                       // serves /stats?gc=1
+	gateway setup                                      // nil if it is not a gateway
+	files   func(s server, dir string) (server, error) // makes what it is started with; nil = nothing
+	behind  string                                     // a gateway's upstream; "" = cepoll
+	secure  bool                                       // speaks TLS: gets files with a certificate and its key as its last arguments
 	env     []string
 	listens string // where it will listen, if it prints no such line; "" = it prints
 }
@@ -47,6 +48,7 @@ var servers = []server{
 	{name: "weir-serve-before", program: "weir-before", gateway: weirServe},
 	{name: "crelay", gateway: cRelay},
 	{name: "nginx", system: true, gateway: nginx},
+	{name: "nchan", program: "nginx", system: true, files: nchan},
 	{name: "reverseproxy", gateway: reverseProxy},
 	{name: "upstream-http", program: "secure", args: []string{"weir", "127.0.0.1:0"}},
 	{name: "upstream-https", program: "secure", args: []string{"weir", "127.0.0.1:0"}, secure: true},

@@ -46,6 +46,7 @@ var suites = map[string]func(quick bool) []trial{
 	"storm":     storms,
 	"oha":       ohaCheck,
 	"native":    natives,
+	"hub":       hubs,
 	"before":    befores,
 }
 

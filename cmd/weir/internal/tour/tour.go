@@ -32,6 +32,8 @@ Serves one route for each feature of weir:
   GET  /slow-head?delay=500ms&status=202    a head that is committed late
   GET  /fail?after=2&panic=0         a stream that fails
   GET  /trailers                     a stream with a trailer
+  GET  /subscribe?topic=t            a topic, with replay: lines of JSON; as=sse for server-sent events
+  POST /publish?topic=t              sends the body to all its subscribers
   GET  /http/stream?n=5              a net/http handler on the event loops: flushes n lines
   GET  /http/headers                 another: the request's header as JSON
   GET  /stats                        what the server counts, as JSON`
@@ -81,6 +83,9 @@ func routes(srv *weir.Server) *weir.Mux {
 	mux.HandleFunc("GET /slow-head", slowHead)
 	mux.HandleFunc("GET /fail", fail)
 	mux.HandleFunc("GET /trailers", trailers)
+	topics := newTopics()
+	mux.HandleFunc("GET /subscribe", subscribe(topics)).Inline()
+	mux.HandleFunc("POST /publish", publish(topics))
 	mux.Handle("GET /http/", nethttp.FromHTTP(http.StripPrefix("/http", httpHandler()))).StreamBody()
 	mux.HandleFunc("GET /stats", stats(srv))
 	return mux
