@@ -1,0 +1,141 @@
+package hub
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// This file is what happens with time: heartbeats, what becomes too old, and a
+// shutdown.
+
+// forgetAfter is how long a topic that has no users and keeps nothing stays, so
+// that those who come back are still known to be up to date.
+const forgetAfter = 5 * time.Minute
+
+// period is how often the Hub's clock ticks: a subscriber gets a heartbeat when
+// it has got nothing for two ticks.
+func (h *Hub) period() time.Duration {
+	period := 15 * time.Second
+	if h.config.Heartbeat > 0 {
+		period = min(period, h.config.Heartbeat/2)
+	}
+	if h.limits.Age > 0 {
+		period = min(period, h.limits.Age/4)
+	}
+	return max(period, time.Millisecond)
+}
+
+// startClock starts the clock, which ticks while there are topics. The Hub is
+// locked.
+func (h *Hub) startClock() {
+	if !h.ticking {
+		h.ticking = true
+		time.AfterFunc(h.period(), h.tick)
+	}
+}
+
+func (h *Hub) tick() {
+	now := time.Now()
+	var idle, live []*Log
+	h.mu.Lock()
+	for _, l := range h.topics {
+		l.mu.Lock()
+		l.dropOld(now)
+		empty := l.count() == 0
+		l.mu.Unlock()
+		switch {
+		case l.users == 0 && now.Sub(l.used) >= h.stay(empty):
+			idle = append(idle, l)
+			h.remove(l)
+		case l.using[SSE].Load() > 0:
+			live = append(live, l)
+		}
+	}
+	if h.ticking = len(h.topics) > 0; h.ticking {
+		time.AfterFunc(h.period(), h.tick)
+	}
+	h.mu.Unlock()
+	for _, l := range idle {
+		h.forget(l)
+	}
+	if h.config.Heartbeat > 0 {
+		for _, l := range live {
+			l.beats.Add(1)
+			l.group.Wake()
+		}
+	}
+}
+
+// stay is how long a topic without users is followed. One that keeps something
+// which nobody else does is until that is too old.
+func (h *Hub) stay(empty bool) time.Duration {
+	switch {
+	case h.broker.Keeps():
+		return min(forgetAfter, max(h.limits.Age, time.Minute))
+	case !empty:
+		return 1<<63 - 1
+	}
+	return forgetAfter
+}
+
+// drain is the shutdown of one server, as its subscribers see it.
+type drain struct{ step atomic.Uint32 } // 0 = it has not begun
+
+// drainSteps is in how many steps the subscribers of a server that shuts down
+// leave.
+const drainSteps = 50
+
+// drainOf returns the drain of the server whose channel that is.
+func (h *Hub) drainOf(begun <-chan struct{}) *drain {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d := h.drains[begun]
+	if d == nil {
+		d = new(drain)
+		h.drains[begun] = d
+		go h.awaitDrain(begun, d)
+	}
+	return d
+}
+
+// awaitDrain ends the responses of a server that shuts down, one by one, so that
+// their clients do not all come back at once.
+func (h *Hub) awaitDrain(begun <-chan struct{}, d *drain) {
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.drains, begun)
+	}()
+	select {
+	case <-begun:
+	case <-h.done:
+		return
+	}
+	if h.config.Spread < 0 {
+		return
+	}
+	for range drainSteps {
+		if h.subs.Load() == 0 {
+			return
+		}
+		time.Sleep(h.config.Spread / drainSteps)
+		d.step.Add(1)
+		for _, l := range h.all() {
+			l.group.Wake()
+		}
+	}
+}
+
+func (h *Hub) all() []*Log {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	logs := make([]*Log, 0, len(h.topics))
+	for _, l := range h.topics {
+		logs = append(logs, l)
+	}
+	return logs
+}
+
+// leaveStep is the step in which a subscriber leaves.
+func leaveStep() uint8 { return uint8(1 + rand.N(drainSteps)) }
