@@ -70,10 +70,10 @@ const (
 )
 
 // A Conn is one connection of a loop. Its methods must be called on that loop,
-// except for Loop, RemoteAddr, ListenAddr, TLS and those of the write side,
-// which are safe for concurrent use: Lock and Acquire, and while the caller
-// holds the lock Err, Pending, Buffer, Room, Backlogged, Wake, Unlock, Flush
-// and FlushWith.
+// except for Loop, RemoteAddr, ListenAddr, TLS, SendsFiles and those of the
+// write side, which are safe for concurrent use: Lock and Acquire, and while the
+// caller holds the lock Err, Pending, Buffer, Room, Backlogged, Wake, Unlock,
+// Flush, FlushWith and SendFile.
 //
 // Frames are written like this, on any goroutine:
 //

@@ -56,6 +56,7 @@ type Loop struct {
 	reactor   *Reactor
 	id        int
 	sys       System
+	files     FileSender // sys, if it is one
 	poller    Poller
 	conns     []*Conn // by descriptor
 	held      int     // descriptors of connections, those included that wait for a writer
@@ -91,8 +92,9 @@ func newLoop(r *Reactor, id int) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reactor: opening loop %d: %w", id, err)
 	}
+	files, _ := r.cfg.System.(FileSender)
 	return &Loop{
-		reactor: r, id: id, sys: r.cfg.System, poller: poller,
+		reactor: r, id: id, sys: r.cfg.System, files: files, poller: poller,
 		listeners: make(map[int]*listener),
 		clock:     clock{wheel: wheel.New(time.Now())},
 		buf:       make([]byte, readSize),

@@ -37,6 +37,7 @@ type output struct {
 	above   bool // pending has been above the high mark and not yet back at the low one
 	fin     bool // the loop waits for the last byte
 	doomed  bool // the loop waits for the writer to come back, to close the descriptor
+	starved bool // a goroutine waits on room to send more of a file
 	news    news // for the loop
 	told    bool // a task for that is posted
 }
@@ -229,6 +230,7 @@ func (c *Conn) flush(big, tail []byte, onLoop bool) {
 		o.fin, o.err = false, ErrClosed
 		o.news |= newsFlushed
 	}
+	o.feed()
 	c.tell(onLoop)
 }
 
@@ -353,6 +355,7 @@ func (c *Conn) Wake() {
 
 // release wakes the producers that wait for room.
 func (o *output) release() {
+	o.starved = false
 	if o.room != nil {
 		close(o.room)
 		o.room = nil

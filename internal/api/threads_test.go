@@ -87,6 +87,7 @@ var threads = map[string]thread{
 	"weir/reactor.DialHandler": {called, nil},
 	"weir/reactor.Dropper":     {called, nil},
 	"weir/reactor.Event":       {data, nil},
+	"weir/reactor.FileSender":  {anywhere, nil},
 	"weir/reactor.Handler":     {called, nil},
 	"weir/reactor.Loop":        {onLoop, loopAnywhere},
 	"weir/reactor.Poller":      {called, nil},
@@ -101,6 +102,9 @@ var threads = map[string]thread{
 	"weir/reactor.Task":        {called, nil},
 	"weir/reactor.TaskFunc":    {data, nil},
 	"weir/reactor.Timer":       {onLoop, nil},
+
+	"weir/static.Files":   {anywhere, nil},
+	"weir/static.Options": {data, nil},
 }
 
 // What is safe for concurrent use although its type's other methods must be
@@ -108,13 +112,13 @@ var threads = map[string]thread{
 var (
 	loopAnywhere = []string{"ID", "Post"}
 	connAnywhere = []string{
-		"Loop", "RemoteAddr", "ListenAddr", "TLS",
-		"Lock", "Acquire", "Unlock", "Err", "Pending", "Buffer", "Room", "Backlogged", "Wake", "Flush", "FlushWith",
+		"Loop", "RemoteAddr", "ListenAddr", "TLS", "SendsFiles",
+		"Lock", "Acquire", "Unlock", "Err", "Pending", "Buffer", "Room", "Backlogged", "Wake", "Flush", "FlushWith", "SendFile",
 	}
 )
 
 // ruled are the packages whose types have a rule.
-var ruled = []string{"weir", "weir/client", "weir/reactor"}
+var ruled = []string{"weir", "weir/client", "weir/reactor", "weir/static"}
 
 // Each exported type has one rule, which is the first thing that its
 // documentation says.

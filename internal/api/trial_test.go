@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,6 +28,11 @@ import (
 // What is documented as safe for concurrent use is called so, every method of it:
 // the race detector judges.
 func TestSafeForConcurrentUse(t *testing.T) {
+	file, err := os.Open("trial_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
 	p := []byte("token")
 	t.Run("weir.Stream", func(t *testing.T) {
 		for range 20 {
@@ -47,6 +53,7 @@ func TestSafeForConcurrentUse(t *testing.T) {
 					"OnClose":    func() { s.OnClose(func(error) {}) },
 					"Send":       func() { _ = s.Send(p) },
 					"SendEvent":  func() { _ = s.SendEvent(&sse.Event{Data: p}) },
+					"SendFile":   func() { _, _ = s.SendFile(file, 0, 10) },
 					"SetTrailer": func() { _ = s.SetTrailer("x", "y") },
 					"TrySend":    func() { _ = s.TrySend(p) },
 					"Wake":       func() { s.Wake() },
@@ -202,6 +209,11 @@ func TestSafeForConcurrentUse(t *testing.T) {
 				"Pending":    locked(func() { c.Pending() }),
 				"RemoteAddr": func() { c.RemoteAddr() },
 				"Room":       locked(func() { c.Room() }),
+				"SendFile": flush(func() {
+					_, _, _ = c.SendFile(file, 0, 1<<10)
+					c.Flush()
+				}),
+				"SendsFiles": func() { c.SendsFiles() },
 				"TLS":        func() { c.TLS() },
 				"Unlock":     locked(func() {}),
 				"Wake":       locked(func() { c.Wake() }),
@@ -219,7 +231,7 @@ func TestOnTheLoop(t *testing.T) {
 	atConn(t, func(c *reactor.Conn) {
 		offLoop(t, c.Loop(), loopAnywhere)
 		offLoop(t, client.NewPool(c.Loop(), client.Config{Addr: "127.0.0.1:80"}), []string{"Addr"})
-		offLoop(t, c, []string{"Loop", "RemoteAddr", "ListenAddr", "TLS", "Lock", "Acquire", "Unlock"})
+		offLoop(t, c, []string{"Loop", "RemoteAddr", "ListenAddr", "TLS", "SendsFiles", "Lock", "Acquire", "Unlock"})
 	})
 	synctest.Test(t, func(t *testing.T) {
 		exchanges := make(chan *weir.LoopExchange, 1)

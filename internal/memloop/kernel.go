@@ -217,6 +217,21 @@ func (k *Kernel) Writev(fd int, a, b, c []byte) (int, error) {
 	return n, err
 }
 
+// SendFile implements reactor.FileSender: it reads a piece and writes it.
+func (k *Kernel) SendFile(fd int, head []byte, f *os.File, off int64, n int) (int, error) {
+	piece := make([]byte, min(n, 64<<10))
+	got, err := f.ReadAt(piece, off)
+	if got > 0 || err == nil {
+		return k.Writev(fd, head, piece[:got], nil)
+	}
+	if len(head) > 0 {
+		if n, err := k.Writev(fd, head, nil, nil); n < len(head) {
+			return n, err
+		}
+	}
+	return len(head), io.ErrUnexpectedEOF
+}
+
 // Unacknowledged implements reactor.System: what the client has not read.
 func (k *Kernel) Unacknowledged(fd int) (int, error) {
 	c, err := k.at(fd)

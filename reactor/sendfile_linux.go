@@ -1,0 +1,49 @@
+package reactor
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+var _ FileSender = (*sockets)(nil)
+
+// SendFile implements FileSender by sendfile(2). head is sent with MSG_MORE, so
+// that it shares a segment with what follows.
+func (*sockets) SendFile(fd int, head []byte, f *os.File, off int64, n int) (taken int, err error) {
+	for len(head) > taken {
+		k, err := unix.SendmsgN(fd, head[taken:], nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
+		switch {
+		case err == nil:
+			taken += k
+		case err != unix.EINTR:
+			return taken, wouldBlock("sendmsg", err)
+		}
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return taken, err
+	}
+	var fault error
+	err = raw.Control(func(src uintptr) {
+		for n > 0 {
+			k, err := unix.Sendfile(fd, int(src), &off, n) // advances off
+			switch {
+			case k > 0:
+				n -= k
+				taken += k
+			case err == nil:
+				fault = io.ErrUnexpectedEOF
+				return
+			case err != unix.EINTR:
+				fault = wouldBlock("sendfile", err)
+				return
+			}
+		}
+	})
+	if err != nil { // f is closed
+		return taken, err
+	}
+	return taken, fault
+}

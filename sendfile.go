@@ -1,0 +1,115 @@
+package weir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"weir/reactor"
+)
+
+// fileWire is a wire that may be able to send files without a copy.
+type fileWire interface {
+	SendsFiles() bool
+	SendFile(f *os.File, off int64, n int) (sent int, room <-chan struct{}, err error)
+}
+
+// filePiece is how much of a file one call of fileWire is for.
+const filePiece = 1 << 20
+
+// SendFile sends n bytes of f from offset off on, and returns how many of them
+// it has sent. If the response has a length (see [Response.SetContentLength])
+// the kernel sends them without a copy in this process, where it can: on Linux
+// in the clear; otherwise they are read and sent in pieces. Memory does not
+// depend on n, and the place of f does not change.
+//
+// It waits as [Stream.Send] does, for the client and also for a disk, and on the
+// event loop returns [ErrBlockingOnLoop]. If f ends before, it returns
+// [io.ErrUnexpectedEOF]: abort the stream then. What is written to f meanwhile
+// may be among what the client receives.
+func (s *Stream) SendFile(f *os.File, off, n int64) (sent int64, err error) {
+	copies, err := s.beginFile(n)
+	for sent < n && err == nil {
+		var k int64
+		if copies {
+			k, err = s.copyFile(f, off+sent, n-sent)
+		} else if k, err = s.passFile(f, off+sent, n-sent); errors.Is(err, errCopy) {
+			copies, err = true, nil
+		}
+		sent += k
+	}
+	return sent, err
+}
+
+// errCopy is for a file that has to be copied.
+var errCopy = errors.New("weir: the kernel does not send this file")
+
+// beginFile commits the head, and reports whether the n bytes of file behind it
+// have to be copied.
+func (s *Stream) beginFile(n int64) (copies bool, err error) {
+	l, _, err := s.acquire(true)
+	if err != nil {
+		return false, err
+	}
+	ex := l.ex
+	if ex.onLoop || ex.loop.live() {
+		l.unlock()
+		return false, ErrBlockingOnLoop
+	}
+	if ex.length.known() && l.pending()+n > ex.length.n() && !ex.bodyless() {
+		l.unlock()
+		ex.fail(ErrLength)
+		return false, ErrLength
+	}
+	if err := l.ready(0); err != nil {
+		return false, err
+	}
+	w, ok := ex.wire.(fileWire)
+	copies = s.chunks || !ok || !w.SendsFiles()
+	l.unlock() // the head is sent with what follows it
+	return copies, nil
+}
+
+// passFile lets the kernel send a piece of f, and waits while it takes none.
+func (s *Stream) passFile(f *os.File, off, n int64) (sent int64, err error) {
+	l, _, err := s.acquire(true)
+	if err != nil {
+		return 0, err
+	}
+	k, room, err := l.ex.wire.(fileWire).SendFile(f, off, int(min(n, filePiece)))
+	if k > 0 {
+		l.countChunk(k)
+	}
+	l.flush()
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+	case err != nil:
+		err = errCopy // if it was the connection that failed, so will the copy
+	case room != nil:
+		<-room
+	}
+	return int64(k), err
+}
+
+// copyFile reads a piece of f and sends it.
+func (s *Stream) copyFile(f *os.File, off, n int64) (sent int64, err error) {
+	piece := filePieces.Get().(*[64 << 10]byte)
+	defer filePieces.Put(piece)
+	k, err := f.ReadAt(piece[:min(n, int64(len(piece)))], off)
+	if k > 0 {
+		if err := s.Send(piece[:k]); err != nil {
+			return 0, err
+		}
+		return int64(k), nil
+	}
+	if errors.Is(err, io.EOF) {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return 0, fmt.Errorf("weir: reading a file to send: %w", err)
+}
+
+var filePieces = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+var _ fileWire = (*reactor.Conn)(nil)

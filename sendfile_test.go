@@ -1,0 +1,164 @@
+package weir_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"weir"
+)
+
+// sendsFile is a handler that sends a file, and reports what SendFile returned.
+func sendsFile(f *os.File, off, n, length int64, results chan<- error) weir.HandlerFunc {
+	return func(w *weir.Response, _ *weir.Request) {
+		if length >= 0 {
+			w.SetContentLength(length)
+		}
+		s := w.Stream()
+		sent, err := s.SendFile(f, off, n)
+		if err == nil && sent != n {
+			err = errors.New("short")
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			s.Abort(err)
+		}
+		results <- err
+	}
+}
+
+// S17, S22: with a length the kernel sends the file, in chunks it is copied;
+// what the client gets is the same.
+func TestSendFile(t *testing.T) {
+	text := strings.Repeat("0123456789abcdef", 20_000)
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size := int64(len(text))
+	for _, test := range []struct {
+		name           string
+		off, n, length int64
+		request        string
+		want           error
+		body           string
+	}{
+		{"with a length", 0, size, size, "GET / HTTP/1.1", nil, text},
+		{"a part", 17, 100_000, 100_000, "GET / HTTP/1.1", nil, text[17:100_017]},
+		{"nothing", 17, 0, 0, "GET / HTTP/1.1", nil, ""},
+		{"in chunks", 5, size - 5, -1, "GET / HTTP/1.1", nil, text[5:]},
+		{"HTTP/1.0", 5, size - 5, -1, "GET / HTTP/1.0", nil, text[5:]},
+		{"HEAD", 0, size, size, "HEAD / HTTP/1.1", weir.ErrNoBody, ""},
+		{"more than the length", 0, 11, 10, "GET / HTTP/1.1", weir.ErrLength, "Internal Server Error\n"},
+		{"it ends before", size - 5, 10, 10, "GET / HTTP/1.1", io.ErrUnexpectedEOF, text[size-5:]},
+		{"it ends before, in chunks", size - 5, 10, -1, "GET / HTTP/1.1", io.ErrUnexpectedEOF, text[size-5:]},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			results := make(chan error, 1)
+			m := new(weir.Mux)
+			m.Handle("GET /", sendsFile(f, test.off, test.n, test.length, results))
+			atDesk(t, m, nil, func(d *desk) {
+				c := d.dial(test.request + "\r\nHost: a\r\n\r\n")
+				defer c.Close()
+				head, body := cutHead(d.seen(c))
+				if err := <-results; !errors.Is(err, test.want) {
+					d.Errorf("got %v, want %v", err, test.want)
+				}
+				if strings.Contains(head, "chunked") {
+					body = chunksOf(body)
+				} else if test.length >= 0 && test.want != weir.ErrLength && !strings.HasSuffix(head, "Content-Length: "+strconv.FormatInt(test.length, 10)) {
+					d.Errorf("got head %q", head)
+				}
+				if body != test.body {
+					d.Errorf("got %d bytes, want %d", len(body), len(test.body))
+				}
+			})
+		})
+	}
+}
+
+// chunksOf joins the chunks of a body, which may be truncated.
+func chunksOf(p string) (body string) {
+	for {
+		size, rest, _ := strings.Cut(p, "\r\n")
+		n, err := strconv.ParseInt(size, 16, 64)
+		if err != nil || n == 0 || int(n) > len(rest) {
+			return body
+		}
+		body += rest[:n]
+		p = strings.TrimPrefix(rest[n:], "\r\n")
+	}
+}
+
+func TestSendFileOnTheLoop(t *testing.T) {
+	f, err := os.Open("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	results := make(chan error, 1)
+	m := new(weir.Mux)
+	m.Handle("GET /", sendsFile(f, 0, 1, 1, results)).Inline()
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.get("/")
+		defer c.Close()
+		d.seen(c)
+		if err := <-results; err != weir.ErrBlockingOnLoop {
+			d.Errorf("got %v, want ErrBlockingOnLoop", err)
+		}
+	})
+}
+
+// A producer that waits to send more of a file learns of the end of its client,
+// and of an Abort by others.
+func TestSendFileIsInterrupted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, make([]byte, 4<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, end := range []string{"reset", "abort", "cut"} {
+		t.Run(end, func(t *testing.T) {
+			results, streams := make(chan error, 1), make(chan *weir.Stream, 1)
+			m := new(weir.Mux)
+			m.HandleFunc("GET /", func(w *weir.Response, r *weir.Request) {
+				streams <- w.Stream()
+				sendsFile(f, 0, 4<<20, 4<<20, results)(w, r)
+			})
+			atDesk(t, m, nil, func(d *desk) {
+				c := d.Dial()
+				defer c.Close()
+				c.SetWindow(10_000)
+				d.write(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+				s := <-streams
+				d.Settle()
+				want := errLuck
+				switch end {
+				case "reset":
+					c.Reset()
+					want = weir.ErrClientGone
+				case "abort":
+					s.Abort(errLuck)
+				case "cut":
+					d.cut()
+					want = weir.ErrServerClosed
+				}
+				if err := <-results; !errors.Is(err, want) {
+					d.Errorf("got %v, want %v", err, want)
+				}
+			})
+		})
+	}
+}
