@@ -36,6 +36,7 @@ Serves one route for each feature of weir:
   POST /publish?topic=t              sends the body to all its subscribers
   GET  /http/stream?n=5              a net/http handler on the event loops: flushes n lines
   GET  /http/headers                 another: the request's header as JSON
+  GET  /files/…                      files: a small tree of its own, or those of --files
   GET  /stats                        what the server counts, as JSON`
 
 // Main runs `weir tour`.
@@ -45,27 +46,41 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fs := command.NewFlags("weir tour")
 		serving.Register(fs, "127.0.0.1:8080")
 		serving.RegisterTLS(fs)
+		dir := fs.String("files", "", "`directory` that /files/ serves (default a small tree of its own)")
 		if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 			return code
 		}
 		if err := serving.CheckTLS(); err != nil {
 			return command.WrongUse(fs.Name(), err.Error(), stderr)
 		}
-		srv := New(e.Log)
+		files, err := filesOf(*dir)
+		if err != nil {
+			return command.WrongUse(fs.Name(), err.Error(), stderr)
+		}
+		defer files.Close()
+		srv := newServer(e.Log, files)
 		serving.HTTP2 = nethttp.OfServer(srv)
 		return serving.Run(e, srv, fs.Name())
 	})
 }
 
-// New returns the tour's server, to be started.
+// New returns the tour's server with its own files, to be started.
 func New(log *slog.Logger) *weir.Server {
+	files, err := filesOf("")
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	return newServer(log, files)
+}
+
+func newServer(log *slog.Logger, files weir.Handler) *weir.Server {
 	srv := &weir.Server{OnHeaders: admitUpload, Logger: log}
 	srv.Limits.Handlers = 100_000 // it is measured with many thousand streams
-	srv.Handler = routes(srv)
+	srv.Handler = routes(srv, files)
 	return srv
 }
 
-func routes(srv *weir.Server) *weir.Mux {
+func routes(srv *weir.Server, files weir.Handler) *weir.Mux {
 	mux := new(weir.Mux)
 	mux.HandleFunc("GET /plaintext", plaintext).Inline()
 	mux.HandleFunc("GET /json", sayJSON).Inline()
@@ -87,6 +102,7 @@ func routes(srv *weir.Server) *weir.Mux {
 	mux.HandleFunc("GET /subscribe", subscribe(topics)).Inline()
 	mux.HandleFunc("POST /publish", publish(topics))
 	mux.Handle("GET /http/", nethttp.FromHTTP(http.StripPrefix("/http", httpHandler()))).StreamBody()
+	mux.Handle("GET /files/{path...}", files)
 	mux.HandleFunc("GET /stats", stats(srv))
 	return mux
 }

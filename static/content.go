@@ -1,0 +1,247 @@
+package static
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// ErrChanged is the failure of a response whose file changed while it was sent,
+// or does not keep still long enough to be read.
+var ErrChanged = errors.New("static: file changed while it was sent")
+
+// smallFile is the size up to which a file is read whole before the response
+// begins, and its content may be kept.
+const smallFile = 64 << 10
+
+// A content is one version of one file: its bytes, or the open file.
+type content struct {
+	version
+	media        string // the Content-Type
+	tag          string // "" = none
+	modified     time.Time
+	lastModified string // both unset if there is none
+
+	body []byte  // the whole of it; nil if file is open. Not to be changed: requests share it
+	file fs.File // to be closed by the request that has it
+}
+
+func (c *content) close() {
+	if c.file != nil {
+		_ = c.file.Close() // it was only read
+	}
+}
+
+// version distinguishes what a file has been from what it is: it changes with
+// every change of the content. Without inode and change time it is as good as
+// the time of modification.
+type version struct {
+	size           int64
+	dev, ino       uint64
+	mtime, ctime   int64 // Unix, in nanoseconds
+	timed, precise bool  // there is a modification time; all of the rest is known
+}
+
+func versionOf(info fs.FileInfo) version {
+	v := version{size: info.Size()}
+	if at := info.ModTime(); !at.IsZero() {
+		v.mtime, v.timed = at.UnixNano(), true
+	}
+	v.identify(info)
+	return v
+}
+
+// look returns the file of that name, or that it is a folder.
+func (f *Files) look(name string) (c *content, folder bool, err error) {
+	if f.NoSymlinks {
+		if err := checkLinks(f.tree, name); err != nil {
+			return nil, false, err
+		}
+	}
+	info, err := f.tree.stat(name)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case info.IsDir():
+		return nil, true, nil
+	case !info.Mode().IsRegular():
+		return nil, false, errIrregular
+	}
+	if c := f.cache.get(name, versionOf(info)); c != nil {
+		return c, false, nil
+	}
+	for range readTries {
+		if c, err = f.load(name); !errors.Is(err, ErrChanged) {
+			break
+		}
+	}
+	if err == nil && c.body != nil {
+		f.cache.put(name, c)
+	}
+	return c, false, err
+}
+
+// readTries is how often a small file is read that changes meanwhile.
+const readTries = 3
+
+// load opens a file, and reads it if it is small.
+func (f *Files) load(name string) (c *content, err error) {
+	file, err := f.tree.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil || c.body != nil {
+			_ = file.Close() // it was only read
+		}
+	}()
+	now := f.now()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("static: %w", err)
+	case !info.Mode().IsRegular(): // it is not what was looked at
+		return nil, errIrregular
+	}
+	v := versionOf(info)
+	if age := now.Sub(time.Unix(0, v.ctime)); v.precise && 0 <= age && age < tick {
+		time.Sleep(tick - age)
+		if v, err = current(file); err != nil {
+			return nil, err
+		}
+	}
+	c = &content{version: v, media: f.typeOf(name)}
+	if v.timed && v.mtime <= f.now().UnixNano() { // RFC 9110 8.8.2.1
+		c.modified = time.Unix(0, v.mtime).UTC().Truncate(time.Second)
+		c.lastModified = c.modified.Format(imfFixdate)
+	}
+	if v.size <= smallFile {
+		err = c.read(file)
+	} else {
+		c.file = file
+	}
+	if err == nil {
+		err = f.tagOf(name, c)
+	}
+	return c, err
+}
+
+// tick is longer than the clock of any usual file system stands still. A file
+// that was changed less than that ago could be changed again without a trace in
+// its times, and two contents would have one ETag: its next tick is waited for.
+const tick = 20 * time.Millisecond
+
+// current returns the version of an open file.
+func current(file fs.File) (version, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return version{}, fmt.Errorf("static: %w", err)
+	}
+	return versionOf(info), nil
+}
+
+// read reads the whole file.
+func (c *content) read(file fs.File) error {
+	body := make([]byte, c.size)
+	if _, err := io.ReadFull(file, body); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return ErrChanged
+	} else if err != nil {
+		return fmt.Errorf("static: %w", err)
+	}
+	if c.changed(file) {
+		return ErrChanged
+	}
+	c.body = body
+	return nil
+}
+
+// changed reports whether file is another version than c now.
+func (c *content) changed(file fs.File) bool {
+	now, err := current(file)
+	return err != nil || now != c.version
+}
+
+// tagOf makes the ETag: a hash, so that it tells nobody an inode's number. That
+// of a file without a time is made from its content, once.
+func (f *Files) tagOf(name string, c *content) error {
+	if c.timed {
+		var b [40]byte
+		for i, n := range [...]uint64{uint64(c.size), c.dev, c.ino, uint64(c.mtime), uint64(c.ctime)} {
+			binary.LittleEndian.PutUint64(b[i*8:], n)
+		}
+		c.tag = quoted(sha256.Sum256(b[:]))
+		return nil
+	}
+	if tag, ok := f.tags.Load(name); ok {
+		c.tag = tag.(string)
+		return nil
+	}
+	if c.body != nil {
+		c.tag = quoted(sha256.Sum256(c.body))
+	} else {
+		sum, err := f.sum(name)
+		if err != nil {
+			return err
+		}
+		c.tag = quoted(sum)
+	}
+	f.tags.Store(name, c.tag)
+	return nil
+}
+
+// sum hashes a file.
+func (f *Files) sum(name string) (sum [sha256.Size]byte, err error) {
+	file, err := f.tree.open(name)
+	if err != nil {
+		return sum, err
+	}
+	defer file.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return sum, fmt.Errorf("static: %w", err)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+func quoted(sum [sha256.Size]byte) string {
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+}
+
+// seekable reports whether any part of the file can be sent.
+func (c *content) seekable() bool {
+	switch c.file.(type) {
+	case nil, io.ReaderAt, io.Seeker:
+		return true
+	}
+	return false
+}
+
+// readAt fills p from the open file. Without io.ReaderAt and io.Seeker what it
+// reads must be the next.
+func (c *content) readAt(p []byte, off int64) (err error) {
+	if r, ok := c.file.(io.ReaderAt); ok {
+		var n int
+		if n, err = r.ReadAt(p, off); n == len(p) {
+			return nil
+		}
+	} else {
+		if s, ok := c.file.(io.Seeker); ok {
+			if _, err := s.Seek(off, io.SeekStart); err != nil {
+				return fmt.Errorf("static: %w", err)
+			}
+		}
+		_, err = io.ReadFull(c.file, p)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return ErrChanged
+	}
+	return fmt.Errorf("static: %w", err)
+}

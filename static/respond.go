@@ -1,0 +1,257 @@
+package static
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"weir"
+)
+
+// respond sends a file, or what conditions and ranges make of it. It closes c.
+func (f *Files) respond(w *weir.Response, r *weir.Request, name string, c *content) {
+	media, encoding := c.media, ""
+	c, encoding = f.negotiate(r, name, c)
+	defer c.close()
+	switch judge(r.Header(), c.tag, c.modified) {
+	case failed:
+		w.Error(412, "412 precondition failed")
+		return
+	case notModified:
+		f.describe(w, c)
+		w.SetStatus(304)
+		return
+	}
+	b := whole(c)
+	if f.MaxRanges > 0 && c.seekable() {
+		w.Header().Set("Accept-Ranges", "bytes")
+		if spans, ok := f.ranges(r, c); ok {
+			if len(spans) == 0 {
+				w.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(c.size, 10))
+				w.Error(416, "416 range not satisfiable")
+				return
+			}
+			w.SetStatus(206)
+			b = partial(c, spans, media)
+		}
+	}
+	f.describe(w, c)
+	h := w.Header()
+	if b.contentRange != "" {
+		h.Set("Content-Range", b.contentRange)
+	}
+	if b.media != "" {
+		media = b.media
+	}
+	h.Set("Content-Type", media)
+	if encoding != "" {
+		h.Set("Content-Encoding", encoding)
+	}
+	b.send(w, r, c)
+}
+
+// describe sets the fields of every response that has a file, 304 among them.
+func (f *Files) describe(w *weir.Response, c *content) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	for _, field := range f.header {
+		h.Set(field.name, field.value)
+	}
+	if len(f.siblings) > 0 {
+		h.Add("Vary", "Accept-Encoding")
+	}
+	if c.tag != "" {
+		h.Set("ETag", c.tag)
+	}
+	if c.lastModified != "" {
+		h.Set("Last-Modified", c.lastModified)
+	}
+}
+
+// negotiate returns the precompressed sibling of c that the client prefers, and
+// its coding, or c itself.
+func (f *Files) negotiate(r *weir.Request, name string, c *content) (_ *content, encoding string) {
+	if len(f.siblings) == 0 {
+		return c, ""
+	}
+	var store [len(codings)]coding
+	for _, s := range acceptable(store[:0], r.Header(), f.siblings) {
+		if !f.serves(name + s.suffix) {
+			continue
+		}
+		if sibling, folder, err := f.look(name + s.suffix); err == nil && !folder {
+			c.close()
+			return sibling, s.name
+		}
+	}
+	return c, ""
+}
+
+// ranges returns the parts that a request is for; ok is false if it is for the
+// whole file. None are not satisfiable.
+func (f *Files) ranges(r *weir.Request, c *content) (spans []span, ok bool) {
+	if r.Method() != "GET" { // RFC 9110 14.2
+		return nil, false
+	}
+	value, one := only(r.Header(), "Range")
+	if !one || !rangeHolds(r.Header(), c.tag, c.modified) {
+		return nil, false
+	}
+	spans, whole := rangesOf(value, c.size, f.MaxRanges)
+	return spans, !whole
+}
+
+// A body is what is sent of a file: parts, each behind a head, and a tail behind
+// all of them.
+type body struct {
+	parts        []part
+	tail         string
+	n            int64 // bytes of all
+	contentRange string
+	media        string // instead of the file's
+	store        [1]part
+}
+
+type part struct {
+	head string
+	span
+}
+
+func whole(c *content) *body {
+	b := &body{n: c.size}
+	b.store[0].n = c.size
+	b.parts = b.store[:]
+	return b
+}
+
+// partial is the body of a 206: one part, or several as multipart/byteranges
+// (RFC 9110 14.6).
+func partial(c *content, spans []span, media string) *body {
+	if len(spans) == 1 {
+		return &body{parts: []part{{"", spans[0]}}, n: spans[0].n, contentRange: spans[0].contentRange(c.size)}
+	}
+	boundary := strconv.FormatUint(rand.Uint64(), 36) + strconv.FormatUint(rand.Uint64(), 36)
+	b := &body{media: "multipart/byteranges; boundary=" + boundary, tail: "\r\n--" + boundary + "--\r\n"}
+	b.n = int64(len(b.tail))
+	for i, s := range spans {
+		head := fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, media, s.contentRange(c.size))
+		if i == 0 {
+			head = strings.TrimPrefix(head, "\r\n")
+		}
+		b.parts = append(b.parts, part{head, s})
+		b.n += int64(len(head)) + s.n
+	}
+	return b
+}
+
+func (s span) contentRange(size int64) string {
+	return fmt.Sprintf("bytes %d-%d/%d", s.off, s.off+s.n-1, size)
+}
+
+// buffered is the size up to which a body that is in memory is copied into the
+// response, and sent with its head by one write.
+const buffered = 4 << 10
+
+// send sends the body; to HEAD its length alone.
+func (b *body) send(w *weir.Response, r *weir.Request, c *content) {
+	if c.body != nil && b.n < buffered {
+		for _, p := range b.parts {
+			_, _ = w.WriteString(p.head) // does not fail: there is no stream
+			_, _ = w.Write(c.body[p.off : p.off+p.n])
+		}
+		_, _ = w.WriteString(b.tail)
+		return
+	}
+	w.SetContentLength(b.n)
+	s := w.Stream()
+	if r.Method() == "HEAD" {
+		_ = s.Commit() // ErrNoBody, or the client has disconnected
+		return
+	}
+	var err error
+	if c.body != nil {
+		err = b.write(s, c)
+	} else {
+		err = b.stream(s, c)
+	}
+	if err != nil {
+		s.Abort(err) // nothing, if it was the stream that ended
+	}
+}
+
+// write sends a body that is in memory.
+func (b *body) write(s *weir.Stream, c *content) error {
+	for _, p := range b.parts {
+		if _, err := s.Write([]byte(p.head)); err != nil {
+			return err
+		}
+		if err := s.Send(c.body[p.off : p.off+p.n]); err != nil {
+			return err
+		}
+	}
+	return s.Send([]byte(b.tail))
+}
+
+// stream sends a body from the open file. Its last bytes are held back until the
+// file was found unchanged behind them: what has changed never looks complete.
+func (b *body) stream(s *weir.Stream, c *content) error {
+	piece := pieces.Get().(*[pieceSize]byte)
+	defer pieces.Put(piece)
+	var held []byte
+	for i, p := range b.parts {
+		if _, err := s.Write([]byte(p.head)); err != nil {
+			return err
+		}
+		keep := int64(0)
+		if i == len(b.parts)-1 && b.tail == "" {
+			keep = min(p.n, heldBack)
+		}
+		if err := c.sendPart(s, span{p.off, p.n - keep}, piece[:]); err != nil {
+			return err
+		}
+		held = piece[:keep]
+		if err := c.readAt(held, p.off+p.n-keep); err != nil {
+			return err
+		}
+	}
+	if c.changed(c.file) {
+		return ErrChanged
+	}
+	return s.Send(append(held, b.tail...))
+}
+
+const (
+	pieceSize = 64 << 10
+	heldBack  = 4 << 10
+)
+
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+
+// sendPart sends a part of the open file: by the kernel if it can, else by way
+// of piece.
+func (c *content) sendPart(s *weir.Stream, p span, piece []byte) error {
+	if file, ok := c.file.(*os.File); ok {
+		_, err := s.SendFile(file, p.off, p.n)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = ErrChanged
+		}
+		return err
+	}
+	for p.n > 0 {
+		next := piece[:min(p.n, int64(len(piece)))]
+		if err := c.readAt(next, p.off); err != nil {
+			return err
+		}
+		if err := s.Send(next); err != nil {
+			return err
+		}
+		p.off += int64(len(next))
+		p.n -= int64(len(next))
+	}
+	return nil
+}
