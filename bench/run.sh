@@ -15,7 +15,7 @@
 #            SendBatch, against single sends, goroutines and net/http
 # hub        one message to 5,000 subscribers of a topic: weir against nginx with nchan
 # before     weir against the one of --rev (a commit; main by default): CPU per
-#            request, token, relayed event and relayed request
+#            request, token, burst of chunks, relayed event and relayed request
 # oha        a second client's word that nothing fails; builds oha with cargo
 #            on its first run, which takes minutes
 # all        the first three (the default)
