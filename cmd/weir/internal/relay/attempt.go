@@ -23,20 +23,12 @@ const (
 )
 
 // attempt is one target and the call to it. Its methods Head, Body, Drained and
-// Done are the call's Receiver.
+// Done are the call's Receiver. Its memory serves the next one.
 type attempt struct {
 	f        *flow
-	stage    stage
-	judged   bool // the response is events, which are looked at
-	ripe     bool // enough of it was held
-	model    bool // there was something of the model's
-	failed   bool // it has sent an error in the stream
-	call     *client.Call
-	target   *Target
-	count    int       // events that are complete
 	rewriter *rewriter // nil = the events pass as they are
-	limited  error     // what it means when the step takes too long
-	reader   dialect.Reader
+	course
+	reader dialect.Reader
 
 	held  []byte    // of the response, until it is relayed
 	tail  []byte    // of an event behind the end mark, until it is whole
@@ -46,21 +38,30 @@ type attempt struct {
 	out   client.Request // as it is sent
 }
 
-// spare is an attempt without a target that has the memory of a, which must not
-// be used any more.
-func (a *attempt) spare() attempt {
-	return attempt{
-		reader: a.reader, held: a.held[:0], rewriter: a.rewriter.spare(),
-		out:  client.Request{Fields: a.out.Fields[:0], Buffer: a.out.Buffer[:0]},
-		made: made{a.made.text[:0], a.made.fields[:0]},
-	}
+// course is how far an attempt has come.
+type course struct {
+	stage   stage
+	judged  bool // the response is events, which are looked at
+	ripe    bool // enough of it was held
+	model   bool // there was something of the model's
+	failed  bool // it has sent an error in the stream
+	call    *client.Call
+	target  *Target
+	count   int   // events that are complete
+	limited error // what it means when the step takes too long
 }
 
-// another is the attempt that replaces a.
-func (a *attempt) another(t *Target) attempt {
-	b := a.spare()
-	b.f, b.target = a.f, t
-	return b
+// begin makes a an attempt at another target; nil = none as yet.
+func (a *attempt) begin(t *Target) {
+	a.course = course{target: t}
+	a.held, a.tail, a.rewriter = a.held[:0], a.tail[:0], a.rewriter.spare()
+	a.out = client.Request{Fields: a.out.Fields[:0], Buffer: a.out.Buffer[:0]}
+	a.made.text, a.made.fields = a.made.text[:0], a.made.fields[:0]
+}
+
+// idleBytes is the memory that the next attempt would keep.
+func (a *attempt) idleBytes() int {
+	return cap(a.out.Buffer) + cap(a.held) + cap(a.tail) + cap(a.made.text)
 }
 
 // send sends the request to the target.

@@ -18,9 +18,20 @@ import (
 //	attempt  one target and the call to it; another one replaces it on failover
 //	reply    what the client has been promised of the response
 //
-// What each piece of a response needs comes first, so that it lies close
-// together; the attempt begins with what it needs, too.
+// What each piece of a response needs comes first in it and in the attempt, so
+// that it lies close together.
 type flow struct {
+	state
+	attempt attempt
+	upload  upload
+	voice   voice
+	route   target.Itinerary
+	record  Record
+	noted   int64 // bytes that were reported to the server as kept
+}
+
+// state is what a flow does not keep for the next request.
+type state struct {
 	x      *weir.LoopExchange
 	loop   *reactor.Loop
 	g      *Gateway
@@ -38,13 +49,6 @@ type flow struct {
 	leg      *Model // whose target it is, the same one or a fallback
 	attempts int
 	refusal  *refusal // the last one that was not passed on
-
-	attempt attempt
-	upload  upload
-	voice   voice
-	route   target.Itinerary
-	record  Record
-	noted   int64 // bytes that were reported to the server as kept
 }
 
 // flows are those without a request. One that served a request on one loop
@@ -72,12 +76,14 @@ const spareHead = 4 << 10
 // complete. Goroutines of an upstream that is not called on the loop, or of a
 // decoder, may still return.
 func (f *flow) recycle() {
-	a := &f.attempt
-	if f.remote || cap(a.out.Buffer)+cap(a.held)+cap(a.made.text) > spareHead {
+	if f.remote || f.attempt.idleBytes() > spareHead {
 		return
 	}
-	clear(a.out.Fields)
-	*f = flow{attempt: a.spare(), upload: f.upload.spare(), route: f.route.Spare(), voice: f.voice.spare()}
+	clear(f.attempt.out.Fields)
+	f.attempt.begin(nil)
+	f.upload.clear()
+	f.route = f.route.Spare()
+	f.state, f.record, f.noted = state{}, Record{}, 0
 	flows.Put(f)
 }
 
@@ -92,7 +98,7 @@ func (f *flow) next(cause error) {
 	f.leg = f.model.legs[choice.Leg]
 	f.attempts++
 	f.clock.clear(limitHold)
-	f.attempt = f.attempt.another(&f.leg.Targets[choice.Target])
+	f.attempt.begin(&f.leg.Targets[choice.Target])
 	f.record.Upstream, f.record.Attempts = f.attempt.target.Upstream.Name, f.attempts
 	if f.attempts == 1 {
 		f.clock.set(f.loop, limitTotal, f.attempt.target.Upstream.Timeouts.Total)

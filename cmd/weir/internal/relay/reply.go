@@ -35,9 +35,6 @@ type voice struct {
 	text []byte         // room for it
 }
 
-// spare is a voice that has the memory of v.
-func (v *voice) spare() voice { return voice{own: v.own, text: v.text[:0]} }
-
 // begun reports whether the client was sent something of an upstream's response.
 func (r *reply) begun() bool { return r.promise == promisedThis }
 

@@ -20,9 +20,14 @@ const gatherLimit = 64 << 10
 
 // upload is the request's body on its way to an upstream.
 type upload struct {
-	f       *flow
-	peek    dialect.Peek
-	kept    store
+	f    *flow
+	peek dialect.Peek
+	kept store
+	body
+}
+
+// body is how far an upload has come.
+type body struct {
 	length  int64    // as announced; -1 = not known
 	size    int64    // as far as it has arrived
 	arrived bool     // all of it
@@ -50,11 +55,11 @@ func (u *upload) begin(codings []string) {
 	}
 }
 
-// spare is an upload without a request that has the memory of u.
-func (u *upload) spare() upload {
+// clear prepares u for another request, with the memory it has.
+func (u *upload) clear() {
 	u.kept.forget()
 	u.peek.Reset()
-	return upload{peek: u.peek, kept: u.kept}
+	u.body = body{}
 }
 
 // stop ends it.
