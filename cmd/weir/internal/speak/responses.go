@@ -3,6 +3,8 @@ package speak
 import (
 	"strconv"
 	"strings"
+
+	"weir/cmd/weir/internal/dialect/responses"
 )
 
 // response writes the events of POST /v1/responses. Each item of its output is
@@ -29,10 +31,15 @@ func (r *response) event(dst []byte, name string) []byte {
 
 func (r *response) AppendBegin(dst []byte) []byte {
 	for _, name := range []string{"response.created", "response.in_progress"} {
-		dst = append(r.event(dst, name), `,"response":`...)
-		dst = append(appendResponse(dst, r.Head, "in_progress", nil, nil, nil), endEvent...)
+		dst = r.appendWith(dst, name, r.object("in_progress", nil))
 	}
 	return dst
+}
+
+// appendWith appends an event with the whole response.
+func (r *response) appendWith(dst []byte, name string, object *responses.Response) []byte {
+	dst = append(r.event(dst, name), `,"response":`...)
+	return append(object.Append(dst), endEvent...)
 }
 
 // itemID names an item: what is behind the underscore of the response's own
@@ -181,16 +188,15 @@ func (r *response) AppendCall(dst []byte, c Call) []byte {
 
 func (r *response) AppendEnd(dst []byte, why Finish, u Usage) []byte {
 	dst = r.close(dst, Call{})
-	status := statusOf(why)
-	dst = append(r.event(dst, "response."+status), `,"response":`...)
-	return append(appendResponse(dst, r.Head, status, r.items, &u, nil), endEvent...)
+	return r.appendWith(dst, "response."+statusOf(why), r.ended(why, r.items, u))
 }
 
 // AppendError appends a failed response, which keeps the items that are
 // complete.
 func (r *response) AppendError(dst []byte, e Error) []byte {
-	dst = append(r.event(dst, "response.failed"), `,"response":`...)
-	return append(appendResponse(dst, r.Head, "failed", r.items, nil, &e), endEvent...)
+	failed := r.object("failed", r.items)
+	failed.Code, failed.Message = e.Code, e.Message
+	return r.appendWith(dst, "response.failed", failed)
 }
 
 func statusOf(why Finish) string {
@@ -200,39 +206,20 @@ func statusOf(why Finish) string {
 	return "completed"
 }
 
-// appendResponse appends the whole object. Members that say nothing are there,
-// too: clients of this dialect want them all.
-func appendResponse(dst []byte, h Head, status string, items []byte, u *Usage, e *Error) []byte {
-	dst = quote(append(dst, `{"id":`...), h.ID)
-	dst = strconv.AppendInt(append(dst, `,"object":"response","created_at":`...), h.Created.Unix(), 10)
-	dst = quote(append(dst, `,"status":`...), status)
+// object is the response as events and whole responses have it.
+func (h Head) object(status string, items []byte) *responses.Response {
+	r := &responses.Response{ID: h.ID, Model: h.Model, Created: h.Created.Unix(), Status: status, Output: items}
 	if status == "incomplete" {
-		dst = append(dst, `,"incomplete_details":{"reason":"max_output_tokens"}`...)
-	} else {
-		dst = append(dst, `,"incomplete_details":null`...)
+		r.Incomplete = "max_output_tokens"
 	}
-	if e == nil {
-		dst = append(dst, `,"error":null`...)
-	} else {
-		dst = quote(append(dst, `,"error":{"code":`...), e.Code)
-		dst = append(quote(append(dst, `,"message":`...), e.Message), '}')
-	}
-	dst = quote(append(dst, `,"model":`...), h.Model)
-	dst = append(append(append(dst, `,"output":[`...), items...), `],"usage":`...)
-	if u == nil {
-		dst = append(dst, "null"...)
-	} else {
-		dst = strconv.AppendInt(append(dst, `{"input_tokens":`...), int64(u.Prompt), 10)
-		dst = append(dst, `,"input_tokens_details":{"cached_tokens":0},"output_tokens":`...)
-		dst = strconv.AppendInt(dst, int64(u.Completion), 10)
-		dst = append(dst, `,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":`...)
-		dst = append(strconv.AppendInt(dst, int64(u.Prompt+u.Completion), 10), '}')
-	}
-	return append(dst, `,"completed_at":null,"instructions":null,"temperature":1,"top_p":1,"top_logprobs":0`+
-		`,"text":{"format":{"type":"text"}},"truncation":"disabled","reasoning":{"effort":null,"summary":null}`+
-		`,"metadata":{},"store":false,"background":false,"service_tier":"default","presence_penalty":0`+
-		`,"frequency_penalty":0,"max_output_tokens":null,"max_tool_calls":null,"previous_response_id":null`+
-		`,"parallel_tool_calls":true,"tool_choice":"auto","tools":[],"safety_identifier":null,"prompt_cache_key":null}`...)
+	return r
+}
+
+// ended is object for a response that is complete.
+func (h Head) ended(why Finish, items []byte, u Usage) *responses.Response {
+	r := h.object(statusOf(why), items)
+	r.Usage = &responses.Usage{Input: u.Prompt, Output: u.Completion}
+	return r
 }
 
 func appendWholeResponse(dst []byte, h Head, t Turn) []byte {
@@ -254,5 +241,5 @@ func appendWholeResponse(dst []byte, h Head, t Turn) []byte {
 	for _, c := range t.Calls {
 		add(tool, "", c)
 	}
-	return appendResponse(dst, h, statusOf(t.Finish), items, &t.Usage, nil)
+	return h.ended(t.Finish, items, t.Usage).Append(dst)
 }

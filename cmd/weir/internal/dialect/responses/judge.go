@@ -152,13 +152,14 @@ func (j *judge) Finished() bool { return false }
 // the event error. If the client has not been sent the response's beginning,
 // that comes first.
 func (j *judge) AppendFault(dst []byte, f *dialect.Fault, s dialect.Stamp) []byte {
-	r, next := response{string(j.id), string(j.model), j.created}, j.next
+	r, next := Response{ID: string(j.id), Model: string(j.model), Created: j.created}, j.next
 	if !j.opened {
-		r = response{newID(), s.Model, s.Time.Unix()}
-		dst = r.appendEvent(dst, "response.created", next, nil)
+		r = Response{ID: newID(), Model: s.Model, Created: s.Time.Unix(), Status: "in_progress"}
+		dst = r.appendEvent(dst, "response.created", next)
 		next++
 	}
-	return r.appendEvent(dst, "response.failed", next, f)
+	r.Status, r.Code, r.Message = "failed", codeOf(f), f.Message
+	return r.appendEvent(dst, "response.failed", next)
 }
 
 // AppendKeepAlive implements dialect.Judge: a comment will do.

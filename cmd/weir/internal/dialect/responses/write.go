@@ -7,11 +7,67 @@ import (
 	"weir/cmd/weir/internal/dialect"
 )
 
-// response is one that has failed, or has just begun: it has no output.
-type response struct {
-	id      string
-	model   string
-	created int64 // Unix time in seconds
+// A Response is the object of that name: a whole response, or what the events of
+// a stream begin and end with.
+type Response struct {
+	ID      string
+	Model   string
+	Created int64 // Unix time in seconds
+
+	Status     string // in_progress, completed, incomplete or failed
+	Incomplete string // why it is incomplete; "" = it is not
+	Code       string // of the error with which it failed; "" = it did not
+	Message    string // of that error
+	Output     []byte // its items, as JSON with commas between them
+	Usage      *Usage // nil = it is not known
+}
+
+// Usage is the tokens of a response.
+type Usage struct{ Input, Output int }
+
+// Append appends the object. Members that say nothing are there, too: clients of
+// this dialect want them all.
+func (r *Response) Append(dst []byte) []byte {
+	dst = dialect.AppendString(append(dst, `{"id":`...), r.ID)
+	dst = strconv.AppendInt(append(dst, `,"object":"response","created_at":`...), r.Created, 10)
+	dst = dialect.AppendString(append(dst, `,"status":`...), r.Status)
+	if r.Incomplete == "" {
+		dst = append(dst, `,"incomplete_details":null`...)
+	} else {
+		dst = append(dialect.AppendString(append(dst, `,"incomplete_details":{"reason":`...), r.Incomplete), '}')
+	}
+	if r.Code == "" {
+		dst = append(dst, `,"error":null`...)
+	} else {
+		dst = dialect.AppendString(append(dst, `,"error":{"code":`...), r.Code)
+		dst = append(dialect.AppendString(append(dst, `,"message":`...), r.Message), '}')
+	}
+	dst = dialect.AppendString(append(dst, `,"model":`...), r.Model)
+	dst = append(append(append(dst, `,"output":[`...), r.Output...), `],"usage":`...)
+	dst = r.Usage.append(dst)
+	return append(dst, `,"completed_at":null,"instructions":null,"temperature":1,"top_p":1,"top_logprobs":0`+
+		`,"text":{"format":{"type":"text"}},"truncation":"disabled","reasoning":{"effort":null,"summary":null}`+
+		`,"metadata":{},"store":false,"background":false,"service_tier":"default","presence_penalty":0`+
+		`,"frequency_penalty":0,"max_output_tokens":null,"max_tool_calls":null,"previous_response_id":null`+
+		`,"parallel_tool_calls":true,"tool_choice":"auto","tools":[],"safety_identifier":null,"prompt_cache_key":null}`...)
+}
+
+func (u *Usage) append(dst []byte) []byte {
+	if u == nil {
+		return append(dst, "null"...)
+	}
+	dst = strconv.AppendInt(append(dst, `{"input_tokens":`...), int64(u.Input), 10)
+	dst = append(dst, `,"input_tokens_details":{"cached_tokens":0},"output_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Output), 10)
+	dst = strconv.AppendInt(append(dst, `,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":`...), int64(u.Input+u.Output), 10)
+	return append(dst, '}')
+}
+
+// appendEvent appends an event that has the whole response and nothing else.
+func (r *Response) appendEvent(dst []byte, kind string, number int64) []byte {
+	dst = append(append(append(dst, "event: "...), kind...), "\ndata: {\"type\":\""...)
+	dst = strconv.AppendInt(append(append(dst, kind...), `","sequence_number":`...), number, 10)
+	return append(r.Append(append(dst, `,"response":`...)), "}\n\n"...)
 }
 
 // newID returns an id for a response. It is random, not secret.
@@ -22,27 +78,6 @@ func newID() string {
 		id = append(id, hex[rand.IntN(len(hex))])
 	}
 	return string(id)
-}
-
-// appendEvent appends an event with the whole response. Readers want all its
-// members, null or not. A response without a fault is in progress.
-func (r *response) appendEvent(dst []byte, kind string, number int64, f *dialect.Fault) []byte {
-	dst = append(append(append(dst, "event: "...), kind...), "\ndata: {\"type\":\""...)
-	dst = strconv.AppendInt(append(append(dst, kind...), `","sequence_number":`...), number, 10)
-	dst = dialect.AppendString(append(dst, `,"response":{"id":`...), r.id)
-	dst = strconv.AppendInt(append(dst, `,"object":"response","created_at":`...), r.created, 10)
-	if f == nil {
-		dst = append(dst, `,"status":"in_progress","error":null`...)
-	} else {
-		dst = dialect.AppendString(append(dst, `,"status":"failed","error":{"code":`...), codeOf(f))
-		dst = append(dialect.AppendString(append(dst, `,"message":`...), f.Message), '}')
-	}
-	dst = append(dst, `,"background":false,"incomplete_details":null,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"model":`...)
-	dst = dialect.AppendString(dst, r.model)
-	return append(dst, `,"output":[],"parallel_tool_calls":true,"previous_response_id":null,"prompt_cache_key":null,`+
-		`"reasoning":{"effort":null,"summary":null},"safety_identifier":null,"service_tier":"default","store":false,`+
-		`"temperature":1.0,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_logprobs":0,"top_p":1.0,`+
-		`"presence_penalty":0.0,"frequency_penalty":0.0,"truncation":"disabled","usage":null,"user":null,"metadata":{}}}`+"\n\n"...)
 }
 
 // codeOf returns what the dialect calls the error of a response.
