@@ -8,6 +8,7 @@ import (
 	"weir"
 	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/anthropic"
 	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/guard"
@@ -20,22 +21,33 @@ const bodyLimit = 8 << 20
 // newServer returns the demo's server: the routes of four dialects.
 func newServer(probes *admin.Probes) *weir.Server {
 	mux := new(weir.Mux)
-	self := openai.Model{ID: ModelName, Created: time.Now().Unix(), OwnedBy: "weir"}
+	started := time.Now()
+	self := openai.Model{ID: ModelName, Created: started.Unix(), OwnedBy: "weir"}
 	for path := range generating {
 		mux.Handle("POST "+path, weir.Native(HandlerName), ownModel)
 	}
 	mux.HandleFunc("POST "+messagesPath+"/count_tokens", count)
 	mux.HandleFunc("GET /api/tags", func(w *weir.Response, _ *weir.Request) { front.Answer(w, 200, tags(self)) }).Inline()
 	mux.HandleFunc("GET /api/version", func(w *weir.Response, _ *weir.Request) { front.Answer(w, 200, []byte(ollamaVersion)) }).Inline()
-	mux.HandleFunc("GET /v1/models", func(w *weir.Response, _ *weir.Request) {
+	mux.HandleFunc("GET /v1/models", func(w *weir.Response, r *weir.Request) {
+		if r.Header().Has(anthropic.VersionField) {
+			front.Answer(w, 200, anthropic.AppendModels(nil, []string{ModelName}, started))
+			return
+		}
 		front.Answer(w, 200, openai.AppendModels(nil, []openai.Model{self}))
 	}).Inline()
 	mux.HandleFunc("GET /v1/models/{id...}", func(w *weir.Response, r *weir.Request) {
-		if id := r.PathValue("id"); id != ModelName {
-			front.Refuse(w, r, dialect.ModelNotFound(id))
-			return
+		id, messages := r.PathValue("id"), r.Header().Has(anthropic.VersionField)
+		switch unknown := dialect.ModelNotFound(id); {
+		case id != ModelName && messages:
+			front.Answer(w, unknown.Status, anthropic.Dialect.AppendError(nil, unknown))
+		case id != ModelName:
+			front.Refuse(w, r, unknown)
+		case messages:
+			front.Answer(w, 200, anthropic.AppendModel(nil, id, started))
+		default:
+			front.Answer(w, 200, openai.AppendModel(nil, self))
 		}
-		front.Answer(w, 200, openai.AppendModel(nil, self))
 	}).Inline()
 	mux.HandleFunc("GET /health", probes.Health).Inline()
 	mux.HandleFunc("GET /{$}", welcome).Inline()

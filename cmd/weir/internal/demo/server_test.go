@@ -211,6 +211,11 @@ func TestModels(t *testing.T) {
 	if strings.TrimSpace(one.body) != string(models.Data[0]) || !strings.Contains(one.body, `"id":"weir-demo","object":"model"`) {
 		t.Errorf("got %s, want %s", one.body, models.Data[0])
 	}
+	for path, want := range map[string]string{"/v1/models": `"has_more":false`, "/v1/models/weir-demo": `"display_name":"weir-demo"`, "/v1/models/gpt-9": `{"type":"error","error":{"type":"not_found_error"`} {
+		if got := do(t, "GET", base+path, "", "anthropic-version", "2023-06-01"); !strings.Contains(got.body, want) {
+			t.Errorf("%s in Anthropic's dialect: got %s, want %s", path, got.body, want)
+		}
+	}
 	head := do(t, "HEAD", base+"/v1/models", "")
 	if head.StatusCode != 200 || head.body != "" || head.ContentLength != int64(len(list.body)) {
 		t.Errorf("HEAD: got %d, %d bytes announced, want 200 and %d", head.StatusCode, head.ContentLength, len(list.body))

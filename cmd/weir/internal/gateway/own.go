@@ -37,9 +37,9 @@ func (gw *Gateway) own(g *generation, e *dialect.Endpoint) func(w *weir.Response
 		list = gw.appendTags(nil, g)
 		return func(w *weir.Response, _ *weir.Request) { front.Answer(w, 200, list) }
 	}
-	messages := gw.appendMessagesModels(nil, g)
+	messages := anthropic.AppendModels(nil, g.names(), gw.started)
 	return func(w *weir.Response, r *weir.Request) {
-		if r.Header().Has("anthropic-version") { // the path is the same in both dialects
+		if r.Header().Has(anthropic.VersionField) { // the path is the same in both dialects
 			front.Answer(w, 200, messages)
 			return
 		}
@@ -50,40 +50,24 @@ func (gw *Gateway) own(g *generation, e *dialect.Endpoint) func(w *weir.Response
 // describe responds with one model.
 func (gw *Gateway) describe(g *generation, w *weir.Response, r *weir.Request) {
 	id := r.PathValue("id")
-	switch messages := r.Header().Has("anthropic-version"); {
+	switch messages := r.Header().Has(anthropic.VersionField); {
 	case g.gateway.Model(id) == nil && messages:
 		front.Answer(w, http.StatusNotFound, anthropic.Dialect.AppendError(nil, dialect.ModelNotFound(id)))
 	case g.gateway.Model(id) == nil:
 		front.Refuse(w, r, dialect.ModelNotFound(id))
 	case messages:
-		front.Answer(w, 200, gw.appendMessagesModel(nil, id))
+		front.Answer(w, 200, anthropic.AppendModel(nil, id, gw.started))
 	default:
 		front.Answer(w, 200, openai.AppendModel(nil, gw.listed(id)))
 	}
 }
 
-// appendMessagesModels appends the list of models in Anthropic's dialect.
-func (gw *Gateway) appendMessagesModels(dst []byte, g *generation) []byte {
-	dst = append(dst, `{"data":[`...)
-	for i, m := range g.models {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = gw.appendMessagesModel(dst, m.ID)
+// names are those of the models that are listed.
+func (g *generation) names() (names []string) {
+	for _, m := range g.models {
+		names = append(names, m.ID)
 	}
-	first, last := "", ""
-	if n := len(g.models); n > 0 {
-		first, last = g.models[0].ID, g.models[n-1].ID
-	}
-	dst = dialect.AppendNullable(append(dst, `],"has_more":false,"first_id":`...), first)
-	dst = dialect.AppendNullable(append(dst, `,"last_id":`...), last)
-	return append(dst, '}')
-}
-
-func (gw *Gateway) appendMessagesModel(dst []byte, id string) []byte {
-	dst = dialect.AppendString(append(dst, `{"type":"model","id":`...), id)
-	dst = dialect.AppendString(append(dst, `,"display_name":`...), id)
-	return append(gw.started.UTC().AppendFormat(append(dst, `,"created_at":"`...), time.RFC3339), `"}`...)
+	return names
 }
 
 // appendTags appends the list of models in Ollama's dialect.

@@ -23,7 +23,7 @@ const (
 // and is the only one that writes.
 type conn struct {
 	srv          *Server
-	tcp          net.Conn // *net.TCPConn or *net.UnixConn
+	tcp          net.Conn // *net.TCPConn or *net.UnixConn, or one of a test's network
 	rw           net.Conn // tcp, or TLS over it
 	seen         *connection
 	in           *inbox
@@ -196,10 +196,13 @@ func (c *conn) hold() bool {
 // reset ends the connection with RST. What the client has not received by then
 // may be lost to it.
 func (c *conn) reset() {
-	if tcp, ok := c.tcp.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // without it the end is a FIN, which the test sees
-	}
 	c.srv.seen.ended(c.seen, func(r *Conn) { r.Mock = byReset })
+	switch conn := c.tcp.(type) {
+	case *net.TCPConn:
+		_ = conn.SetLinger(0) // without it the end is a FIN, which the test sees
+	case interface{ Reset() }:
+		conn.Reset()
+	}
 	_ = c.tcp.Close() // it has ended whatever this returns
 }
 

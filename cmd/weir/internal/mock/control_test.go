@@ -149,6 +149,8 @@ func TestEndpoints(t *testing.T) {
 		{"GET", "/v1/models", "", 200, `{"object":"list","data":[{"id":"a","object":"model","created":1767225600,"owned_by":"weir-mock"},{"id":"b","object":"model","created":1767225600,"owned_by":"weir-mock"}]}`},
 		{"GET", "/v1/models/b", "", 200, `{"id":"b","object":"model","created":1767225600,"owned_by":"weir-mock"}`},
 		{"GET", "/v1/models/b", "x-mock-status: 204", 204, ""},
+		{"GET", "/v1/models", "anthropic-version: 2023-06-01", 200, `{"data":[{"type":"model","id":"a","display_name":"a","created_at":"2026-01-01T00:00:00Z"},{"type":"model","id":"b","display_name":"b","created_at":"2026-01-01T00:00:00Z"}],"has_more":false,"first_id":"a","last_id":"b"}`},
+		{"GET", "/v1/models/b", "anthropic-version: 2023-06-01", 200, `{"type":"model","id":"b","display_name":"b","created_at":"2026-01-01T00:00:00Z"}`},
 		{"GET", "/nowhere", "", 404, `{"error":{"message":"Invalid URL (GET /nowhere)","type":"invalid_request_error","param":null,"code":"unknown_url"}}`},
 		{"POST", "/health", "", 405, `{"error":{"message":"Not allowed to POST on /health.","type":"invalid_request_error","param":null,"code":"method_not_supported"}}`},
 		{"GET", chatPath, "", 405, `{"error":{"message":"Not allowed to GET on /v1/chat/completions.","type":"invalid_request_error","param":null,"code":"method_not_supported"}}`},

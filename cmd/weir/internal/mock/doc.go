@@ -70,6 +70,7 @@
 //	cut-inside=K          FIN in the middle of event K, in the middle of its chunk
 //	stall-after=K         nothing more after K events until the client disconnects
 //	bad-chunk-size=K      after K events, 1 if not given, a chunk size that is none, then FIN; chunked only
+//	no-stream             a whole response, also to a request for a stream
 //	no-done               a clean end without [DONE], or what is in its place; a whole response is unchanged
 //	crlf                  events' lines end in CRLF
 //	split-utf8            texts beyond ASCII, each event cut within a character

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"weir/cmd/weir/internal/dialect"
+	"weir/cmd/weir/internal/dialect/anthropic"
 	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/speak"
 )
@@ -79,7 +81,7 @@ func (s *Server) endpoint(in *incoming, p *plan) answer {
 		switch {
 		case in.Method != "POST":
 			return notAllowed(in, "POST")
-		case in.Stream:
+		case in.Stream && !p.noStream:
 			return answer{status: 200, stream: &p.body}
 		}
 		return answer{status: 200, body: UnaryBody(p.body)}
@@ -96,13 +98,18 @@ func (s *Server) endpoint(in *incoming, p *plan) answer {
 		return refusal(in, dialect.NotFound(in.Method, in.path))
 	case in.Method != "GET":
 		return notAllowed(in, "GET")
+	case isModel && in.Get(anthropic.VersionField) != "":
+		return answer{status: 200, body: anthropic.AppendModel(nil, one, time.Unix(created, 0))}
 	case isModel:
 		return answer{status: 200, body: openai.AppendModel(nil, modelNamed(one))}
 	}
 	return healthAnswer(int(s.health.Load()))
 }
 
-func (s *Server) models(*incoming) []byte {
+func (s *Server) models(in *incoming) []byte {
+	if in.Get(anthropic.VersionField) != "" {
+		return anthropic.AppendModels(nil, s.cfg.Models, time.Unix(created, 0))
+	}
 	var models []openai.Model
 	for _, id := range s.cfg.Models {
 		models = append(models, modelNamed(id))

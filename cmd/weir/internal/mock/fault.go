@@ -17,6 +17,7 @@ var faults = map[string]func(p *plan, arg string) error{
 	"early":             bare(func(p *plan) { p.early = true }),
 	"early-hints":       bare(func(p *plan) { p.hints = true }),
 	"error-event-first": bare(func(p *plan) { p.body.ErrorAt = 1 }),
+	"no-stream":         bare(func(p *plan) { p.noStream = true }),
 	"no-done":           bare(func(p *plan) { p.body.NoDone = true }),
 	"crlf":              bare(func(p *plan) { p.body.CRLF = true }),
 	"split-utf8":        bare(func(p *plan) { p.body.Wide = true }),

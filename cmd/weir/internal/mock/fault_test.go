@@ -100,6 +100,7 @@ func faultCases() []faultCase {
 		{fault: "cut-inside=1", stream: streamed(plain, 0, sized(events[0], half(events[0]))), unary: told(plain, 0, half(Pieces(unary)[0])), end: endsCut},
 		{fault: "cut-inside=3", stream: streamed(plain, 2, sized(events[2], half(events[2]))), unary: told(plain, 2, half(Pieces(unary)[2])), end: endsCut, events: [2]int64{2, 2}},
 		{fault: "no-done", stream: streamed(Body{NoDone: true}, -1, lastChunk), unary: whole.unary, end: endsFIN, whole: true, events: [2]int64{total - 1, 1}},
+		{fault: "no-stream", stream: whole.unary, unary: whole.unary, end: endsFIN, whole: true, events: [2]int64{whole.events[1], whole.events[1]}},
 		{fault: "crlf", stream: streamed(Body{CRLF: true}, -1, lastChunk), unary: whole.unary, end: endsFIN, whole: true, events: whole.events},
 		{
 			fault: "split-utf8",

@@ -32,6 +32,7 @@ type plan struct {
 	slowHead, slowBody time.Duration
 	slowFirst          bool // ttft is also between head and body of a whole response
 	early, hints       bool
+	noStream           bool // a request for a stream gets a whole response
 	holdHead           bool
 	holdEvent          int // the event that waits for Release; 0 = none
 

@@ -74,6 +74,40 @@ func Start(t TB, cfg Config) *Server {
 
 // Listen starts a server, which runs until Close.
 func Listen(cfg Config) (*Server, error) {
+	s, err := newServer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	network, address := "tcp", s.cfg.Listen
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("mock: %w", err)
+	}
+	s.addr = l.Addr()
+	s.accept(l)
+	return s, nil
+}
+
+// At starts a server for the time of a test, on a network of the test's own: it
+// says that it is at addr, and gets its connections by [Server.Serve].
+func At(t TB, addr net.Addr, cfg Config) *Server {
+	t.Helper()
+	s, err := newServer(cfg)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	s.addr = addr
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Serve serves a connection, on goroutines of the server's.
+func (s *Server) Serve(conn net.Conn) { s.admit(conn) }
+
+func newServer(cfg Config) (*Server, error) {
 	cfg.fill()
 	s := &Server{cfg: cfg, holder: -1, conns: make(map[*conn]struct{}), released: make(chan struct{})}
 	s.base = plan{ttft: cfg.TTFT, pace: cfg.Pace, body: Body{Tokens: cfg.Tokens}}
@@ -87,16 +121,6 @@ func Listen(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	network, address := "tcp", cfg.Listen
-	if path, ok := strings.CutPrefix(cfg.Listen, "unix:"); ok {
-		network, address = "unix", path
-	}
-	l, err := net.Listen(network, address)
-	if err != nil {
-		return nil, fmt.Errorf("mock: %w", err)
-	}
-	s.addr = l.Addr()
-	s.accept(l)
 	return s, nil
 }
 

@@ -27,7 +27,7 @@ var endpoints = dialect.Endpoints(anthropic{}, true,
 
 // Credentials implements dialect.Dialect.
 func (anthropic) Credentials(key string) []dialect.Field {
-	fields := []dialect.Field{{Name: "anthropic-version", Value: Version, Default: true}}
+	fields := []dialect.Field{{Name: VersionField, Value: Version, Default: true}}
 	if key != "" {
 		fields = append(fields, dialect.Field{Name: "x-api-key", Value: key})
 	}
@@ -36,6 +36,9 @@ func (anthropic) Credentials(key string) []dialect.Field {
 
 // AppendError implements dialect.Dialect.
 func (anthropic) AppendError(dst []byte, f *dialect.Fault) []byte {
+	if dst, repeated := f.AppendBody(dst, dialect.ShapeTyped); repeated {
+		return dst
+	}
 	dst = dialect.AppendString(append(dst, `{"type":"error","error":{"type":`...), typeOf(f))
 	dst = dialect.AppendString(append(dst, `,"message":`...), f.Message)
 	return append(dst, "}}"...)
@@ -43,9 +46,6 @@ func (anthropic) AppendError(dst []byte, f *dialect.Fault) []byte {
 
 // typeOf returns what the dialect calls the kind of error.
 func typeOf(f *dialect.Fault) string {
-	if class := f.Class(dialect.ShapeTyped); class != "" {
-		return class
-	}
 	switch s := f.Status; {
 	case s == 401:
 		return "authentication_error"
