@@ -120,6 +120,7 @@ type Model struct {
 	Keepalive Duration `json:"keepalive" min:"0s" max:"1h" doc:"silence after which the client of a stream is sent something that means nothing: a comment, a ping or an empty line, as its dialect has it; the response's status is 200 from then on; 0s is off, else at least 10ms" example:"10s"`
 	Request   Request  `json:"request" doc:"what is changed in requests before they are sent to an upstream"`
 	Event     Event    `json:"event" doc:"what is changed in the events of responses before they are sent to the client"`
+	Response  Response `json:"response" doc:"what is changed in responses that are not streams before they are sent to the client"`
 	Native    string   `json:"native" unit:"native handler" doc:"a native handler that serves the model instead of targets" example:"demo/babble"`
 }
 
@@ -132,6 +133,11 @@ type Request struct {
 // Event is what a model changes in the events of responses.
 type Event struct {
 	Patch JSON `json:"patch" of:"operations" doc:"a JSON Patch (RFC 6902) for the JSON of each event; an event to which it does not apply passes unchanged, so that test selects events" example:"[{op: replace, path: /model, value: small}]"`
+}
+
+// Response is what a model changes in responses that are not streams.
+type Response struct {
+	Patch JSON `json:"patch" of:"operations" doc:"a JSON Patch (RFC 6902) for a whole response in JSON that is not an error; one to which it does not apply passes unchanged, so that test selects responses" example:"[{op: replace, path: /model, value: small}]"`
 }
 
 // Target is one upstream of a model.
@@ -162,7 +168,7 @@ type Limits struct {
 	Bodies  Size `json:"bodies" min:"0B" max:"65536GiB" doc:"request bytes that are kept for all clients together; beyond it 503; 0 is a quarter of the memory limit (GOMEMLIMIT, control group, ulimit -v, machine)" example:"2GiB"`
 	Replay  Size `json:"replay" min:"0B" max:"1GiB" doc:"the largest request body that is kept for another attempt; a longer one is relayed while it arrives, to one target" example:"4MiB"`
 	Streams int  `json:"streams" min:"1" max:"10000000" unit:"requests" doc:"requests at a time" example:"20000"`
-	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the largest event that is gathered, to be changed by event.patch or held back; others pass at any length" example:"4MiB"`
+	Event   Size `json:"event" min:"1KiB" max:"1GiB" doc:"the largest event that is gathered, to be changed by event.patch or held back, and the largest response that response.patch changes; what only passes is of any length" example:"4MiB"`
 }
 
 // Library is a shared library with native handlers that speak the C ABI of

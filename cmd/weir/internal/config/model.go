@@ -23,9 +23,9 @@ func (c *Config) Model(name string) (Model, bool) {
 	return Model{}, false
 }
 
-// Rules is what the model changes in requests and events.
+// Rules is what the model changes in requests and responses.
 func (m Model) Rules() policy.Source {
-	return policy.Source{Merge: m.Request.Merge.Text(), Patch: m.Request.Patch.Text(), Event: m.Event.Patch.Text()}
+	return policy.Source{Merge: m.Request.Merge.Text(), Patch: m.Request.Patch.Text(), Event: m.Event.Patch.Text(), Response: m.Response.Patch.Text()}
 }
 
 // rules checks what a model changes.

@@ -44,6 +44,7 @@ func (v *validator) native(here string, m Model) {
 		{"keepalive", m.Keepalive != defaults.Keepalive},
 		{"request", m.Request.Merge.value != nil || m.Request.Patch.value != nil},
 		{"event", m.Event.Patch.value != nil},
+		{"response", m.Response.Patch.value != nil},
 	} {
 		if f.given {
 			v.complain(join(here, f.name), "applies to models with targets; a native handler is called once")

@@ -10,8 +10,9 @@ type Dialect interface {
 	// Endpoints are the requests that it has. They do not change.
 	Endpoints() []*Endpoint
 
-	// AppendError appends the body, which is JSON, of the response to a request
-	// that failed. Its status is the fault's.
+	// AppendError appends the body, which is JSON on one line, of the response
+	// to a request that failed. Its status is the fault's. What an upstream sent
+	// in the dialect's own shape is repeated word for word.
 	AppendError(dst []byte, f *Fault) []byte
 
 	// Credentials returns the fields by which an upstream gets the gateway's

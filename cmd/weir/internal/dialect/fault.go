@@ -17,7 +17,7 @@ type Fault struct {
 	// What an upstream sent, if the fault was read from that.
 	body  []byte
 	shape Shape
-	class string // the dialect's name for the kind of error
+	named int // the status that it names; 0 = none
 }
 
 // Error returns the message.

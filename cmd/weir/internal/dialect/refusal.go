@@ -2,7 +2,10 @@ package dialect
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
+	"strconv"
 )
 
 // Shape is how the body of an error is made.
@@ -19,50 +22,85 @@ const (
 // ReadFault reads the body of an upstream's response that is an error, in any
 // dialect's shape. ok is false if it is not one.
 func ReadFault(status int, body []byte) (f *Fault, ok bool) {
+	if f, ok = readFault(body); ok {
+		f.Status = status
+		f.Message = cmp.Or(f.Message, Refused(status).Message)
+	}
+	return f, ok
+}
+
+// readFault reads what may be an error: the body of a response, or an event.
+// Members that have another type than in the dialects are not taken.
+func readFault(body []byte) (f *Fault, ok bool) {
 	var b struct {
-		Object, Type string
-		Error        json.RawMessage
-		refusalText
+		Object          string
+		Error, Response json.RawMessage
+		errorText
 	}
-	if json.Unmarshal(body, &b) != nil {
+	if err := json.Unmarshal(body, &b); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 		return nil, false
 	}
-	f = &Fault{Status: status, body: body}
-	switch {
-	case b.Object == "error" && isEmpty(b.Error): // vLLM's before 2025, SGLang's
-		f.take(&b.refusalText)
-		f.class = b.Type
-	case isEmpty(b.Error):
-		return nil, false
-	case json.Unmarshal(b.Error, &f.Message) == nil:
-		f.shape = ShapeText
-	default:
-		var in struct {
-			Type string
-			refusalText
-		}
-		_ = json.Unmarshal(b.Error, &in) // what has another type is not taken
-		f.take(&in.refusalText)
-		f.class, f.shape = in.Type, ShapeObject
-		if b.Type == "error" {
+	f = &Fault{body: body}
+	switch f.named = b.status(); {
+	case !isEmpty(b.Error):
+		f.read(b.Error)
+		if f.shape == ShapeObject && b.Type == "error" {
 			f.shape = ShapeTyped
 		}
-	}
-	if f.Message == "" {
-		f.Message = Refused(status).Message
+	case b.Type == "response.failed": // an event of Responses
+		var in struct{ Error json.RawMessage }
+		_ = json.Unmarshal(b.Response, &in)
+		f.read(in.Error)
+		f.shape = ShapeOther
+	case b.Object == "error", b.Type == "error": // vLLM's before 2025, SGLang's; an event of Responses
+		f.take(&b.errorText)
+	default:
+		return nil, false
 	}
 	return f, true
 }
 
-// refusalText is what an error says beside its type.
-type refusalText struct {
-	Message, Param string
-	Code           any // engines also send numbers
+// read reads the value of error.
+func (f *Fault) read(value json.RawMessage) {
+	if json.Unmarshal(value, &f.Message) == nil {
+		f.shape = ShapeText
+		return
+	}
+	var in errorText
+	_ = json.Unmarshal(value, &in)
+	f.take(&in)
+	f.shape = ShapeObject
 }
 
-func (f *Fault) take(t *refusalText) {
+// errorText is what an error says.
+type errorText struct {
+	Type, Message, Param string
+	Code, Status         any // engines also send numbers
+}
+
+func (f *Fault) take(t *errorText) {
 	f.Message, f.Param = t.Message, t.Param
 	f.Code, _ = t.Code.(string)
+	f.named = cmp.Or(t.status(), f.named)
+}
+
+// status returns the status that an error names; 0 = none.
+func (t *errorText) status() int {
+	for _, name := range [...]any{t.Code, t.Status, t.Type} {
+		n := 0
+		switch name := name.(type) {
+		case float64:
+			n = int(name)
+		case string:
+			if n = statuses[name]; n == 0 {
+				n, _ = strconv.Atoi(name) // else it is another name
+			}
+		}
+		if 400 <= n && n < 600 {
+			return n
+		}
+	}
+	return 0
 }
 
 // isEmpty reports whether a JSON value is absent, null, false, 0, "", {} or [].
@@ -92,13 +130,4 @@ func (f *Fault) AppendBody(dst []byte, want Shape) (out []byte, ok bool) {
 		return dst, false
 	}
 	return append(dst, line.Bytes()...), true
-}
-
-// Class returns what an upstream with bodies of that shape called the kind of
-// error; "" if it was no such upstream.
-func (f *Fault) Class(of Shape) string {
-	if f.shape != of {
-		return ""
-	}
-	return f.class
 }

@@ -44,7 +44,7 @@ func newModel(name string, c config.Model, ups map[string]kept) (*relay.Model, e
 	}
 	rules, _ := policy.Compile(c.Rules()) // config has checked it
 	m := &relay.Model{
-		Name: name, Policy: choice, Request: rules.Request, Event: rules.Event, Retries: c.Retries, Keepalive: c.Keepalive.D(),
+		Name: name, Policy: choice, Request: rules.Request, Event: rules.Event, Response: rules.Response, Retries: c.Retries, Keepalive: c.Keepalive.D(),
 		ByHeader: c.Session.Header, ByPrefix: c.Policy == "prefix_hash",
 		Hold: relay.Hold{Events: c.Hold.Events, Wait: c.Hold.Wait.D()},
 	}

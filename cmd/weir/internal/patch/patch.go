@@ -1,5 +1,5 @@
-// Package patch is `weir patch`: what a model's patches make of a request or of
-// the events of a response.
+// Package patch is `weir patch`: what a model's patches make of a request, of the
+// events of a response, or of a whole one.
 package patch
 
 import (
@@ -20,7 +20,8 @@ import (
 const name = "weir patch"
 
 const help = `Shows a request before and after the patches of a model, or, with --event,
-server-sent events or a line of JSON. It reads standard input.
+server-sent events or a line of JSON, or, with --response, a response that is
+not a stream. It reads standard input.
 
   echo '{"model":"small","stream":true,"max_tokens":100000}' |
     weir patch --config weir.yaml --model small
@@ -40,6 +41,7 @@ type options struct {
 	overlays command.Files
 	model    string
 	event    bool
+	response bool
 	raw      bool
 }
 
@@ -48,6 +50,7 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.Var(&o.overlays, "overlay", "`FILE` that changes the configuration (RFC 7396 merge patch); may be given more than once, applied in order")
 	fs.StringVar(&o.model, "model", "", "`NAME` of the model, as a client asks for it")
 	fs.BoolVar(&o.event, "event", false, "the input is events of a response, or a line of JSON")
+	fs.BoolVar(&o.response, "response", false, "the input is a whole response")
 	fs.BoolVar(&o.raw, "raw", false, "print what is sent, byte for byte, and nothing else")
 }
 
@@ -59,8 +62,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 		return code
 	}
-	if o.model == "" {
+	switch {
+	case o.model == "":
 		return command.WrongUse(name, "--model NAME is missing", stderr)
+	case o.event && o.response:
+		return command.WrongUse(name, "--event and --response exclude each other", stderr)
 	}
 	cfg, err := config.Load(o.config, o.overlays...)
 	if err != nil {
@@ -83,6 +89,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 	case o.event:
 		s.events(p.Event, input)
+	case o.response:
+		after, err := s.editor.Apply(p.Response, input)
+		s.show("response", input, after, s.editor.Edits(), because("response", err))
 	default:
 		err = s.request(p.Request, input)
 	}
@@ -116,7 +125,7 @@ func (s *shower) request(p *policy.Patch, body []byte) error {
 	if err != nil {
 		return err
 	}
-	s.show("request", body, after, s.editor.Edits(), nil)
+	s.show("request", body, after, s.editor.Edits(), "")
 	return nil
 }
 
@@ -132,7 +141,7 @@ func (s *shower) events(p *policy.Patch, input []byte) {
 		} else {
 			after, err = s.editor.Event(p, event)
 		}
-		s.show(fmt.Sprintf("event %d", n), event, after, s.editor.Edits(), err)
+		s.show(fmt.Sprintf("event %d", n), event, after, s.editor.Edits(), because("event", err))
 	}
 }
 
@@ -153,8 +162,8 @@ func next(input []byte, lines bool) (event, rest []byte) {
 }
 
 // show prints one text before and after. why is the reason for which it was not
-// changed.
-func (s *shower) show(what string, before, after []byte, edits []policy.Edit, why error) {
+// changed, as because has it.
+func (s *shower) show(what string, before, after []byte, edits []policy.Edit, why string) {
 	if s.raw {
 		s.out.Write(after)
 		return
@@ -163,7 +172,7 @@ func (s *shower) show(what string, before, after []byte, edits []policy.Edit, wh
 		s.out.WriteByte('\n')
 	}
 	if len(edits) == 0 {
-		fmt.Fprintf(s.out, "%s: unchanged, %d bytes%s\n", what, len(before), because(why))
+		fmt.Fprintf(s.out, "%s: unchanged, %d bytes%s\n", what, len(before), why)
 		return
 	}
 	fmt.Fprintf(s.out, "--- %s, %d bytes\n+++ as it is sent, %d bytes\n", what, len(before), len(after))
@@ -173,13 +182,14 @@ func (s *shower) show(what string, before, after []byte, edits []policy.Edit, wh
 	}
 }
 
-func because(why error) string {
+// because is why the rules of that name did not apply, behind a colon.
+func because(rules string, why error) string {
 	var failure *policy.Failure
 	switch {
 	case why == nil:
 		return ""
 	case errors.As(why, &failure):
-		return ": event." + failure.Text()
+		return ": " + rules + "." + failure.Text()
 	}
 	return ": " + plain(why)
 }

@@ -22,6 +22,8 @@ models:
       patch: [{op: test, path: /stream, value: true}, {op: replace, path: /max_tokens, value: 512}]
     event:
       patch: [{op: test, path: /object, value: chat.completion.chunk}, {op: replace, path: /model, value: small}]
+    response:
+      patch: [{op: replace, path: /model, value: small}]
   "gpt-*":
     targets: [{upstream: a}]
 `
@@ -96,6 +98,9 @@ event 4: unchanged, 26 bytes: event.patch[0]: test /object: the value is differe
 		{"lines", "{\"object\":\"chat.completion.chunk\",\"model\":\"m\"}\r\n{}\n{", "--model small --event --raw", command.OK, "{\"object\":\"chat.completion.chunk\",\"model\":\"small\"}\r\n{}\n{", ""},
 		{"a document on several lines", "{\"object\":\"chat.completion.chunk\",\n\"model\":\"m\"}", "--model small --event --raw", command.OK, "{\"object\":\"chat.completion.chunk\",\n\"model\":\"small\"}", ""},
 		{"nothing", "", "--model small --event", command.OK, "", ""},
+		{"a response", `{"model":"m", "n":1}`, "--model small --response --raw", command.OK, `{"model":"small", "n":1}`, ""},
+		{"a response that does not fit", `{"n":1}`, "--model small --response", command.OK, "response: unchanged, 7 bytes: response.patch[0]: replace /model: there is no such value\n", ""},
+		{"a response and no patch", `{"n":1}`, "--model gpt-4 --response", command.OK, "response: unchanged, 7 bytes\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, stdout, stderr := run(t, tt.input, strings.Fields(tt.args)...)
@@ -113,6 +118,10 @@ func TestWrongUse(t *testing.T) {
 	}
 	stderr.Reset()
 	if code := Main([]string{"--model", "m", "--config", "nowhere.yaml"}, &stdout, &stderr); code != command.Usage || !strings.Contains(stderr.String(), "nowhere.yaml: cannot be read") {
+		t.Errorf("got %d, %s, want %d", code, stderr.String(), command.Usage)
+	}
+	stderr.Reset()
+	if code := Main([]string{"--model", "m", "--event", "--response"}, &stdout, &stderr); code != command.Usage || !strings.Contains(stderr.String(), "--event and --response exclude each other") {
 		t.Errorf("got %d, %s, want %d", code, stderr.String(), command.Usage)
 	}
 	if stdout.Len() > 0 {

@@ -43,7 +43,7 @@ func (c *compiler) compact(pointer string, text []byte) ([]byte, bool) {
 		c.complain(pointer, "not JSON: %v", err)
 		return nil, false
 	}
-	if _, err := locate(b.Bytes(), 0, nil); err != nil {
+	if _, err := locate(b.Bytes(), 0, nil, false); err != nil {
 		c.complain(pointer, "%s", strings.TrimPrefix(err.Error(), "policy: "))
 		return nil, false
 	}

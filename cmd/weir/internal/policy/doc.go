@@ -31,4 +31,8 @@
 //     with two members of the name that an operation looks for is [ErrTwice]: a
 //     client cannot hide a value from an operation behind a second one. Names
 //     that no operation looks for may be there twice.
+//   - Readers written in Go take Max_Tokens for max_tokens. In a request, an object
+//     on the way of an operation that has its name in another case is [ErrCase]: a
+//     client cannot get past a rule that bounds or removes a member by writing it
+//     differently. Events are the upstream's, and their names are what they are.
 package policy

@@ -17,6 +17,7 @@ type Editor struct {
 	text     []byte // as far as it is changed: the caller's, or in buffer
 	from, to int    // where in text the document is
 	owned    bool   // text is in buffer
+	foreign  bool   // the patch's
 	buffer   []byte
 	value    []byte // what move and copy take along
 	edits    []Edit // in order, not adjacent
@@ -40,6 +41,7 @@ func (e *Editor) ApplyIn(p *Patch, text []byte, from, to int) ([]byte, error) {
 	if p == nil {
 		return text, nil
 	}
+	e.foreign = p.foreign
 	if bytes.HasPrefix(text[from:to], []byte("\uFEFF")) {
 		e.from += len("\uFEFF")
 	}
@@ -72,20 +74,26 @@ func (e *Editor) check() error {
 }
 
 // find locates a path in the document as far as it is changed.
-func (e *Editor) find(path []token) (place, error) { return locate(e.text[:e.to], e.from, path) }
-
-// lookUp is find for a value that must be there.
-func (e *Editor) lookUp(path []token, fails failures) (place, error) {
-	p, err := e.find(path)
+func (e *Editor) find(path []token, fails failures) (place, error) {
+	p, err := locate(e.text[:e.to], e.from, path, e.foreign)
 	switch {
 	case err != nil:
 		return p, err
 	case p.twice:
 		return p, fails.twice
-	case p.kind != found:
-		return p, fails.absent
+	case p.cased:
+		return p, fails.cased
 	}
 	return p, nil
+}
+
+// lookUp is find for a value that must be there.
+func (e *Editor) lookUp(path []token, fails failures) (place, error) {
+	p, err := e.find(path, fails)
+	if err == nil && p.kind != found {
+		err = fails.absent
+	}
+	return p, err
 }
 
 func (e *Editor) do(op *operation) error {
@@ -137,13 +145,11 @@ func (e *Editor) transfer(op *operation) error {
 // add is the operation of that name: it inserts an element, or a member, which
 // replaces one of the same name.
 func (e *Editor) add(op *operation, value []byte) error {
-	p, err := e.find(op.path)
+	p, err := e.find(op.path, op.fails)
 	last := len(op.path) - 1
 	switch {
 	case err != nil:
 		return err
-	case p.twice:
-		return op.fails.twice
 	case p.kind == found && (last < 0 || !p.element):
 		return e.replace(p, value)
 	case p.kind == found:
@@ -188,12 +194,10 @@ func (e *Editor) remove(p place) error {
 // merge applies a leaf of a merge patch. Where the document has no object on the
 // way to it, all that the merge patch has for that place is put there.
 func (e *Editor) merge(op *operation) error {
-	p, err := e.find(op.path)
+	p, err := e.find(op.path, op.fails)
 	switch {
 	case err != nil:
 		return err
-	case p.twice:
-		return op.fails.twice
 	case p.kind == stuck:
 		return e.replace(p, op.whole[p.step])
 	case p.kind == absent && op.kind == opMergeRemove && p.step == len(op.path)-1:

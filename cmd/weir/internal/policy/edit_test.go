@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -96,6 +97,14 @@ func TestFailures(t *testing.T) {
 		{"move below nothing", `{"a":1}`, `[{"op":"move","from":"/a","path":"/b/c"}]`, "policy: patch[0]: move /b/c: there is no such value"},
 		{"a name twice", `{"a":1,"\u0061":2}`, `[{"op":"replace","path":"/a","value":3}]`, "policy: patch[0]: replace /a: an object on the path has two members of that name"},
 		{"a name on the way twice", `{"a":{"b":1},"a":{}}`, `[{"op":"add","path":"/a/b","value":3}]`, "policy: patch[0]: add /a/b: an object on the path has two members of that name"},
+		{"a name in another case", `{"A":1}`, `[{"op":"add","path":"/a","value":3}]`, "policy: patch[0]: add /a: an object on the path has a member of that name in another case"},
+		{"and in its own", `{"a":1,"A":2}`, `[{"op":"remove","path":"/a"}]`, "policy: patch[0]: remove /a: an object on the path has a member of that name in another case"},
+		{"on the way", `{"A":{"b":1}}`, `[{"op":"replace","path":"/a/b","value":3}]`, "policy: patch[0]: replace /a/b: an object on the path has a member of that name in another case"},
+		{"below", `{"a":{"B":1}}`, `[{"op":"replace","path":"/a/b","value":3}]`, "policy: patch[0]: replace /a/b: an object on the path has a member of that name in another case"},
+		{"with escapes", `{"\u0041\u0042":1}`, `[{"op":"test","path":"/ab","value":1}]`, "policy: patch[0]: test /ab: an object on the path has a member of that name in another case"},
+		{"a long s", `{"\u017ftop":1,"stop":2}`, `[{"op":"replace","path":"/stop","value":3}]`, "policy: patch[0]: replace /stop: an object on the path has a member of that name in another case"},
+		{"the Kelvin sign", `{"top_\u212A":1}`, `[{"op":"add","path":"/top_k","value":3}]`, "policy: patch[0]: add /top_k: an object on the path has a member of that name in another case"},
+		{"moved from there", `{"A":1}`, `[{"op":"move","from":"/a","path":"/b"}]`, "policy: patch[0]: move /a: an object on the path has a member of that name in another case"},
 		{"the whole", `[]`, `[{"op":"test","path":"","value":{}}]`, `policy: patch[0]: test "": the value is different`},
 	} {
 		got, err := new(Editor).Apply(compiled(t, tt.patch), []byte(tt.doc))
@@ -103,6 +112,43 @@ func TestFailures(t *testing.T) {
 		if !errors.As(err, &failure) || err.Error() != tt.want || string(got) != tt.doc {
 			t.Errorf("%s: got %s, %v, want %s", tt.name, got, err, tt.want)
 		}
+	}
+}
+
+// Names in another case count in requests alone, and only where an operation
+// looks for them: encoding/json, with which servers in Go read requests, takes
+// one for the other.
+func TestCase(t *testing.T) {
+	p, problems := Compile(Source{
+		Merge: []byte(`{"max_tokens":null,"options":{"num_predict":9}}`), Event: []byte(`[{"op":"add","path":"/model","value":"small"}]`),
+	})
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	for doc, want := range map[string]string{
+		`{"Metadata":{"a":1,"A":2},"options":{}}`: `{"Metadata":{"a":1,"A":2},"options":{"num_predict":9}}`,
+		`{"MAX_TOKENS":1,"options":{}}`:           "policy: merge: /max_tokens: " + ErrCase.Error(),
+		`{"Options":{"num_predict":99}}`:          "policy: merge: /options/num_predict: " + ErrCase.Error(),
+		`{"options":{"Num_Predict":99}}`:          "policy: merge: /options/num_predict: " + ErrCase.Error(),
+	} {
+		var read struct {
+			MaxTokens int `json:"max_tokens"`
+			Options   struct {
+				NumPredict int `json:"num_predict"`
+			}
+		}
+		got, err := new(Editor).Apply(p.Request, []byte(doc))
+		if err != nil {
+			got = []byte(err.Error())
+		} else if json.Unmarshal(got, &read) != nil || read.MaxTokens != 0 || read.Options.NumPredict != 9 {
+			t.Errorf("%s became %s, which Go reads as %+v", doc, got, read)
+		}
+		if string(got) != want {
+			t.Errorf("%s became %s, want %s", doc, got, want)
+		}
+	}
+	if got, err := new(Editor).Apply(p.Event, []byte(`{"Model":"m"}`)); err != nil || string(got) != `{"Model":"m","model":"small"}` {
+		t.Errorf("got %s, %v for an event", got, err)
 	}
 }
 

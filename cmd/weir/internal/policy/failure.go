@@ -20,6 +20,7 @@ var (
 	ErrTest   = errors.New("the value is different")
 	ErrAbsent = errors.New("there is no such value")
 	ErrTwice  = errors.New("an object on the path has two members of that name")
+	ErrCase   = errors.New("an object on the path has a member of that name in another case")
 )
 
 // A Failure is an operation of a JSON Patch, or a member of a merge patch, that
@@ -28,7 +29,7 @@ type Failure struct {
 	Index int    // of the operation, from 0; -1 for a merge patch
 	Op    string // "test" and so on, "merge" for a merge patch
 	Path  string // its path; for an absent source of move and copy its from
-	Err   error  // ErrTest, ErrAbsent or ErrTwice
+	Err   error  // ErrTest, ErrAbsent, ErrTwice or ErrCase
 }
 
 func (f *Failure) Error() string { return "policy: " + f.Text() }
@@ -53,9 +54,9 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // failures are those of one path of an operation, made in advance: events to
 // which a patch does not apply are frequent.
-type failures struct{ test, absent, twice *Failure }
+type failures struct{ test, absent, twice, cased *Failure }
 
 func failuresOf(index int, op, path string) failures {
 	of := func(err error) *Failure { return &Failure{index, op, path, err} }
-	return failures{of(ErrTest), of(ErrAbsent), of(ErrTwice)}
+	return failures{of(ErrTest), of(ErrAbsent), of(ErrTwice), of(ErrCase)}
 }

@@ -16,7 +16,7 @@ func FuzzSyntax(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		_, err := locate(doc, 0, nil)
+		_, err := locate(doc, 0, nil, false)
 		if err == ErrDepth {
 			return
 		}

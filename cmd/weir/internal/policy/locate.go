@@ -8,11 +8,12 @@ const off = -1
 
 // A walker reads a whole document and notes where a path leads.
 type walker struct {
-	b     []byte
-	path  []token
-	depth int
-	place place
-	err   error
+	b       []byte
+	path    []token
+	foreign bool // look for names in another case, too
+	depth   int
+	place   place
+	err     error
 }
 
 // place is where a path leads in a document, as offsets.
@@ -20,6 +21,7 @@ type place struct {
 	kind  placeKind
 	step  int  // how many steps of the path were taken
 	twice bool // an object on the path has two members of the path's name
+	cased bool // ... has one in another case
 
 	// The value: what was found, or what has no members for the next step.
 	value, end int
@@ -44,9 +46,10 @@ const (
 	found
 )
 
-// locate reads the document b, from from, and finds where path leads.
-func locate(b []byte, from int, path []token) (place, error) {
-	w := walker{b: b, path: path}
+// locate reads the document b, from from, and finds where path leads. In a
+// foreign one it also looks for the path's names in another case.
+func locate(b []byte, from int, path []token, foreign bool) (place, error) {
+	w := walker{b: b, path: path, foreign: foreign}
 	end := w.value(space(b, from), 0)
 	switch {
 	case end != bad && space(b, end) == len(b):
@@ -154,7 +157,7 @@ func (w *walker) container(i, step int) int {
 
 // ends notes where the path ends.
 func (w *walker) ends(p place) {
-	p.twice = w.place.twice
+	p.twice, p.cased = w.place.twice, w.place.cased
 	w.place = p
 }
 
@@ -168,7 +171,11 @@ func (w *walker) name(i int, t *token) (value int, named bool) {
 	if end == bad {
 		return bad, false
 	}
-	named = t != nil && decodesTo(w.b[i+1:end-1], t.name)
+	if t != nil {
+		raw := w.b[i+1 : end-1]
+		named = decodesTo(raw, t.name)
+		w.place.cased = w.place.cased || w.foreign && !named && foldsTo(raw, t.name)
+	}
 	if i = space(w.b, end); !is(w.b, i, ':') {
 		return bad, false
 	}

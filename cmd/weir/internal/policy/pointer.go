@@ -101,6 +101,15 @@ func decodesTo(raw, text []byte) bool {
 	return bytes.Equal(raw, text) && bytes.IndexByte(raw, '\\') < 0
 }
 
+// foldsTo reports whether the inside of a JSON string, which is well-formed, is
+// text for readers who compare without regard to case, as encoding/json does.
+func foldsTo(raw, text []byte) bool {
+	if len(raw) > len(text) && bytes.IndexByte(raw, '\\') >= 0 {
+		raw = decode(raw)
+	}
+	return bytes.EqualFold(raw, text)
+}
+
 // decode returns the text of the inside of a well-formed JSON string.
 func decode(raw []byte) []byte {
 	text := make([]byte, 0, len(raw))

@@ -4,15 +4,17 @@ import "fmt"
 
 // Source is the rules of one model as JSON text. An empty part is none.
 type Source struct {
-	Merge []byte // request.merge: an object (RFC 7396)
-	Patch []byte // request.patch: a list of operations (RFC 6902)
-	Event []byte // event.patch: a list of operations
+	Merge    []byte // request.merge: an object (RFC 7396)
+	Patch    []byte // request.patch: a list of operations (RFC 6902)
+	Event    []byte // event.patch: a list of operations
+	Response []byte // response.patch: a list of operations
 }
 
 // A Policy is what a model changes. The zero value changes nothing.
 type Policy struct {
-	Request *Patch // nil = nothing
-	Event   *Patch // nil = nothing
+	Request  *Patch // nil = nothing
+	Event    *Patch // nil = nothing
+	Response *Patch // nil = nothing
 }
 
 // A Problem is a mistake in a Source.
@@ -23,7 +25,10 @@ type Problem struct {
 
 // A Patch is a merge patch, a JSON Patch, or one behind the other, compiled. It
 // does not change and is safe for concurrent use.
-type Patch struct{ ops []operation }
+type Patch struct {
+	ops     []operation
+	foreign bool // documents are a client's, who may spell names in another case: see ErrCase
+}
 
 // Compile checks the rules of a model and prepares them. It returns every
 // mistake; without one, the Policy can be used.
@@ -31,14 +36,15 @@ func Compile(s Source) (*Policy, []Problem) {
 	var c compiler
 	request := append(c.merge("/request/merge", s.Merge), c.patch("/request/patch", s.Patch)...)
 	event := c.patch("/event/patch", s.Event)
-	return &Policy{Request: patchOf(request), Event: patchOf(event)}, c.problems
+	response := c.patch("/response/patch", s.Response)
+	return &Policy{Request: patchOf(request, true), Event: patchOf(event, false), Response: patchOf(response, false)}, c.problems
 }
 
-func patchOf(ops []operation) *Patch {
+func patchOf(ops []operation, foreign bool) *Patch {
 	if len(ops) == 0 {
 		return nil
 	}
-	return &Patch{ops}
+	return &Patch{ops, foreign}
 }
 
 // compiler gathers the problems.

@@ -14,11 +14,12 @@ import (
 type stage uint8
 
 const (
-	idle     stage = iota // there is none, or it has ended
-	asking                // the upstream has not responded
-	declined              // it refuses: the rest of its response
-	sniffing              // its response is to be a stream, and does not say so
-	holding               // its response, until there is something of the model's in it
+	idle      stage = iota // there is none, or it has ended
+	asking                 // the upstream has not responded
+	declined               // it refuses: the rest of its response
+	sniffing               // its response is to be a stream, and does not say so
+	gathering              // its response is changed when it is whole
+	holding                // its response, until there is something of the model's in it
 	relaying
 )
 
@@ -205,6 +206,9 @@ func (a *attempt) Head(h *http1.Response) {
 	case f.reply.promise == promisedStream:
 		f.disappoint(h, shape)
 		return
+	case f.gathers(h, shape):
+		a.stage = gathering
+		a.awaitPiece()
 	default:
 		a.stage = holding
 		a.awaitPiece()
@@ -246,6 +250,8 @@ func (a *attempt) Done(err error) {
 		f.failed(err)
 	case a.stage == sniffing:
 		a.sniffed()
+	case a.stage == gathering:
+		a.gathered()
 	default:
 		a.release()
 		f.complete()

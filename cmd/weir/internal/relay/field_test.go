@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"strings"
@@ -148,8 +149,8 @@ func TestFieldIDs(t *testing.T) {
 }
 
 // An error before anything has gone out is taken to another target,
-// wherever it is; with no other one it passes as it is. What is empty,
-// null or false is not an error.
+// wherever it is; with no other one it is a response with a status, or passes as
+// it is if it came as one. What is empty, null or false is not an error.
 func TestFieldErrorsBeforeTheFirst(t *testing.T) {
 	const none = `{"error":{"message":"none"}}`
 	stream := func(events ...string) string { return eventHead + inChunks(events...) + lastChunk }
@@ -158,17 +159,18 @@ func TestFieldErrorsBeforeTheFirst(t *testing.T) {
 		name, sent, pass string
 		hold             int
 		isError          bool
+		status           int // 0 = 200
 	}{
-		{"an object that is an error", stream("data: {\"object\":\"error\",\"message\":\"busy\",\"code\":503}\n\n", done), "data: {\"object\":\"error\",\"message\":\"busy\",\"code\":503}\n\n" + done, 1, true},
-		{"behind a role", stream(role, "data: {\"error\":{\"message\":\"x\"}}\n\n"), role + "data: {\"error\":{\"message\":\"x\"}}\n\n", 1, true},
-		{"behind a role, three held", stream(role, "data: {\"error\":{\"message\":\"x\"}}\n\n"), role + "data: {\"error\":{\"message\":\"x\"}}\n\n", 3, true},
-		{"behind content, three held", stream(content, "data: {\"error\":{\"message\":\"x\"}}\n\n"), content + "data: {\"error\":{\"message\":\"x\"}}\n\n", 3, true},
-		{"JSON in place of a stream", unary, none, 1, true},
-		{"an empty string", stream(strings.Replace(content, `{"choices"`, `{"error":"","choices"`, 1), done), strings.Replace(content, `{"choices"`, `{"error":"","choices"`, 1) + done, 1, false},
-		{"an empty object", stream(strings.Replace(content, `{"choices"`, `{"error":{},"choices"`, 1), done), strings.Replace(content, `{"choices"`, `{"error":{},"choices"`, 1) + done, 1, false},
-		{"false", stream(strings.Replace(content, `{"choices"`, `{"error":false,"choices"`, 1), done), strings.Replace(content, `{"choices"`, `{"error":false,"choices"`, 1) + done, 1, false},
-		{"null", stream(strings.Replace(content, `{"choices"`, `{"error":null,"choices"`, 1), done), strings.Replace(content, `{"choices"`, `{"error":null,"choices"`, 1) + done, 1, false},
-		{"a completion in place of a stream", sized("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", `{"choices":[]}`), `{"choices":[]}`, 1, false},
+		{"an object that is an error", stream("data: {\"object\":\"error\",\"message\":\"busy\",\"code\":503}\n\n", done), `{"error":{"message":"busy","type":"server_error","param":null,"code":null}}`, 1, true, 503},
+		{"behind a role", stream(role, "data: {\"error\":{\"message\":\"x\"}}\n\n"), `{"error":{"message":"x"}}`, 1, true, 502},
+		{"behind a role, three held", stream(role, "data: {\"error\":{\"message\":\"x\"}}\n\n"), `{"error":{"message":"x"}}`, 3, true, 502},
+		{"behind content, three held", stream(content, "data: {\"error\":{\"message\":\"x\"}}\n\n"), `{"error":{"message":"x"}}`, 3, true, 502},
+		{"JSON in place of a stream", unary, none, 1, true, 0},
+		{"an empty string", stream(strings.Replace(content, `{"choices"`, `{"error":"","choices"`, 1), done), strings.Replace(content, `{"choices"`, `{"error":"","choices"`, 1) + done, 1, false, 0},
+		{"an empty object", stream(strings.Replace(content, `{"choices"`, `{"error":{},"choices"`, 1), done), strings.Replace(content, `{"choices"`, `{"error":{},"choices"`, 1) + done, 1, false, 0},
+		{"false", stream(strings.Replace(content, `{"choices"`, `{"error":false,"choices"`, 1), done), strings.Replace(content, `{"choices"`, `{"error":false,"choices"`, 1) + done, 1, false, 0},
+		{"null", stream(strings.Replace(content, `{"choices"`, `{"error":null,"choices"`, 1), done), strings.Replace(content, `{"choices"`, `{"error":null,"choices"`, 1) + done, 1, false, 0},
+		{"a completion in place of a stream", sized("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", `{"choices":[]}`), `{"choices":[]}`, 1, false, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int{1, 2} {
@@ -176,9 +178,9 @@ func TestFieldErrorsBeforeTheFirst(t *testing.T) {
 					r.model.Hold = Hold{Events: tt.hold, Wait: time.Minute}
 					c := r.ask(ask)
 					r.write(r.asked(0), tt.sent)
-					want := tt.pass
+					want, status := tt.pass, cmp.Or(tt.status, 200)
 					if n == 2 && tt.isError {
-						want = spare
+						want, status = spare, 200
 						other := r.asked(1)
 						if other == nil {
 							t.Fatalf("the other was not tried: got %q", r.seen(c))
@@ -186,8 +188,8 @@ func TestFieldErrorsBeforeTheFirst(t *testing.T) {
 						r.write(other, eventHead+inChunks(spare)+lastChunk)
 					}
 					got := r.seen(c)
-					if body := bodyOf(t, got); body != want || !strings.HasPrefix(got, "HTTP/1.1 200 ") {
-						t.Errorf("%d targets: got %q, want %q", n, got, want)
+					if body := bodyOf(t, got); body != want || !strings.HasPrefix(got, fmt.Sprintf("HTTP/1.1 %d ", status)) {
+						t.Errorf("%d targets: got %q, want %d %q", n, got, status, want)
 					}
 				})
 			}

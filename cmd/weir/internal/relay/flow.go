@@ -160,7 +160,7 @@ func (f *flow) failed(err error) {
 func (f *flow) giveUp(err error, why target.Why) {
 	switch {
 	case f.refusal != nil:
-		f.record.Err = nil
+		f.record.Err = f.refusal.err
 		f.explain()
 		f.passRefusal(f.refusal)
 	case err == nil:

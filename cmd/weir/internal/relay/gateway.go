@@ -113,6 +113,7 @@ type Model struct {
 	Native    Native        // serves the model in place of targets
 	Request   *policy.Patch // what it changes in requests; nil = nothing
 	Event     *policy.Patch // what it changes in events; nil = nothing
+	Response  *policy.Patch // what it changes in responses that are not streams; nil = nothing
 
 	Route *target.Route // made by Plan
 	legs  []*Model      // whose targets the legs of the route are

@@ -108,7 +108,7 @@ func reasonOf(err error, begun bool) target.Reason {
 // overLimit reports whether a response was refused for a limit of the gateway.
 func overLimit(err error) bool {
 	var head *http1.ParseError
-	return errors.Is(err, client.ErrBodySize) || errors.Is(err, errLongEvent) || errors.As(err, &head) && head.TooLarge()
+	return errors.Is(err, client.ErrBodySize) || errors.Is(err, errLongEvent) || errors.Is(err, errLongWhole) || errors.As(err, &head) && head.TooLarge()
 }
 
 // refusalReason returns what a refusal by its status counts as. An upstream
@@ -139,7 +139,7 @@ func messageOf(err error) string {
 		return "The upstream is not reachable."
 	case errors.Is(err, client.ErrNoResponse), errors.Is(err, client.ErrTruncated):
 		return "The upstream closed the connection before its response was complete."
-	case statusOf(err) == 504, errors.Is(err, errNoDone), errors.Is(err, errFirst), errors.Is(err, errStatus), errors.Is(err, errNoStream), errors.Is(err, errCoded), errors.Is(err, errLongEvent):
+	case statusOf(err) == 504, errors.Is(err, errNoDone), errors.Is(err, errFirst), errors.Is(err, errStatus), errors.Is(err, errNoStream), errors.Is(err, errCoded), errors.Is(err, errLongEvent), errors.Is(err, errLongWhole):
 		return "Relaying failed: " + err.Error() + "."
 	}
 	var head *http1.ParseError

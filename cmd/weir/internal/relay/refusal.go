@@ -10,9 +10,10 @@ import (
 	"weir/http1"
 )
 
-// This file is for an upstream that refuses (429, 5xx). Its response is kept
-// while others are tried, and if none of them works the client gets it (G2):
-// the upstream's own response is worth more than one about it.
+// This file is for an upstream that refuses: by its status (429, 5xx), or by an
+// error that is the first event of its stream. Its response is kept while others
+// are tried, and if none of them works the client gets it (G2): the upstream's
+// own response is worth more than one about it.
 
 const (
 	refusalLimit = 16 << 10               // bytes of a refusal's body that are kept; longer ones are not
@@ -28,25 +29,90 @@ type refusal struct {
 	fields   []upstream.Field
 	size     int    // of the fields
 	body     []byte // nil = it is too long, was late, or broke off
+	err      error  // for the log, if the status is not the upstream's; else nil
 }
 
 // reject keeps a refusal for later, if the request can be sent again. It
 // returns false if the refusal is final.
 func (f *flow) reject(h *http1.Response) bool {
-	switch reason := refusalReason(h); {
-	case h.Status() >= 500:
-		f.blame(errStatus, reason)
-	case reason == target.Overloaded:
-		f.route.Fails(reason, f.loop.Now())
-	default:
-		f.route.Works(h.Status(), f.loop.Now())
-	}
+	f.charge(errStatus, h.Status(), refusalReason(h))
 	if !f.mayGoOn() && !f.mayWait(retryAfter(h)) {
 		f.explain()
 		return false
 	}
 	f.keepRefusal(h)
 	return true
+}
+
+// charge reports a refusal with that status. A status that blames the client is
+// not the upstream's failure.
+func (f *flow) charge(why error, status int, r target.Reason) {
+	switch {
+	case status >= 500:
+		f.blame(why, r)
+	case r == target.Overloaded:
+		f.route.Fails(r, f.loop.Now())
+	default:
+		f.route.Works(status, f.loop.Now())
+	}
+}
+
+// fails handles an error that the upstream sends in its stream before there is
+// anything of the model's: it is a refusal with the status that it names (G2).
+// before and event end with it. A client that was promised a stream gets the
+// upstream's own event if there is no other target; fails returns true then, and
+// false if the attempt was given up.
+func (a *attempt) fails(before, event []byte) bool {
+	f := a.f
+	fault := f.endpoint.FaultOf(lastOf(before, event))
+	reason := target.ErrorEvent
+	if fault.Status == 429 || fault.Status == 529 {
+		reason = target.Overloaded
+	}
+	f.charge(errFirst, fault.Status, reason)
+	more := f.mayGoOn()
+	if !more && f.reply.promise == promisedStream {
+		f.record.Err = errFirst
+		a.ripe, a.model, a.failed = true, true, true
+		return true
+	}
+	f.refusal = f.reply.refusal(fault)
+	a.hangUp()
+	if more {
+		f.next(errFirst)
+	} else {
+		f.giveUp(errFirst, target.NoneLeft)
+	}
+	return false
+}
+
+// lastOf returns as much of the end of two pieces as is kept of a refusal.
+func lastOf(before, p []byte) []byte {
+	p = p[max(0, len(p)-refusalLimit):]
+	before = before[max(0, len(before)+len(p)-refusalLimit):]
+	return append(before[:len(before):len(before)], p...)
+}
+
+// refusal makes an error the response, with the fields of the head that has come
+// with it.
+func (r *reply) refusal(fault *dialect.Fault) *refusal {
+	f := r.f
+	no := &refusal{upstream: f.record.Upstream, status: fault.Status, err: errFirst}
+	no.body = f.endpoint.Dialect.AppendError(nil, fault)
+	no.add("Content-Type", "application/json")
+	if r.promise == promisedNothing {
+		for name, value := range f.w.Header().All() {
+			if !describesBody(name) && !isOfStream(name) && http1.ClassOf(name)&notPassed == 0 {
+				no.add(name, value)
+			}
+		}
+	}
+	return no
+}
+
+func (r *refusal) add(name, value string) {
+	r.fields = append(r.fields, upstream.Field{Name: name, Value: value})
+	r.size += len(name) + len(value)
 }
 
 // mayWait reports whether the target that was tried last may be tried again
@@ -73,8 +139,7 @@ func (f *flow) disappoint(h *http1.Response, s shape) {
 func (f *flow) keepRefusal(h *http1.Response) {
 	r := &refusal{upstream: f.record.Upstream, status: h.Status(), wait: retryAfter(h), date: string(h.Get("Date")), body: []byte{}}
 	for name, value := range passed(h) {
-		r.fields = append(r.fields, upstream.Field{Name: string(name), Value: string(value)})
-		r.size += len(name) + len(value)
+		r.add(string(name), string(value))
 	}
 	f.refusal, f.attempt.stage = r, declined
 	f.clock.clear(limitHold)

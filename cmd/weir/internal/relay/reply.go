@@ -2,6 +2,7 @@ package relay
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"weir/cmd/weir/internal/dialect"
@@ -69,6 +70,11 @@ func (r *reply) streamFields() {
 	r.length = -1
 	r.f.w.Header().Set("Cache-Control", "no-cache, no-transform")
 	r.f.w.Header().Set("X-Accel-Buffering", "no")
+}
+
+// isOfStream reports whether streamFields sets the field.
+func isOfStream(name string) bool {
+	return strings.EqualFold(name, "Cache-Control") || strings.EqualFold(name, "X-Accel-Buffering")
 }
 
 // sign adds what was tried for the response, and how long that took (G14).
@@ -159,7 +165,7 @@ func (r *reply) keepAlive() {
 	case f.upload.running(): // the client is not waiting yet
 		r.silence()
 		return
-	case f.attempt.stage == sniffing, f.attempt.stage == holding && !f.attempt.judged:
+	case f.attempt.stage == sniffing, f.attempt.stage == gathering, f.attempt.stage == holding && !f.attempt.judged:
 		r.silence() // it may be no stream
 		return
 	case r.begun() && !f.attempt.judged:

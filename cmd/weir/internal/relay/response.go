@@ -66,6 +66,9 @@ func (a *attempt) Body(p []byte) {
 	case sniffing:
 		a.sniff(p)
 		return
+	case gathering:
+		a.gather(p)
+		return
 	case holding, relaying:
 	default:
 		return
@@ -122,10 +125,10 @@ func (a *attempt) look(p []byte) (pass []byte, ok bool) {
 			return append(p[:start:start], a.behindEnd(p[start:])...), true
 		}
 		n, v := a.reader.Next(p[start:])
-		if v.Has(dialect.Data) && !a.event(v) {
+		start += n
+		if v.Has(dialect.Data) && !a.event(v, a.held, p[:start]) {
 			return nil, false
 		}
-		start += n
 	}
 	return p, true
 }
@@ -151,9 +154,9 @@ func (a *attempt) behindEnd(p []byte) (pass []byte) {
 	return pass
 }
 
-// event processes an event that a client would dispatch. It returns false if the
-// attempt was given up for another.
-func (a *attempt) event(v dialect.Verdict) bool {
+// event processes an event that a client would dispatch, with which before and p
+// end. It returns false if the attempt was given up.
+func (a *attempt) event(v dialect.Verdict, before, p []byte) bool {
 	f := a.f
 	a.count++
 	if a.stage == holding && !a.model {
@@ -161,13 +164,7 @@ func (a *attempt) event(v dialect.Verdict) bool {
 	}
 	switch {
 	case v.Has(dialect.Failed) && a.stage == holding: // nobody has seen anything
-		if f.elsewhere(errFirst) {
-			return false
-		}
-		f.blame(errFirst, target.ErrorEvent) // it is passed on
-		f.record.Err = errFirst
-		f.reply.sign()
-		a.ripe, a.model, a.failed = true, true, true
+		return a.fails(before, p)
 	case v.Has(dialect.Failed):
 		a.failed = true
 		f.record.Err = errTold
@@ -225,7 +222,7 @@ func (a *attempt) close(err error) {
 		f.complete()
 		return
 	case dialect.Reported:
-		if a.stage == holding && f.elsewhere(errFirst) {
+		if a.stage == holding && !a.fails(a.held, a.rewriter.waiting()) {
 			return
 		}
 		a.release()
@@ -282,7 +279,11 @@ func (a *attempt) sniffed() {
 		f.blame(errFirst, target.ErrorEvent)
 		f.reply.sign()
 	}
-	if a.opaque(); !f.over && a.stage == relaying {
+	switch a.opaque(); {
+	case f.over:
+	case a.stage == gathering:
+		a.gathered()
+	case a.stage == relaying:
 		f.complete()
 	}
 }
@@ -292,12 +293,17 @@ func isFault(status int, body []byte) bool {
 	return is
 }
 
-// opaque passes on what is not a stream, unless the client was promised one.
+// opaque passes on what is not a stream, unless the client was promised one. What
+// is to be changed first is gathered.
 func (a *attempt) opaque() {
-	if a.f.reply.promise == promisedStream {
-		a.f.failed(errNoStream)
-		return
+	switch f := a.f; {
+	case f.reply.promise == promisedStream:
+		f.failed(errNoStream)
+	case f.model.Response != nil && mayBeJSON(a.held):
+		a.stage = gathering
+		a.gather(nil)
+	default:
+		a.stage = holding
+		a.release()
 	}
-	a.stage = holding
-	a.release()
 }

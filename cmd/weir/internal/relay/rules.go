@@ -12,7 +12,8 @@ import (
 )
 
 // This file is what a model changes by its configuration (G9): a request when
-// its body is whole, and the events of a response, each when it is whole.
+// its body is whole, and the events of a response, each when it is whole. For
+// responses that are not streams see whole.go.
 
 // patchedInline is the length up to which a request is patched on the loop.
 const patchedInline = 16 << 10
@@ -29,7 +30,7 @@ func (u *upload) patch() {
 	f := u.f
 	switch {
 	case u.peek.IsForm():
-		f.refuse(dialect.Invalid("", "json_required", "The model `%s` takes requests in JSON only.", f.record.Asked))
+		f.refuse(dialect.Invalid("", "json_required", "The model `%s` changes requests by rules (request.merge, request.patch), which are for JSON: send the request as JSON, or ask for a model without such rules.", f.record.Asked))
 	case u.size > patchedInline:
 		u.patchAside()
 	default:
@@ -208,13 +209,21 @@ func (a *attempt) rewritten(p []byte) (pass []byte, ok bool) {
 			w.event = append(w.event, piece...)
 		case v.Has(dialect.Alien) && a.reader.Ended():
 			w.event = w.event[:0]
-		case v.Has(dialect.Data) && !a.event(v):
+		case v.Has(dialect.Data) && !a.event(v, w.event, piece):
 			return nil, false
 		default:
 			w.add(piece)
 		}
 	}
 	return w.out, true
+}
+
+// waiting is the beginning of the event that has not ended.
+func (w *rewriter) waiting() []byte {
+	if w == nil {
+		return nil
+	}
+	return w.event
 }
 
 // add changes an event, the last part of which is piece, and adds it to out.

@@ -20,7 +20,7 @@ func (r *rig) ruled(s policy.Source) {
 	if problems != nil {
 		r.Fatal(problems)
 	}
-	r.model.Request, r.model.Event = p.Request, p.Event
+	r.model.Request, r.model.Event, r.model.Response = p.Request, p.Event, p.Response
 }
 
 var requestRules = policy.Source{
@@ -90,6 +90,8 @@ func TestUnfitRequest(t *testing.T) {
 		{"test, long", `{"model":"m","x":"` + long + `","stream":false,"max_tokens":1}`, "400", "request.patch[0]: test /stream: the value is different."},
 		{"absent", `{"model":"m","stream":true}`, "400", "request.patch[1]: replace /max_tokens: there is no such value."},
 		{"twice", `{"model":"m","stream":true,"max_tokens":1,"max_tokens":2}`, "400", "request.patch[1]: replace /max_tokens: an object on the path has two members of that name."},
+		{"another case", `{"model":"m","stream":true,"max_tokens":1,"Max_Tokens":99999}`, "400", "request.patch[1]: replace /max_tokens: an object on the path has a member of that name in another case."},
+		{"another case, escaped, and merged", `{"model":"m","stream":true,"max_tokens":1,"\u0054emperature":2}`, "400", "request.merge: /temperature: an object on the path has a member of that name in another case."},
 		{"garbage that the relay does not see", `{"model":"m","stream":true,"max_tokens":01}`, "400", "We could not parse the JSON body"},
 		{"too deep", `{"model":"m","x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`, "400", "more than 512 arrays and objects"},
 	} {
@@ -116,7 +118,7 @@ func TestUnfitRequest(t *testing.T) {
 		r.ruled(requestRules)
 		body := "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--b--\r\n"
 		c := r.dial(fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
-		if got := r.seen(c); !strings.HasPrefix(got, "HTTP/1.1 400") || !strings.Contains(got, "takes requests in JSON only") {
+		if got := r.seen(c); !strings.HasPrefix(got, "HTTP/1.1 400") || !strings.Contains(got, "send the request as JSON, or ask for a model without such rules") {
 			t.Errorf("got %s for a form, want 400", got)
 		}
 	})

@@ -71,6 +71,21 @@ func TestPatches(t *testing.T) {
 	}
 }
 
+// G9 end to end for responses that are not streams, in each dialect.
+func TestResponsePatches(t *testing.T) {
+	for dialect, path := range map[string]string{"openai": "/v1/chat/completions", "responses": "/v1/responses", "anthropic": "/v1/messages", "ollama": "/api/chat"} {
+		t.Run(dialect, func(t *testing.T) {
+			url, _ := scripted(t, "application/json", `{"id":"1", "model":"qwen","n":1.0}`)
+			g := serve(t, fmt.Sprintf("upstreams: {up: {url: '%s', dialects: [%s]}}\nmodels:\n  small:\n    targets: [{upstream: up, model: qwen}]\n    response: {patch: [{op: replace, path: /model, value: small}]}\n", url, dialect))
+			res, got := do(t, "POST", g.url+path, `{"model":"small","stream":false,"messages":[]}`)
+			if want := `{"id":"1", "model":"small","n":1.0}`; res.StatusCode != 200 || got != want || res.ContentLength != int64(len(want)) {
+				t.Errorf("got %d %s of %d bytes, want %s", res.StatusCode, got, res.ContentLength, want)
+			}
+			g.end()
+		})
+	}
+}
+
 // What an upstream can find in its prompt cache is what it finds without the
 // gateway: turn n+1 begins with the bytes of turn n, patches or not.
 func TestPromptCache(t *testing.T) {

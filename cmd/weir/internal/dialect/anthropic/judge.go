@@ -112,11 +112,7 @@ func (j *judge) Finished() bool { return false }
 
 // AppendFault implements dialect.Judge. No message_stop follows it.
 func (j *judge) AppendFault(dst []byte, f *dialect.Fault, _ dialect.Stamp) []byte {
-	dst, repeated := f.AppendBody(append(dst, "event: error\ndata: "...), dialect.ShapeTyped)
-	if !repeated {
-		dst = Dialect.AppendError(dst, f)
-	}
-	return append(dst, "\n\n"...)
+	return append(Dialect.AppendError(append(dst, "event: error\ndata: "...), f), "\n\n"...)
 }
 
 // AppendKeepAlive implements dialect.Judge. It is legal ahead of message_start.

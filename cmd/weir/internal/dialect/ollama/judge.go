@@ -72,11 +72,7 @@ func (j *judge) Finished() bool { return false }
 
 // AppendFault implements dialect.Judge. No line with done follows it.
 func (j *judge) AppendFault(dst []byte, f *dialect.Fault, _ dialect.Stamp) []byte {
-	dst, repeated := f.AppendBody(dst, dialect.ShapeText)
-	if !repeated {
-		dst = Dialect.AppendError(dst, f)
-	}
-	return append(dst, '\n')
+	return append(Dialect.AppendError(dst, f), '\n')
 }
 
 // AppendKeepAlive implements dialect.Judge. There are no comments, and an empty

@@ -38,5 +38,8 @@ func (ollama) Credentials(key string) []dialect.Field {
 
 // AppendError implements dialect.Dialect.
 func (ollama) AppendError(dst []byte, f *dialect.Fault) []byte {
+	if dst, repeated := f.AppendBody(dst, dialect.ShapeText); repeated {
+		return dst
+	}
 	return append(dialect.AppendString(append(dst, `{"error":`...), f.Message), '}')
 }

@@ -112,12 +112,7 @@ func (j *judge) AppendFault(dst []byte, f *dialect.Fault, _ dialect.Stamp) []byt
 // AppendFault appends an error as an event, for a stream whose head was sent.
 // No [DONE] follows it: a response that failed must not look complete.
 func AppendFault(dst []byte, f *dialect.Fault) []byte {
-	dst = append(dst, "data: "...)
-	dst, repeated := f.AppendBody(dst, dialect.ShapeObject)
-	if !repeated {
-		dst = Dialect.AppendError(dst, f)
-	}
-	return append(dst, "\n\n"...)
+	return append(Dialect.AppendError(append(dst, "data: "...), f), "\n\n"...)
 }
 
 // AppendKeepAlive implements dialect.Judge: a comment will do.

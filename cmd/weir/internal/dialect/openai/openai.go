@@ -44,6 +44,9 @@ func (openai) Credentials(key string) []dialect.Field {
 
 // AppendError implements dialect.Dialect.
 func (openai) AppendError(dst []byte, f *dialect.Fault) []byte {
+	if dst, repeated := f.AppendBody(dst, dialect.ShapeObject); repeated {
+		return dst
+	}
 	dst = dialect.AppendString(append(dst, `{"error":{"message":`...), f.Message)
 	dst = dialect.AppendString(append(dst, `,"type":`...), typeOf(f))
 	dst = dialect.AppendNullable(append(dst, `,"param":`...), f.Param)
@@ -54,8 +57,6 @@ func (openai) AppendError(dst []byte, f *dialect.Fault) []byte {
 // typeOf returns what the dialect calls the kind of error.
 func typeOf(f *dialect.Fault) string {
 	switch s := f.Status; {
-	case f.Class(dialect.ShapeObject) != "":
-		return f.Class(dialect.ShapeObject)
 	case s == 401:
 		return "authentication_error"
 	case s == 429:
