@@ -2,16 +2,11 @@ package relay
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"weir"
 	"weir/cmd/weir/internal/dialect/known"
-	"weir/cmd/weir/internal/upstream"
 	"weir/weirtest"
 )
 
@@ -105,13 +100,6 @@ var tongues = []tongue{
 // stream is all events of a good stream.
 func (l *tongue) stream() string {
 	return strings.Join(l.preamble, "") + strings.Join(l.model, "") + l.end
-}
-
-// at is the handler of the dialect's requests.
-func (l *tongue) at(g *Gateway) *weir.Mux {
-	mux := new(weir.Mux)
-	mux.HandleLoop("POST "+l.path, g.At(endpointOf(l.path)))
-	return mux
 }
 
 // eachTongue runs a test for each dialect.
@@ -251,208 +239,6 @@ func TestBehindTheEnd(t *testing.T) {
 				}
 				r.blameless()
 			})
-		}
-	}
-}
-
-// A way in which an upstream behaves, and what the client has to get of a
-// stream.
-type behaviour struct {
-	name  string
-	serve func(l *tongue, w http.ResponseWriter)
-	// What the client gets with one target; with two, if elsewhere, the second
-	// one's stream.
-	want      func(l *tongue) string // the body, but for an error of the gateway's
-	status    int
-	elsewhere bool
-	told      bool // it ends with an error of the gateway's
-}
-
-// cut ends the connection within the body.
-func cut(w http.ResponseWriter) {
-	w.(http.Flusher).Flush()
-	panic(http.ErrAbortHandler)
-}
-
-func (l *tongue) write(w http.ResponseWriter, events ...string) {
-	w.Header().Set("Content-Type", l.kind)
-	for _, e := range events {
-		_, _ = io.WriteString(w, e)
-		w.(http.Flusher).Flush()
-	}
-}
-
-func preambleOf(l *tongue) string { return strings.Join(l.preamble, "") }
-func nothingOf(*tongue) string    { return "" }
-
-var behaviours = []behaviour{
-	{name: "none", status: 200, want: (*tongue).stream, serve: func(l *tongue, w http.ResponseWriter) { l.write(w, l.stream()) }},
-	{name: "event by event", status: 200, want: (*tongue).stream, serve: func(l *tongue, w http.ResponseWriter) {
-		l.write(w, append(append(l.preamble[:len(l.preamble):len(l.preamble)], l.model...), l.end)...)
-	}},
-	{name: "byte by byte", status: 200, want: (*tongue).stream, serve: func(l *tongue, w http.ResponseWriter) { l.write(w, strings.Split(l.stream(), "")...) }},
-	{name: "cut behind the end mark", status: 200, want: (*tongue).stream, serve: func(l *tongue, w http.ResponseWriter) {
-		l.write(w, l.stream())
-		cut(w)
-	}},
-	{name: "cut before there is anything of the model's", status: 502, want: nothingOf, elsewhere: true, serve: func(l *tongue, w http.ResponseWriter) {
-		l.write(w, preambleOf(l))
-		cut(w)
-	}},
-	{name: "cut behind the model's first event", status: 200, told: true, want: func(l *tongue) string { return preambleOf(l) + l.model[0] },
-		serve: func(l *tongue, w http.ResponseWriter) {
-			l.write(w, preambleOf(l)+l.model[0])
-			cut(w)
-		}},
-	{name: "cut within an event", status: 200, told: true, want: func(l *tongue) string { return preambleOf(l) + l.model[0] + l.model[1][:20] },
-		serve: func(l *tongue, w http.ResponseWriter) {
-			l.write(w, preambleOf(l)+l.model[0], l.model[1][:20])
-			cut(w)
-		}},
-	{name: "proper end without the end mark", status: 200, told: true, want: func(l *tongue) string { return preambleOf(l) + l.model[0] },
-		serve: func(l *tongue, w http.ResponseWriter) { l.write(w, preambleOf(l)+l.model[0]) }},
-	{name: "an error before there is anything of the model's", status: 200, elsewhere: true, want: func(l *tongue) string { return preambleOf(l) + l.broken },
-		serve: func(l *tongue, w http.ResponseWriter) { l.write(w, preambleOf(l), l.broken) }},
-	{name: "an error behind the model's first event", status: 200, want: func(l *tongue) string { return preambleOf(l) + l.model[0] + l.broken },
-		serve: func(l *tongue, w http.ResponseWriter) { l.write(w, preambleOf(l), l.model[0], l.broken) }},
-	{name: "an error, and a cut", status: 200, want: func(l *tongue) string { return preambleOf(l) + l.model[0] + l.broken },
-		serve: func(l *tongue, w http.ResponseWriter) {
-			l.write(w, preambleOf(l), l.model[0], l.broken)
-			cut(w)
-		}},
-	{name: "503", status: 503, elsewhere: true, want: func(l *tongue) string { return `{"error":"busy"}` }, serve: func(l *tongue, w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(503)
-		_, _ = io.WriteString(w, `{"error":"busy"}`)
-	}},
-	{name: "400", status: 400, want: func(l *tongue) string { return `{"error":"bad"}` }, serve: func(l *tongue, w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(400)
-		_, _ = io.WriteString(w, `{"error":"bad"}`)
-	}},
-	{name: "an error with a good status", status: 200, elsewhere: true, want: func(l *tongue) string { return `{"error":{"message":"none"}}` },
-		serve: func(l *tongue, w http.ResponseWriter) {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, `{"error":{"message":"none"}}`)
-		}},
-	{name: "a whole response to a request for a stream", status: 200, want: func(l *tongue) string { return l.body },
-		serve: func(l *tongue, w http.ResponseWriter) {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, l.body)
-		}},
-}
-
-// G2, G4: the ways in which an upstream fails, for each dialect, streaming or
-// not, with one target and with two, over http and https.
-func TestDialectFaults(t *testing.T) {
-	for _, over := range []string{"http", "https"} {
-		eachTongue(t, func(t *testing.T, l *tongue) {
-			for _, two := range []bool{false, true} {
-				f := l.inFront(t, over, two)
-				for i := range behaviours {
-					b := &behaviours[i]
-					t.Run(fmt.Sprint(over, "/", b.name, "/two ", two), func(t *testing.T) { b.stream(t, f) })
-				}
-				t.Run(fmt.Sprint(over, "/whole/two ", two), func(t *testing.T) { f.whole(t) })
-			}
-		})
-	}
-}
-
-// facade is a gateway in front of an upstream that behaves as the test wants
-// it to, and of a good one if there are two.
-type facade struct {
-	*tongue
-	url   string
-	two   bool
-	serve atomic.Pointer[func(w http.ResponseWriter)]
-}
-
-func (l *tongue) inFront(t *testing.T, over string, two bool) *facade {
-	t.Helper()
-	f := &facade{tongue: l, two: two}
-	cfg := upstream.Config{Dialects: known.Dialects[:]}
-	g := gatewayOf(t, over, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		(*f.serve.Load())(w)
-	}), cfg)
-	if two {
-		good := gatewayOf(t, over, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if b, _ := io.ReadAll(r.Body); string(b) == l.ask {
-				l.write(w, l.stream())
-				return
-			}
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, l.body)
-		}), cfg)
-		g.Models["m"].Fallback = []*Model{good.Models["m"]}
-		g.Models["m"].Plan(nil)
-	}
-	f.url = "http://" + serve(t, l.at(g)) + l.path
-	return f
-}
-
-// post makes a request on a connection of its own.
-func (f *facade) post(t *testing.T, body string, serve func(w http.ResponseWriter)) (*http.Response, string, error) {
-	t.Helper()
-	f.serve.Store(&serve)
-	req, err := http.NewRequest("POST", f.url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Close = true
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	got, err := io.ReadAll(res.Body)
-	return res, string(got), err
-}
-
-func (b *behaviour) stream(t *testing.T, f *facade) {
-	res, got, err := f.post(t, f.ask, func(w http.ResponseWriter) { b.serve(f.tongue, w) })
-	want, status, told := b.want(f.tongue), b.status, b.told
-	if b.elsewhere && f.two {
-		want, status = f.stream(), 200
-	}
-	if err != nil || res.StatusCode != status {
-		t.Fatalf("got %d %q, %v, want %d", res.StatusCode, got, err, status)
-	}
-	rest, ok := strings.CutPrefix(got, want)
-	switch own := told || status == 502; {
-	case !ok, !own && rest != "":
-		t.Errorf("got %q, want %q", got, want)
-	case status == 502 && !strings.HasPrefix(rest, f.refusal), told && (!strings.Contains(rest, f.told) || strings.Contains(rest, f.mark)):
-		t.Errorf("got %q behind what the upstream has sent, want an error in the dialect", rest)
-	}
-}
-
-// whole is for responses that are not streams.
-func (f *facade) whole(t *testing.T) {
-	for name, tt := range map[string]struct {
-		serve     func(w http.ResponseWriter)
-		status    int
-		body      string // it begins so
-		elsewhere bool
-		broken    bool
-	}{
-		"none":  {func(w http.ResponseWriter) { _, _ = io.WriteString(w, f.body) }, 200, f.body, false, false},
-		"503":   {func(w http.ResponseWriter) { w.WriteHeader(503); _, _ = io.WriteString(w, "busy") }, 503, "busy", true, false},
-		"abort": {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, 502, f.refusal, true, false},
-		"cut": {func(w http.ResponseWriter) {
-			w.Header().Set("Content-Length", fmt.Sprint(len(f.body)))
-			_, _ = io.WriteString(w, f.body[:5])
-			cut(w)
-		}, 200, f.body[:5], false, true},
-	} {
-		res, got, err := f.post(t, f.tongue.whole, tt.serve)
-		status, body := tt.status, tt.body
-		if f.two && tt.elsewhere {
-			status, body = 200, f.body
-		}
-		if res.StatusCode != status || !strings.HasPrefix(got, body) || (err != nil) != tt.broken {
-			t.Errorf("%s: got %d %q, %v, want %d %q, broken %v", name, res.StatusCode, got, err, status, body, tt.broken)
 		}
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/mock"
 	"weir/cmd/weir/internal/upstream"
 )
@@ -21,32 +23,37 @@ type mode struct {
 	pad     int                // bytes by which the request is longer
 	not     func(c trial) bool // true where there is nothing to be seen of the mode
 	hold    func(c trial) (upstream int, fault string)
-	until   string // what the client has seen when upstreams that are held go on
+	listens bool // upstreams that are held go on when the client has heard a keep-alive
 	change  func(c trial, v verdict) verdict
 }
-
-// comment is what the client hears while the upstream is silent.
-const comment = ": keep-alive\n\n"
 
 var usual = mode{name: "-"}
 
 // alive: comments go out while the upstream is silent, and with the first one
 // the head. So every failure is one in the stream (G4).
 var alive = mode{
-	name:  "kept alive",
-	model: func(m *Model) { m.Keepalive = 10 * time.Millisecond },
-	until: comment,
-	not:   func(c trial) bool { return c.atOnce() },
+	name:    "kept alive",
+	model:   func(m *Model) { m.Keepalive = 10 * time.Millisecond },
+	listens: true,
+	not:     func(c trial) bool { return c.atOnce() },
 	hold: func(c trial) (int, string) {
-		if c.address != nil {
+		if c.away != here {
 			return 0, ""
 		}
 		return 0, "hold-head"
 	},
 	change: func(c trial, v verdict) verdict {
-		if v.ours || v.status >= 400 {
-			v.body = inBand(v.body)
+		switch lines := c.endpoint().Framing == dialect.Lines; {
+		case v.told:
+			v.out, v.fault, v.theirs, v.told = v.promised, nil, true, false
+			if v.end == byGateway {
+				v.end = "" // it passes
+			}
+		case v.plain && !lines: // it is not what was promised
+			v = early(502, noStream, "")
+			v.heard = true
 		}
+		v.plain = false
 		v.status, v.fields, v.ours, v.alive = 200, nil, false, true
 		return v
 	},
@@ -73,8 +80,10 @@ var unkept = mode{
 		}
 		if v.elsewhere && c.two {
 			v.fields = append(v.fields, "x-weir-not-retried: request_not_kept")
-			v.body = bytes.Replace(v.body, []byte(`","type":"server_error","param":null,"code":null}}`),
-				[]byte(` No other server was tried, because the request is too long to be kept for that.","type":"server_error","param":null,"code":"request_not_kept"}}`), 1)
+			if v.ours {
+				v.fault.Code = "request_not_kept"
+				v.fault.Message += " No other server was tried, because the request is too long to be kept for that."
+			}
 		}
 		v.elsewhere = false
 		return v
@@ -99,7 +108,9 @@ func leavingHold(c trial) (int, string) {
 	switch {
 	case v.elsewhere && c.two && (c.over != "h2" || c.overHTTP2 == nil):
 		return 1, "hold-head"
-	case v.status != 200 || v.attempts == 2 || c.name == "slow first event" || strings.HasSuffix(c.set["fault"], "=0") || strings.HasSuffix(c.set["fault"], "=1") || c.set["fault"] == "error-event-first":
+	case v.status != 200 || v.attempts == 2 || v.plain || c.name == "slow first event" || c.set["fault"] == "error-event-first":
+		return 0, "hold-head"
+	case strings.HasSuffix(c.set["fault"], "0") || strings.HasSuffix(c.set["fault"], "=1"):
 		return 0, "hold-head"
 	}
 	return 0, "hold-event=3" // the first one has nothing of the model's
@@ -113,7 +124,16 @@ func (c trial) staysAtFirst() bool {
 }
 
 // atOnce reports whether the first upstream fails as soon as it is asked.
-func (c trial) atOnce() bool { return c.address != nil && c.limits == (upstream.Timeouts{}) }
+func (c trial) atOnce() bool { return c.away != here && c.limits == (upstream.Timeouts{}) }
+
+// until is what the client has seen when upstreams that are held go on; nil = they
+// do not.
+func (c trial) until() *regexp.Regexp {
+	if !c.mode.listens {
+		return nil
+	}
+	return c.alive
+}
 
 // leave has the client leave and checks that the upstream is free at once, and
 // not to blame.
@@ -160,7 +180,7 @@ func untilBody(t *testing.T, conn net.Conn) {
 
 // requests is how many of them upstream i sees.
 func (c trial) requests(i int) int {
-	if i == 0 && c.address != nil {
+	if i == 0 && c.away != here {
 		return 0
 	}
 	return 1

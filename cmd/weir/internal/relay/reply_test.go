@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -75,24 +74,3 @@ var (
 	durations = regexp.MustCompile(`dur=[^,\n]+`)
 	dates     = regexp.MustCompile(`(?m)^date: .+`)
 )
-
-// String is what the table says.
-func (r received) String() string {
-	status, _, _ := strings.Cut(r.head, "\n")
-	text := status
-	if n := bytes.Count(r.body, []byte("\n\n")) + bytes.Count(r.body, []byte("\r\n\r\n")); n > 0 {
-		text += fmt.Sprintf(", %d events", n)
-	}
-	text += fmt.Sprintf(", %d bytes", len(r.body))
-	if i := bytes.LastIndex(r.body, []byte(`{"error":{"message":`)); i >= 0 {
-		message, _, _ := strings.Cut(string(r.body[i:])[len(`{"error":{"message":"`):], `"`)
-		text += fmt.Sprintf(", error %q", message)
-	}
-	if bytes.Contains(r.body, []byte("[DONE]")) {
-		text += ", [DONE]"
-	}
-	if !r.whole {
-		text += ", cut"
-	}
-	return text
-}

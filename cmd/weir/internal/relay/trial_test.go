@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,8 +12,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/mock"
 	"weir/cmd/weir/internal/upstream"
 	"weir/internal/patience"
@@ -26,6 +29,7 @@ var (
 // trial is one cell of the matrix.
 type trial struct {
 	*fault
+	*spoken
 	mode        *mode
 	over        string // http, https or h2
 	stream, two bool
@@ -40,7 +44,19 @@ func (c trial) columns() string {
 		}
 		return no
 	}
-	return strings.Join([]string{c.name, pick(c.stream, "stream", "whole"), pick(c.two, "two", "one"), c.over, c.mode.name}, "\t")
+	return strings.Join([]string{c.name, c.lang, pick(c.stream, "stream", "whole"), pick(c.two, "two", "one"), c.over, c.mode.name}, "\t")
+}
+
+// real reports whether the cell needs real sockets, and so real time.
+func (c trial) real() bool { return c.over == "h2" }
+
+// list is what a response consists of, and how many of its parts have nothing of
+// the model's, or count as that.
+func (c trial) list() (parts [][]byte, from int) {
+	if c.stream {
+		return c.events, c.lead
+	}
+	return c.pieces, 1
 }
 
 // problems are what is wrong with a try.
@@ -59,7 +75,17 @@ type result struct {
 // do so on a busy machine before the upstream has come as far as it should. A try
 // that shows this, and nothing else, is repeated with the limit twice as long, and
 // counted: see TestFaults.
-func (c trial) run(t *testing.T, repeats *atomic.Int64) string {
+func (c trial) run(t *testing.T, repeats *atomic.Int64) (row string) {
+	if !c.real() {
+		synctest.Test(t, func(t *testing.T) {
+			r := c.try(t, 1)
+			for _, what := range r.wrong {
+				t.Error(what)
+			}
+			row = r.row
+		})
+		return row
+	}
 	for calm := time.Duration(1); ; calm *= 2 {
 		r := c.try(t, calm)
 		if len(r.wrong) == 0 || !r.early || calm == 32 {
@@ -78,7 +104,7 @@ func (c trial) try(t *testing.T, calm time.Duration) result {
 	s := c.start(t, calm)
 	if c.warm {
 		for range s.mocks { // in turn
-			c.exchange(t, s, "")
+			c.exchange(t, s, nil)
 			<-s.records
 		}
 		for _, m := range s.mocks {
@@ -89,7 +115,7 @@ func (c trial) try(t *testing.T, calm time.Duration) result {
 	if c.mode == &leaving {
 		return c.leave(t, s)
 	}
-	got := c.exchange(t, s, c.mode.until)
+	got := c.exchange(t, s, c.until())
 	want := c.verdict()
 	var r result
 	c.check(&r.wrong, got, want)
@@ -98,7 +124,7 @@ func (c trial) try(t *testing.T, calm time.Duration) result {
 		return r
 	}
 	right := len(r.wrong) == 0
-	r.row = c.columns() + "\t" + got.String() + "\t" + c.saw(s, want, calm, &r.wrong)
+	r.row = c.columns() + "\t" + c.row(got) + "\t" + c.saw(s, want, calm, &r.wrong)
 	r.early = right && c.limits != (upstream.Timeouts{}) // the upstream saw less than it should have
 	return r
 }
@@ -106,20 +132,20 @@ func (c trial) try(t *testing.T, calm time.Duration) result {
 // cutShort reports whether the client got less than it should have, and then the
 // gateway's word that a limit has passed, or another target's response.
 func (c trial) cutShort(got received, want verdict) bool {
-	switch {
-	case c.limits == (upstream.Timeouts{}):
+	switch promised, _ := want.out(c); {
+	case c.limits == (upstream.Timeouts{}) || !c.real():
 		return false
 	case c.two && strings.Contains(got.head, "\nx-weir-attempts: 2\n"):
 		return true
 	case !c.stream && want.cut: // a part of a whole response has no place for that word
-		return !got.whole && bytes.HasPrefix(want.body, got.body) || isLate(got.body)
+		return !got.whole && bytes.HasPrefix(promised, got.body) || isLate(got.body)
+	default:
+		out, word := cutError(c.alive.ReplaceAll(got.body, nil))
+		return isLate(word) && bytes.HasPrefix(promised, out)
 	}
-	out, word := cutError(bytes.ReplaceAll(got.body, []byte(comment), nil))
-	promised, _ := cutError(want.body)
-	return isLate(word) && bytes.HasPrefix(promised, out)
 }
 
-// cutError cuts the error off from the end of a body.
+// cutError cuts the error off from the end of a body of chat.
 func cutError(body []byte) (before, word []byte) {
 	i := bytes.LastIndex(body, []byte(`{"error":`))
 	if i < 0 {
@@ -164,8 +190,18 @@ func (c trial) verdict() verdict {
 	if c.over == "h2" && c.overHTTP2 != nil {
 		v = *c.overHTTP2
 	}
-	if c.over == "h2" { // what is no HTTP does not get that far: the stream is reset instead
-		v.body = bytes.Replace(v.body, []byte(notHTTP), []byte(closed), 1)
+	if c.differs != nil {
+		v = c.differs(c, v)
+	}
+	if v.fault != nil {
+		changed := *v.fault
+		v.fault = &changed
+		if v.told {
+			v.status = c.told
+		}
+		if c.over == "h2" { // what is no HTTP does not get that far: the stream is reset instead
+			changed.Message = strings.Replace(changed.Message, notHTTP, closed, 1)
+		}
 	}
 	if c.mode.change != nil {
 		v = c.mode.change(c, v)
@@ -173,10 +209,8 @@ func (c trial) verdict() verdict {
 	if v.elsewhere && c.two {
 		v = verdict{status: 200, elsewhere: true, alive: v.alive, attempts: 2, requests: v.requests, heard: v.heard, end: v.end}
 	}
-	if v.body == nil && c.stream {
-		v.body = bytes.Join(events, nil)
-	} else if v.body == nil {
-		v.body = whole
+	if v.out == nil {
+		v.out = of(func(*mock.Body) {})
 	}
 	v.attempts = max(v.attempts, 1)
 	return v
@@ -208,11 +242,11 @@ func (v *verdict) sees(i int, two bool) (requests int, end string) {
 // another target is asked: net/http has perhaps read it by the time that it is
 // told to hang up, or not yet when the gateway has waited for long enough.
 func (c trial) answers(v verdict) bool {
-	return v.elsewhere && (v.heard || c.set["fault"] == "error-event-first")
+	return (v.told || v.elsewhere) && (v.heard || strings.HasPrefix(c.set["fault"], "error-event"))
 }
 
 func (c trial) request() string {
-	return fmt.Sprintf(`{"model":"m","messages":[{"role":"user","content":"hi%s"}],"stream":%v}`, strings.Repeat("!", c.mode.pad), c.stream)
+	return fmt.Sprintf(`{"model":"m",%s,"stream":%v}`, strings.Replace(c.spoken.request, "hi", "hi"+strings.Repeat("!", c.mode.pad), 1), c.stream)
 }
 
 // check holds the client's answer against what it has to be.
@@ -220,45 +254,107 @@ func (c trial) check(wrong *problems, got received, want verdict) {
 	if head := c.head(want); masked(got.head) != head {
 		wrong.add("got head\n%s\n\nwant\n%s", masked(got.head), head)
 	}
-	if want.alive {
-		n := bytes.Count(got.body, []byte(comment))
-		if got.body = bytes.ReplaceAll(got.body, []byte(comment), nil); n == 0 {
-			wrong.add("got no comment")
-		}
-	}
-	ok := bytes.Equal(got.body, want.body)
-	if !ok {
-		wrong.add("got body %.2000q, want %.2000q", got.body, want.body)
-	}
 	if got.whole == want.cut {
 		wrong.add("got an answer that looks finished: %v, want %v (%v)", got.whole, !want.cut, got.err)
 	}
+	body := got.body
+	if want.alive {
+		if body = c.alive.ReplaceAll(body, nil); len(body) == len(got.body) {
+			wrong.add("got no keep-alive")
+		}
+	}
+	switch {
+	case want.status >= 400:
+		if wantBody := c.errorBody(want); !bytes.Equal(body, wantBody) {
+			wrong.add("got body %.2000q, want %.2000q", body, wantBody)
+		}
+	case c.stream && !want.plain:
+		c.checkStream(wrong, body, want)
+	default:
+		if out, part := want.out(c); !bytes.Equal(body, append(bytes.Clone(out), part...)) {
+			wrong.add("got body %.2000q, want %.2000q and %.200q", body, out, part)
+		}
+	}
+}
+
+// errorBody is the body of a response that is an error.
+func (c trial) errorBody(v verdict) []byte {
+	if v.told {
+		return c.refusal()
+	}
+	return c.error(v.fault)
+}
+
+// checkStream checks a stream: byte by byte, as far as it is the upstream's, and
+// its end as the dialect's clients read it.
+func (c trial) checkStream(wrong *problems, body []byte, want verdict) {
+	out, part := want.out(c)
+	rest, ok := bytes.CutPrefix(body, out)
+	if part != nil && ok {
+		rest, ok = bytes.CutPrefix(rest, append(bytes.Clone(part), c.gap()...))
+	}
+	if !ok {
+		wrong.add("got body %.2000q, want %.2000q and %.200q", body, out, part)
+		return
+	}
+	end := complete
+	switch event := []byte(nil); {
+	case want.fault != nil:
+		end = "error: " + want.fault.Message
+		if event = c.inBand(want.fault); event != nil && !bytes.Equal(rest, event) {
+			wrong.add("got %q behind what is the upstream's, want %q", rest, event)
+		}
+	case len(rest) > 0:
+		wrong.add("got %.2000q behind what is the upstream's", rest)
+	case want.theirs:
+		end = "error: " + mockFailed
+	}
+	if r := c.read(append(bytes.Clone(out), rest...)); r.end != end || r.wrong != "" && !want.theirs { // the mock's error leaves out numbers
+		wrong.add("got a stream that a client reads as %+v, want %q: %.2000q", r, end, body)
+	}
+}
+
+// row is what the table says of a response.
+func (c trial) row(got received) string {
+	status, _, _ := strings.Cut(got.head, "\n")
+	text := fmt.Sprintf("%s, %d bytes", status, len(got.body))
+	if c.stream && status == "200" {
+		r := c.read(c.alive.ReplaceAll(got.body, nil))
+		text += ", " + cmp.Or(r.end, r.wrong, "no end")
+	}
+	if !got.whole {
+		text += ", cut"
+	}
+	return text
 }
 
 // head is the answer's head as received has it.
 func (c trial) head(v verdict) string {
+	kind := c.endpoint().Framing.ContentType()
 	if v.alive { // nothing was known yet
-		return "200\n" + strings.Join([]string{"cache-control: no-cache, no-transform", "connection: close", "content-type: text/event-stream; charset=utf-8",
+		return "200\n" + strings.Join([]string{"cache-control: no-cache, no-transform", "connection: close", "content-type: " + kind,
 			ownDate, "transfer-encoding: chunked", "x-accel-buffering: no"}, "\n")
 	}
 	date := upstreamDate
-	if v.ours {
+	if v.ours || v.told {
 		date = ownDate
 	}
 	lines := append([]string{"connection: close", date}, v.fields...)
-	length := fmt.Sprintf("content-length: %d", len(v.body))
-	switch {
-	case v.ours:
-		lines = append(lines, "content-type: application/json", length)
-	case c.stream && v.status == 200:
-		lines = append(lines, "content-type: text/event-stream", "cache-control: no-cache, no-transform",
-			"x-accel-buffering: no", "transfer-encoding: chunked")
-	case v.cut && v.status == 200 && !strings.Contains(c.set["fault"], "chunk"):
-		lines = append(lines, "content-type: application/json", fmt.Sprintf("content-length: %d", len(whole)))
-	case strings.Contains(c.set["fault"], "chunk") || strings.Contains(c.set["fault"], "close-d") || c.set["fault"] == "both-framings" && v.attempts == 1:
-		lines = append(lines, "content-type: application/json", "transfer-encoding: chunked")
+	kind = "content-type: application/json"
+	length := fmt.Sprintf("content-length: %d", c.length(v))
+	streams := v.plain && c.endpoint().Framing == dialect.Lines // a line is an event
+	if c.stream && v.status == 200 && !v.plain {
+		kind, streams = "content-type: "+c.speaks.MediaType, true
+	}
+	switch lines = append(lines, kind); {
+	case v.status >= 400:
+		lines = append(lines, length)
+	case streams:
+		lines = append(lines, "cache-control: no-cache, no-transform", "x-accel-buffering: no", "transfer-encoding: chunked")
+	case strings.Contains(c.set["fault"], "chunk") && v.attempts == 1 || strings.Contains(c.set["fault"], "close-d") || c.set["fault"] == "both-framings" && v.attempts == 1:
+		lines = append(lines, "transfer-encoding: chunked")
 	default:
-		lines = append(lines, "content-type: application/json", length)
+		lines = append(lines, length)
 	}
 	name := "first"
 	if c.two && v.elsewhere {
@@ -272,6 +368,20 @@ func (c trial) head(v verdict) string {
 	}
 	slices.Sort(lines)
 	return fmt.Sprint(v.status, "\n", strings.Join(lines, "\n"))
+}
+
+// length is what a response that is not a stream says of its length.
+func (c trial) length(v verdict) int {
+	switch out, part := v.out(c); {
+	case v.status >= 400:
+		return len(c.errorBody(v))
+	case v.cut && strings.HasPrefix(c.set["fault"], "error-event"):
+		return len(mock.UnaryBody(c.body(failing(1))))
+	case v.cut:
+		return len(c.whole)
+	default:
+		return len(out) + len(part)
+	}
 }
 
 // sees checks what an upstream saw, once it has seen it.
@@ -291,7 +401,7 @@ func (c trial) sees(wrong *problems, m *mock.Server, i, requests int, end string
 	body := c.request()
 	sum := sha256.Sum256([]byte(body))
 	for _, r := range l.Requests {
-		if r.Method != http.MethodPost || r.Target != "/v1/chat/completions?a=b" || r.BodySHA256 != hex.EncodeToString(sum[:]) ||
+		if r.Method != http.MethodPost || r.Target != c.path+"?a=b" || r.BodySHA256 != hex.EncodeToString(sum[:]) ||
 			r.BodyLength != int64(len(body)) || r.Get("X-Custom") != "1" || r.Get("X-Hop") != "" || r.Get("Authorization") != "" ||
 			r.Get("Host") != m.Addr() || r.Get("Accept-Encoding") != "identity" || r.Get("Idempotency-Key") != "" {
 			wrong.add("upstream %d: got %s %s with %v and %q", i, r.Method, r.Target, r.Fields, r.Body)
