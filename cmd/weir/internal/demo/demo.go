@@ -24,6 +24,7 @@ and needs neither a network nor a configuration.
 
   POST /v1/chat/completions   streamed or whole; the same text for the same "seed"
   GET  /v1/models             and /v1/models/weir-demo
+  GET  /                      a playground for browsers, and a curl command for others
 
   GET  /health                200 while it serves, 503 while it drains
 
@@ -47,7 +48,7 @@ func run(e *command.Env, args []string, stdout, stderr io.Writer) int {
 	if !admin.Private(*adminAddr) {
 		return command.WrongUse(name, "--admin "+*adminAddr+` can be reached from other machines, and requires no key; give 127.0.0.1:PORT, unix:/PATH or "" for none`, stderr)
 	}
-	shared.pace.Store(&pace)
+	pace.Set()
 	shared.model() // built now, not during the first request
 
 	e.Begin()
@@ -58,7 +59,7 @@ func run(e *command.Env, args []string, stdout, stderr io.Writer) int {
 		return command.Failure
 	}
 	defer endAdmin()
-	srv := newServer(adm.Probes)
+	srv := New(adm.Probes)
 	srv.Logger = e.Log
 	serving.Ready = func(addrs []net.Addr) { suggest(e.Stderr, addrs) }
 	serving.Draining = adm.Drain
@@ -69,7 +70,7 @@ func run(e *command.Env, args []string, stdout, stderr io.Writer) int {
 func suggest(w io.Writer, addrs []net.Addr) {
 	for _, addr := range addrs {
 		if to := reachable(addr); to != "" {
-			fmt.Fprintf(w, "try: %s\n", curl("http://"+to))
+			fmt.Fprintf(w, "open: http://%s/ in a browser\ntry: %s\n", to, curl("http://"+to))
 			return
 		}
 	}

@@ -17,6 +17,9 @@ type Pace struct {
 // defaultPace is about what a small model on one GPU does.
 var defaultPace = Pace{First: 50 * time.Millisecond, Rate: 50}
 
+// Set makes p the pace of the model, in all servers of this process.
+func (p Pace) Set() { shared.pace.Store(&p) }
+
 // register adds the flags, with defaultPace as their default.
 func (p *Pace) register(fs *flag.FlagSet) {
 	*p = defaultPace

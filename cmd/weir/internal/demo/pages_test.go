@@ -14,7 +14,7 @@ import (
 // G19: pages of this machine may use the demo and read what it says, others may not, by their own name or a rebound one,
 // and none may read the admin endpoints. A link leads to the demo's own page.
 func TestPages(t *testing.T) {
-	srv := newServer(new(admin.Probes))
+	srv := New(new(admin.Probes))
 	if err := srv.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}

@@ -12,14 +12,16 @@ import (
 	"weir/cmd/weir/internal/dialect/openai"
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/guard"
+	"weir/cmd/weir/internal/pages"
 	"weir/cmd/weir/internal/speak"
 )
 
 // bodyLimit bounds a request's body, in bytes.
 const bodyLimit = 8 << 20
 
-// newServer returns the demo's server: the routes of four dialects.
-func newServer(probes *admin.Probes) *weir.Server {
+// New returns the demo's server, to be started: the page and the routes of four
+// dialects.
+func New(probes *admin.Probes) *weir.Server {
 	mux := new(weir.Mux)
 	started := time.Now()
 	self := openai.Model{ID: ModelName, Created: started.Unix(), OwnedBy: "weir"}
@@ -50,7 +52,7 @@ func newServer(probes *admin.Probes) *weir.Server {
 		}
 	}).Inline()
 	mux.HandleFunc("GET /health", probes.Health).Inline()
-	mux.HandleFunc("GET /{$}", welcome).Inline()
+	pages.Mount(mux, playground, welcome)
 	policy := guard.New(guard.Config{Links: true})
 	return &weir.Server{
 		Handler: mux, Limits: weir.Limits{Body: bodyLimit},

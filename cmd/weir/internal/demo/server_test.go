@@ -25,7 +25,7 @@ import (
 func serve(t *testing.T, p Pace, change func(*weir.Server)) (*weir.Server, string) {
 	t.Helper()
 	shared.pace.Store(&p)
-	srv := newServer(new(admin.Probes))
+	srv := New(new(admin.Probes))
 	srv.Timeouts.Drain, srv.Timeouts.Mercy = 10*time.Second, time.Second
 	if change != nil {
 		change(srv)

@@ -1,12 +1,16 @@
 package demo
 
 import (
+	"embed"
 	"fmt"
 	"net"
 	"strings"
 
 	"weir"
 )
+
+//go:embed page
+var playground embed.FS
 
 // curl returns a command that streams a response from the server at base when
 // it is pasted into a shell.
@@ -15,7 +19,7 @@ func curl(base string) string {
 		`-d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"How does a stream end?"}]}'`, base, chatPath, ModelName)
 }
 
-// welcome serves GET /.
+// welcome serves GET / to clients that do not want the playground.
 func welcome(w *weir.Response, r *weir.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	base := "http://" + shellSafe(r.Host())
@@ -33,7 +37,8 @@ Anthropic's and Ollama's to %[3]s.
   POST /api/chat, /api/generate
   GET  /v1/models, /api/tags, /api/version
 
-"stream": true or not, "seed" makes the text the same each time.
+"stream": true or not, "seed" makes the text the same each time. A browser shows
+a playground at this address.
 `, ModelName, curl(base), base, chatPath)
 }
 

@@ -32,18 +32,19 @@ func slowHead(w *weir.Response, r *weir.Request) {
 
 var errFailed = errors.New("tour: failed, as asked")
 
-// fail aborts a stream. The client gets a 500 if nothing was sent, or else a
-// truncated body: never one that looks complete.
+// fail aborts a stream, with a pause after each chunk. The client gets a 500 if
+// nothing was sent, or else a truncated body: never one that looks complete.
 func fail(w *weir.Response, r *weir.Request) {
 	q := queryOf(r)
 	after, panics := q.number("after", 2, 0, 1000), q.flag("panic")
+	interval := q.duration("interval", 0, 0, maxInterval)
 	if q.refused(w) {
 		return
 	}
 	setHeader(w, "Content-Type", "text/plain; charset=utf-8")
 	stream := w.Stream()
 	for i := range after {
-		if stream.Send(fmt.Appendf(nil, "chunk %d\n", i+1)) != nil {
+		if stream.Send(fmt.Appendf(nil, "chunk %d\n", i+1)) != nil || !pause(r.Context(), interval) {
 			return
 		}
 	}

@@ -38,11 +38,14 @@ func numbers(w *weir.Response, r *weir.Request) {
 
 // ticks is a generator of server-sent events, numbered from 1 to n, that
 // continues where a reconnecting EventSource stopped. When it has them all it
-// gets 204, which makes it stop reconnecting.
+// gets 204, which makes it stop reconnecting. With cut, each stream fails after
+// that many events, unless it is complete by then.
 func ticks(w *weir.Response, r *weir.Request) {
 	q := queryOf(r)
 	n := q.number("n", 5, 0, maxCount)
 	interval := q.duration("interval", 10*time.Millisecond, 0, maxInterval)
+	cut := q.number("cut", 0, 0, maxCount)
+	retry := q.duration("retry", 0, time.Millisecond, maxInterval)
 	if q.refused(w) {
 		return
 	}
@@ -55,7 +58,17 @@ func ticks(w *weir.Response, r *weir.Request) {
 		return func(yield func(*sse.Event, error) bool) {
 			for i := last + 1; i <= n; i++ {
 				id := strconv.FormatInt(i, 10)
-				if !yield(&sse.Event{ID: id, Data: []byte("tick " + id)}, nil) || i < n && !pause(r.Context(), interval) {
+				event := &sse.Event{ID: id, Data: []byte("tick " + id)}
+				if i == last+1 {
+					event.Retry = retry
+				}
+				switch {
+				case !yield(event, nil):
+					return
+				case i < n && i-last == cut:
+					yield(nil, errFailed)
+					return
+				case i < n && !pause(r.Context(), interval):
 					return
 				}
 			}

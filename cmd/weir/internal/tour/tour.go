@@ -6,18 +6,21 @@
 package tour
 
 import (
+	"embed"
 	"io"
 	"log/slog"
 	"net/http"
 
 	"weir"
 	"weir/cmd/weir/internal/command"
+	"weir/cmd/weir/internal/pages"
 	"weir/nethttp"
 )
 
 const help = `
 Serves one route for each feature of weir:
 
+  GET  /                             a page for browsers that tries each of these
   GET  /plaintext                    Hello, World!, on the event loop
   GET  /json                         the same as JSON, encoded each time
   POST /echo                         the body back
@@ -25,12 +28,13 @@ Serves one route for each feature of weir:
   GET  /params/{id}/{slug}           a request as the server understood it
   GET  /numbers?n=10                 a stream that the event loop pulls
   GET  /sse?n=5&interval=10ms        server-sent events from a generator; resumes after Last-Event-ID
+                                     cut=N cuts the stream after N of them, retry=1s is when clients reconnect
   GET  /tokens?n=64&interval=20ms&size=8    a native stream handler at a fixed pace; stamp=1 for measuring
   GET  /burst?n=1000&size=64         a stream that is pushed as fast as the client takes it
   GET  /ndjson?n=10                  a stream of JSON lines
   GET  /clock?interval=1s&heartbeat=5s      events without end, comments in between
   GET  /slow-head?delay=500ms&status=202    a head that is committed late
-  GET  /fail?after=2&panic=0         a stream that fails
+  GET  /fail?after=2&panic=0&interval=0s    a stream that fails
   GET  /trailers                     a stream with a trailer
   GET  /subscribe?topic=t            a topic, with replay: lines of JSON; as=sse for server-sent events
   POST /publish?topic=t              sends the body to all its subscribers
@@ -38,6 +42,15 @@ Serves one route for each feature of weir:
   GET  /http/headers                 another: the request's header as JSON
   GET  /files/…                      files: a small tree of its own, or those of --files
   GET  /stats                        what the server counts, as JSON`
+
+//go:embed page
+var page embed.FS
+
+// list responds with the routes, for clients that do not want the page.
+func list(w *weir.Response, _ *weir.Request) {
+	setHeader(w, "Content-Type", "text/plain; charset=utf-8")
+	w.WriteString(help[1:] + "\n")
+}
 
 // Main runs `weir tour`.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -82,6 +95,7 @@ func newServer(log *slog.Logger, files weir.Handler) *weir.Server {
 
 func routes(srv *weir.Server, files weir.Handler) *weir.Mux {
 	mux := new(weir.Mux)
+	pages.Mount(mux, page, list)
 	mux.HandleFunc("GET /plaintext", plaintext).Inline()
 	mux.HandleFunc("GET /json", sayJSON).Inline()
 	mux.HandleFunc("POST /echo", echo)

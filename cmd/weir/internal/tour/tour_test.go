@@ -17,6 +17,7 @@ var gets = []struct {
 	contentType string
 	body        string // a regular expression
 }{
+	{"/", 200, "text/plain; charset=utf-8", `Serves one route(.|\n)*/plaintext(.|\n)*`},
 	{"/plaintext", 200, "text/plain; charset=utf-8", `Hello, World!`},
 	{"/json", 200, "application/json", `\{"message":"Hello, World!"\}`},
 	{"/numbers", 200, "text/plain; charset=utf-8", `1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n`},
@@ -24,6 +25,8 @@ var gets = []struct {
 	{"/numbers?n=0", 200, "text/plain; charset=utf-8", ``},
 	{"/sse", 200, "text/event-stream", `(id: (\d)\ndata: tick \d\n\n){5}`},
 	{"/sse?n=2&interval=0s", 200, "text/event-stream", `id: 1\ndata: tick 1\n\nid: 2\ndata: tick 2\n\n`},
+	{"/sse?n=1&retry=1s", 200, "text/event-stream", `id: 1\nretry: 1000\ndata: tick 1\n\n`},
+	{"/sse?n=3&interval=0s&cut=3", 200, "text/event-stream", `(id: \d\ndata: tick \d\n\n){3}`}, // complete
 	{"/tokens?interval=1ms", 200, "text/event-stream", `(data: x{8}\n\n){64}data: \[DONE\]\n\n`},
 	{"/tokens?n=2&interval=0s&size=3", 200, "text/event-stream", `data: xxx\n\ndata: xxx\n\ndata: \[DONE\]\n\n`},
 	{"/tokens?n=0", 200, "text/event-stream", `data: \[DONE\]\n\n`},
@@ -196,6 +199,8 @@ func TestBadParameters(t *testing.T) {
 		{"/sse?interval=5", "parameter interval: got \"5\", want a duration from 0s to 1h0m0s\n"},
 		{"/sse?interval=-1s", "interval: got"},
 		{"/sse?interval=61m", "interval: got"},
+		{"/sse?cut=-1", "cut: got"},
+		{"/sse?retry=1", "retry: got"},
 		{"/tokens?n=1e3", "n: got"},
 		{"/tokens?interval=x", "interval: got"},
 		{"/tokens?size=0", "size: got"},
@@ -211,6 +216,7 @@ func TestBadParameters(t *testing.T) {
 		{"/slow-head?status=600", "status: got"},
 		{"/fail?after=1001", "after: got"},
 		{"/fail?panic=2", "panic: got"},
+		{"/fail?interval=5", "interval: got"},
 		{"/stats?gc=x", "gc: got"},
 		{"/numbers?n=" + strings.Repeat("9", 1000), "n: got \"" + strings.Repeat("9", 40) + "\", want"},
 	} {
@@ -220,5 +226,22 @@ func TestBadParameters(t *testing.T) {
 				t.Errorf("got %d %s %q, want 400 and %q", r.StatusCode, r.Header.Get("Content-Type"), r.body, tt.want)
 			}
 		})
+	}
+}
+
+// The page has all routes of the help.
+func TestPageHasEachRoute(t *testing.T) {
+	table, err := page.ReadFile("page/routes.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := regexp.MustCompile(`(?m)^  (GET|POST|PUT) +(/[^ ?]+)`).FindAllStringSubmatch(help, -1)
+	if len(routes) < 16 {
+		t.Fatalf("got %d routes in the help, want all", len(routes))
+	}
+	for _, m := range routes {
+		if method, path := m[1], m[2]; path != "/stats" && !strings.Contains(string(table), `"`+path+`"`) {
+			t.Errorf("the page has no button for %s %s", method, path)
+		}
 	}
 }
