@@ -45,6 +45,6 @@ vuln: ## look the dependencies up in Go's vulnerability database
 
 clean: ## remove what was built and installed
 	@rm -rf bin .tools .venv bench/.bin bench/.tools
-	@rm -rf scripts/clients/node_modules scripts/eventsource/node_modules
+	@rm -rf scripts/browser/node_modules scripts/clients/node_modules scripts/eventsource/node_modules
 
 .PHONY: help run build test fmt lint fuzz bench restarts codex soak vuln clean

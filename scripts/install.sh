@@ -99,9 +99,12 @@ need nginx 'the tests of weir serve' nginx nginx_there
 need HAProxy 'the tests of weir serve' haproxy haproxy_there
 need curl 'the tests of TLS' 'curl ca-certificates' curl --version
 need nghttp 'the tests of TLS' nghttp2-client h2load --version
+need Chromium 'the tests of the pages' chromium chromium --version
 
 once clients-node scripts/clients/package-lock.json node_packages scripts/clients ||
     fail 'the packages of scripts/clients/package-lock.json cannot be installed'
+once browser-node scripts/browser/package-lock.json node_packages scripts/browser ||
+    fail 'the packages of scripts/browser/package-lock.json cannot be installed'
 if [ -f scripts/eventsource/package-lock.json ]; then
     once eventsource 'scripts/eventsource/install.sh scripts/eventsource/package-lock.json' \
         sh scripts/eventsource/install.sh || fail 'scripts/eventsource/install.sh failed'

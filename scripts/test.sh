@@ -42,7 +42,7 @@ build() { make --no-print-directory build && bin/weir version; }
 
 # Tests with clients and servers that others wrote. They have a step of their
 # own, since they take long and nothing of them may be skipped.
-real='SDK|OracleFast|Llama|Uvicorn|Nginx|HAProxy|TLSClients|Curl'
+real='SDK|OracleFast|Llama|Uvicorn|Nginx|HAProxy|TLSClients|Curl|Chromium'
 
 race() { go test -race -count=1 -timeout=10m -skip="$real" ./...; }
 

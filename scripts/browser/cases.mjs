@@ -1,0 +1,223 @@
+// What is done with weir's pages. A case gets open(options), which opens the page
+// in a new window, and throws if something is not as it should be. Its expected
+// are the complaints of the browser that belong to it.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+
+/** reached waits until a run has that state, and returns the words for it. */
+async function reached(scope, state) {
+  const shown = scope.locator(".state");
+  const over = { complete: 1, truncated: 1, refused: 1, stopped: 1, failed: 1 };
+  const one = over[state] ? Object.keys(over) : [state];
+  await scope.locator(one.map((name) => `.state[data-state=${name}]`).join(", ")).waitFor();
+  assert.equal(await shown.getAttribute("data-state"), state, await shown.textContent());
+  return shown.textContent();
+}
+
+const card = (page, title) => page.getByRole("article", { name: title, exact: true });
+const output = (card) => card.getByLabel("What has arrived");
+
+// The tour.
+
+// How runs end whose end is not "complete". Endless ones are stopped.
+const ends = {
+  "Too much: PUT /upload": "refused",
+  "No Authorization: PUT /upload": "refused",
+  "After two chunks: GET /fail": "truncated",
+  "At once: GET /fail": "refused",
+  "Panic: GET /fail": "truncated",
+  "Listen: GET /clock": "stopped",
+  "Raw, with comments: GET /clock": "stopped",
+  "Listen seven times: Seven at once /clock": "stopped",
+};
+
+/** buttons presses each button of the tour that starts something, and returns their names. */
+export async function buttons({ open }) {
+  const page = await open();
+  const pressed = [];
+  for (const card of await page.getByRole("article").all()) {
+    for (const button of await card.locator("button[data-starts]").all()) {
+      const name = await button.getAttribute("aria-label");
+      const end = ends[name] ?? "complete";
+      await button.click();
+      if (end === "stopped") {
+        await reached(card, "open");
+        await card.locator("pre:not(:empty)").first().waitFor();
+        await card.getByRole("button", { name: /^Stop/ }).click();
+      }
+      await reached(card, end).catch((error) => assert.fail(`${name}: ${error}`));
+      if (name === "After two chunks: GET /fail") assert.equal(await output(card).textContent(), "chunk 1\nchunk 2\n");
+      assert.match(await card.locator("dd").nth(2).textContent(), /^[\d.]+ m?s$/, name);
+      pressed.push(name);
+    }
+  }
+  return pressed;
+}
+buttons.expected = [
+  /Failed to load resource: the server responded with a status of (401|413|500) .*\/(upload|fail)/,
+  /ERR_INCOMPLETE_CHUNKED_ENCODING.*\/(fail|sse)/,
+  /ERR_HTTP2_PROTOCOL_ERROR.*\/(fail|sse)/,
+];
+
+/** reconnect lets the server cut a stream of events again and again: none may be missing or come twice. */
+export async function reconnect({ open }) {
+  const page = await open();
+  const sse = card(page, "GET /sse");
+  await sse.getByLabel("n", { exact: true }).fill("10");
+  await sse.getByRole("button", { name: "Cut after every 3: GET /sse" }).click();
+  const said = await reached(sse, "complete");
+  const want = Array.from({ length: 10 }, (_, i) => `${i + 1}: tick ${i + 1}\n`).join("");
+  assert.equal(await output(sse).textContent(), want);
+  assert.match(said, /10 events, none missing or twice, reconnects: [4-9]$/);
+}
+reconnect.expected = buttons.expected;
+
+/** seven opens seven event streams at once; the rest of the page still works. */
+export async function seven({ open }) {
+  const page = await open();
+  assert.equal(await page.locator("#protocol").textContent(), "HTTP/2");
+  const seven = card(page, "Seven at once /clock");
+  await seven.getByRole("button", { name: "Listen seven times" }).click();
+  await seven.getByText("Open: 7 of 7 streams").waitFor();
+  for (let n = 1; n <= 7; n++) await output(seven).getByText(`stream ${n}: `).waitFor();
+  const plain = card(page, "GET /plaintext");
+  await plain.getByRole("button", { name: "Run" }).click();
+  await reached(plain, "complete");
+  await seven.getByRole("button", { name: "Stop" }).click();
+  await reached(seven, "stopped");
+}
+
+/** six shows what HTTP/1.1 is like: the seventh stream waits. */
+export async function six({ open }) {
+  const page = await open();
+  assert.equal(await page.locator("#protocol").textContent(), "HTTP/1.1");
+  await page.locator("#refresh").uncheck(); // which also has a connection
+  const seven = card(page, "Seven at once /clock");
+  await seven.getByRole("button", { name: "Listen seven times" }).click();
+  await seven.getByText("Open: 6 of 7 streams").waitFor();
+  await seven.getByRole("button", { name: "Stop" }).click();
+  assert.match(await reached(seven, "stopped"), /6 of 7/);
+}
+
+// The playground.
+
+const answer = (page) => page.locator("#answer");
+
+async function ask(page, { dialect = "Chat", most = 20, stream = true } = {}) {
+  await page.getByRole("radio", { name: dialect }).check();
+  await page.getByLabel("Max tokens").fill(String(most));
+  await page.getByLabel("Stream the answer").setChecked(stream);
+  await page.getByRole("button", { name: "Send" }).click();
+}
+
+/** dialects asks in each dialect, and returns the commands that the page shows for that. */
+export async function dialects({ open }) {
+  const page = await open();
+  const commands = [];
+  for (const dialect of ["Chat", "Completions", "Responses", "Messages", "Ollama"]) {
+    for (const stream of [true, false]) {
+      await ask(page, { dialect, stream });
+      const said = await reached(answer(page), "complete");
+      assert.match(said, /^Complete: \d+ tokens in [\d.]+ m?s, finish (stop|length|max_tokens|end_turn|completed|max_output_tokens)$/, `${dialect} ${stream}`);
+      assert.ok((await page.locator("#text").textContent()).length > 10, `${dialect}: no text`);
+      const figures = await page.locator("#figures dd").allTextContents();
+      assert.equal(figures.every((figure) => figure !== "–"), stream, `${dialect}: ${figures}`);
+      commands.push(await page.locator("#curl").textContent());
+    }
+  }
+  return commands;
+}
+
+/** refusal asks for a model that is not there: the error is shown as it came. */
+export async function refusal({ open }) {
+  const page = await open();
+  await page.locator("#model option").first().evaluate((option) => (option.value = "it's"));
+  await ask(page);
+  assert.match(await reached(answer(page), "refused"), /status 404/);
+  const shown = await page.getByLabel("Error").textContent();
+  assert.match(shown, /^HTTP 404 Not Found\n\n\{"error":\{.*"code":"model_not_found"/s);
+}
+refusal.expected = [/Failed to load resource: the server responded with a status of 404 .*\/v1\/chat\/completions/];
+
+/** stop stops a stream that runs. */
+export async function stop({ open }) {
+  const page = await open();
+  await ask(page, { most: 100_000 });
+  await page.locator("#text:not(:empty)").waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  assert.match(await reached(answer(page), "stopped"), /^Stopped by you: \d+ tokens in/);
+}
+
+/** keyboard uses the playground without a mouse: every stop of the Tab key is seen, and named. */
+export async function keyboard({ open }) {
+  const page = await open();
+  await page.locator("#model option").first().waitFor({ state: "attached" });
+  const stops = [];
+  for (let i = 0; i < 10; i++) {
+    await page.keyboard.press("Tab");
+    stops.push(await page.evaluate(() => {
+      const at = document.activeElement;
+      const seen = at.type === "radio" ? at.nextElementSibling : at;
+      const outline = getComputedStyle(seen);
+      return { at: at.id || at.name || at.textContent, seen: at.matches(":focus-visible") && outline.outlineStyle === "solid" && outline.outlineWidth === "3px" };
+    }));
+  }
+  assert.deepEqual(stops.map(({ at }) => at), ["dialect", "prompt", "model", "most", "stream", "send", "stop", "text", "curl", "Copy"]);
+  assert.ok(stops.every(({ seen }) => seen), JSON.stringify(stops));
+
+  await page.getByRole("radio", { name: "Chat" }).focus();
+  await page.keyboard.press("ArrowRight");
+  assert.ok(await page.getByRole("radio", { name: "Completions" }).isChecked());
+  assert.match(await page.locator("#curl").textContent(), /\/v1\/completions/);
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("What's \"backpressure\"?");
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#text:not(:empty)").waitFor();
+  await page.keyboard.press("Escape");
+  await reached(answer(page), "stopped");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "prompt");
+}
+
+// Both pages.
+
+/** looks shows a page at three widths, by day and by night, before and after it was used. */
+export async function looks({ open, shots }) {
+  const page = await open();
+  const title = (await page.title()).replace(/\W+/g, "-");
+  await picture("first");
+  if (title === "weir-tour") {
+    await page.getByRole("button", { name: "Run all that end by themselves" }).click();
+    await page.getByText(/^All \d+ have ended$/).waitFor();
+    const states = await page.locator("article .state").evaluateAll((all) => all.map((one) => one.dataset.state));
+    assert.ok(states.filter((state) => state === "complete").length >= 13, states.join());
+  } else {
+    await ask(page, { most: 120 });
+    await reached(answer(page), "complete");
+  }
+  await picture("used");
+
+  async function picture(name) {
+    for (const width of [360, 768, 1280]) {
+      for (const colorScheme of ["light", "dark"]) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        await page.screenshot({ path: join(shots, `${title}-${name}-${width}-${colorScheme}.png`), fullPage: true });
+        assert.deepEqual(await page.evaluate(faults), [], `${title} at ${width}`);
+      }
+    }
+  }
+}
+looks.expected = buttons.expected;
+
+/** faults runs in the page, and returns what is wrong with it for those who cannot see all of it, or do not want it to move. */
+function faults() {
+  const faults = [];
+  if (document.documentElement.scrollWidth > innerWidth) faults.push(`is ${document.documentElement.scrollWidth} pixels wide`);
+  for (const one of document.querySelectorAll("button, input, select, textarea, [tabindex], canvas, article, section")) {
+    const named = one.labels?.length || one.ariaLabel || one.getAttribute("aria-labelledby") || (one.matches("button") && one.textContent.trim());
+    if (!named && one.offsetParent) faults.push(`has no name for ${one.outerHTML}`);
+  }
+  for (const moving of document.getAnimations()) faults.push(`moves: ${moving.animationName}`);
+  return faults;
+}
