@@ -15,6 +15,7 @@ async function reached(scope, state) {
 }
 
 const card = (page, title) => page.getByRole("article", { name: title, exact: true });
+const button = (card, label) => card.locator(`button[aria-label^="${label}:"]`);
 const output = (card) => card.getByLabel("What has arrived");
 
 // The tour.
@@ -29,6 +30,8 @@ const ends = {
   "Listen: GET /clock": "stopped",
   "Raw, with comments: GET /clock": "stopped",
   "Listen seven times: Seven at once /clock": "stopped",
+  "Subscribe: GET /subscribe": "stopped",
+  "Replay, raw: GET /subscribe": "stopped",
 };
 
 /** buttons presses each button of the tour that starts something, and returns their names. */
@@ -36,14 +39,15 @@ export async function buttons({ open }) {
   const page = await open();
   const pressed = [];
   for (const card of await page.getByRole("article").all()) {
-    for (const button of await card.locator("button[data-starts]").all()) {
-      const name = await button.getAttribute("aria-label");
+    for (const starts of await card.locator("button[data-starts]").all()) {
+      const name = await starts.getAttribute("aria-label");
       const end = ends[name] ?? "complete";
-      await button.click();
+      await starts.click();
       if (end === "stopped") {
         await reached(card, "open");
+        for (const other of await card.locator("button:not([data-starts]):not([aria-label^=Stop], [aria-disabled=true])").filter({ hasNotText: "Copy" }).all()) await other.click();
         await card.locator("pre:not(:empty)").first().waitFor();
-        await card.getByRole("button", { name: /^Stop/ }).click();
+        await button(card, "Stop").click();
       }
       await reached(card, end).catch((error) => assert.fail(`${name}: ${error}`));
       if (name === "After two chunks: GET /fail") assert.equal(await output(card).textContent(), "chunk 1\nchunk 2\n");
@@ -64,7 +68,7 @@ export async function reconnect({ open }) {
   const page = await open();
   const sse = card(page, "GET /sse");
   await sse.getByLabel("n", { exact: true }).fill("10");
-  await sse.getByRole("button", { name: "Cut after every 3: GET /sse" }).click();
+  await button(sse, "Cut after every 3").click();
   const said = await reached(sse, "complete");
   const want = Array.from({ length: 10 }, (_, i) => `${i + 1}: tick ${i + 1}\n`).join("");
   assert.equal(await output(sse).textContent(), want);
@@ -77,13 +81,13 @@ export async function seven({ open }) {
   const page = await open();
   assert.equal(await page.locator("#protocol").textContent(), "HTTP/2");
   const seven = card(page, "Seven at once /clock");
-  await seven.getByRole("button", { name: "Listen seven times" }).click();
+  await button(seven, "Listen seven times").click();
   await seven.getByText("Open: 7 of 7 streams").waitFor();
   for (let n = 1; n <= 7; n++) await output(seven).getByText(`stream ${n}: `).waitFor();
   const plain = card(page, "GET /plaintext");
-  await plain.getByRole("button", { name: "Run" }).click();
+  await button(plain, "Run").click();
   await reached(plain, "complete");
-  await seven.getByRole("button", { name: "Stop" }).click();
+  await button(seven, "Stop").click();
   await reached(seven, "stopped");
 }
 
@@ -93,10 +97,29 @@ export async function six({ open }) {
   assert.equal(await page.locator("#protocol").textContent(), "HTTP/1.1");
   await page.locator("#refresh").uncheck(); // which also has a connection
   const seven = card(page, "Seven at once /clock");
-  await seven.getByRole("button", { name: "Listen seven times" }).click();
+  await button(seven, "Listen seven times").click();
   await seven.getByText("Open: 6 of 7 streams").waitFor();
-  await seven.getByRole("button", { name: "Stop" }).click();
+  await button(seven, "Stop").click();
   assert.match(await reached(seven, "stopped"), /6 of 7/);
+}
+
+/** topic publishes from a third page what two pages subscribe to. */
+export async function topic({ open }) {
+  const pages = [await open(), await open(), await open()];
+  const cards = pages.map((page) => card(page, "GET /subscribe"));
+  for (const one of cards) await one.getByLabel("topic").fill("three pages");
+  for (const one of cards.slice(0, 2)) {
+    await button(one, "Subscribe").click();
+    await reached(one, "open");
+  }
+  for (const text of ["one", "two"]) {
+    await cards[2].getByLabel("message").fill(text);
+    await button(cards[2], "Publish").click();
+    await output(cards[2]).getByText('POST /publish: {"delivered":2}').nth(0).waitFor();
+    for (const one of cards.slice(0, 2)) await output(one).getByText(`: ${text}`).waitFor();
+  }
+  await button(cards[2], "Replay, raw").click();
+  await output(cards[2]).getByText(/event: gap.*data: one.*data: two/s).waitFor();
 }
 
 // The playground.

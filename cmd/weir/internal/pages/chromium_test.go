@@ -47,10 +47,11 @@ func chromiumTour(t *testing.T, b *chromium) {
 
 	var pressed []string
 	b.run(t, "buttons", base, &pressed)
-	if len(pressed) < 23 {
+	if len(pressed) < 28 {
 		t.Errorf("got %d buttons, want one for each feature: %q", len(pressed), pressed)
 	}
 	b.run(t, "six", base, nil)
+	b.run(t, "topic", base, nil)
 	b.run(t, "looks", base, nil)
 
 	asked.take()

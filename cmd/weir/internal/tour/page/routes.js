@@ -130,6 +130,37 @@ export const sections = [
     ],
   },
   {
+    title: "Topics and files",
+    about: "What is published to a topic comes to all its subscribers, and is kept for those that come back.",
+    routes: [
+      {
+        method: "GET",
+        path: "/subscribe",
+        what: "Open this page twice, subscribe in both, and publish. Replay asks for what follows an id that nobody knows: the server says so, and sends all it has.",
+        parameters: { topic: "t", as: "sse" },
+        message: "hello",
+        kind: "events",
+        endless: true,
+        buttons: [
+          { label: "Subscribe" },
+          { label: "Replay, raw", headers: { "last-event-id": "0" }, kind: "fetch" },
+          { label: "Publish", post: "/publish" },
+        ],
+      },
+      {
+        method: "GET",
+        path: "/files/{name}",
+        what: "Static files, with conditions, ranges, and the compressed file where there is one.",
+        parameters: { name: "numbers.txt" },
+        buttons: [
+          { label: "Fetch" },
+          { label: "Range: bytes=0-9", headers: { range: "bytes=0-9" } },
+          { label: "If-None-Match: *", headers: { "if-none-match": "*" } },
+        ],
+      },
+    ],
+  },
+  {
     title: "net/http’s handlers",
     about: "Handlers that know nothing of weir, on its event loops.",
     routes: [

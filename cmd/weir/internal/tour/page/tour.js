@@ -63,10 +63,11 @@ class Card {
 
   #makeButtons() {
     const { method, path, buttons, title } = this.#route;
-    const named = (label) => ({ type: "button", "aria-label": `${label}: ${title ?? method} ${path}` });
+    const named = (label, of = `${title ?? method} ${path}`) => ({ type: "button", "aria-label": `${label}: ${of}` });
     for (const button of buttons) {
       const onclick = () => this.#press(button);
-      this.#buttons.set(button, el("button", { ...named(button.label), onclick, "data-starts": !button.act && !button.post }, button.label));
+      const of = button.post && `POST ${button.post}`;
+      this.#buttons.set(button, el("button", { ...named(button.label, of), onclick, "data-starts": !button.act && !button.post }, button.label));
     }
     this.#stop = el("button", { ...named("Stop"), onclick: () => this.#run?.stop() }, "Stop");
     this.#busy(false);
