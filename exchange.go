@@ -35,8 +35,10 @@ type exchange struct {
 	shard   *shard   // likewise
 	req     Request
 	res     Response
-	held    int64 // bytes taken from the server's budget for req.body
-	counted bool  // among the server's goroutine handlers; that goroutine's
+	held    int64  // bytes taken from the server's budget for req.body
+	counted bool   // among the server's goroutine handlers; that goroutine's
+	away    bool   // a goroutine has it, by Offload
+	offload func() // what was passed to Offload
 }
 
 // now is the time; while an inline handler runs, that of the loop's turn, which
@@ -52,7 +54,9 @@ func (ex *exchange) now() time.Time {
 func (ex *exchange) serve(h Handler) {
 	if ex.call("handler", func() { h.Serve(&ex.res, &ex.req) }, ex.crash) {
 		ex.leaveHandler()
-		ex.handled()
+		if ex.offload == nil || !ex.offloaded() {
+			ex.handled()
+		}
 	}
 }
 
@@ -207,5 +211,8 @@ func (ex *exchange) reset() {
 	ex.trace.reset()
 	if ex.warned.Load() {
 		ex.warned.Store(false)
+	}
+	if ex.offload != nil {
+		ex.offload = nil
 	}
 }

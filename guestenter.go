@@ -28,6 +28,7 @@ func (g *visit) admitted() (yes bool) {
 	ex := g.ex
 	ex.onLoop, ex.Ended = true, g.turn().Now()
 	returned := ex.call("OnHeaders", func() { yes = f(&ex.res, &ex.req) }, ex.crash)
+	ex.offload = nil // it is for handlers
 	yes = returned && yes && !ex.over()
 	if returned && !yes {
 		ex.handled()

@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"strings"
@@ -132,6 +133,12 @@ func (w *Response) plainText(line string) {
 // also if it is a stream, as long as nothing of it was sent. After that the
 // response fails, as by [Stream.Abort].
 func (w *Response) Error(status int, line string) {
+	w.replace(status, line, func() { w.plainText(line) })
+}
+
+// replace makes the response one with that status and the body that set sets.
+// line is for the log, if it is too late.
+func (w *Response) replace(status int, line string, set func()) {
 	late := false
 	if w.streaming() {
 		var ok bool
@@ -141,7 +148,7 @@ func (w *Response) Error(status int, line string) {
 		w.plain = true
 	}
 	w.SetStatus(status)
-	w.plainText(line)
+	set()
 	if late {
 		w.ex.handled()
 	}
@@ -166,6 +173,21 @@ func (w *Response) Redirect(status int, location string) {
 		return
 	}
 	w.Error(status, "moved to "+location)
+}
+
+// JSON makes the response v as JSON, with that status. As with
+// [Response.Error] a stream of which nothing was sent is replaced. A value that
+// cannot be JSON fails the response.
+func (w *Response) JSON(status int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		w.ex.fail(fmt.Errorf("weir: Response.JSON: %w", err))
+		return
+	}
+	w.replace(status, "", func() {
+		w.header.Set("Content-Type", "application/json")
+		w.body = append(w.body[:0], text...)
+	})
 }
 
 // asciiOnly percent-encodes what is not ASCII.

@@ -103,7 +103,9 @@ type dateStamp struct {
 // within Timeouts.Drain and Mercy. It returns nil after that, or why it could
 // not start. Addresses are ":8080", "127.0.0.1:0" or
 // "unix:/run/weir.sock?mode=0660"; with "tls:" in front, as in
-// "tls:0.0.0.0:8443", the server speaks TLS there.
+// "tls:0.0.0.0:8443", the server speaks TLS there. With "?proxy=10.0.0.0/8"
+// behind it connections begin with the PROXY protocol, as
+// [reactor.Reactor.Listen] describes, and Request.RemoteAddr is what it says.
 func (s *Server) Serve(ctx context.Context, addrs ...string) error {
 	if err := s.Start(addrs...); err != nil {
 		return err

@@ -117,7 +117,7 @@ func (ex *exchange) free() bool {
 	if ex.req.route == nil || !ex.req.route.inline() || !ex.Arrived() {
 		return false
 	}
-	if ex.loop.released && ex.cause != nil || !ex.loop.released && ex.stream.id != 0 || ex.stream.given || ex.listed {
+	if ex.loop.released && ex.cause != nil || !ex.loop.released && ex.stream.id != 0 || ex.stream.given || ex.listed || ex.away {
 		return false // other goroutines may have it, or the loop's queue
 	}
 	return ex.done == nil && ex.ctx == nil

@@ -38,7 +38,9 @@ func (u *upward) Begin(raw []byte, hasBody bool) (served bool, err error) {
 // admitted calls OnHeaders.
 func (ex *exchange) admitted() (yes bool) {
 	ex.enterLoop()
-	switch returned := ex.call("OnHeaders", func() { yes = ex.srv.OnHeaders(&ex.res, &ex.req) }, ex.crash); {
+	returned := ex.call("OnHeaders", func() { yes = ex.srv.OnHeaders(&ex.res, &ex.req) }, ex.crash)
+	ex.offload = nil // it is for handlers
+	switch {
 	case returned && yes && !ex.over():
 		ex.onLoop = false
 		return true

@@ -17,26 +17,39 @@ const (
 
 // listener is one listening descriptor on one loop.
 type listener struct {
-	fd     int
-	addr   net.Addr
-	share  bool // hand connections to all loops in turn
-	tls    *TLS // nil = connections are in the clear
-	loop   *Loop
-	pause  Timer
-	remove func() // removes the path of a unix socket; nil = there is none, or it is gone
+	fd      int
+	addr    net.Addr
+	share   bool     // hand connections to all loops in turn
+	tls     *TLS     // nil = connections are in the clear
+	proxies *proxies // nil = connections begin without the PROXY protocol
+	loop    *Loop
+	pause   Timer
+	remove  func() // removes the path of a unix socket; nil = there is none, or it is gone
 }
 
 // Listen accepts connections at addr: "host:port", ":port", or
 // "unix:/path?mode=0660". It returns the address that it got, port 0 resolved.
+//
+// With "?proxy=10.0.0.0/8" connections begin with a header of HAProxy's PROXY
+// protocol, version 1 or 2: [Conn.RemoteAddr] is the client's then, and what the
+// header says of nobody's keeps the address of the proxy. proxy lists who may
+// connect, comma separated: addresses, prefixes, loopback, private, unix (the
+// peers of a unix socket) and * (everybody: whoever connects then says who it
+// is). Others are closed, and so is a connection whose header is malformed,
+// longer than 4 KiB, or not there within proxy-timeout, 5s by default.
 func (r *Reactor) Listen(addr string) (net.Addr, error) { return r.listen(addr, nil) }
 
 func (r *Reactor) listen(addr string, t *TLS) (net.Addr, error) {
-	group, err := r.bind(addr)
+	rest, proxies, err := cutProxies(addr)
+	var group []*listener
+	if err == nil {
+		group, err = r.bind(rest)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reactor: listening on %s: %w", addr, err)
 	}
 	for i, lis := range group {
-		lis.loop, lis.tls = r.all[i%len(r.all)], t
+		lis.loop, lis.tls, lis.proxies = r.all[i%len(r.all)], t, proxies
 		lis.pause.Init((*restart)(lis))
 	}
 	r.mu.Lock()
@@ -278,7 +291,8 @@ func (a *arrival) Dropped() {
 // welcome makes fd a connection with a handler.
 func (l *Loop) welcome(fd int, at ends) {
 	c := &Conn{phase: open, ends: at, handler: refused{}}
-	if at.lis != nil && at.lis.tls != nil {
+	behind := at.lis != nil && at.lis.proxies != nil
+	if at.lis != nil && at.lis.tls != nil && !behind {
 		c.out.secure = newSecure(c, at.lis.tls)
 	}
 	if err := l.adopt(c, fd); err != nil {
@@ -287,7 +301,11 @@ func (l *Loop) welcome(fd int, at ends) {
 		l.reactor.countOut(accepted)
 		return
 	}
-	l.introduce(c)
+	if behind {
+		l.awaitPreface(c)
+	} else {
+		l.introduce(c)
+	}
 	l.turn = nil
 }
 

@@ -40,6 +40,7 @@ var threads = map[string]thread{
 	"weir.BodyReceiver":    {called, nil},
 	"weir.DrainReport":     {data, nil},
 	"weir.EventOptions":    {data, nil},
+	"weir.FormLimits":      {data, nil},
 	"weir.Group":           {anywhere, nil},
 	"weir.HalfClose":       {data, nil},
 	"weir.Handler":         {called, nil},

@@ -52,10 +52,14 @@ var floors = map[string]floor{
 	"client": {on: []string{"reactor", "chunked"}},
 	".":      {on: []string{"internal/h1", "reactor", "plugin", "chunked", "sse"}},
 
-	"nethttp":     {on: []string{"."}},
-	"ws":          {on: []string{"."}, outside: []string{"github.com/gobwas/ws"}},
-	"static":      {on: []string{"."}},
-	"hub":         {on: []string{"."}},
+	"nethttp":    {on: []string{"."}},
+	"ws":         {on: []string{"."}, outside: []string{"github.com/gobwas/ws"}},
+	"static":     {on: []string{"."}},
+	"hub":        {on: []string{"."}},
+	"middleware": {on: []string{".", "logq"}},
+	"middleware/compress": {on: []string{"middleware"}, outside: []string{
+		"github.com/klauspost/compress", "github.com/andybalholm/brotli",
+	}},
 	"weirtest":    {on: []string{".", "internal/memloop"}},
 	"plugin/cabi": {on: []string{"plugin"}, unsafe: true}, // cgo's pointers
 
@@ -63,7 +67,7 @@ var floors = map[string]floor{
 	"cmd/weir/...": {
 		anyone: true, guest: true,
 		on: []string{
-			".", "client", "logq", "nethttp", "ws", "static", "hub", "plugin/cabi",
+			".", "client", "logq", "nethttp", "ws", "static", "hub", "middleware", "middleware/compress", "plugin/cabi",
 			"docs", "cmd/weir/...", "cmd/weir/internal/dialect/...", "cmd/weir/internal/policy",
 		},
 	},

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"weir/client"
+	"weir/reactor"
 )
 
 // listen is an address to listen on.
@@ -21,8 +22,12 @@ type listen struct {
 }
 
 // parseListen reads "host:port", ":port" or "unix:/path?mode=0660", as the
-// reactor does.
+// reactor does, with the parameters of the PROXY protocol.
 func parseListen(addr string) (listen, error) {
+	addr, err := reactor.TrimProxy(addr)
+	if err != nil {
+		return listen{}, err
+	}
 	if spec, ok := strings.CutPrefix(addr, "unix:"); ok {
 		socket, query, _ := strings.Cut(spec, "?")
 		if _, err := client.ParseEndpoint("unix:" + socket); err != nil {

@@ -3,17 +3,15 @@
 package front
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 
 	"weir"
 	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/dialect/known"
 	"weir/cmd/weir/internal/guard"
+	"weir/middleware"
 )
 
 // RequestID is the field by which a request is found again in logs.
@@ -56,53 +54,18 @@ func Upgrade(w *weir.Response, r *weir.Request) bool {
 	return false
 }
 
-// requestID has the id by which a request is known here.
-var requestID = weir.NewKey[string]("request id")
+// ids are the gateway's: a client's own is kept, since it is the client that
+// looks for it.
+var ids = middleware.RequestIDs{Field: RequestID, Prefix: "req_", Proxies: middleware.MustPeers("*")}
 
 // ID returns the request's id; "" if Identify has not seen the request.
-func ID(r *weir.Request) string {
-	id, _ := requestID.Get(r)
-	return id
-}
+func ID(r *weir.Request) string { return middleware.ID(r) }
 
 // Identify is an OnHeaders: it gives the request an id, the client's if that
 // can be used, and sends it back.
 func Identify(w *weir.Response, r *weir.Request) bool {
-	w.Header().Set(RequestID, identify(r))
+	ids.Identify(w, r)
 	return true
-}
-
-// identify returns the request's id, and gives it one if it has none.
-func identify(r *weir.Request) string {
-	if id := ID(r); id != "" {
-		return id
-	}
-	id := r.Header().Get(RequestID)
-	if !usableID(id) {
-		id = newRequestID()
-	}
-	requestID.Set(r, id)
-	return id
-}
-
-// usableID reports whether a client's request id is visible ASCII of a length
-// that a log can bear.
-func usableID(id string) bool {
-	for i := range len(id) {
-		if id[i] <= ' ' || id[i] > '~' {
-			return false
-		}
-	}
-	return 0 < len(id) && len(id) <= 128
-}
-
-func newRequestID() string {
-	id := [4 + 32]byte{'r', 'e', 'q', '_'}
-	var random [16]byte
-	binary.NativeEndian.PutUint64(random[:], rand.Uint64())
-	binary.NativeEndian.PutUint64(random[8:], rand.Uint64())
-	hex.Encode(id[4:], random[:])
-	return string(id[:])
 }
 
 // Explain returns an OnError: what weir refuses by itself has the shape of the
@@ -113,7 +76,7 @@ func Explain(bodyLimit int64) func(w *weir.Response, r *weir.Request, err error)
 		if w.Committed() {
 			return // the client has a part of another response
 		}
-		w.Header().Set(RequestID, identify(r)) // Identify may not have seen it
+		ids.Identify(w, r) // it may not have seen the request
 		Refuse(w, r, describe(w.Status(), bodyLimit, r, err))
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"weir"
+	"weir/middleware"
 )
 
 // Config is which pages may send requests. Programs that are not browsers
@@ -41,6 +42,7 @@ var NoPages = Config{Origins: []string{}}
 type Policy struct {
 	Config
 	anyOrigin, anyHost bool
+	pages              *middleware.CORS
 }
 
 // New returns the policy of a configuration.
@@ -51,6 +53,7 @@ func New(c Config) *Policy {
 	for i, name := range p.Hosts {
 		p.Hosts[i] = strings.TrimSuffix(strings.Trim(name, "[]"), ".") // as hostname has them
 	}
+	p.pages = p.cors()
 	return p
 }
 

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
 	"weir"
@@ -16,6 +15,7 @@ import (
 	"weir/cmd/weir/internal/front"
 	"weir/cmd/weir/internal/relay"
 	"weir/logq"
+	"weir/middleware"
 )
 
 // Access writes a line for each request, in the order in which they ended.
@@ -53,13 +53,12 @@ func (a *Access) add(r *relay.Record) {
 	}
 	status := r.Status
 	if r.Left {
-		status = statusDisconnected
+		status = middleware.StatusDisconnected
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
+	line.AddAttrs(middleware.LogAttrs(r.Request, front.ID(r.Request), "", status)...)
 	line.AddAttrs(
-		slog.String("id", front.ID(r.Request)), slog.String("client", clientOf(r.Request.RemoteAddr(), r.Request.ListenAddr())),
-		slog.String("method", bounded(r.Request.Method())), slog.String("path", bounded(r.Request.Path())), slog.String("proto", r.Request.Proto()), slog.Int("status", status),
-		slog.String("model", bounded(r.Asked)), slog.String("upstream", r.Upstream), slog.Int("attempts", r.Attempts), slog.Bool("stream", r.Stream),
+		slog.String("model", middleware.Clip(r.Asked)), slog.String("upstream", r.Upstream), slog.Int("attempts", r.Attempts), slog.Bool("stream", r.Stream),
 		slog.Int("events", r.Events), slog.Int64("bytes", r.Bytes),
 		slog.Float64("first_ms", r.First.Seconds()*1e3), slog.Float64("took_ms", r.Took.Seconds()*1e3),
 	)
@@ -76,31 +75,6 @@ func (a *Access) addRefused(remote netip.AddrPort, listen net.Addr) {
 		return
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
-	line.AddAttrs(slog.String("client", clientOf(remote, listen)), slog.Int("status", 503), slog.String("err", "too many connections"))
+	line.AddAttrs(slog.String("client", middleware.ClientName(remote, listen)), slog.Int("status", 503), slog.String("err", "too many connections"))
 	_ = a.handler.Handle(context.Background(), line) // as above
-}
-
-// statusDisconnected is the status of a request whose client disconnected, as
-// in nginx.
-const statusDisconnected = 499
-
-// clientOf names a client: its address, or the unix socket that it came in by.
-func clientOf(remote netip.AddrPort, listen net.Addr) string {
-	switch {
-	case remote.IsValid():
-		return remote.String()
-	case listen != nil:
-		return listen.Network() + ":" + listen.String()
-	}
-	return "unknown"
-}
-
-// bounded returns a client's text, truncated for the log; the log's format
-// escapes it.
-func bounded(said string) string {
-	const most = 128
-	if len(said) <= most {
-		return said
-	}
-	return strings.ToValidUTF8(said[:most], "") + "…"
 }

@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -9,6 +8,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/relay"
+	"weir/middleware"
 )
 
 // request is what the trace knows of a request, from its head to its end.
@@ -51,17 +51,13 @@ func (o *Observer) Began(r *weir.Request) bool {
 
 // responded is the trace's End.
 func (o *Observer) responded(r *weir.Request, state any, sent weir.ResponseStats, cause error) {
-	left := errors.Is(cause, weir.ErrClientGone) || errors.Is(cause, weir.ErrSlowClient)
-	status := sent.Status
-	if left {
-		status = statusDisconnected
-	}
+	status := middleware.LogStatus(sent, cause)
 	o.answers.count(status)
 	q, ok := state.(*request)
 	if !ok || !q.state.CompareAndSwap(unclaimed, ended) {
 		return
 	}
 	o.Access.add(&relay.Record{
-		Request: r, Status: sent.Status, Bytes: sent.Bytes, Took: time.Since(q.since), Err: cause, Left: left,
+		Request: r, Status: sent.Status, Bytes: sent.Bytes, Took: time.Since(q.since), Err: cause, Left: status == middleware.StatusDisconnected,
 	})
 }

@@ -1,8 +1,6 @@
 package tour
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/textproto"
 	"net/url"
 
@@ -18,7 +16,7 @@ func plaintext(w *weir.Response, _ *weir.Request) {
 // sayJSON also runs on the event loop: encoding something this small takes a
 // microsecond.
 func sayJSON(w *weir.Response, _ *weir.Request) {
-	answerJSON(w, struct {
+	w.JSON(200, struct {
 		Message string `json:"message"`
 	}{"Hello, World!"})
 }
@@ -42,7 +40,7 @@ func params(w *weir.Response, r *weir.Request) {
 		name = textproto.CanonicalMIMEHeaderKey(name)
 		headers[name] = append(headers[name], value)
 	}
-	answerJSON(w, struct {
+	w.JSON(200, struct {
 		Path    map[string]string   `json:"path"`
 		Query   url.Values          `json:"query"`
 		Headers map[string][]string `json:"headers"`
@@ -51,13 +49,4 @@ func params(w *weir.Response, r *weir.Request) {
 		Query:   r.Query(),
 		Headers: headers,
 	})
-}
-
-func answerJSON(w *weir.Response, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("tour: a value that cannot be JSON: %v", err))
-	}
-	setHeader(w, "Content-Type", "application/json")
-	w.Write(body)
 }

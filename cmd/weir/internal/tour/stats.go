@@ -48,7 +48,7 @@ func stats(srv *weir.Server) func(*weir.Response, *weir.Request) {
 			runtime.GC() // also empties pools
 		}
 		setHeader(w, "Cache-Control", "no-store")
-		answerJSON(w, gather(srv))
+		w.JSON(200, gather(srv))
 	}
 }
 

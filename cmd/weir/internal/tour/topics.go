@@ -45,7 +45,7 @@ func publish(topics *hub.Hub) func(w *weir.Response, r *weir.Request) {
 			w.Error(hub.Status(err), err.Error())
 			return
 		}
-		answerJSON(w, struct {
+		w.JSON(200, struct {
 			Delivered int `json:"delivered"`
 		}{delivered})
 	}

@@ -14,6 +14,8 @@ import (
 	"weir"
 	"weir/cmd/weir/internal/command"
 	"weir/cmd/weir/internal/pages"
+	"weir/middleware"
+	"weir/middleware/compress"
 	"weir/nethttp"
 )
 
@@ -93,6 +95,16 @@ func newServer(log *slog.Logger, files weir.Handler) *weir.Server {
 	return srv
 }
 
+// around is what stands around requests that are about their own fields. Other
+// routes are for measuring, and for tools that compare every byte.
+var around = []weir.Middleware{
+	middleware.RequestIDs{Proxies: middleware.MustPeers("loopback")}.Middleware(),
+	middleware.Security{}.Middleware(),
+	middleware.CORS{Origins: []string{"*"}}.Middleware(),
+	middleware.RateLimit{Limit: 10_000}.Middleware(),
+	compress.Bodies{}.Middleware(),
+}
+
 func routes(srv *weir.Server, files weir.Handler) *weir.Mux {
 	mux := new(weir.Mux)
 	pages.Mount(mux, page, list)
@@ -100,7 +112,7 @@ func routes(srv *weir.Server, files weir.Handler) *weir.Mux {
 	mux.HandleFunc("GET /json", sayJSON).Inline()
 	mux.HandleFunc("POST /echo", echo)
 	mux.HandleFunc(uploadPattern, upload).StreamBody()
-	mux.HandleFunc("GET /params/{id}/{slug}", params)
+	mux.HandleFunc("GET /params/{id}/{slug}", params, around...)
 
 	mux.HandleFunc("GET /numbers", numbers).Inline()
 	mux.HandleFunc("GET /sse", ticks)

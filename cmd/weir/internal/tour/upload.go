@@ -47,7 +47,7 @@ func upload(w *weir.Response, r *weir.Request) {
 		tooLarge(w)
 		return
 	}
-	answerJSON(w, struct {
+	w.JSON(200, struct {
 		Bytes  int64  `json:"bytes"`
 		SHA256 string `json:"sha256"`
 	}{n, hex.EncodeToString(sum.Sum(nil))})

@@ -1,0 +1,198 @@
+package compress_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/middleware/compress"
+	"weir/sse"
+	"weir/weirtest"
+)
+
+// M8: each chunk can be decoded when it arrives, and the end is an end.
+func TestStreamIsFlushed(t *testing.T) {
+	for _, coding := range []string{"gzip", "br", "zstd", ""} {
+		t.Run(coding, func(t *testing.T) {
+			m := new(weir.Mux)
+			m.HandleFunc("GET /", func(w *weir.Response, r *weir.Request) {
+				w.Header().Set("ETag", `"a"`)
+				s := compress.NewStream(w, r)
+				for i := range 5 {
+					if err := s.Send(fmt.Appendf(nil, "line %d\n", i)); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Second)
+				}
+				if err := errors.Join(s.Close(), s.Close()); err != nil {
+					t.Error(err)
+				}
+				if err := s.Send([]byte("late")); !errors.Is(err, weir.ErrStreamEnded) {
+					t.Errorf("after Close: got %v", err)
+				}
+			})
+			at(t, &weir.Server{Handler: m}, func(s *weirtest.Server) {
+				c := s.Dial()
+				c.Send(head("GET /|Accept-Encoding: " + coding))
+				want := ""
+				for i := range 5 {
+					want += fmt.Sprintf("line %d\n", i)
+					res := c.Response()
+					got, err := decoded(t, coding, res.Body)
+					if got != want || res.Complete || coding != "" && !errors.Is(err, io.ErrUnexpectedEOF) {
+						t.Errorf("after chunk %d: got %q, %v, complete: %v", i, got, err, res.Complete)
+					}
+					s.Tick(time.Second)
+				}
+				res := c.Response()
+				if got, err := decoded(t, coding, res.Body); got != want || err != nil || !res.Complete {
+					t.Errorf("got %q, %v, complete: %v", got, err, res.Complete)
+				}
+				tag := map[bool]string{true: `"a"`, false: `W/"a"`}[coding == ""]
+				if res.Header.Get("Content-Encoding") != coding || res.Header.Get("Vary") != "Accept-Encoding" || res.Header.Get("ETag") != tag {
+					t.Errorf("got %v", res.Header)
+				}
+				_ = c.Close()
+			})
+		})
+	}
+}
+
+// M8: events, and what a sequence may do.
+func TestSequences(t *testing.T) {
+	wrong := errors.New("wrong")
+	events := func(last *sse.Event, err error) iter.Seq2[*sse.Event, error] {
+		return func(yield func(*sse.Event, error) bool) {
+			if yield(&sse.Event{ID: "1", Data: []byte("one")}, nil) && (last != nil || err != nil) {
+				yield(last, err)
+			}
+		}
+	}
+	const one = "id: 1\ndata: one\n\n"
+	for _, tt := range []struct {
+		name  string
+		seq   iter.Seq2[*sse.Event, error]
+		body  string
+		whole bool
+	}{
+		{"two events", events(sse.Data("two"), nil), one + "data: two\n\n", true},
+		{"an error", events(nil, wrong), one, false},
+		{"an event that cannot be", events(&sse.Event{ID: "a\nb"}, nil), one, false},
+	} {
+		for _, coding := range []string{"gzip", ""} {
+			m := new(weir.Mux)
+			m.HandleFunc("GET /", func(w *weir.Response, r *weir.Request) {
+				if err := compress.Events(w, r, tt.seq); (err == nil) != tt.whole {
+					t.Errorf("%s: got %v", tt.name, err)
+				}
+			})
+			at(t, &weir.Server{Handler: m}, func(s *weirtest.Server) {
+				res := ask(s, "GET /|Accept-Encoding: "+coding)
+				got, err := decoded(t, coding, res.Body)
+				if got != tt.body || res.Complete != tt.whole || coding != "" && (err == nil) != tt.whole || res.Header.Get("Content-Type") != "text/event-stream" {
+					t.Errorf("%s, %q: got %q, %v, complete: %v, %v", tt.name, coding, got, err, res.Complete, res.Header)
+				}
+			})
+		}
+	}
+	m := new(weir.Mux)
+	m.HandleFunc("GET /", func(w *weir.Response, r *weir.Request) {
+		_ = compress.Seq(w, r, func(yield func([]byte, error) bool) { _ = yield([]byte("a"), nil) && yield([]byte("b"), nil) })
+	})
+	at(t, &weir.Server{Handler: m}, func(s *weirtest.Server) {
+		if got, err := decoded(t, "br", ask(s, "GET /|Accept-Encoding: br").Body); got != "ab" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		c := s.Dial()
+		c.Send(head("HEAD /|Accept-Encoding: br"))
+		if got := c.Received(); !strings.Contains(got, "Content-Encoding: br\r\n") || !strings.HasSuffix(got, "\r\n\r\n") {
+			t.Errorf("HEAD: got %q", got)
+		}
+		_ = c.Close()
+	})
+}
+
+// M8: a client that disconnects or stays behind is the stream's as without a
+// coding. What a stream without Close leaves is cut.
+func TestStreamEnds(t *testing.T) {
+	ends := make(chan error, 1)
+	m := new(weir.Mux)
+	m.HandleFunc("GET /endless", func(w *weir.Response, r *weir.Request) {
+		s := compress.NewStream(w, r)
+		noise := make([]byte, 8<<10)
+		for x := uint32(1); ; {
+			for i := range noise {
+				x = x*1664525 + 1013904223
+				noise[i] = byte(x >> 24)
+			}
+			if err := s.TrySend(noise); errors.Is(err, weir.ErrBacklog) {
+				time.Sleep(time.Millisecond)
+			} else if err != nil {
+				<-s.Done()
+				ends <- errors.Join(err, s.Cause())
+				return
+			}
+		}
+	})
+	m.HandleFunc("GET /forgets", func(w *weir.Response, r *weir.Request) {
+		_ = compress.NewStream(w, r).Send([]byte(text))
+	})
+	m.HandleFunc("GET /written", func(w *weir.Response, r *weir.Request) {
+		_, _ = io.WriteString(w, "first ")
+		s := compress.NewStream(w, r)
+		_ = s.Send([]byte("second"))
+		_ = s.Close()
+	})
+	at(t, &weir.Server{Handler: m}, func(s *weirtest.Server) {
+		c := s.Dial()
+		c.SetWindow(64 << 10)
+		c.Send(head("GET /endless|Accept-Encoding: gzip"))
+		s.Tick(100 * time.Millisecond)
+		if got := c.Unread(); got != 64<<10 {
+			t.Errorf("got %d bytes, want a full window", got)
+		}
+		c.Reset()
+		s.Tick(time.Second)
+		if err := <-ends; !errors.Is(err, weir.ErrClientGone) {
+			t.Errorf("got %v", err)
+		}
+		res := ask(s, "GET /forgets|Accept-Encoding: gzip")
+		if got, err := decoded(t, "gzip", res.Body); got != text || err == nil {
+			t.Errorf("without Close: got %d bytes and %v, want an error", len(got), err)
+		}
+		if res := ask(s, "GET /written|Accept-Encoding: gzip"); res.Body != "first second" || res.Header.Get("Content-Encoding") != "" {
+			t.Errorf("what was written before: got %v %q", res.Header, res.Body)
+		}
+	})
+}
+
+func ExampleEvents() {
+	mux := new(weir.Mux)
+	mux.HandleFunc("GET /log", func(w *weir.Response, r *weir.Request) {
+		_ = compress.Events(w, r, func(yield func(*sse.Event, error) bool) { // the client has got the error
+			for i := range 3 {
+				if !yield(sse.Data(fmt.Sprintf("line %d", i)), nil) {
+					return
+				}
+			}
+		})
+	})
+	fmt.Println("each event is flushed")
+	// Output: each event is flushed
+}
+
+func ExampleBodies() {
+	mux := new(weir.Mux)
+	mux.Use(compress.Bodies{MinSize: 512}.Middleware())
+	mux.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(w, strings.Repeat("hello ", 1000))
+	})
+	fmt.Println("a client that accepts zstd, br or gzip gets some hundred bytes")
+	// Output: a client that accepts zstd, br or gzip gets some hundred bytes
+}
