@@ -72,6 +72,10 @@ func (s *Stream) add(p []byte) (*exchange, error) {
 		l.unlock()
 		return nil, nil
 	}
+	if pipe := s.ex.pipe; pipe != nil && pipe.shut.Load() {
+		l.unlock()
+		return nil, ErrPipeClosed
+	}
 	if err := l.ready(len(p)); err != nil {
 		return nil, err
 	}

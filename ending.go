@@ -28,6 +28,9 @@ func (l locked) endAs(s h1.Stage, cause error) {
 	if ex.cause == nil {
 		ex.cause = cause
 	}
+	if ex.pipe != nil {
+		ex.pipe.lastWords(s, ex.cause)
+	}
 	ex.Become(s) // a reader without the lock also sees what is set above
 	l.leaveStream(cause)
 	if ex.pipe != nil {

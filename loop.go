@@ -49,6 +49,12 @@ type BodyReceiver interface {
 	Closed(cause error)
 }
 
+// A Drainer is a [BodyReceiver] that is also notified of a shutdown: Draining is
+// called on the exchange's loop when the server no longer accepts requests, as
+// [Stream.Draining] reports it. It is not called if that was before there was a
+// receiver, nor for requests that net/http has received.
+type Drainer interface{ Draining() }
+
 // A LoopExchange is a request and its response. Its methods, and those of
 // Request and Response, must be called on its event loop. None of them waits.
 // Loop is safe for concurrent use: its Post leads back to the loop.
@@ -112,6 +118,17 @@ func (x *LoopExchange) Push(p []byte) (room bool) {
 	x.behind = ex.wire.Backlogged()
 	l.later()
 	return !x.behind
+}
+
+// Backlogged reports whether the client is behind, whoever sends. If so, Drained
+// is called when it has caught up.
+func (x *LoopExchange) Backlogged() bool {
+	x.check()
+	l := x.ex.lock()
+	defer l.unlock()
+	behind := l.state() == nil && x.ex.wire.Backlogged()
+	x.behind = x.behind || behind
+	return behind
 }
 
 // Commit sends the head now, for a first chunk that will come late.
@@ -193,14 +210,14 @@ func (x *LoopExchange) live() bool {
 // data hands on a piece of the body.
 func (x *LoopExchange) data(p []byte) {
 	if x.live() {
-		x.ex.call("BodyReceiver.Data", func() { x.receiver.Data(p) }, x.ex.crash)
+		x.ex.call("BodyReceiver.Data", func() { x.receiver.Data(p) }, x.crash)
 	}
 }
 
 // endBody reports the end of the body.
 func (x *LoopExchange) endBody(err error) {
 	if x.live() {
-		x.ex.call("BodyReceiver.End", func() { x.receiver.End(err) }, x.ex.crash)
+		x.ex.call("BodyReceiver.End", func() { x.receiver.End(err) }, x.crash)
 	}
 }
 
@@ -208,7 +225,24 @@ func (x *LoopExchange) endBody(err error) {
 func (x *LoopExchange) drained() {
 	if x.behind && x.live() {
 		x.behind = false
-		x.ex.call("BodyReceiver.Drained", x.receiver.Drained, x.ex.crash)
+		x.ex.call("BodyReceiver.Drained", x.receiver.Drained, x.crash)
+	}
+}
+
+// draining is called when requests begin to be refused.
+func (x *LoopExchange) draining() {
+	if d, ok := x.receiver.(Drainer); ok && x.live() {
+		x.ex.call("Drainer.Draining", d.Draining, x.crash)
+	}
+}
+
+// crash ends the response of a receiver that has panicked. The rest of the
+// exchange of a Pipe may be a goroutine's.
+func (x *LoopExchange) crash(err error) {
+	if x.ex.pipe != nil {
+		x.ex.fail(err)
+	} else {
+		x.ex.crash(err)
 	}
 }
 

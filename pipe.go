@@ -9,12 +9,13 @@ import (
 
 	"weir/internal/h1"
 	"weir/internal/pipe"
+	"weir/reactor"
 )
 
 // A Pipe is a connection that [Response.Upgrade] has switched to another
 // protocol: what is sent is sent as it is, and what the peer sends is read. It
-// is a [net.Conn], safe for concurrent use at any time, as a [Stream] is; of
-// several readers each gets a part.
+// is a [net.Conn], safe for concurrent use at any time, as a [Stream] is, except
+// for Receive, which is called once; of several readers each gets a part.
 //
 // Writing is that of a Stream: Send, Write and TrySend send immediately, Send
 // and Write wait above the high mark, a peer that acknowledges no byte for
@@ -30,9 +31,16 @@ import (
 // sent to it, ends the pipe.
 type Pipe struct {
 	ex       *exchange
-	in       *bodyReader // nil: what arrives is for the BodyReceiver
-	shut     atomic.Bool // CloseWrite was called; written under the output's lock
-	hijacked bool        // the handler writes the head itself, and learns of the peer's end by Read alone
+	in       *bodyReader                      // nil: what arrives is for the BodyReceiver
+	shut     atomic.Bool                      // CloseWrite or SendLast was called; written under the output's lock
+	hijacked bool                             // the handler writes the head itself, and learns of the peer's end by Read alone
+	receives bool                             // made by UpgradeLoop
+	begin    func(*LoopExchange) BodyReceiver // of Receive
+
+	// Guarded by the output's lock.
+	turn          bool   // Data is running: what is sent meanwhile leaves at the end of the loop's turn
+	shown         bool   // the peer sees from the protocol that the pipe has failed
+	whole, failed []byte // of EndWith
 
 	reads, writes pipe.Deadline
 }
@@ -45,8 +53,22 @@ func newPipe(ex *exchange) *Pipe {
 	return p
 }
 
+// Loop returns the event loop of the pipe's connection.
+func (p *Pipe) Loop() *reactor.Loop { return p.ex.carrier.eventLoop() }
+
 // ID returns the number by which the log and [Stream.ID] name streams.
 func (p *Pipe) ID() uint64 { return p.ex.stream.id }
+
+// Receive has what the peer sends received on the connection's loop, by the
+// receiver that begin returns, which is called there, soon. The receiver's Closed
+// is the last call. It is for pipes of [Response.UpgradeLoop].
+func (p *Pipe) Receive(begin func(x *LoopExchange) BodyReceiver) {
+	if !p.receives || p.begin != nil {
+		panic("weir: Pipe.Receive is for a Pipe of UpgradeLoop, once")
+	}
+	p.begin = begin
+	p.ex.turn().Post((*pipeTask)(p.ex))
+}
 
 // Read waits for what the peer sends. It returns io.EOF when the peer sends no
 // more, the cause when it has disconnected, [ErrPipeClosed] after Close, and

@@ -154,6 +154,13 @@ func (w *Response) replace(status int, line string, set func()) {
 	}
 }
 
+// UpgradeRequired is [Response.Error] with 426: it asks the client to send the
+// request again with an Upgrade to the protocol (RFC 9110 15.5.22).
+func (w *Response) UpgradeRequired(protocol, line string) {
+	w.Error(426, line)
+	w.header.upgrade = protocol
+}
+
 // Redirect makes the response a redirect to location, with a status such as 303
 // (another resource), 307 or 308 (the same method and body, for now or for
 // good). location may be relative to the request's; what is not ASCII in it is

@@ -28,11 +28,25 @@ import (
 // when Serve returns, unless it is detached, and the connection with it.
 //
 // A [LoopHandler] upgrades in ServeLoop, or later on the loop: its BodyReceiver
-// then receives what the peer sends. The bytes that have come behind the head
-// are the first ones.
+// then receives what the peer sends, and may change those bytes. The bytes that
+// have come behind the head are the first ones.
 func (w *Response) Upgrade(protocol string) (*Pipe, error) {
+	return w.upgrade(protocol, newPipe(w.ex))
+}
+
+// UpgradeLoop is [Response.Upgrade] for a handler on a goroutine that wants what
+// the peer sends on the connection's loop: it calls [Pipe.Receive], once and at
+// once, and Read is an error. On a loop it is [ErrBlockingOnLoop]: a
+// [LoopHandler] has Upgrade.
+func (w *Response) UpgradeLoop(protocol string) (*Pipe, error) {
+	if w.ex.onTheLoop() {
+		return nil, ErrBlockingOnLoop
+	}
+	return w.upgrade(protocol, &Pipe{ex: w.ex, receives: true})
+}
+
+func (w *Response) upgrade(protocol string, p *Pipe) (*Pipe, error) {
 	ex := w.ex
-	p := newPipe(ex)
 	l := ex.lock()
 	if err := l.mayUpgrade(protocol); err != nil {
 		l.unlock()
@@ -123,7 +137,13 @@ func (l locked) pipeTo(p *Pipe, head func()) (*Pipe, error) {
 	l.traceHead()
 	l.writtenFirst()
 	onLoop := ex.onTheLoop()
+	if p.receives {
+		ex.loop.ex = ex
+	}
 	l.flush()
+	if p.receives {
+		return p, nil // Receive goes on
+	}
 	if onLoop {
 		ex.conn.Switch(&ex.Exchange) // at once, so that PauseBody has an effect
 		ex.turn().Later((*pipeTask)(ex))
@@ -138,6 +158,9 @@ func (l locked) pipeTo(p *Pipe, head func()) (*Pipe, error) {
 type pipeTask exchange
 
 func (t *pipeTask) Run() {
+	if ex := (*exchange)(t); ex.pipe.begin != nil {
+		ex.call("function given to UpgradeLoop", func() { ex.loop.begin(ex.pipe.begin(&ex.loop)) }, ex.fail)
+	}
 	t.conn.Switch(&t.Exchange)
 	t.conn.LookAtPeer(&t.Exchange)
 }
@@ -149,7 +172,10 @@ func (t *tunnel) Take(b []byte) bool {
 	if t.in != nil {
 		return (*readBody)(t.in).Take(b)
 	}
+	p := (*Pipe)(t)
+	p.beginTurn()
 	t.ex.loop.data(b)
+	p.endTurn()
 	return true
 }
 

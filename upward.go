@@ -149,6 +149,9 @@ func (u *upward) Drained() {
 	ex.loop.drained()
 }
 
+// Draining notifies a handler on the loop that requests are refused now.
+func (u *upward) Draining() { (*exchange)(u).loop.draining() }
+
 // Streaming implements Server.HalfClose, and so does Depart.
 func (u *upward) Streaming() bool {
 	if u.srv.HalfClose == HalfCloseAllow {
@@ -188,7 +191,7 @@ func (u *upward) Shows(cause error) bool {
 // is not whole.
 func (l locked) shownCut() bool {
 	ex := l.ex
-	return ex.stream.chunks || ex.length.known() && ex.sent.Bytes < ex.length.n()
+	return ex.stream.chunks || ex.length.known() && ex.sent.Bytes < ex.length.n() || ex.pipe != nil && ex.pipe.shown
 }
 
 func (u *upward) Report() { (*exchange)(u).reportCut() }

@@ -13,7 +13,7 @@ import (
 
 var (
 	rule     = regexp.MustCompile(`(?m)^\| ([A-Z]\d+(?:\.\d+)?)°? \|`)
-	citation = regexp.MustCompile(`\b[CEGHKLMSTX]\d{1,3}(?:\.\d{1,2})?\b`)
+	citation = regexp.MustCompile(`\b[CEGHKLMSTWX]\d{1,3}(?:\.\d{1,2})?\b`)
 	foreign  = regexp.MustCompile(`\b(?:SEMANTICS|CHECKLIST|GATEWAY|FAULTS|FIELD|DIALECTS|HOUSE|TOUR|DESIGN)\b`)
 )
 

@@ -39,6 +39,7 @@ var threads = map[string]thread{
 	"weir.Batch":           {alone, nil},
 	"weir.BodyReceiver":    {called, nil},
 	"weir.DrainReport":     {data, nil},
+	"weir.Drainer":         {called, nil},
 	"weir.EventOptions":    {data, nil},
 	"weir.FormLimits":      {data, nil},
 	"weir.Group":           {anywhere, nil},
@@ -56,7 +57,7 @@ var threads = map[string]thread{
 	"weir.Middleware":      {called, nil},
 	"weir.Mux":             {early, nil},
 	"weir.PanicError":      {data, nil},
-	"weir.Pipe":            {anywhere, nil},
+	"weir.Pipe":            {anywhere, []string{"Receive"}},
 	"weir.Request":         {handlers, nil},
 	"weir.Response":        {handlers, nil},
 	"weir.ResponseStats":   {data, nil},
@@ -106,6 +107,18 @@ var threads = map[string]thread{
 
 	"weir/static.Files":   {anywhere, nil},
 	"weir/static.Options": {data, nil},
+
+	"weir/ws.CloseError": {data, nil},
+	"weir/ws.Code":       {data, nil},
+	"weir/ws.Conn":       {anywhere, []string{"Read"}},
+	"weir/ws.Figures":    {data, nil},
+	"weir/ws.Handler":    {called, nil},
+	"weir/ws.Kind":       {data, nil},
+	"weir/ws.OnMessage":  {data, nil},
+	"weir/ws.Options":    {data, nil},
+	"weir/ws.Policy":     {data, nil},
+	"weir/ws.Room":       {anywhere, nil},
+	"weir/ws.Stats":      {anywhere, nil},
 }
 
 // What is safe for concurrent use although its type's other methods must be
@@ -119,7 +132,7 @@ var (
 )
 
 // ruled are the packages whose types have a rule.
-var ruled = []string{"weir", "weir/client", "weir/reactor", "weir/static"}
+var ruled = []string{"weir", "weir/client", "weir/reactor", "weir/static", "weir/ws"}
 
 // Each exported type has one rule, which is the first thing that its
 // documentation says.

@@ -65,11 +65,16 @@ func TestSafeForConcurrentUse(t *testing.T) {
 	t.Run("weir.Pipe", func(t *testing.T) {
 		for range 20 {
 			atPipe(t, func(c *weir.Pipe) {
-				atOnce(t, c, nil, map[string]func(){
+				atOnce(t, c, []string{"Receive"}, map[string]func(){
 					"Abort":            func() { c.Abort(io.ErrUnexpectedEOF) },
 					"Cause":            func() { _ = c.Cause() },
 					"Close":            func() { _ = c.Close() },
 					"CloseWrite":       func() { _ = c.CloseWrite() },
+					"EndWith":          func() { c.EndWith(p, p) },
+					"Loop":             func() { c.Loop() },
+					"Room":             func() { c.Room() },
+					"SendLast":         func() { _ = c.SendLast(p, p) },
+					"TrySendParts":     func() { _, _ = c.TrySendParts(p, p) },
 					"Deadline":         func() { c.Deadline() },
 					"Detach":           func() { c.Detach() },
 					"Done":             func() { c.Done() },

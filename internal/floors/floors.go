@@ -53,7 +53,7 @@ var floors = map[string]floor{
 	".":      {on: []string{"internal/h1", "reactor", "plugin", "chunked", "sse"}},
 
 	"nethttp":    {on: []string{"."}},
-	"ws":         {on: []string{"."}, outside: []string{"github.com/gobwas/ws"}},
+	"ws":         {on: []string{"."}, outside: []string{"github.com/gobwas/ws", "github.com/klauspost/compress/flate"}},
 	"static":     {on: []string{"."}},
 	"hub":        {on: []string{"."}},
 	"middleware": {on: []string{".", "logq"}},

@@ -81,6 +81,9 @@ type Handler interface {
 	Refuse(err error) (refused bool)
 	// Drained is called when a client that was behind has caught up.
 	Drained()
+	// Draining is called when requests begin to be refused, while the response
+	// is not complete.
+	Draining()
 	// Streaming reports whether a client that sends no more counts as
 	// disconnected from its response.
 	Streaming() bool

@@ -116,6 +116,7 @@ func (g *Group) Refuse(moment time.Duration) {
 	now, quiet := g.loop.Now(), 0
 	g.each(func(c *Conn) {
 		if c.running() { // the loop is notified of its end
+			c.x.up.Draining()
 			return
 		}
 		if c.settle(); c.phase.ended() {

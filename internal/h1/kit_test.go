@@ -189,6 +189,7 @@ func (x *handler) Cut(cause error) {
 }
 
 func (x *handler) Drained()           {}
+func (x *handler) Draining()          {}
 func (x *handler) Streaming() bool    { return false }
 func (x *handler) Depart()            { x.note("Depart") }
 func (x *handler) Shows(error) bool   { return true }

@@ -15,6 +15,7 @@ type Framing struct {
 	NoBody   bool            // though its length is not known
 	Close    bool            // the connection is to end with the response
 	Trailers []chunked.Field // those that are known
+	Upgrade  string          // a protocol that the client is to use (RFC 9110 7.8); "" = none
 }
 
 // AppendFraming appends the last fields of a head and the empty line. It
@@ -32,6 +33,9 @@ func (x *Exchange) AppendFraming(dst []byte, f *Framing) (_ []byte, chunks bool)
 	case f.Length >= 0 && f.Status != 204 && (f.Status != 304 || f.Length > 0):
 		dst = append(dst, "Content-Length: "...)
 		dst = append(strconv.AppendInt(dst, f.Length, 10), "\r\n"...)
+	}
+	if f.Upgrade != "" {
+		dst = append(append(append(dst, "Connection: Upgrade\r\nUpgrade: "...), f.Upgrade...), "\r\n"...)
 	}
 	switch {
 	case x.last:

@@ -1,0 +1,10 @@
+package ws_test
+
+import (
+	"os"
+	"testing"
+
+	"weir/internal/leak"
+)
+
+func TestMain(m *testing.M) { os.Exit(leak.Check(m)) }
