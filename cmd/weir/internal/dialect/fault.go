@@ -66,7 +66,7 @@ func ModelNotFound(model string) *Fault {
 func Untranslated(model, client string, speak []string) *Fault {
 	return &Fault{
 		Status: 400,
-		Message: fmt.Sprintf("The model `%s` cannot be asked in the dialect %s: its servers speak %s.",
+		Message: fmt.Sprintf("The model `%s` cannot be asked in the dialect %s: its servers speak %s. If they speak more, `dialects` of the gateway's upstreams can say so.",
 			model, client, strings.Join(speak, ", ")),
 		Param: "model",
 		Code:  "dialect_not_supported",

@@ -2,6 +2,7 @@ package patch
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -196,18 +197,20 @@ func TestReadme(t *testing.T) {
 	if len(lines) != 7 {
 		t.Fatalf("got %q, want a request and an event, before and after", lines)
 	}
-	file := filepath.Join(t.TempDir(), "weir.yaml")
-	if err := os.WriteFile(file, []byte("upstreams: {vllm: {url: 'http://127.0.0.1:1'}}\n"+rules), 0o600); err != nil {
+	dir := t.TempDir()
+	file, overlay := filepath.Join(dir, "weir.yaml"), filepath.Join(dir, "rules.yaml")
+	const gateway = "upstreams: {demo: {url: 'http://127.0.0.1:1'}}\nmodels: {small: {targets: [{upstream: demo, model: weir-demo}]}}\n"
+	if err := errors.Join(os.WriteFile(file, []byte(gateway), 0o600), os.WriteFile(overlay, []byte(rules), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	whole := strings.NewReplacer("[…]", "[]")
 	for _, tt := range []struct{ before, after, flag string }{
-		{lines[1], strings.Replace(lines[2], "qwen2.5-7b", "small", 1), "--raw"},
+		{lines[1], strings.Replace(lines[2], "weir-demo", "small", 1), "--raw"},
 		{lines[5], lines[6], "--event"},
 	} {
 		stdin = strings.NewReader(whole.Replace(tt.before[1:]))
 		var out, errs bytes.Buffer
-		if code := Main([]string{"--config", file, "--model", "small", "--raw", tt.flag}, &out, &errs); code != command.OK || out.String() != whole.Replace(tt.after[1:]) {
+		if code := Main([]string{"--config", file, "--overlay", overlay, "--model", "small", "--raw", tt.flag}, &out, &errs); code != command.OK || out.String() != whole.Replace(tt.after[1:]) {
 			t.Errorf("%s: got %d %s%s, want %s", tt.before, code, out.String(), errs.String(), tt.after)
 		}
 	}
