@@ -83,6 +83,8 @@ func chromiumPlayground(t *testing.T, b *chromium) {
 	var commands []string
 	b.run(t, "dialects", base, &commands)
 	b.run(t, "refusal", base, nil)
+	b.run(t, "honesty", base, nil)
+	b.run(t, "events", base, nil)
 	b.run(t, "looks", base, nil)
 	for _, command := range commands {
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", command).Output()

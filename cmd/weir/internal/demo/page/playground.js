@@ -1,5 +1,5 @@
 // The playground: asks a model, and shows what comes and when.
-import { copying, count, curl, el, enable, Figures, find, Log, ms, paced, protocol, State } from "./kit.js";
+import { copying, count, counted, curl, el, enable, Figures, find, Log, ms, paced, protocol, State } from "./kit.js";
 import { Meter } from "./meter.js";
 import { Plot } from "./plot.js";
 import { Events, Lines, request } from "./wire.js";
@@ -149,11 +149,13 @@ class Answer {
 
   /** verdict is how the response ended: its state, and what to say about it. */
   verdict({ state, response, took }) {
-    const had = `${count(this.tokens ?? meter.count)} tokens in ${ms(took)}`;
+    const had = `${counted(this.tokens ?? meter.count, "token")} in ${ms(took)}`;
+    const whole = state === "complete" || state === "truncated";
+    if (this.#failed && whole) return ["failed", `an error in the response, after ${had}`];
     if (this.#ended) return ["complete", `${had}, finish ${this.#finish ?? "not given"}`];
     switch (state) {
       case "complete":
-        return this.#failed ? ["refused", `an error in the response, after ${had}`] : ["truncated", `the body ended without an end mark, after ${had}`];
+        return ["truncated", `the body ended without an end mark, after ${had}`];
       case "truncated":
         return ["truncated", `the connection ended within the body, after ${had}`];
       case "refused":

@@ -33,7 +33,7 @@ const words = {
   truncated: "Truncated",
   stopped: "Stopped by you",
   refused: "Refused",
-  failed: "No response",
+  failed: "Failed",
 };
 
 /** A State says in one line how a run stands, to screen readers, too. */
@@ -73,6 +73,9 @@ export function size(bytes) {
 
 /** count words a whole number. */
 export const count = (n) => n.toLocaleString("en");
+
+/** counted words a number of things. */
+export const counted = (n, thing) => `${count(n)} ${thing}${n === 1 ? "" : "s"}`;
 
 /** Figures is a list of named values: figures.show({ Bytes: "12 B" }). */
 export class Figures {

@@ -5,7 +5,8 @@ const left = 44, right = 6, top = 8, bottom = 18; // margins, in CSS pixels
 
 /**
  * A Plot draws values over time on a canvas, which it redraws at most once a
- * frame. Its shape is "stems", a line for each value, or "area".
+ * frame. Its shape is "area", or "stems": a line for each value, which is the
+ * time since the one before.
  */
 export class Plot {
   #points = [];
@@ -68,7 +69,8 @@ export class Plot {
     pen.scale(scale, scale);
     const style = getComputedStyle(this.canvas);
     const colour = (name) => style.getPropertyValue(name);
-    const from = this.#points[0]?.[0] ?? 0;
+    const [first, gap] = this.#points[0] ?? [0, 0];
+    const from = this.#shape === "stems" ? first - gap : first;
     const until = Math.max(this.#points.at(-1)?.[0] ?? 0, from + 100);
     const high = ceiling(this.#points.reduce((high, [, value]) => Math.max(high, value), 0));
     const x = (at) => left + ((at - from) / (until - from)) * (width - left - right);

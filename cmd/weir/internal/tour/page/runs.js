@@ -1,6 +1,6 @@
 // What the buttons start. A run makes its report to a card: set, head, arrived
 // and at last end. It has stop and whatever else the card's buttons do.
-import { count, size } from "./kit.js";
+import { counted, size } from "./kit.js";
 import { request } from "./wire.js";
 
 /** fetching reads a response with fetch, as bytes. */
@@ -49,8 +49,8 @@ function listening(report, { url }) {
   };
   report.set("waiting");
   source.onopen = () => {
+    if (!opened) report.head(200, since());
     opened = true;
-    report.head(200, since());
     report.set("open", last && `resumed after id ${last}`);
   };
   source.onmessage = (event) => take(event);
@@ -60,7 +60,7 @@ function listening(report, { url }) {
       cuts++;
       report.set("reconnecting", last ? `for what follows id ${last}` : "");
     } else if (opened) {
-      end("complete", `the server has no more; ${order}${cuts ? `, reconnects: ${count(cuts)}` : ""}`);
+      end("complete", `the server has no more; ${order}${cuts ? `, ${counted(cuts, "reconnect")}` : ""}`);
     } else {
       end("failed", "the server cannot be reached, or has refused");
     }
@@ -84,7 +84,7 @@ class Order {
 
   toString() {
     if (!this.#n) return "";
-    return this.#wrong ? `${count(this.#wrong)} ids out of order` : `${count(this.#n)} events, none missing or twice`;
+    return this.#wrong ? `${counted(this.#wrong, "id")} out of order` : `${counted(this.#n, "event")}, none missing or twice`;
   }
 }
 

@@ -23,7 +23,7 @@ class Card {
 
   constructor(route) {
     this.#route = route;
-    const id = `${route.method}${route.path}${route.kind ?? ""}`.toLowerCase().replace(/[^a-z]+/g, "-");
+    const id = `${route.method} ${route.path} ${route.title ?? ""}`.toLowerCase().replace(/[^a-z]+/g, "-");
     const output = el("pre", { class: "text", tabindex: 0, "aria-label": "What has arrived" });
     const canvas = el("canvas");
     this.log = new Log(output, 16 << 10);
