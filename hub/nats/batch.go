@@ -1,0 +1,69 @@
+package natsbroker
+
+import (
+	"encoding/binary"
+	"errors"
+	"iter"
+)
+
+// A batch is what one message of the stream carries: the events of one topic that
+// were published within a few milliseconds, one after the other.
+//
+//	uvarint length, name of the event's type; uvarint length, data
+//
+// The end of the message ends the batch. The header Weir-Batch says which version
+// of this format it is; a message without it, published by something else, is one
+// event, and its payload the data.
+
+const (
+	versionHeader = "Weir-Batch"
+	version       = "1"
+)
+
+const maxEvents = 4096 // in one batch
+
+var errBatch = errors.New("natsbroker: message is not a batch of events")
+
+// sizeOf returns how many bytes an event takes in a batch, at most.
+func sizeOf(name string, data []byte) int { return 2*binary.MaxVarintLen32 + len(name) + len(data) }
+
+// appendEvent appends an event to a batch.
+func appendEvent(dst []byte, name string, data []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(name)))
+	dst = append(dst, name...)
+	dst = binary.AppendUvarint(dst, uint64(len(data)))
+	return append(dst, data...)
+}
+
+// events yields the names and data of a batch's events, which point into it, or an
+// error once, at its end.
+func events(batch []byte) iter.Seq2[field, error] {
+	return func(yield func(field, error) bool) {
+		for n := 0; len(batch) > 0 || n == 0; n++ {
+			var f field
+			var ok1, ok2 bool
+			f.name, batch, ok1 = cut(batch)
+			f.data, batch, ok2 = cut(batch)
+			if !ok1 || !ok2 || n == maxEvents {
+				yield(field{}, errBatch)
+				return
+			}
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+// field is one event in a batch.
+type field struct{ name, data []byte }
+
+// cut takes one length and the bytes that it counts from the front of src.
+func cut(src []byte) (bytes, rest []byte, ok bool) {
+	size, n := binary.Uvarint(src)
+	if n <= 0 || size > uint64(len(src)-n) {
+		return nil, nil, false
+	}
+	end := n + int(size)
+	return src[n:end:end], src[end:], true
+}

@@ -1,0 +1,580 @@
+package natsbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/hub"
+	"weir/internal/leak"
+)
+
+func TestMain(m *testing.M) {
+	if isChild() {
+		child()
+		return
+	}
+	os.Exit(leak.Check(m))
+}
+
+// newHub returns a hub on a broker of its own, until the test ends.
+func newHub(t testing.TB, url string, config Config, options ...nats.Option) (*hub.Hub, *Broker) {
+	t.Helper()
+	b := open(t, connect(t, url, options...), config)
+	h, err := hub.New(hub.Config{Broker: b, Policy: hub.Skip})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() }) // it returns the broker's nil
+	return h, b
+}
+
+func subscribe(t testing.TB, h *hub.Hub, topic, from string, all bool) *hub.Subscription {
+	t.Helper()
+	s, err := h.Subscribe(topic, from, &hub.Options{All: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func next(t testing.TB, s *hub.Subscription) hub.Event {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	e, err := s.Next(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// take returns the next n events' data, and checks that their ids differ.
+func take(t testing.TB, s *hub.Subscription, n int) (data, ids []string) {
+	t.Helper()
+	seen := map[string]bool{}
+	for range n {
+		e := next(t, s)
+		if e.ID == "" || seen[e.ID] {
+			t.Fatalf("%q has id %q, which is empty or was there before", e.Data, e.ID)
+		}
+		seen[e.ID] = true
+		data, ids = append(data, string(e.Data)), append(ids, e.ID)
+	}
+	return data, ids
+}
+
+func numbers(from, to int) (all []string) {
+	for i := from; i < to; i++ {
+		all = append(all, fmt.Sprint(i))
+	}
+	return all
+}
+
+func publish(t testing.TB, h *hub.Hub, topic string, data ...string) {
+	t.Helper()
+	for _, d := range data {
+		if _, err := h.Publish(topic, hub.Event{Data: []byte(d)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// publishWait publishes events that are then stored.
+func publishWait(t testing.TB, b *Broker, topic string, data ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for _, d := range data {
+		if err := b.PublishWait(ctx, topic, hub.Event{Data: []byte(d)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func same(t testing.TB, what string, got, want []string) {
+	t.Helper()
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+// What one process publishes, all get: with the same ids, in the order in which it
+// was published, those that come later from what is stored (T15).
+func TestProcessesShareTopics(t *testing.T) {
+	url := startServer(t).url()
+	one, _ := newHub(t, url, Config{})
+	two, b := newHub(t, url, Config{})
+	here, there := subscribe(t, one, "a.b>*", "", false), subscribe(t, two, "a.b>*", "", false)
+	other := subscribe(t, one, "a.b", "", false)
+	publish(t, one, "a.b>*", numbers(0, 500)...)
+	publish(t, one, "a.b", "other")
+
+	got, ids := take(t, here, 500)
+	same(t, "the process that has published", got, numbers(0, 500))
+	got, idsThere := take(t, there, 500)
+	same(t, "the other process", got, numbers(0, 500))
+	same(t, "ids", idsThere, ids)
+	got, _ = take(t, other, 1)
+	same(t, "the other topic", got, []string{"other"})
+
+	three, _ := newHub(t, url, Config{})
+	got, idsLater := take(t, subscribe(t, three, "a.b>*", "", true), 500)
+	same(t, "a later process", got, numbers(0, 500))
+	same(t, "ids", idsLater, ids)
+	for i := range 499 {
+		s, err := three.Subscribe("a.b>*", ids[i], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := next(t, s); e.ID != ids[i+1] {
+			t.Fatalf("behind %s: got %s, want %s", ids[i], e.ID, ids[i+1])
+		}
+		if id, gap := s.Gap(); gap {
+			t.Fatalf("behind %s: got a gap at %s", ids[i], id)
+		}
+		s.Close()
+	}
+	if info := streamInfo(t, b); info.State.Msgs > 100 {
+		t.Errorf("got %d messages for 501 events, want them in batches", info.State.Msgs)
+	}
+}
+
+func streamInfo(t testing.TB, b *Broker) *jetstream.StreamInfo {
+	t.Helper()
+	s, err := b.stream.js.Stream(t.Context(), b.config.Stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo()
+}
+
+// An event keeps its name and its bytes, and its size has a limit, which is the
+// server's.
+func TestEvents(t *testing.T) {
+	url := startServer(t).url()
+	h, b := newHub(t, url, Config{})
+	s := subscribe(t, h, "t", "", false)
+	for _, want := range []hub.Event{
+		{Data: []byte("plain")}, {Name: "named", Data: []byte{0, 255, '\n'}}, {Name: "empty"}, {Data: []byte(strings.Repeat("x", 60<<10))},
+	} {
+		if _, err := h.Publish("t", want); err != nil {
+			t.Fatal(err)
+		}
+		if got := next(t, s); got.Name != want.Name || string(got.Data) != string(want.Data) {
+			t.Errorf("got %q %.20q, want %q %.20q", got.Name, got.Data, want.Name, want.Data)
+		}
+	}
+	if err := b.Publish("t", hub.Event{Data: make([]byte, 1<<20)}); !errors.Is(err, hub.ErrTooLarge) {
+		t.Errorf("got %v, want %v", err, hub.ErrTooLarge)
+	}
+	if err := b.Publish("", hub.Event{}); !errors.Is(err, hub.ErrTopic) {
+		t.Errorf("got %v, want %v", err, hub.ErrTopic)
+	}
+}
+
+// Messages that others publish are events; what is not a batch is skipped, and
+// nothing else is (T20).
+func TestForeignMessages(t *testing.T) {
+	url := startServer(t).url()
+	h, b := newHub(t, url, Config{Logger: slog.New(slog.DiscardHandler)})
+	s := subscribe(t, h, "t", "", false)
+	for _, m := range []nats.Msg{
+		{Data: []byte("foreign")},
+		{Data: []byte("\x00\x05ab"), Header: nats.Header{versionHeader: {"1"}}},
+		{Data: []byte("\x00\x05later"), Header: nats.Header{versionHeader: {"2"}}},
+		{Data: nil},
+		{Data: []byte("\x01n\x02hi"), Header: nats.Header{versionHeader: {"1"}}},
+	} {
+		m.Subject = "weir.topic.t"
+		if _, err := b.stream.js.PublishMsg(t.Context(), &m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, _ := take(t, s, 3)
+	same(t, "live", got, []string{"foreign", "", "hi"})
+	later, _ := newHub(t, url, Config{Logger: slog.New(slog.DiscardHandler)})
+	got, _ = take(t, subscribe(t, later, "t", "", true), 3)
+	same(t, "stored", got, []string{"foreign", "", "hi"})
+}
+
+// The server restarts. Publishers learn when the buffer is full; what was taken is
+// delivered in order, once; subscribers stay, and their ids stay good (T16).
+func TestServerRestart(t *testing.T) {
+	n := startServer(t)
+	h, b := newHub(t, n.url(), Config{Buffer: 64 << 10, PublishTimeout: 90 * time.Second})
+	s := subscribe(t, h, "t", "", false)
+	publishWait(t, b, "t", numbers(0, 10)...)
+	_, ids := take(t, s, 10)
+	n.stop()
+	taken := 10
+	for {
+		_, err := h.Publish("t", hub.Event{Data: fmt.Append(nil, taken)})
+		if errors.Is(err, hub.ErrBusy) {
+			break
+		}
+		if err != nil || taken > 10000 {
+			t.Fatalf("after %d events: %v", taken, err)
+		}
+		taken++
+	}
+	if taken < 300 {
+		t.Errorf("the buffer took %d events, want more", taken)
+	}
+	n.start()
+	got, _ := take(t, s, taken-10)
+	same(t, "after the restart", got, numbers(10, taken))
+	again, err := h.Subscribe("t", ids[4], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	got, _ = take(t, again, taken-5)
+	same(t, "who comes back", got, numbers(5, taken))
+	later, _ := newHub(t, n.url(), Config{})
+	back := subscribe(t, later, "t", ids[4], false)
+	got, _ = take(t, back, taken-5)
+	same(t, "who comes back elsewhere", got, numbers(5, taken))
+	if id, gap := back.Gap(); gap {
+		t.Errorf("got a gap at %s", id)
+	}
+}
+
+// What could not be stored in time is reported, once: to PublishWait, and to
+// OnFailure for what Publish took (T16).
+func TestPublishTimeout(t *testing.T) {
+	n := startServer(t)
+	var failed atomic.Int64
+	_, b := newHub(t, n.url(), Config{
+		PublishTimeout: 300 * time.Millisecond,
+		OnFailure: func(topic string, n int, err error) {
+			if topic != "t" || !errors.Is(err, ErrTimeout) {
+				t.Errorf("got %q, %v", topic, err)
+			}
+			failed.Add(int64(n))
+		},
+	})
+	n.stop()
+	for range 5 {
+		if err := b.Publish("t", hub.Event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.PublishWait(t.Context(), "t", hub.Event{}); !errors.Is(err, ErrTimeout) {
+		t.Errorf("got %v, want %v", err, ErrTimeout)
+	}
+	if got := failed.Load(); got != 5 {
+		t.Errorf("got %d failures, want 5", got)
+	}
+	n.start()
+	publishWait(t, b, "t", "after")
+	if got := failed.Load(); got != 5 {
+		t.Errorf("got %d failures, want 5", got)
+	}
+}
+
+// PublishWait ends with its context, and the event is stored all the same.
+func TestPublishWaitCancelled(t *testing.T) {
+	n := startServer(t)
+	h, b := newHub(t, n.url(), Config{PublishTimeout: patience / 2, MaxAge: -1})
+	s := subscribe(t, h, "t", "", false)
+	n.stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.PublishWait(ctx, "t", hub.Event{Data: []byte("x")}); err != context.Canceled {
+		t.Errorf("got %v", err)
+	}
+	n.start()
+	got, _ := take(t, s, 1)
+	same(t, "event", got, []string{"x"})
+}
+
+// Close stores what was taken.
+func TestClose(t *testing.T) {
+	url := startServer(t).url()
+	h, b := newHub(t, url, Config{BatchDelay: time.Second})
+	publish(t, h, "t", numbers(0, 100)...)
+	for range 2 {
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_ = b.Close() // twice is once
+	}
+	if err := b.Publish("t", hub.Event{}); !errors.Is(err, hub.ErrClosed) {
+		t.Errorf("got %v, want %v", err, hub.ErrClosed)
+	}
+	if _, err := b.Follow("t", nil); !errors.Is(err, hub.ErrClosed) {
+		t.Errorf("got %v, want %v", err, hub.ErrClosed)
+	}
+	later, _ := newHub(t, url, Config{})
+	got, _ := take(t, subscribe(t, later, "t", "", true), 100)
+	same(t, "stored", got, numbers(0, 100))
+}
+
+// gate is a dialer that can be shut.
+type gate struct {
+	mu   sync.Mutex
+	shut bool
+	open []net.Conn
+}
+
+func (g *gate) Dial(network, address string) (net.Conn, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		return nil, errors.New("the gate is shut")
+	}
+	c, err := net.Dial(network, address)
+	if err == nil {
+		g.open = append(g.open, c)
+	}
+	return c, err
+}
+
+// set cuts all connections and keeps new ones away, or lets them in.
+func (g *gate) set(shut bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = shut
+	for _, c := range g.open {
+		_ = c.Close() // it may be closed
+	}
+	g.open = nil
+}
+
+// A process that loses its connection gets what it missed, and a gap only if that
+// was removed meanwhile (T16, T17).
+func TestConnectionLost(t *testing.T) {
+	for name, test := range map[string]struct {
+		limit int64
+		gap   bool
+	}{"kept": {limit: 1000}, "removed": {limit: 10, gap: true}} {
+		t.Run(name, func(t *testing.T) {
+			url, g := startServer(t).url(), new(gate)
+			config := Config{TopicMessages: test.limit, BatchDelay: -1}
+			cut, _ := newHub(t, url, config, nats.SetCustomDialer(g))
+			_, b := newHub(t, url, config)
+			s := subscribe(t, cut, "t", "", false)
+			quiet := subscribe(t, cut, "quiet", "", false)
+			publishWait(t, b, "quiet", "before")
+			publishWait(t, b, "t", numbers(0, 5)...)
+			_, ids := take(t, s, 5)
+			take(t, quiet, 1)
+			g.set(true)
+			publishWait(t, b, "t", numbers(5, 50)...)
+			g.set(false)
+			if test.gap {
+				if e := next(t, s); e.Name != "gap" {
+					t.Errorf("got %q %q, want a gap", e.Name, e.Data)
+				}
+				got, ids := take(t, s, 10)
+				same(t, "behind the gap", got, numbers(40, 50))
+				back := subscribe(t, cut, "t", ids[0], false)
+				got, _ = take(t, back, 9)
+				same(t, "who comes back", got, numbers(41, 50))
+			} else {
+				got, _ := take(t, s, 45)
+				same(t, "missed", got, numbers(5, 50))
+			}
+			if id, gap := subscribe(t, cut, "t", ids[4], false).Gap(); gap != test.gap {
+				t.Errorf("behind %s: got gap %v, %s", ids[4], gap, id)
+			}
+			publishWait(t, b, "quiet", "after")
+			if e := next(t, quiet); string(e.Data) != "after" {
+				t.Errorf("the quiet topic: got %q %q", e.Name, e.Data)
+			}
+		})
+	}
+}
+
+// What a client comes back for is a gap if the stream has removed it, and not if the
+// topic has just been silent (T17).
+func TestRemovedBeforeFollowing(t *testing.T) {
+	url := startServer(t).url()
+	config := Config{TopicMessages: 10, BatchDelay: -1}
+	one, b := newHub(t, url, config)
+	busy, quiet := subscribe(t, one, "busy", "", false), subscribe(t, one, "quiet", "", false)
+	publishWait(t, b, "quiet", "q")
+	publishWait(t, b, "busy", numbers(0, 30)...)
+	_, ids := take(t, busy, 30)
+	_, quietID := take(t, quiet, 1)
+	two, _ := newHub(t, url, config)
+	for i, want := range map[int]bool{0: true, 18: true, 20: false, 28: false, 29: false} {
+		if id, gap := subscribe(t, two, "busy", ids[i], false).Gap(); gap != want {
+			t.Errorf("behind %d: got gap %v, %s, want %v", i, gap, id, want)
+		}
+	}
+	if id, gap := subscribe(t, two, "quiet", quietID[0], false).Gap(); gap {
+		t.Errorf("the quiet topic has a gap at %s", id)
+	}
+	for _, unknown := range []string{"", "x", "1", ids[0] + "1", quietID[0], strings.Repeat("z", 1000)} {
+		if _, gap := subscribe(t, two, "busy", unknown, false).Gap(); gap != (unknown != "") {
+			t.Errorf("behind %.20q: got gap %v", unknown, gap)
+		}
+	}
+}
+
+// A stream that was deleted, and one that came back from a backup, count anew: ids
+// of before are unknown, and subscribers learn that they may have missed something (T18).
+func TestAnotherIncarnation(t *testing.T) {
+	for name, lose := range map[string]func(*testing.T, *natsServer, *Broker, func()){
+		"deleted": func(t *testing.T, n *natsServer, b *Broker, fill func()) {
+			fill()
+			if err := b.stream.js.DeleteStream(t.Context(), "WEIR"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"restored": func(t *testing.T, n *natsServer, b *Broker, fill func()) {
+			restore := n.backup()
+			fill()
+			restore()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := startServer(t)
+			config := Config{BatchDelay: -1, PublishTimeout: 90 * time.Second, MaxAge: -1}
+			one, b := newHub(t, n.url(), config)
+			two, _ := newHub(t, n.url(), config)
+			s, there := subscribe(t, one, "t", "", false), subscribe(t, two, "t", "", false)
+			publishWait(t, b, "t", "a")
+			var ids []string
+			lose(t, n, b, func() {
+				publishWait(t, b, "t", "b", "c", "d")
+				_, ids = take(t, s, 4)
+				take(t, there, 4)
+			})
+			publishWait(t, b, "t", "e", "f", "g", "h")
+			for name, s := range map[string]*hub.Subscription{"here": s, "there": there} {
+				var got []string
+				for len(got) == 0 || got[len(got)-1] != "h" {
+					e := next(t, s)
+					got = append(got, e.Name+string(e.Data))
+					if e.ID == ids[3] {
+						t.Errorf("%s: id %s names another event", name, e.ID)
+					}
+				}
+				if text := strings.Join(got, " "); !strings.Contains(text, "gap") || !strings.HasSuffix(text, "e f g h") {
+					t.Errorf("%s: got %q, want a gap and then all", name, got)
+				}
+			}
+			if _, gap := subscribe(t, two, "t", ids[3], false).Gap(); !gap {
+				t.Error("the last id of before is taken for one of now")
+			}
+		})
+	}
+}
+
+// A process that comes to be behind gets what it could not take.
+func TestFallsBehind(t *testing.T) {
+	url := startServer(t).url()
+	b := open(t, connect(t, url), Config{BatchDelay: -1, TopicMessages: -1})
+	h, err := hub.New(hub.Config{Broker: b, Limits: hub.Limits{History: 16 << 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() }) // it returns the broker's nil
+	s := subscribe(t, h, "t", "", false)
+	publishWait(t, b, "t", "0")
+	take(t, s, 1)
+	b.mu.Lock() // keeps live messages from being passed on, and then from being taken
+	js := connect(t, url)
+	for i := 1; i < 3*liveMessages/2; i++ {
+		if err := js.Conn().Publish("weir.topic.t", fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = js.Conn().FlushTimeout(patience)
+	for err == nil && streamInfo(t, b).State.LastSeq < 3*liveMessages/2 {
+		err = t.Context().Err()
+	}
+	b.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := take(t, s, 3*liveMessages/2-1)
+	same(t, "all", got, numbers(1, 3*liveMessages/2))
+}
+
+// A stream that exists must do.
+func TestExistingStream(t *testing.T) {
+	url := startServer(t).url()
+	js := connect(t, url)
+	count := 0
+	for name, test := range map[string]struct {
+		change func(*jetstream.StreamConfig)
+		want   string
+	}{
+		"as it is made":     {func(*jetstream.StreamConfig) {}, ""},
+		"with other limits": {func(c *jetstream.StreamConfig) { c.MaxBytes, c.MaxAge, c.Storage = 1<<20, 0, jetstream.MemoryStorage }, ""},
+		"more subjects":     {func(c *jetstream.StreamConfig) { c.Subjects = append(c.Subjects, c.Name+".more") }, ""},
+		"other subjects":    {func(c *jetstream.StreamConfig) { c.Subjects = []string{c.Name + ".*"} }, "subjects"},
+		"no republishing":   {func(c *jetstream.StreamConfig) { c.RePublish = nil }, "republishing"},
+		"headers only":      {func(c *jetstream.StreamConfig) { c.RePublish.HeadersOnly = true }, "republishing"},
+		"no direct access":  {func(c *jetstream.StreamConfig) { c.AllowDirect = false }, "allow_direct"},
+		"no acks":           {func(c *jetstream.StreamConfig) { c.NoAck = true }, "no_ack"},
+		"work queue":        {func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, "retention"},
+		"short memory":      {func(c *jetstream.StreamConfig) { c.Duplicates = time.Second }, "duplicates"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			count++
+			c, err := Config{Stream: fmt.Sprint("S", count), Prefix: fmt.Sprint("p", count)}.withDefaults()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream := c.stream()
+			test.change(&stream)
+			if _, err := js.CreateStream(t.Context(), stream); err != nil {
+				t.Fatal(err)
+			}
+			b, err := New(t.Context(), js, *c)
+			if err == nil {
+				defer func() { _ = b.Close() }() // it returns nil
+			}
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for name, test := range map[string]struct {
+		config Config
+		ok     bool
+	}{
+		"zero":           {Config{}, true},
+		"unlimited":      {Config{MaxAge: -1, MaxBytes: -1, TopicMessages: -1}, true},
+		"no batches":     {Config{BatchDelay: -1, BatchBytes: -1}, true},
+		"large batches":  {Config{BatchBytes: batchLimit + 1}, false},
+		"long delay":     {Config{BatchDelay: time.Minute}, false},
+		"no buffer":      {Config{Buffer: -1}, false},
+		"endless":        {Config{PublishTimeout: -1}, false},
+		"wildcards":      {Config{Prefix: "a.*"}, false},
+		"replicas":       {Config{Replicas: 9}, false},
+		"minus replicas": {Config{Replicas: -1}, false},
+	} {
+		if _, err := test.config.withDefaults(); (err == nil) != test.ok {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for version, want := range map[string]bool{"2.11.0": true, "2.15.2": true, "3.0.0-dev": true, "2.10.29": false, "1.99.9": false, "": false, "x": false} {
+		if got := atLeast(version, 2, 11); got != want {
+			t.Errorf("%q: got %v", version, got)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+// Package natsbroker keeps the topics of a hub in NATS JetStream, so that several
+// processes share them: what one publishes, the subscribers of all get, with the
+// same ids, and a client that loses its server continues at another one with its
+// Last-Event-ID.
+//
+//	conn, err := nats.Connect("nats://127.0.0.1:4222", nats.MaxReconnects(-1))
+//	…
+//	js, err := jetstream.New(conn)
+//	…
+//	broker, err := natsbroker.New(ctx, js, natsbroker.Config{})
+//	…
+//	h := &hub.Hub{Broker: broker}
+//
+// It is a module of its own, weir/hub/nats, so that programs without NATS do not
+// have its client library among their dependencies.
+//
+// # Batches
+//
+// A message of JetStream costs more than an event is worth when events are tokens.
+// So a topic's events wait up to 20 ms for others, or until there are 4 KiB, and are
+// one message together. The batches of a topic are stored one after the other: an
+// order in which a process published is the order in which all get it.
+//
+// # What fails, and who learns of it
+//
+//   - The server does not respond, or restarts: Publish takes events until
+//     Config.Buffer is full, then returns hub.ErrBusy. What could not be stored
+//     within Config.PublishTimeout is reported by Config.OnFailure, or by
+//     PublishWait. A batch that is sent again is stored once: it has an id
+//     (Nats-Msg-Id).
+//   - Subscribers stay connected, and get what they missed when the connection is
+//     back: each message names the one before it in its topic, and what is missing
+//     is fetched.
+//   - What the stream has removed by its limits, before a follower or a client came
+//     back, is a gap: hub says where replay begins. When it cannot be known whether
+//     something is missing, it is a gap, too.
+//   - The stream is deleted: it is created again, and ids of the former one are
+//     unknown. So they are when the server comes back without messages that it had
+//     sent (after a power failure, or from a backup).
+//
+// # What it needs
+//
+// A server of version 2.11 or later, and permissions to publish on PREFIX.topic.* and
+// to subscribe to PREFIX.live.*, and to create or look at the stream. A stream that
+// exists must republish from the one to the other and allow direct access; New says
+// what is missing. Messages that others publish on PREFIX.topic.TOPIC are events, too:
+// one each.
+package natsbroker
