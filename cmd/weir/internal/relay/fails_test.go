@@ -104,6 +104,43 @@ func TestErrorInPlaceOfAStreamCut(t *testing.T) {
 	})
 }
 
+// Where there is something of the model's ahead of the error, the stream passes,
+// whether they come in one piece or in two; but another target is preferred, where
+// there is one.
+func TestErrorBehindTheModel(t *testing.T) {
+	eachTongue(t, func(t *testing.T, l *tongue) {
+		begins := strings.Join(l.preamble, "") + l.model[0]
+		for _, pieces := range [][]string{{begins + l.broken}, {begins, l.broken}} {
+			l.atRig(t, 1, func(r *rig) {
+				c := l.send(r, l.ask)
+				up := r.asked(0)
+				r.write(up, l.head())
+				for _, p := range pieces {
+					r.write(up, inChunks(p))
+					r.seen(up)
+				}
+				r.write(up, lastChunk)
+				got := r.seen(c)
+				r.wantParts(got, 200, "X-Weir-Upstream: up0\r\n")
+				if body, whole := bodyOfStream(t, got); body != begins+l.broken || !whole {
+					t.Errorf("%d pieces: got %q, want the upstream's", len(pieces), got)
+				}
+				if r.record.Err == nil {
+					t.Errorf("got record %+v, want an error", r.record)
+				}
+			})
+		}
+		l.atRig(t, 2, func(r *rig) {
+			c := l.send(r, l.ask)
+			r.write(r.asked(0), l.head()+inChunks(begins+l.broken)+lastChunk)
+			r.write(r.asked(1), l.head()+inChunks(l.stream())+lastChunk)
+			if body, whole := bodyOfStream(t, r.seen(c)); body != l.stream() || !whole {
+				t.Errorf("got %q, want the second upstream's stream", body)
+			}
+		})
+	})
+}
+
 // A client that was promised a stream gets the upstream's own event in it, from
 // whichever target it was.
 func TestErrorBehindAPromise(t *testing.T) {

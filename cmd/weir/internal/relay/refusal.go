@@ -57,11 +57,12 @@ func (f *flow) charge(why error, status int, r target.Reason) {
 	}
 }
 
-// fails handles an error that the upstream sends in its stream before there is
-// anything of the model's: it is a refusal with the status that it names (G2).
-// before and event end with it. A client that was promised a stream gets the
-// upstream's own event if there is no other target; fails returns true then, and
-// false if the attempt was given up.
+// fails handles an error that the upstream sends in its stream when nobody has
+// seen anything of that: it is a refusal with the status that it names (G2).
+// before and event end with it. If there is no other target, a client that was
+// promised a stream gets the upstream's own event, and so does one for which there
+// is something of the model's, which has only come in the same piece; fails
+// returns true then, and false if the attempt was given up.
 func (a *attempt) fails(before, event []byte) bool {
 	f := a.f
 	fault := f.endpoint.FaultOf(lastOf(before, event))
@@ -71,7 +72,8 @@ func (a *attempt) fails(before, event []byte) bool {
 	}
 	f.charge(errFirst, fault.Status, reason)
 	more := f.mayGoOn()
-	if !more && f.reply.promise == promisedStream {
+	if !more && (f.reply.promise == promisedStream || a.spoke(a.count-1)) {
+		f.reply.sign()
 		f.record.Err = errFirst
 		a.ripe, a.model, a.failed = true, true, true
 		return true

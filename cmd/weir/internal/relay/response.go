@@ -179,8 +179,12 @@ func (a *attempt) event(v dialect.Verdict, before, p []byte) bool {
 }
 
 // settled reports whether what is held may be passed on.
-func (a *attempt) settled() bool {
-	return a.model && (a.ripe || a.count >= a.f.leg.Hold.Events) || a.reader.Ended()
+func (a *attempt) settled() bool { return a.spoke(a.count) || a.reader.Ended() }
+
+// spoke reports whether the first events, so many, have something of the model's
+// and are as many as are to be held.
+func (a *attempt) spoke(events int) bool {
+	return a.model && (a.ripe || events >= a.f.leg.Hold.Events)
 }
 
 // heldEnough is the end of the time for which the events are held.
@@ -222,8 +226,10 @@ func (a *attempt) close(err error) {
 		f.complete()
 		return
 	case dialect.Reported:
-		if a.stage == holding && !a.fails(a.held, a.rewriter.waiting()) {
-			return
+		if a.stage == holding {
+			if a.count++; !a.fails(a.held, a.rewriter.waiting()) {
+				return
+			}
 		}
 		a.release()
 		a.rest()
