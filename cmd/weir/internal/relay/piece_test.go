@@ -85,15 +85,16 @@ func TestAllocsPerRelayedPiece(t *testing.T) {
 	}
 }
 
-// A whole request on connections that were used before allocates the call to
-// the upstream and the texts that differ each time.
-func TestAllocsPerRelayedRequest(t *testing.T) {
+// relayedRequest makes connections in memory and returns a function that relays
+// one request and its response over them.
+func relayedRequest(t testing.TB) (relay func()) {
+	t.Helper()
 	client, ups := inMemory(t)
 	request := fmt.Appendf(nil, "POST /v1/chat/completions?a=b HTTP/1.1\r\nHost: a\r\nX-Request-Id: 7\r\nContent-Length: %d\r\n\r\n%s", len(ask), ask)
-	answer := []byte("HTTP/1.1 200 OK\r\nServer: up\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}")
+	response := []byte("HTTP/1.1 200 OK\r\nServer: up\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}")
 	buf := make([]byte, 4<<10)
 	var up *memloop.Client
-	relay := func() {
+	relay = func() {
 		if _, err := client.Write(request); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +104,7 @@ func TestAllocsPerRelayedRequest(t *testing.T) {
 		if _, err := up.Read(buf); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := up.Write(answer); err != nil {
+		if _, err := up.Write(response); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := client.Read(buf); err != nil || !bytes.HasSuffix(buf[:n], []byte(`{"a":1}`)) {
@@ -113,7 +114,22 @@ func TestAllocsPerRelayedRequest(t *testing.T) {
 	for range 10 {
 		relay()
 	}
-	if n := testing.AllocsPerRun(500, relay); n > 6 {
+	return relay
+}
+
+// A whole request on connections that were used before allocates the call to
+// the upstream and the texts that differ each time.
+func TestAllocsPerRelayedRequest(t *testing.T) {
+	if n := testing.AllocsPerRun(500, relayedRequest(t)); n > 6 {
 		t.Errorf("got %v allocations for a relayed request, want 6 at most", n)
+	}
+}
+
+// What a whole request costs in memory, without the system calls.
+func BenchmarkRelayedRequest(b *testing.B) {
+	relay := relayedRequest(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		relay()
 	}
 }
