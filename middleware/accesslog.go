@@ -3,9 +3,11 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +26,26 @@ const (
 	Common                 // NCSA's Common Log Format
 	Combined               // Common, with Referer and User-Agent
 )
+
+var formats = [...]string{"json", "text", "common", "combined"}
+
+// MarshalText returns the format's name: json, text, common or combined.
+func (f Format) MarshalText() ([]byte, error) {
+	if int(f) >= len(formats) {
+		return nil, fmt.Errorf("middleware: unknown Format %d", f)
+	}
+	return []byte(formats[f]), nil
+}
+
+// UnmarshalText reads a format's name, for flags and configurations.
+func (f *Format) UnmarshalText(text []byte) error {
+	i := slices.Index(formats[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("middleware: unknown format %q of a log; want json, text, common or combined", text)
+	}
+	*f = Format(i)
+	return nil
+}
 
 // AccessLog writes a line for each request when it has ended, and for each
 // connection that is refused: also for those that no middleware sees. Nothing

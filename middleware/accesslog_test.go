@@ -148,7 +148,7 @@ func TestAccessLogIsNeverWaitedFor(t *testing.T) {
 		r, w := io.Pipe()
 		log.Out = logq.NewWriter(w, false)
 		c := s.Dial()
-		for range 10_000 {
+		for range 7_000 {
 			c.Get("/inline")
 			if got := c.Response().Body; got != "hello" {
 				t.Fatalf("got %q", got)

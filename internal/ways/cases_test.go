@@ -56,7 +56,18 @@ func bodies() []aCase {
 		m.HandleFunc("/", r.watched(text)).Inline()
 		return nil
 	}}
+	offloaded := aCase{name: "a body that is changed off the loop", serve: func(m *weir.Mux, r *record) func(p *peer) {
+		m.HandleFunc("/", r.watched(func(w *weir.Response, req *weir.Request) {
+			text(w, req)
+			w.Offload(func() {
+				w.Header().Set("X-Path", req.Path())
+				w.SetBody(append(w.Body(), " world"...))
+			})
+		})).Inline()
+		return nil
+	}}
 	return []aCase{
+		offloaded,
 		handle("nothing", func(*weir.Response, *weir.Request) {}),
 		handle("a body", text),
 		inline,

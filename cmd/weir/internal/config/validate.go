@@ -13,6 +13,7 @@ import (
 	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/dialect/known"
 	"weir/http1"
+	"weir/reactor"
 )
 
 // validator checks what a single field's tag cannot express.
@@ -102,6 +103,10 @@ func (v *validator) listeners() {
 		return
 	}
 	here := at("admin", "listen")
+	if rest, err := reactor.TrimProxy(v.Admin.Listen); err == nil && rest != v.Admin.Listen {
+		v.complain(here, "the PROXY protocol is for addresses of listen only")
+		return
+	}
 	if local, ok := v.address(here, v.Admin.Listen, seen); ok && !local && v.Admin.TokenEnv == "" {
 		v.complain(here, "%s can be reached from other machines; that needs admin.token_env", v.Admin.Listen)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/middleware/compress"
 	"weir/sse"
 )
 
@@ -147,6 +148,7 @@ func burst(w *weir.Response, r *weir.Request) {
 func ndjson(w *weir.Response, r *weir.Request) {
 	q := queryOf(r)
 	n := q.number("n", 10, 0, maxCount)
+	coded := q.flag("coded")
 	if q.refused(w) {
 		return
 	}
@@ -155,12 +157,17 @@ func ndjson(w *weir.Response, r *weir.Request) {
 		N    int64  `json:"n"`
 		Text string `json:"text"`
 	}
-	_ = w.StreamSeq(func(yield func([]byte, error) bool) { // the client has got the error
+	lines := func(yield func([]byte, error) bool) {
 		for i := range n {
 			line, err := json.Marshal(object{i + 1, "a line\nwithin a string"})
 			if !yield(append(line, '\n'), err) {
 				return
 			}
 		}
-	})
+	}
+	if coded {
+		_ = compress.Seq(w, r, lines)
+	} else {
+		_ = w.StreamSeq(lines)
+	} // the client has got the error
 }

@@ -33,7 +33,7 @@ Serves one route for each feature of weir:
                                      cut=N cuts the stream after N of them, retry=1s is when clients reconnect
   GET  /tokens?n=64&interval=20ms&size=8    a native stream handler at a fixed pace; stamp=1 for measuring
   GET  /burst?n=1000&size=64         a stream that is pushed as fast as the client takes it
-  GET  /ndjson?n=10                  a stream of JSON lines
+  GET  /ndjson?n=10                  a stream of JSON lines; coded=1 compresses it as the client accepts
   GET  /clock?interval=1s&heartbeat=5s      events without end, comments in between
   GET  /slow-head?delay=500ms&status=202    a head that is committed late
   GET  /fail?after=2&panic=0&interval=0s    a stream that fails
@@ -61,6 +61,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fs := command.NewFlags("weir tour")
 		serving.Register(fs, "127.0.0.1:8080")
 		serving.RegisterTLS(fs)
+		log := middleware.JSON
+		access := fs.Bool("access", false, "log a line for each request to stdout, in the form of --access-format")
+		fs.TextVar(&log, "access-format", log, "`FORM` of that log: json, text, common or combined")
 		dir := fs.String("files", "", "`directory` that /files/ serves (default a small tree of its own)")
 		if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 			return code
@@ -74,6 +77,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		}
 		defer files.Close()
 		srv := newServer(e.Log, files)
+		if *access {
+			srv.Trace = middleware.AccessLog{Out: e.Stdout, Format: log}.Trace()
+		}
 		serving.HTTP2 = nethttp.OfServer(srv)
 		return serving.Run(e, srv, fs.Name())
 	})
