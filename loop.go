@@ -264,7 +264,10 @@ func (h serveLoop) Serve(w *Response, _ *Request) {
 func (x *LoopExchange) begin(rcv BodyReceiver) {
 	ex := x.ex
 	l := ex.lock()
-	x.receiver, ex.stream.detached = rcv, true
+	x.receiver = rcv
+	if ex.pipe == nil || !ex.pipe.receives { // else the end of the handler is the pipe's
+		ex.stream.detached = true
+	}
 	told := ex.told
 	l.unlock()
 	if told { // before there was a receiver

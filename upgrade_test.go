@@ -1023,3 +1023,132 @@ func TestPipeReadAtOnce(t *testing.T) {
 		c.Close()
 	})
 }
+
+// A handler on a goroutine whose pipe is received on the loop: every byte comes there, from the first one on, and its
+// Closed is the last call, whenever the handler returns.
+func TestUpgradeLoop(t *testing.T) {
+	const sent = "first bytes\r\n\r\nand the last ones"
+	for name, tt := range map[string]struct {
+		handle func(p *weir.Pipe)
+		want   string
+		cause  error
+	}{
+		"waits":   {func(p *weir.Pipe) { <-p.Done() }, "", weir.ErrClientGone},
+		"returns": {func(p *weir.Pipe) {}, "bye", nil},
+		"closes":  {func(p *weir.Pipe) { _ = p.Close() }, "bye", nil},
+		"says its last": {func(p *weir.Pipe) {
+			_ = p.SendLast([]byte("la"), []byte("st"))
+			if room, err := p.TrySendParts([]byte("late"), nil); room || err != weir.ErrPipeClosed {
+				t.Errorf("got %v, %v behind the last", room, err)
+			}
+			var b weir.Batch
+			if err := b.SendPipe(p, []byte("late")); err != weir.ErrPipeClosed {
+				t.Errorf("got %v from a Batch behind the last", err)
+			}
+		}, "last", nil},
+		"aborts": {func(p *weir.Pipe) { p.Abort(errLuck) }, "failed", errLuck},
+		"panics": {func(p *weir.Pipe) { panic(errLuck) }, "failed", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var y pipeLog
+			var closed tally
+			m := mux(map[string]func(*weir.Response, *weir.Request){"/s": func(w *weir.Response, _ *weir.Request) {
+				p, err := w.UpgradeLoop("echo")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				p.EndWith([]byte("bye"), []byte("failed"))
+				if _, err := p.Read(make([]byte, 1)); err != weir.ErrBlockingOnLoop {
+					t.Errorf("got %v from Read", err)
+				}
+				p.Receive(func(x *weir.LoopExchange) weir.BodyReceiver {
+					if x.Loop() != p.Loop() {
+						t.Error("it has another loop")
+					}
+					return &receiver{data: y.got, end: y.end, closed: closed.tell}
+				})
+				tt.handle(p)
+			}})
+			atDesk(t, m, nil, func(d *desk) {
+				c := d.dial(askEcho + sent)
+				if got := d.seen(c); got != switched+tt.want {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+				if tt.want != "" && c.Err() != io.EOF {
+					t.Errorf("got %v, want FIN", c.Err())
+				}
+				if got, _ := y.seen(); tt.want == "" && got != sent {
+					t.Errorf("got %q, want %q", got, sent)
+				}
+				c.Reset()
+				synctest.Wait()
+				if got := closed.told(); len(got) != 1 || name != "panics" && !errors.Is(got[0], tt.cause) {
+					t.Errorf("Closed was called with %v, want %v", got, tt.cause)
+				}
+				if st := d.srv.Stats(); st.StreamsActive != 0 || (st.StreamsFailed == 1) != (tt.want == "failed") {
+					t.Errorf("got %+v", st)
+				}
+			})
+		})
+	}
+	m := new(weir.Mux)
+	m.HandleLoop("/s", looped(func(x *weir.LoopExchange) *receiver {
+		if _, err := x.Response().UpgradeLoop("echo"); err != weir.ErrBlockingOnLoop {
+			t.Errorf("got %v on a loop", err)
+		}
+		x.End()
+		return &receiver{}
+	}))
+	atDesk(t, m, nil, func(d *desk) { d.seen(d.dial(askEcho)) })
+}
+
+// drainer is a receiver that is notified of a shutdown.
+type drainer struct {
+	receiver
+	draining func()
+}
+
+func (d *drainer) Draining() { d.draining() }
+
+// A BodyReceiver that wants to know of a shutdown is notified once, on its loop.
+func TestDrainer(t *testing.T) {
+	var told tally
+	m := new(weir.Mux)
+	m.HandleLoop("/s", weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
+		p, err := x.Response().Upgrade("echo")
+		if err != nil {
+			t.Error(err)
+		}
+		return &drainer{draining: func() {
+			_, ok := p.Deadline()
+			told.tell(fmt.Errorf("deadline %v", ok))
+			x.End()
+		}}
+	}))
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.dial(askEcho)
+		d.seen(c)
+		report := d.Drain()
+		if got := told.told(); len(got) != 1 || got[0].Error() != "deadline true" || c.Err() != io.EOF {
+			t.Errorf("got %v and %v", got, c.Err())
+		}
+		if d.Tick(3 * time.Second); (<-report).Drained != 1 {
+			t.Error("it was not drained")
+		}
+	})
+}
+
+// A client that must upgrade learns how (RFC 9110 15.5.22), also when the connection closes.
+func TestUpgradeRequired(t *testing.T) {
+	m := mux(map[string]func(*weir.Response, *weir.Request){"/s": func(w *weir.Response, r *weir.Request) {
+		w.UpgradeRequired("echo", "want echo")
+	}})
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.dial("GET /s HTTP/1.1\r\nHost: a\r\n\r\nGET /s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /s")
+		got := d.seen(c)
+		if n := strings.Count(got, "HTTP/1.1 426 Upgrade Required\r\n"); n != 2 || strings.Count(got, "Connection: Upgrade\r\nUpgrade: echo\r\n") != 2 || !strings.Contains(got, "Connection: close") {
+			t.Errorf("got %q", got)
+		}
+	})
+}

@@ -17,6 +17,7 @@ import (
 	"weir/middleware"
 	"weir/middleware/compress"
 	"weir/nethttp"
+	"weir/ws"
 )
 
 const help = `
@@ -40,6 +41,8 @@ Serves one route for each feature of weir:
   GET  /trailers                     a stream with a trailer
   GET  /subscribe?topic=t            a topic, with replay: lines of JSON; as=sse for server-sent events
   POST /publish?topic=t              sends the body to all its subscribers
+  GET  /ws                           a WebSocket that echoes, with permessage-deflate
+  GET  /ws/room/{name}               a room of WebSockets: each text goes to all
   GET  /http/stream?n=5              a net/http handler on the event loops: flushes n lines
   GET  /http/headers                 another: the request's header as JSON
   GET  /files/…                      files: a small tree of its own, or those of --files
@@ -133,6 +136,8 @@ func routes(srv *weir.Server, files weir.Handler) *weir.Mux {
 	topics := newTopics()
 	mux.HandleFunc("GET /subscribe", subscribe(topics)).Inline()
 	mux.HandleFunc("POST /publish", publish(topics))
+	mux.HandleLoop("GET /ws", wsEcho())
+	mux.HandleLoop("GET /ws/room/{name}", (&rooms{byName: map[string]*ws.Room{}}).handler())
 	mux.Handle("GET /http/", nethttp.FromHTTP(http.StripPrefix("/http", httpHandler()))).StreamBody()
 	mux.Handle("GET /files/{path...}", files)
 	mux.HandleFunc("GET /stats", stats(srv))

@@ -161,6 +161,31 @@ export const sections = [
     ],
   },
   {
+    title: "WebSocket",
+    about: "Connections that send in both directions, on the event loops. Messages of some size are compressed.",
+    routes: [
+      {
+        method: "GET",
+        path: "/ws",
+        what: "Sends each message back, text or binary.",
+        message: "hello",
+        kind: "socket",
+        endless: true,
+        buttons: [{ label: "Connect" }, { label: "Send", act: "send" }, { label: "Send as binary", act: "sendBinary" }],
+      },
+      {
+        method: "GET",
+        path: "/ws/room/{name}",
+        what: "A room: each text goes to all that are in it. Open this page twice.",
+        parameters: { name: "lobby" },
+        message: "hello",
+        kind: "socket",
+        endless: true,
+        buttons: [{ label: "Join" }, { label: "Send", act: "send" }],
+      },
+    ],
+  },
+  {
     title: "net/http’s handlers",
     about: "Handlers that know nothing of weir, on its event loops.",
     routes: [
