@@ -61,6 +61,7 @@ func (h *Hub) Serve(w *weir.Response, r *weir.Request, topic string, o *Options)
 		refuse(w, err)
 		return
 	}
+	l.awaitID(from)
 	at := l.locate(from, o.All)
 	if at.ended && at.id != "" && !at.gap {
 		h.unsubscribe(l)

@@ -33,6 +33,7 @@ func (h *Hub) Subscribe(topic, from string, o *Options) (*Subscription, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.awaitID(from)
 	at := l.locate(from, o.All)
 	return &Subscription{log: l, place: at, next: at.number, skip: cmp.Or(o.Policy, h.config.Policy) == Skip, left: make(chan struct{})}, nil
 }

@@ -110,6 +110,45 @@ func (h *Hub) leave(l *Log) {
 	}
 }
 
+// aheadWait is how long the event of an id may take to arrive.
+const aheadWait = 2 * time.Second
+
+// awaitID waits until the log has come to the event of an id that another process
+// with the same Broker has given out, and has had a moment earlier. An id whose event
+// does not come is one of the future, or the Broker cannot be reached.
+func (l *Log) awaitID(id string) {
+	if id == "" || !l.hub.broker.Keeps() {
+		return
+	}
+	late := time.NewTimer(aheadWait)
+	defer late.Stop()
+	for {
+		news := l.behind(id)
+		if news == nil {
+			return
+		}
+		select {
+		case <-news:
+		case <-late.C:
+			return
+		}
+	}
+}
+
+// behind returns what is closed at the next event, if an id is that of a later one
+// than the log has had; else nil.
+func (l *Log) behind(id string) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, known := parseID(l.epoch, id); !known || !l.last.Before(at) || l.end != nil {
+		return nil
+	}
+	if l.news == nil {
+		l.news = make(chan struct{})
+	}
+	return l.news
+}
+
 // roomLooks is at how many topics a new one looks for one in whose place it can
 // come.
 const roomLooks = 64

@@ -1,0 +1,68 @@
+package hub
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// shared is a Broker whose events the test appends, as if other processes had
+// published them.
+type shared struct{ log *Log }
+
+func (s *shared) Publish(string, Event) error { return nil }
+func (s *shared) Keeps() bool                 { return true }
+func (s *shared) Close() error                { return nil }
+func (s *shared) Follow(_ string, log *Log) (stop func(), err error) {
+	s.log = log
+	log.Begin("one", Position{})
+	log.Ready()
+	return func() {}, nil
+}
+
+// A client comes back with the id of an event that the process from which it comes
+// had a moment before this one (T15).
+func TestIDThatIsAhead(t *testing.T) {
+	for name, test := range map[string]struct {
+		id    Position
+		gap   bool
+		after time.Duration // until it subscribes
+	}{
+		"has come":  {Position{Seq: 3}, false, 0},
+		"comes":     {Position{Seq: 7, Part: 2}, false, time.Second},
+		"is passed": {Position{Seq: 6}, false, time.Second},
+		"never":     {Position{Seq: 99}, true, aheadWait},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				broker := new(shared)
+				h, err := New(Config{Broker: broker})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer h.Close()
+				first, err := h.Subscribe("t", "", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer first.Close()
+				broker.log.Append(Position{Seq: 3}, time.Now(), Event{Data: []byte("3")})
+				time.AfterFunc(time.Second, func() {
+					broker.log.Append(Position{Seq: 7, Part: 2}, time.Now(), Event{Data: []byte("7.2")})
+				})
+				begun := time.Now()
+				s, err := h.Subscribe("t", idOf(epochOf("one", "t"), test.id), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				if _, gap := s.Gap(); gap != test.gap {
+					t.Errorf("got gap %v", gap)
+				}
+				if after := time.Since(begun); after != test.after {
+					t.Errorf("subscribed after %v, want %v", after, test.after)
+				}
+			})
+		})
+	}
+}
