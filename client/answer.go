@@ -23,6 +23,9 @@ func (c *conn) Data(p []byte) (consumed int) {
 			break
 		}
 	}
+	if h := c.other; h != nil && consumed < len(p) {
+		consumed += h.Data(p[consumed:]) // now: the end may be known already, and must not overtake it
+	}
 	return consumed
 }
 

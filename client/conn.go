@@ -34,7 +34,8 @@ type conn struct {
 	rc      *reactor.Conn
 	interim int // interim responses so far
 	head    http1.Response
-	timer   reactor.Timer // of connecting, then of idleness
+	timer   reactor.Timer   // of connecting, then of idleness
+	other   reactor.Handler // whose the connection is now, after a 101
 }
 
 // Connected implements reactor.DialHandler. A call that was cancelled meanwhile

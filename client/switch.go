@@ -44,10 +44,12 @@ func (c *conn) handOn() {
 	case err != nil:
 		c.fail(err)
 	default:
-		c.call, c.recv = nil, nil
+		c.call, c.recv, c.other = nil, nil, h
 		call.over, call.conn = true, nil
 		call.forget()
 		c.rc.SetHandler(h)
-		c.rc.Resume() // for what has arrived behind the head
+		if call.paused {
+			c.rc.Resume()
+		}
 	}
 }

@@ -27,6 +27,7 @@ type changer struct {
 	conn    *reactor.Conn
 	field   string
 	got     strings.Builder
+	before  string // got, when the peer's end was reported
 	told    []string
 }
 
@@ -42,8 +43,11 @@ func (c *changer) Switched(h *http1.Response, rc *reactor.Conn) (reactor.Handler
 // other is a changer as its protocol's handler.
 type other changer
 
-func (o *other) Data(p []byte) int  { o.got.Write(p); return len(p) }
-func (o *other) PeerClosed()        { o.told = append(o.told, "peer closed"); o.conn.Close() }
+func (o *other) Data(p []byte) int { o.got.Write(p); return len(p) }
+func (o *other) PeerClosed() {
+	o.told, o.before = append(o.told, "peer closed"), o.got.String()
+	o.conn.Close()
+}
 func (o *other) Drained()           { o.told = append(o.told, "drained") }
 func (o *other) Closed(cause error) { o.told = append(o.told, "closed") }
 
@@ -97,6 +101,31 @@ func TestSwitch(t *testing.T) {
 				t.Errorf("got %q and Done %v, want the end for the protocol's handler", got, c.done)
 			}
 			d.idle(0)
+		})
+	}
+}
+
+// The end, in the same turn as the 101 and what is behind it, does not overtake
+// that.
+func TestSwitchThenEnd(t *testing.T) {
+	for _, cut := range []int{0, len(switched) - 1, len(switched) + 1} {
+		atDesk(t, client.Config{}, func(d *desk) {
+			c := d.change(offer, nil)
+			s := d.server()
+			d.expects(s, switchHead)
+			all := switched + "last words"
+			d.says(s, all[:cut])
+			hold := make(chan struct{})
+			d.loop().Post(reactor.TaskFunc(func() { <-hold })) // so that both are there when it reads
+			if _, err := s.Write([]byte(all[cut:])); err != nil {
+				t.Error(err)
+			}
+			s.Close()
+			close(hold)
+			synctest.Wait()
+			if got, told := c.got.String(), strings.Join(c.told, ", "); got != "last words" || told != "peer closed, closed" || c.before != "last words" {
+				t.Errorf("cut at %d: got %q, %q and %q before the end", cut, got, told, c.before)
+			}
 		})
 	}
 }
