@@ -97,6 +97,18 @@ func failing() *weir.Mux {
 		_ = w.Stream().Send([]byte("a"))
 		w.Stream().Abort(errLuck)
 	}).Inline()
+	busy := func(w *weir.Response, _ *weir.Request) { w.Refuse(weir.ErrBusy) }
+	m.HandleFunc("GET /refuse", busy)
+	m.HandleFunc("GET /refuse-inline", busy).Inline()
+	m.HandleLoop("GET /refuse-loop", weir.LoopHandlerFunc(func(x *weir.LoopExchange) weir.BodyReceiver {
+		x.Response().Refuse(weir.ErrBusy)
+		return nil
+	}))
+	m.HandleFunc("GET /refuse-late", func(w *weir.Response, r *weir.Request) {
+		_ = w.Stream().Send([]byte("a"))
+		busy(w, r)
+		w.Stream().Abort(errLuck)
+	})
 	m.HandleFunc("GET /full", func(w *weir.Response, _ *weir.Request) { w.Stream() }).MaxStreams(1)
 	return m
 }
@@ -155,6 +167,10 @@ func TestEveryFailedResponseIsReported(t *testing.T) {
 		{"GET /unary?fail=1", errLuck, 500, false, failed},
 		{"GET /native?early=1", errLuck, 500, false, stream},
 		{"GET /panics", nil, 500, false, panicked},
+		{"GET /refuse", weir.ErrBusy, 503, false, "WARN weir: request failed pattern=GET %s status=503 bytes=0 err=weir: concurrency limit"},
+		{"GET /refuse-inline", weir.ErrBusy, 503, false, "WARN weir: request failed pattern=GET %s status=503"},
+		{"GET /refuse-loop", weir.ErrBusy, 503, false, "WARN weir: request failed pattern=GET %s status=503"},
+		{"GET /refuse-late", errLuck, 200, true, cut},
 		{"GET /abort-late", errLuck, 200, true, cut},
 		{"GET /inline-late", errLuck, 200, true, cut},
 		{"GET /source-late", errLuck, 200, true, cut},

@@ -183,6 +183,14 @@ func (t *shutTask) Run() { t.ex.conn.CloseWrite(&t.ex.Exchange) }
 // Abort ends the pipe as failed: the connection is reset.
 func (p *Pipe) Abort(cause error) { p.ex.stream.Abort(cause) }
 
+// Crash is [Pipe.Abort] for code that calls functions of others on behalf of the
+// pipe, as package ws does, and recovers from their panics: what names the
+// function, value is what recover returned. The panic is logged once, with its
+// stack, and the cause is a *[PanicError].
+func (p *Pipe) Crash(what string, value any) {
+	p.Abort(p.ex.srv.panicked(what, p.ex.req.Pattern(), value))
+}
+
 // Detach lets the pipe continue after Serve has returned, until Close or Abort
 // is called.
 func (p *Pipe) Detach() { p.ex.stream.Detach() }

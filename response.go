@@ -161,6 +161,13 @@ func (w *Response) UpgradeRequired(protocol, line string) {
 	w.header.upgrade = protocol
 }
 
+// Refuse makes the response the one that the server itself would make for err,
+// as long as nothing of it was sent: 503 with Retry-After for [ErrBusy] and
+// [ErrServerClosed], 413 for [ErrBodyTooLarge], 408 for [ErrTimeout], and 500 for
+// others. It is logged, and Server.OnError may shape it. The handler returns
+// behind it, a [LoopHandler] with nil.
+func (w *Response) Refuse(err error) { w.ex.refuse(err) }
+
 // Redirect makes the response a redirect to location, with a status such as 303
 // (another resource), 307 or 308 (the same method and body, for now or for
 // good). location may be relative to the request's; what is not ASCII in it is

@@ -63,6 +63,7 @@ once() {
 node_is_new() { [ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ]; }
 haproxy_there() { PATH=$PATH:/usr/sbin haproxy -v; }
 nginx_there() { PATH=$PATH:/usr/sbin nginx -v; } # Debian has it where only root looks
+autobahn_there() { /usr/bin/python3 -c 'import autobahn.asyncio.websocket'; } # Debian's Python, whichever is first in PATH
 venv_works() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))'; }
 
 node_packages() { # node_packages DIR
@@ -97,6 +98,7 @@ need npm 'the JavaScript clients' npm npm --version
 need 'Python 3.9 or newer with venv' 'the Python clients' 'python3 python3-venv' venv_works
 need nginx 'the tests of weir serve' nginx nginx_there
 need HAProxy 'the tests of weir serve' haproxy haproxy_there
+need autobahn 'the tests of WebSockets' python3-autobahn autobahn_there
 need curl 'the tests of TLS' 'curl ca-certificates' curl --version
 need nghttp 'the tests of TLS' nghttp2-client h2load --version
 need Chromium 'the tests of the pages' chromium chromium --version

@@ -42,7 +42,7 @@ build() { make --no-print-directory build && bin/weir version; }
 
 # Tests with clients and servers that others wrote. They have a step of their
 # own, since they take long and nothing of them may be skipped.
-real='SDK|OracleFast|Llama|Uvicorn|Nginx|HAProxy|TLSClients|Curl|Chromium'
+real='SDK|OracleFast|Llama|Uvicorn|Nginx|HAProxy|TLSClients|Curl|Chromium|Peers'
 
 race() { go test -race -count=1 -timeout=10m -skip="$real" ./...; }
 
@@ -54,7 +54,7 @@ invariants() { go test -tags invariants -count=1 -timeout=10m . ./client ./react
 
 # None may skip: install has brought what it needs.
 clients() {
-    out=$(go test -race -count=1 -timeout=15m -v -run="$real|TestOracle" ./cmd/... ./sse 2>&1)
+    out=$(go test -race -count=1 -timeout=15m -v -run="$real|TestOracle" ./cmd/... ./sse ./ws 2>&1)
     status=$?
     echo "$out" | grep -Ev '^(=== |\?|testing: warning: no tests|PASS|ok .*no tests to run)'
     skipped=$(echo "$out" | grep -e '--- SKIP')

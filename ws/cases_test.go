@@ -35,19 +35,19 @@ const (
 
 var sections = []struct {
 	number, name string
-	cases        []wsCase
+	cases        func() []wsCase // made when they are needed: they are large
 }{
-	{"1", "framing", framing()},
-	{"2", "pings and pongs", pings()},
-	{"3", "reserved bits", reservedBits()},
-	{"4", "opcodes", opcodes()},
-	{"5", "fragmentation", fragmentation()},
-	{"6", "UTF-8", utf8Cases()},
-	{"7", "closing", closings()},
-	{"9", "limits", limits()},
-	{"10", "fragments of a message", fragments()},
-	{"12", "compression", compression()},
-	{"13", "parameters of compression", parameters()},
+	{"1", "framing", framing},
+	{"2", "pings and pongs", pings},
+	{"3", "reserved bits", reservedBits},
+	{"4", "opcodes", opcodes},
+	{"5", "fragmentation", fragmentation},
+	{"6", "UTF-8", utf8Cases},
+	{"7", "closing", closings},
+	{"9", "limits", limits},
+	{"10", "fragments of a message", fragments},
+	{"12", "compression", compression},
+	{"13", "parameters of compression", parameters},
 }
 
 // line of a message that is echoed.
@@ -519,14 +519,14 @@ func parameters() (list []wsCase) {
 func TestCases(t *testing.T) {
 	total := 0
 	for _, s := range sections {
-		passed := 0
-		for _, c := range s.cases {
+		passed, cases := 0, s.cases()
+		for _, c := range cases {
 			if t.Run(c.number+" "+c.name, func(t *testing.T) { runCase(t, c) }) {
 				passed++
 			}
 		}
 		total += passed
-		t.Logf("section %2s, %-26s %3d of %3d", s.number, s.name+":", passed, len(s.cases))
+		t.Logf("section %2s, %-26s %3d of %3d", s.number, s.name+":", passed, len(cases))
 	}
 	t.Logf("%d cases", total)
 }
@@ -534,7 +534,7 @@ func TestCases(t *testing.T) {
 func TestCasesHaveNumbers(t *testing.T) {
 	var numbers []string
 	for _, s := range sections {
-		for _, c := range s.cases {
+		for _, c := range s.cases() {
 			if slices.Contains(numbers, c.number) || !strings.HasPrefix(c.number, s.number+".") {
 				t.Errorf("%s is there twice, or in section %s", c.number, s.number)
 			}

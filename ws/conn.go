@@ -86,9 +86,12 @@ type link interface {
 	// keep notes how many bytes the connection holds; it reports false if that is
 	// too much.
 	keep(n int64) bool
-	// end closes the connection behind what was sent, abort resets it.
+	// end closes the connection behind what was sent, abort resets it. crash is
+	// abort for a handler that has panicked with that value, which it logs; the
+	// peer gets 1011.
 	end()
 	abort(cause error)
+	crash(value any)
 	done() <-chan struct{}
 	loop() *reactor.Loop
 	// drain returns when the server, shutting down, aborts the connection at the

@@ -2,7 +2,6 @@ package ws
 
 import (
 	"io"
-	"runtime/debug"
 
 	"github.com/gobwas/ws"
 
@@ -169,7 +168,8 @@ func (c *Conn) deliver(kind Kind, body []byte) {
 // gets 1011.
 func (c *Conn) rescue() {
 	if v := recover(); v != nil {
-		c.link.abort(&weir.PanicError{What: "WebSocket handler", Value: v, Stack: debug.Stack()})
+		c.left.Store(true) // it gets no more messages
+		c.link.crash(v)
 	}
 }
 

@@ -171,6 +171,9 @@ func appendFrame(first byte, payload []byte) []byte {
 	return append(appendHead(nil, first, len(payload)), payload...)
 }
 
+// handlerName is how the log names a handler that has panicked.
+const handlerName = "WebSocket handler"
+
 // pipeLink is a weir.Pipe as a link.
 type pipeLink struct {
 	pipe *weir.Pipe
@@ -197,6 +200,7 @@ func (l *pipeLink) end() {
 
 func (l *pipeLink) room() <-chan struct{} { return l.pipe.Room() }
 func (l *pipeLink) abort(cause error)     { l.pipe.Abort(cause) }
+func (l *pipeLink) crash(value any)       { l.pipe.Crash(handlerName, value) }
 func (l *pipeLink) done() <-chan struct{} { return l.pipe.Done() }
 func (l *pipeLink) loop() *reactor.Loop   { return l.pipe.Loop() }
 

@@ -70,6 +70,7 @@ func TestSafeForConcurrentUse(t *testing.T) {
 					"Cause":            func() { _ = c.Cause() },
 					"Close":            func() { _ = c.Close() },
 					"CloseWrite":       func() { _ = c.CloseWrite() },
+					"Crash":            func() { c.Crash("test", io.ErrUnexpectedEOF) },
 					"EndWith":          func() { c.EndWith(p, p) },
 					"Loop":             func() { c.Loop() },
 					"Room":             func() { c.Room() },

@@ -3,7 +3,7 @@
 // for editors.
 //
 //	cmd/weir ──> weir (root) ──> internal/h1 ──> reactor ──> gnet/v2/pkg/netpoll, pkg/socket; logq
-//	   │            │  │              └───────> chunked ──> http1    nethttp, ws, static, hub ──> weir
+//	   │            │  │              └───────> chunked ──> http1    nethttp, ws, static, hub ──> weir; ws ──> client
 //	   │            │  └───────> plugin                              weirtest ──> weir, internal/memloop
 //	   │            └──────────> sse                                 plugin/cabi ──> plugin
 //	   └──────> client ──> reactor, chunked                          all but cmd/weir may import internal/*
@@ -53,7 +53,7 @@ var floors = map[string]floor{
 	".":      {on: []string{"internal/h1", "reactor", "plugin", "chunked", "sse"}},
 
 	"nethttp":    {on: []string{"."}},
-	"ws":         {on: []string{"."}, outside: []string{"github.com/gobwas/ws", "github.com/klauspost/compress/flate"}},
+	"ws":         {on: []string{".", "client"}, outside: []string{"github.com/gobwas/ws", "github.com/klauspost/compress/flate"}},
 	"static":     {on: []string{"."}},
 	"hub":        {on: []string{"."}},
 	"middleware": {on: []string{".", "logq"}},

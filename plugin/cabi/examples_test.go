@@ -188,7 +188,7 @@ func TestExampleWebSocket(t *testing.T) {
 		}
 	}
 	ada, fromAda := join("Ada")
-	bob, fromBob := join("B\no b"+strings.Repeat("b", 100))
+	bob, fromBob := join("B\no b" + strings.Repeat("b", 100))
 	say(fromAda, plugin.Text, "hello")
 	say(fromBob, plugin.Text, "/quit")
 	if bob.code != 1000 || bob.reason != "bye" {

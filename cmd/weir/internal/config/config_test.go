@@ -150,7 +150,7 @@ func TestLoadFor(t *testing.T) {
 	base := write("weir.yaml", "models:\n  m: {native: a/b}\n  n: {native: a/c}\n")
 	over := write("over.yaml", "\nmodels: {n: {native: a/d}}\nroutes: [{path: /x, native: a/e}]\n")
 	bad := write("bad.yaml", "drain: never\n")
-	look := func(c *Config) Problems { return c.CheckNative([]string{"a/b"}) }
+	look := func(c *Config) Problems { return c.CheckNative([]string{"a/b"}, nil) }
 	_, err := LoadFor(look, base, over)
 	want := "config: 2 problems\n" +
 		over + `:2: /models/n/native: no native handler named "a/d"; there is "a/b"` + "\n" +

@@ -59,8 +59,9 @@ func isNative(s string) bool {
 }
 
 // CheckNative checks that every native handler the configuration names is one
-// of registered. The problems it returns, if any, name no file.
-func (c *Config) CheckNative(registered []string) (ps Problems) {
+// of registered, and that no model has one of webSockets, which serve no
+// requests for completions. The problems it returns, if any, name no file.
+func (c *Config) CheckNative(registered, webSockets []string) (ps Problems) {
 	want := func(pointer, name string) {
 		for _, r := range registered {
 			if r == name {
@@ -70,8 +71,14 @@ func (c *Config) CheckNative(registered []string) (ps Problems) {
 		ps = append(ps, Problem{Pointer: pointer, Message: "no native handler named \"" + name + "\"; " + among(name, registered)})
 	}
 	for _, name := range sorted(c.Models) {
-		if native := c.Models[name].Native; native != "" {
-			want(at("models", name, "native"), native)
+		native := c.Models[name].Native
+		if native == "" {
+			continue
+		}
+		here := at("models", name, "native")
+		want(here, native)
+		if slices.Contains(webSockets, native) {
+			ps = append(ps, Problem{Pointer: here, Message: "\"" + native + "\" serves WebSockets, which a model cannot; give it a path of its own in routes"})
 		}
 	}
 	for i, r := range c.Routes {

@@ -113,13 +113,18 @@ func TestEnvironment(t *testing.T) {
 func TestCheckNative(t *testing.T) {
 	setEnvironment(t)
 	c := load(t, "testdata/full.yaml")
-	if ps := c.CheckNative([]string{"demo/babble", "myllmbackend/generate"}); ps != nil {
+	if ps := c.CheckNative([]string{"demo/babble", "myllmbackend/generate"}, []string{"myllmbackend/generate"}); ps != nil {
 		t.Errorf("got %v, want none", ps)
 	}
 	want := "config: 2 problems\n" +
 		`/models/babble/native: no native handler named "demo/babble"; there is "demo/bable"` + "\n" +
 		`/routes/0/native: no native handler named "myllmbackend/generate"; there is "demo/bable"`
-	if got := c.CheckNative([]string{"demo/bable"}).Error(); got != want {
+	if got := c.CheckNative([]string{"demo/bable"}, nil).Error(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	all := []string{"demo/babble", "myllmbackend/generate"}
+	want = "config: 1 problem\n" + `/models/babble/native: "demo/babble" serves WebSockets, which a model cannot; give it a path of its own in routes`
+	if got := c.CheckNative(all, all).Error(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

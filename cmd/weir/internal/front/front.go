@@ -41,7 +41,7 @@ func Admit(p *guard.Policy, w *weir.Response, r *weir.Request) bool {
 	return !p.Preflight(w, r)
 }
 
-// Upgrade refuses a request for a WebSocket, which is not served: clients that
+// Upgrade refuses a request for a WebSocket, where none is served: clients that
 // try one first fall back to HTTP at once after this status, and after no other.
 // It returns true for other requests; what else an Upgrade field offers may be
 // ignored (RFC 9110 7.8).

@@ -60,6 +60,7 @@ type generation struct {
 	models  []openai.Model
 	guard   *guard.Policy
 	admin   *guard.Policy // of the admin endpoints
+	sockets []string      // the patterns of routes that serve WebSockets
 }
 
 // New returns a gateway with that configuration, which is in use: upstreams are
@@ -100,8 +101,9 @@ func (gw *Gateway) Use(cfg *config.Config) error {
 	glob.Sort(g.gateway.Patterns)
 	gw.budget.Set(cfg.RetryBudget.Share, cfg.RetryBudget.Floor)
 	gw.standings.set(ups)
+	mux := gw.mux(g)
 	gw.now.Store(g)
-	gw.routes.Set(gw.mux(g))
+	gw.routes.Set(mux)
 	gw.probe(ups)
 	gw.upstreams = ups
 	all := inForce(ups)

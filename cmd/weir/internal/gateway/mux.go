@@ -9,9 +9,11 @@ import (
 	"weir/cmd/weir/internal/observe"
 	"weir/cmd/weir/internal/relay"
 	"weir/plugin"
+	"weir/ws"
 )
 
-// mux routes requests by one configuration.
+// mux routes requests by one configuration, and notes which of its patterns are
+// for WebSockets.
 func (gw *Gateway) mux(g *generation) *weir.Mux {
 	mux := new(weir.Mux)
 	for _, d := range known.Dialects {
@@ -28,7 +30,12 @@ func (gw *Gateway) mux(g *generation) *weir.Mux {
 		gw.Probes.Register(mux)
 	}
 	for _, r := range g.cfg.Routes {
-		mux.Handle(r.Path, weir.Native(r.Native), observed(gw.env.Observer, r.Native)).MaxBody(int64(g.cfg.Limits.Body))
+		seen := observed(gw.env.Observer, r.Native)
+		if h, _ := plugin.Lookup(r.Native); h.WebSocket != nil {
+			g.sockets = append(g.sockets, mux.HandleLoop(r.Path, ws.Native(r.Native, ws.Options{}), seen).Pattern())
+			continue
+		}
+		mux.Handle(r.Path, weir.Native(r.Native), seen).MaxBody(int64(g.cfg.Limits.Body))
 	}
 	return mux
 }

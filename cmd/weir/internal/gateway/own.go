@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"weir"
@@ -87,7 +88,9 @@ func (gw *Gateway) appendTags(dst []byte, g *generation) []byte {
 
 // admit is the server's OnHeaders.
 func (gw *Gateway) admit(w *weir.Response, r *weir.Request) bool {
-	return front.Identify(w, r) && front.Admit(gw.now.Load().guard, w, r) && front.Upgrade(w, r) && onlyRead(w, r)
+	g := gw.now.Load()
+	return front.Identify(w, r) && front.Admit(g.guard, w, r) &&
+		(slices.Contains(g.sockets, r.Pattern()) || front.Upgrade(w, r)) && onlyRead(w, r)
 }
 
 // onlyRead refuses requests about models that do not ask for them: the pattern

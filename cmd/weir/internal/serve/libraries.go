@@ -69,7 +69,11 @@ func (l *libraries) look(cfg *config.Config) (problems config.Problems) {
 	if problems != nil {
 		return problems // whose handlers would only be reported as missing
 	}
-	return cfg.CheckNative(l.handlers(cfg))
+	names := l.handlers(cfg)
+	return cfg.CheckNative(names, slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		h, _ := plugin.Lookup(name) // it was listed, and none is ever removed
+		return h.WebSocket == nil
+	}))
 }
 
 func soPointer(i int) string { return fmt.Sprintf("/native/%d/so", i) }

@@ -20,6 +20,7 @@ import (
 func init() {
 	plugin.Register("test/echo", plugin.Handler{Unary: echo})
 	plugin.Register("test/hold", plugin.Handler{Stream: holding.hold, Limit: 1})
+	plugin.Register("test/talk", plugin.Handler{WebSocket: converse, Limit: 1})
 	plugin.Register("test/held", plugin.Handler{Unary: holding.tell})
 	plugin.Register("test/panic", plugin.Handler{Stream: func(plugin.Call, plugin.Sink) error { panic("ouch") }})
 	plugin.Register("test/late", plugin.Handler{Stream: func(_ plugin.Call, s plugin.Sink) error {
@@ -123,3 +124,19 @@ func talk(model string, tokens int, stream bool) string {
 	return `{"model":"` + model + `","seed":7,"ignore_eos":true,"max_tokens":` + strconv.Itoa(tokens) +
 		`,"stream":` + strconv.FormatBool(stream) + `,"messages":[{"role":"user","content":"x"}]}`
 }
+
+// converse sends back what comes, behind the number of its path.
+func converse(c plugin.Call, s plugin.Socket) (plugin.Receiver, error) {
+	return &talker{s, c.PathValue("id")}, nil
+}
+
+type talker struct {
+	plugin.Socket
+	id string
+}
+
+func (t *talker) Message(kind plugin.MessageKind, p []byte) error {
+	return t.Send(kind, append([]byte(t.id+": "), p...))
+}
+
+func (t *talker) Closed(int, string) {}

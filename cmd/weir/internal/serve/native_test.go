@@ -3,6 +3,7 @@ package serve
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"weir/cmd/weir/internal/mock"
+	"weir/internal/patience"
+	"weir/ws"
 )
 
 // A native model is asked as any other, and stands beside those that are relayed.
@@ -133,6 +136,39 @@ routes: [{path: "POST /hold", native: test/hold}, {path: "PUT /echo/{id}", nativ
 	if code := g.code(); code != 0 {
 		t.Errorf("got exit code %d", code)
 	}
+}
+
+// A handler of WebSockets on a route is seen and limited as others are.
+func TestNativeWebSocket(t *testing.T) {
+	g := serve(t, "routes: [{path: 'GET /talk/{id}', native: test/talk}]\n")
+	at := "ws" + strings.TrimPrefix(g.url, "http") + "/talk/"
+	dial := func(path string) (*ws.Conn, error) {
+		return ws.Dial(t.Context(), path, &ws.DialOptions{Timeout: patience.Limit})
+	}
+	c, err := dial(at + "7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = dial(at + "8")
+	var refused *ws.HandshakeError
+	if !errors.As(err, &refused) || refused.Status != 503 || errorOf(t, string(refused.Body)).Code != "overloaded" {
+		t.Errorf("beyond its limit: got %v, want 503 in OpenAI's shape", err)
+	}
+	if err := c.Send(ws.Text, []byte("hello")); err != nil {
+		t.Error(err)
+	}
+	if kind, p, err := c.Read(); err != nil || kind != ws.Text || string(p) != "7: hello" {
+		t.Errorf("got %v %q, %v", kind, p, err)
+	}
+	if err := c.Close(ws.Normal, ""); err != nil {
+		t.Error(err)
+	}
+	<-c.Done()
+	if _, err = dial("ws" + strings.TrimPrefix(g.url, "http") + chat); !errors.As(err, &refused) || refused.Status != 426 {
+		t.Errorf("another path: got %v, want 426", err)
+	}
+	g.out.wait(t, 1, `"status":101,"model":"test/talk","upstream":"test/talk"`)
+	g.end()
 }
 
 func readAll(res *http.Response, err error) (string, error) {
