@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures weir against other servers on this machine and writes bench/results.
 #
-#   bench/run.sh [plaintext|tokens|idle|gateway|tls|storm|native|hub|before|oha|all] [--quick] [--servers a,b] [--rev REV]
+#   bench/run.sh [plaintext|tokens|idle|gateway|tls|storm|native|hub|websocket|before|oha|all] [--quick] [--servers a,b] [--rev REV]
 #
 # plaintext  CPU per request: keep-alive, pipelined, new connections (wrk)
 # tokens     paced streams: CPU per chunk, push-to-client latency
@@ -14,6 +14,8 @@
 # native     weir's native handlers: one decode loop with 5,000 streams by
 #            SendBatch, against single sends, goroutines and net/http
 # hub        one message to 5,000 subscribers of a topic: weir against nginx with nchan
+# websocket  an echo's CPU and an idle WebSocket's memory: weir/ws, gws and
+#            coder/websocket
 # before     weir against the one of --rev (a commit; main by default): CPU per
 #            request, token, burst of chunks, relayed event and relayed request
 # oha        a second client's word that nothing fails; builds oha with cargo
@@ -35,7 +37,7 @@ oha_version=1.16.0
 suites='' quick='' servers='' rev=main words="$*"
 while [ $# -gt 0 ]; do
     case $1 in
-        plaintext | tokens | idle | gateway | tls | storm | native | hub | before | oha) suites="$suites $1" ;;
+        plaintext | tokens | idle | gateway | tls | storm | native | hub | websocket | before | oha) suites="$suites $1" ;;
         all) suites='plaintext tokens idle' ;;
         --quick) quick=-quick ;;
         --servers) [ $# -gt 1 ] || usage; servers=$2; shift ;;

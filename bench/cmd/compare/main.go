@@ -51,7 +51,7 @@ func main() {
 		o.command = "compare " + strings.Join(os.Args[1:], " ")
 	}
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, tls, storm, native, hub, before, oha")
+		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, tls, storm, native, hub, websocket, before, oha")
 		os.Exit(2)
 	}
 	// Servers die with the thread that started them: see server.start.

@@ -64,6 +64,7 @@ var servers = []server{
 	{name: "weir-clear", program: "secure", args: []string{"weir", "127.0.0.1:0"}},
 	decode("weir-batch", "batch"), decode("weir-single", "single"), decode("weir-tickers", "tickers"),
 	decode("nethttp-fed", "fed"), decode("nethttp-tickers", "nethttp"),
+	webSocket("weir-ws", "weir"), webSocket("gws", "gws"), webSocket("coder", "coder"),
 }
 
 // decode is cmd/decode in one of its ways.

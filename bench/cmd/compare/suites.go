@@ -48,6 +48,7 @@ var suites = map[string]func(quick bool) []trial{
 	"native":    natives,
 	"hub":       hubs,
 	"before":    befores,
+	"websocket": webSockets,
 }
 
 var everyServer = []string{"cepoll", "fasthttp", "nethttp", "weir"}

@@ -13,12 +13,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
 	"weir/bench/internal/load"
-	"weir/bench/internal/proc"
+	"weir/bench/internal/memory"
 )
 
 // warmUp connections come and go before the first reading, so that what a
@@ -30,26 +29,6 @@ type config struct {
 	pid   int
 	conns int
 	stats bool
-}
-
-// memory is one reading, in bytes. heap_bytes must be there where /stats is;
-// weir counts its stacks elsewhere and may omit stack_bytes.
-type memory struct {
-	Heap      uint64 `json:"heap_bytes"`
-	Stack     uint64 `json:"stack_bytes"`
-	Anonymous uint64 `json:"-"`
-	RSS       uint64 `json:"-"`
-}
-
-// report holds bytes per connection; without -stats the first three are
-// omitted.
-type report struct {
-	Conns     int     `json:"conns"`
-	Heap      float64 `json:"heap,omitempty"`
-	Stack     float64 `json:"stack,omitempty"`
-	User      float64 `json:"user,omitempty"` // heap + stack
-	Anonymous float64 `json:"anonymous"`
-	RSS       float64 `json:"rss"`
 }
 
 func main() {
@@ -69,32 +48,21 @@ func main() {
 	}
 }
 
-func measure(c config) (report, error) {
+func measure(c config) (memory.PerConn, error) {
+	var r memory.PerConn
 	if err := hold(c, warmUp, func() error { return nil }); err != nil {
-		return report{}, err
+		return r, err
 	}
-	before, err := read(c)
+	before, err := memory.Read(c.addr, c.pid, c.stats)
 	if err != nil {
-		return report{}, err
+		return r, err
 	}
-	var after memory
 	err = hold(c, c.conns, func() error {
-		after, err = read(c)
+		after, err := memory.Read(c.addr, c.pid, c.stats)
+		r = memory.Per(c.conns, before, after)
 		return err
 	})
-	if err != nil {
-		return report{}, err
-	}
-	per := func(after, before uint64) float64 { return (float64(after) - float64(before)) / float64(c.conns) }
-	r := report{
-		Conns:     c.conns,
-		Heap:      per(after.Heap, before.Heap),
-		Stack:     per(after.Stack, before.Stack),
-		Anonymous: per(after.Anonymous, before.Anonymous),
-		RSS:       per(after.RSS, before.RSS),
-	}
-	r.User = r.Heap + r.Stack
-	return r, nil
+	return r, err
 }
 
 // hold opens n connections, waits for their responses, calls then, and closes
@@ -117,37 +85,6 @@ func hold(c config, n int, then func() error) error {
 	}
 	if u.Done != n || u.Failed > 0 {
 		return fmt.Errorf("%d of %d connections got a response, %d failed: %w", u.Done, n, u.Failed, u.First)
-	}
-	return nil
-}
-
-func read(c config) (memory, error) {
-	var m memory
-	if c.stats {
-		if err := readStats(c.addr, &m); err != nil {
-			return m, err
-		}
-	}
-	kernel, err := proc.ReadMemory(c.pid)
-	m.Anonymous, m.RSS = kernel.Anonymous, kernel.RSS
-	return m, err
-}
-
-func readStats(addr string, m *memory) error {
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get("http://" + addr + "/stats?gc=1")
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("/stats: got status %s", resp.Status)
-	}
-	if err := json.NewDecoder(resp.Body).Decode(m); err != nil {
-		return fmt.Errorf("/stats: %w", err)
-	}
-	if m.Heap == 0 {
-		return fmt.Errorf("/stats has no heap_bytes")
 	}
 	return nil
 }
