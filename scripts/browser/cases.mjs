@@ -32,7 +32,7 @@ const ends = {
   "Listen seven times: Seven at once /clock": "stopped",
   "Subscribe: GET /subscribe": "stopped",
   "Replay, raw: GET /subscribe": "stopped",
-  "Open: GET /ws": "stopped",
+  "Connect: GET /ws": "stopped",
   "Join: GET /ws/room/{name}": "stopped",
 };
 
@@ -52,6 +52,8 @@ export async function buttons({ open }) {
         await button(card, "Stop").click();
       }
       await reached(card, end).catch((error) => assert.fail(`${name}: ${error}`));
+      if (name === "Compressed: GET /ndjson") assert.match(await card.locator(".state").textContent(), /content-encoding: (gzip|br|zstd)/);
+      if (name === "Range: bytes=0-9: GET /files/{name}") assert.match(await card.locator(".state").textContent(), /status 206, content-range: bytes 0-9\//);
       if (name === "After two chunks: GET /fail") assert.equal(await output(card).textContent(), "chunk 1\nchunk 2\n");
       assert.match(await card.locator("dd").nth(2).textContent(), /^[\d.]+ m?s$/, name);
       pressed.push(name);
@@ -109,13 +111,13 @@ export async function six({ open }) {
 export async function topic({ open }) {
   const pages = [await open(), await open(), await open()];
   const cards = pages.map((page) => card(page, "GET /subscribe"));
-  for (const one of cards) await one.getByLabel("topic").fill("three pages");
+  for (const one of cards) await one.getByLabel("topic", { exact: true }).fill("three pages");
   for (const one of cards.slice(0, 2)) {
     await button(one, "Subscribe").click();
     await reached(one, "open");
   }
   for (const text of ["one", "two"]) {
-    await cards[2].getByLabel("message").fill(text);
+    await cards[2].getByLabel("message", { exact: true }).fill(text);
     await button(cards[2], "Publish").click();
     await output(cards[2]).getByText('POST /publish: {"delivered":2}').nth(0).waitFor();
     for (const one of cards.slice(0, 2)) await output(one).getByText(`: ${text}`).waitFor();
@@ -129,12 +131,12 @@ export async function room({ open }) {
   const pages = [await open(), await open(), await open()];
   const cards = pages.map((page) => card(page, "GET /ws/room/{name}"));
   for (const one of cards) {
-    await one.getByLabel("name").fill("three pages");
+    await one.getByLabel("name", { exact: true }).fill("three pages");
     await button(one, "Join").click();
     await reached(one, "open");
   }
   for (const [i, one] of cards.entries()) {
-    await one.getByLabel("message").fill(`from page ${i + 1}`);
+    await one.getByLabel("message", { exact: true }).fill(`from page ${i + 1}`);
     await button(one, "Send").click();
     for (const other of cards) await output(other).getByText(`from page ${i + 1}`).waitFor();
   }
@@ -257,7 +259,7 @@ export async function stop({ open }) {
   await ask(page, { most: 100_000 });
   await page.locator("#text:not(:empty)").waitFor();
   await page.getByRole("button", { name: "Stop" }).click();
-  assert.match(await reached(answer(page), "stopped"), /^Stopped by you: \d+ tokens in/);
+  assert.match(await reached(answer(page), "stopped"), /^Stopped by you: \d+ tokens? in/);
 }
 
 /** keyboard uses the playground without a mouse: every stop of the Tab key is seen, and named. */
@@ -293,11 +295,11 @@ export async function keyboard({ open }) {
 
 // Both pages.
 
-/** looks shows a page at three widths, by day and by night, before and after it was used. */
+/** looks shows a page at three widths, by day and by night. */
 export async function looks({ open, shots }) {
   const page = await open();
   const title = (await page.title()).replace(/\W+/g, "-");
-  await picture("first");
+  await picture("first", [1280], ["light"]);
   if (title === "weir-tour") {
     await page.getByRole("button", { name: "Run all that end by themselves" }).click();
     await page.getByText(/^All \d+ have ended$/).waitFor();
@@ -309,9 +311,9 @@ export async function looks({ open, shots }) {
   }
   await picture("used");
 
-  async function picture(name) {
-    for (const width of [360, 768, 1280]) {
-      for (const colorScheme of ["light", "dark"]) {
+  async function picture(name, widths = [360, 768, 1280], schemes = ["light", "dark"]) {
+    for (const width of widths) {
+      for (const colorScheme of schemes) {
         await page.setViewportSize({ width, height: 900 });
         await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
         await page.screenshot({ path: join(shots, `${title}-${name}-${width}-${colorScheme}.png`), fullPage: true });

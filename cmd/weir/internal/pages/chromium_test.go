@@ -47,11 +47,12 @@ func chromiumTour(t *testing.T, b *chromium) {
 
 	var pressed []string
 	b.run(t, "buttons", base, &pressed)
-	if len(pressed) < 28 {
+	if len(pressed) < 31 {
 		t.Errorf("got %d buttons, want one for each feature: %q", len(pressed), pressed)
 	}
 	b.run(t, "six", base, nil)
 	b.run(t, "topic", base, nil)
+	b.run(t, "room", base, nil)
 	b.run(t, "looks", base, nil)
 
 	asked.take()
@@ -70,6 +71,7 @@ func chromiumHTTP2(t *testing.T, b *chromium) {
 	srv.TLS = &weir.TLS{Config: tlstest.New(t, "127.0.0.1").Server(), HTTP2: nethttp.OfServer(srv)}
 	base := begin(t, srv, "tls:127.0.0.1:0")
 	b.run(t, "seven", base, nil)
+	b.run(t, "room", base, nil)
 	b.run(t, "buttons", base, nil)
 }
 
@@ -94,17 +96,24 @@ func chromiumPlayground(t *testing.T, b *chromium) {
 	}
 
 	demo.Pace{Rate: 5}.Set() // the streams do not end before they are stopped
-	b.run(t, "keyboard", base, nil)
-	for len(ended) > 0 {
-		<-ended
-	}
-	before := srv.Stats().CancelLatency.Count
-	b.run(t, "stop", base, nil)
-	for cause := range ended {
-		if errors.Is(cause, weir.ErrClientGone) {
-			break
+	gone := func() {
+		t.Helper()
+		for limit := time.After(patience.Limit); ; {
+			select {
+			case cause := <-ended:
+				if errors.Is(cause, weir.ErrClientGone) {
+					return
+				}
+			case <-limit:
+				t.Fatal("no stream has ended because its client has disconnected")
+			}
 		}
 	}
+	b.run(t, "keyboard", base, nil)
+	gone()
+	before := srv.Stats().CancelLatency.Count
+	b.run(t, "stop", base, nil)
+	gone()
 	after := srv.Stats()
 	if n := after.CancelLatency.Count - before; n != 1 || after.StreamsActive != 0 {
 		t.Errorf("got %d streams cancelled and %d that run, want 1 and 0", n, after.StreamsActive)

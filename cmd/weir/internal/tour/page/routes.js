@@ -76,7 +76,13 @@ export const sections = [
         parameters: { n: 5000, size: 1024 },
         buttons: run,
       },
-      { method: "GET", path: "/ndjson", what: "Objects of JSON, one a line.", parameters: { n: 10 }, buttons: run },
+      {
+        method: "GET",
+        path: "/ndjson",
+        what: "Objects of JSON, one a line; compressed piece by piece, if asked.",
+        parameters: { n: 10 },
+        buttons: [{ label: "Run" }, { label: "Compressed", parameters: { coded: 1 } }],
+      },
       {
         method: "GET",
         path: "/clock",

@@ -3,6 +3,15 @@
 import { counted, size } from "./kit.js";
 import { request } from "./wire.js";
 
+// Fields of a response that say something about its body.
+const telling = ["content-encoding", "content-range", "weir-replay"];
+
+/** heading words what is to be known of a response's head. */
+function heading(response) {
+  const fields = telling.filter((name) => response.headers.has(name)).map((name) => `${name}: ${response.headers.get(name)}`);
+  return [`status ${response.status}`, ...fields].join(", ");
+}
+
 /** fetching reads a response with fetch, as bytes. */
 function fetching(report, { url, method, headers, body }) {
   const control = new AbortController();
@@ -11,13 +20,13 @@ function fetching(report, { url, method, headers, body }) {
   report.set("waiting");
   const on = {
     head(response, at) {
-      report.set("open", `status ${response.status}`);
+      report.set("open", heading(response));
       report.head(response.status, at);
     },
     chunk: (bytes, at) => report.arrived(utf8.decode(bytes, { stream: true }), bytes.length, at),
   };
   request(url, init, on).then(({ state, response, took }) => {
-    const status = response && `status ${response.status}`;
+    const status = response && heading(response);
     const said = {
       complete: status,
       refused: status,
