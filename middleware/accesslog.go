@@ -58,7 +58,9 @@ type AccessLog struct {
 	// Clients finds the client's address, if there are proxies.
 	Clients *Clients
 	// Skip is asked whether a request is left out: health checks, for instance.
-	// It must not block. nil leaves none out.
+	// It is called where the request ends, must not block, and may look only at
+	// what no handler can change: method, path, pattern and addresses. nil
+	// leaves none out.
 	Skip func(r *weir.Request, status int) bool
 }
 

@@ -139,6 +139,7 @@ func (p *preface) pass(b []byte, n int) (consumed int) {
 		c.in = c.in[:copy(c.in, rest)]
 		rest, n = c.in, 0
 	}
+	c.spoken = len(rest) > 0 // the proxy has, not the client
 	if t := c.lis.tls; t != nil {
 		c.out.secure = newSecure(c, t)
 	}
