@@ -76,7 +76,7 @@ const (
 const tokens = 4 // of every answer
 
 // shortly is a limit that has to pass, after the upstream has come to its fault.
-var shortly = patience.Scaled(800 * time.Millisecond)
+var shortly = patience.Scaled(2 * time.Second)
 
 var (
 	said  = mock.Body{Model: "m", Tokens: tokens}
@@ -394,12 +394,12 @@ var faults = []fault{
 		stream: fine(nil, byMock), unary: fine(nil, byMock),
 	},
 	{
-		name: "2 MiB line", set: mock.Set{"fault": "long-line=2097152"},
-		stream: fine(of(func(b *mock.Body) { b.LongLine = 2 << 20 }), kept), unary: fine(of(func(b *mock.Body) { b.LongLine = 2 << 20 }), kept),
+		name: "320 KiB line", set: mock.Set{"fault": "long-line=327680"},
+		stream: fine(of(func(b *mock.Body) { b.LongLine = 320 << 10 }), kept), unary: fine(of(func(b *mock.Body) { b.LongLine = 320 << 10 }), kept),
 	},
 	{ // G15: bytes that only pass may be of any length
-		name: "2 MiB line beyond limits.event", set: mock.Set{"fault": "long-line=2097152"}, line: 1 << 20,
-		stream: fine(of(func(b *mock.Body) { b.LongLine = 2 << 20 }), kept), unary: fine(of(func(b *mock.Body) { b.LongLine = 2 << 20 }), kept),
+		name: "320 KiB line beyond limits.event", set: mock.Set{"fault": "long-line=327680"}, line: 64 << 10,
+		stream: fine(of(func(b *mock.Body) { b.LongLine = 320 << 10 }), kept), unary: fine(of(func(b *mock.Body) { b.LongLine = 320 << 10 }), kept),
 	},
 	{
 		name: "garbage chunk size", set: mock.Set{"fault": "bad-chunk-size=+2"},
