@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"weir/hub"
+	"weir/hub/nats/internal/wire"
 )
 
 const (
@@ -136,9 +137,9 @@ func (b *Broker) PublishWait(ctx context.Context, topic string, e hub.Event) err
 // Follow brings a topic's events to log until stop is called. It may wait for the
 // connection's socket.
 func (b *Broker) Follow(topic string, log *hub.Log) (stop func(), err error) {
-	token, err := appendToken(nil, topic)
+	token, err := wire.AppendToken(nil, topic)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", hub.ErrTopic, err)
 	}
 	f := &follower{b: b, topic: topic, subject: b.config.Prefix + topicInfix + string(token), log: log}
 	b.mu.Lock()

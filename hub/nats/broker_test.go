@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"weir/hub"
+	"weir/hub/nats/internal/wire"
 	"weir/internal/leak"
 )
 
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 		child()
 		return
 	}
-	os.Exit(leak.Check(m))
+	os.Exit(leak.Check(withServer{m}))
 }
 
 // newHub returns a hub on a broker of its own, until the test ends.
@@ -193,10 +194,10 @@ func TestForeignMessages(t *testing.T) {
 	s := subscribe(t, h, "t", "", false)
 	for _, m := range []nats.Msg{
 		{Data: []byte("foreign")},
-		{Data: []byte("\x00\x05ab"), Header: nats.Header{versionHeader: {"1"}}},
-		{Data: []byte("\x00\x05later"), Header: nats.Header{versionHeader: {"2"}}},
+		{Data: []byte("\x00\x05ab"), Header: nats.Header{wire.VersionHeader: {"1"}}},
+		{Data: []byte("\x00\x05later"), Header: nats.Header{wire.VersionHeader: {"2"}}},
 		{Data: nil},
-		{Data: []byte("\x01n\x02hi"), Header: nats.Header{versionHeader: {"1"}}},
+		{Data: []byte("\x01n\x02hi"), Header: nats.Header{wire.VersionHeader: {"1"}}},
 	} {
 		m.Subject = "weir.topic.t"
 		if _, err := b.stream.js.PublishMsg(t.Context(), &m); err != nil {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/hub/nats/internal/wire"
 )
 
 // Config is the configuration of a [Broker]. Zero is the default; what is negative is
@@ -76,7 +78,7 @@ func (c Config) withDefaults() (*Config, error) {
 	case c.PublishTimeout < 0:
 		return nil, errors.New("natsbroker: Config.PublishTimeout is negative; want a duration shorter than the stream's window for duplicates")
 	}
-	return &c, checkPrefix(c.Prefix)
+	return &c, wire.CheckPrefix(c.Prefix)
 }
 
 // or sets what is zero to its default.

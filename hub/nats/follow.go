@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"weir/hub"
+	"weir/hub/nats/internal/wire"
 )
 
 const (
@@ -108,20 +109,20 @@ func (f *follower) append(seq uint64, m *nats.Msg) {
 	if err != nil {
 		kept = time.Now()
 	}
-	switch m.Header.Get(versionHeader) {
-	case version:
-		for e, err := range events(m.Data) {
+	switch m.Header.Get(wire.VersionHeader) {
+	case wire.Version:
+		for e, err := range wire.Events(m.Data) {
 			if err != nil {
 				f.b.unreadable(f.topic, seq, err)
 				return
 			}
-			f.log.Append(at, kept, hub.Event{Name: string(e.name), Data: e.data})
+			f.log.Append(at, kept, hub.Event{Name: string(e.Name), Data: e.Data})
 			at.Part++
 		}
 	case "":
 		f.log.Append(at, kept, hub.Event{Data: m.Data})
 	default:
-		f.b.unreadable(f.topic, seq, errBatch)
+		f.b.unreadable(f.topic, seq, wire.ErrBatch)
 	}
 }
 

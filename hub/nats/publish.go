@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"weir/hub"
+	"weir/hub/nats/internal/wire"
 )
 
 const (
@@ -68,7 +69,7 @@ type batch struct {
 
 // publish adds an event to its topic's outbox.
 func (p *publisher) publish(topic string, e *hub.Event, done func(error)) error {
-	size := sizeOf(e.Name, e.Data)
+	size := wire.SizeOf(e.Name, e.Data)
 	if limit := int(p.b.maxPayload.Load()) - headerRoom; size > limit {
 		return fmt.Errorf("%w: %d bytes, the server takes %d", hub.ErrTooLarge, size, limit)
 	}
@@ -82,9 +83,9 @@ func (p *publisher) publish(topic string, e *hub.Event, done func(error)) error 
 	}
 	o := p.topics[topic]
 	if o == nil {
-		subject, err := appendToken([]byte(p.b.config.Prefix+topicInfix), topic)
+		subject, err := wire.AppendToken([]byte(p.b.config.Prefix+topicInfix), topic)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", hub.ErrTopic, err)
 		}
 		o = &outbox{topic: topic, subject: string(subject), index: -1}
 		p.topics[topic] = o
@@ -94,7 +95,7 @@ func (p *publisher) publish(topic string, e *hub.Event, done func(error)) error 
 	if done != nil {
 		m.waiting = append(m.waiting, done)
 	}
-	m.payload = appendEvent(m.payload, e.Name, e.Data)
+	m.payload = wire.AppendEvent(m.payload, e.Name, e.Data)
 	m.events++
 	m.cost += size + eventCost
 	p.bytes += size + eventCost
@@ -109,7 +110,7 @@ func (p *publisher) publish(topic string, e *hub.Event, done func(error)) error 
 func (o *outbox) open(size int, c *Config) *batch {
 	if n := len(o.batches); n > 0 {
 		m := o.batches[n-1]
-		if m.token == 0 && m.events < maxEvents && len(m.payload)+size <= batchLimit {
+		if m.token == 0 && m.events < wire.MaxEvents && len(m.payload)+size <= batchLimit {
 			return m
 		}
 	}
@@ -121,7 +122,7 @@ func (o *outbox) open(size int, c *Config) *batch {
 
 // full reports whether the batch is sent before its time.
 func (m *batch) full(c *Config) bool {
-	return len(m.payload) >= c.BatchBytes || m.events == maxEvents
+	return len(m.payload) >= c.BatchBytes || m.events == wire.MaxEvents
 }
 
 func (m *batch) sendAt(c *Config) time.Time {
@@ -235,7 +236,7 @@ func (p *publisher) send(o *outbox, m *batch, now time.Time) {
 		Header: nats.Header{
 			jetstream.MsgIDHeader:          {p.process + token},
 			jetstream.ExpectedStreamHeader: {p.b.config.Stream},
-			versionHeader:                  {version},
+			wire.VersionHeader:             {wire.Version},
 		},
 	}
 	p.mu.Unlock()

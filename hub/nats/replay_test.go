@@ -180,7 +180,7 @@ func TestReconnectingSubscribers(t *testing.T) {
 	for i := range messages {
 		switch i {
 		case messages / 3:
-			n.stop()
+			n.kill()
 		case messages / 2:
 			n.start()
 		}

@@ -1,12 +1,17 @@
 package natsbroker
 
 import (
+	"bufio"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -14,20 +19,43 @@ import (
 // patience is how long a test waits for what must come, on a machine that is busy.
 const patience = 2 * time.Minute
 
-// natsServer is a real server in this process, on a port of its own, with its files
-// in a folder of the test. Its methods must be called on the test's goroutine.
+// natsd is the server's program, which is built once for all tests.
+var natsd = sync.OnceValues(func() (program string, err error) {
+	if natsdFolder, err = os.MkdirTemp("", "natsd"); err != nil {
+		return "", err
+	}
+	program = filepath.Join(natsdFolder, "natsd")
+	build := exec.Command("go", "build", "-o", program, "./internal/natsd")
+	build.Stderr = os.Stderr
+	return program, build.Run()
+})
+
+var natsdFolder string // "": it was not built
+
+// withServer are tests after which natsd's program is removed.
+type withServer struct{ *testing.M }
+
+func (m withServer) Run() int {
+	status := m.M.Run()
+	if natsdFolder != "" {
+		_ = os.RemoveAll(natsdFolder) // below a folder for what may stay behind
+	}
+	return status
+}
+
+// natsServer is a real server, a process on a port of its own, with its files in
+// a folder of the test. Its methods must be called on the test's goroutine.
 type natsServer struct {
-	t    testing.TB
-	opts server.Options
-	s    *server.Server
+	t      testing.TB
+	folder string
+	port   int
+	cmd    *exec.Cmd
+	stdin  io.Closer
 }
 
 func startServer(t testing.TB) *natsServer {
 	t.Helper()
-	n := &natsServer{t: t, opts: server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: filepath.Join(t.TempDir(), "js"),
-		NoLog: true, NoSigs: true,
-	}}
+	n := &natsServer{t: t, folder: filepath.Join(t.TempDir(), "js"), port: -1}
 	n.start()
 	t.Cleanup(n.stop)
 	return n
@@ -36,24 +64,45 @@ func startServer(t testing.TB) *natsServer {
 // start starts it, at the address that it had before.
 func (n *natsServer) start() {
 	n.t.Helper()
-	opts := n.opts
-	s, err := server.NewServer(&opts)
+	program, err := natsd()
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	s.Start()
-	if !s.ReadyForConnections(patience) {
-		n.t.Fatal("nats-server is not ready")
+	n.cmd = exec.Command(program, n.folder, strconv.Itoa(n.port))
+	n.cmd.Stderr = os.Stderr
+	stdout, err := n.cmd.StdoutPipe()
+	if err != nil {
+		n.t.Fatal(err)
 	}
-	n.s, n.opts.Port = s, opts.Port
+	if n.stdin, err = n.cmd.StdinPipe(); err != nil {
+		n.t.Fatal(err)
+	}
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err == nil {
+		n.port, err = strconv.Atoi(strings.TrimSpace(line))
+	}
+	if err != nil {
+		n.t.Fatalf("the server says %q, %v", line, err)
+	}
 }
 
+// stop stops it in an orderly way.
 func (n *natsServer) stop() {
-	if n.s != nil {
-		n.s.Shutdown()
-		n.s.WaitForShutdown()
-		n.s = nil
+	if n.cmd != nil {
+		_ = n.stdin.Close()
+		_ = n.cmd.Wait() // how it ended does not matter
+		n.cmd = nil
 	}
+}
+
+// kill stops it in the midst of what it does.
+func (n *natsServer) kill() {
+	_ = n.cmd.Process.Kill() // it may have ended
+	_ = n.cmd.Wait()         // killed
+	n.cmd = nil
 }
 
 // backup saves its files, and returns what brings it back as it was then, as after a
@@ -62,30 +111,31 @@ func (n *natsServer) backup() (restore func()) {
 	n.t.Helper()
 	n.stop()
 	saved := filepath.Join(n.t.TempDir(), "saved")
-	if err := os.CopyFS(saved, os.DirFS(n.opts.StoreDir)); err != nil {
+	if err := os.CopyFS(saved, os.DirFS(n.folder)); err != nil {
 		n.t.Fatal(err)
 	}
 	n.start()
 	return func() {
 		n.t.Helper()
-		n.stop()
-		if err := os.RemoveAll(n.opts.StoreDir); err != nil {
+		n.kill()
+		if err := os.RemoveAll(n.folder); err != nil {
 			n.t.Fatal(err)
 		}
-		if err := os.CopyFS(n.opts.StoreDir, os.DirFS(saved)); err != nil {
+		if err := os.CopyFS(n.folder, os.DirFS(saved)); err != nil {
 			n.t.Fatal(err)
 		}
 		n.start()
 	}
 }
 
-func (n *natsServer) url() string { return n.s.ClientURL() }
+func (n *natsServer) url() string { return "nats://127.0.0.1:" + strconv.Itoa(n.port) }
 
 // connect returns a connection that comes back soon, until the test ends.
 func connect(t testing.TB, url string, options ...nats.Option) jetstream.JetStream {
 	t.Helper()
 	conn, err := nats.Connect(url, append([]nats.Option{
-		nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+		nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // some tests fall behind
 	}, options...)...)
 	if err != nil {
 		t.Fatal(err)

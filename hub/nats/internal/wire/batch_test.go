@@ -1,4 +1,4 @@
-package natsbroker
+package wire
 
 import (
 	"bytes"
@@ -10,18 +10,18 @@ type pair struct{ name, data string }
 
 // decode returns the events before the error.
 func decode(batch []byte) (got []pair, err error) {
-	for e, err := range events(batch) {
+	for e, err := range Events(batch) {
 		if err != nil {
 			return got, err
 		}
-		got = append(got, pair{string(e.name), string(e.data)})
+		got = append(got, pair{string(e.Name), string(e.Data)})
 	}
 	return got, nil
 }
 
 func encode(all []pair) (batch []byte) {
 	for _, e := range all {
-		batch = appendEvent(batch, e.name, []byte(e.data))
+		batch = AppendEvent(batch, e.name, []byte(e.data))
 	}
 	return batch
 }
@@ -44,10 +44,10 @@ func TestBatch(t *testing.T) {
 			}
 			size := 0
 			for _, e := range want {
-				size += sizeOf(e.name, []byte(e.data))
+				size += SizeOf(e.name, []byte(e.data))
 			}
 			if len(batch) > size {
-				t.Errorf("got %d bytes, sizeOf says at most %d", len(batch), size)
+				t.Errorf("got %d bytes, SizeOf says at most %d", len(batch), size)
 			}
 		})
 	}
@@ -89,14 +89,14 @@ func TestBatchGarbage(t *testing.T) {
 		"length past the end": "\x00\x05abc",
 		"huge length":         "\x00\xff\xff\xff\xff\xff\xff\xff\xff\x7fabc",
 		"overflowing length":  "\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7fabc",
-		"too many events":     strings.Repeat("\x00\x00", maxEvents+1),
+		"too many events":     strings.Repeat("\x00\x00", MaxEvents+1),
 	} {
-		if got, err := decode([]byte(batch)); err != errBatch {
-			t.Errorf("%s: got %d events, %v, want %v", name, len(got), err, errBatch)
+		if got, err := decode([]byte(batch)); err != ErrBatch {
+			t.Errorf("%s: got %d events, %v, want %v", name, len(got), err, ErrBatch)
 		}
 	}
-	if got, err := decode([]byte(strings.Repeat("\x00\x00", maxEvents))); err != nil || len(got) != maxEvents {
-		t.Errorf("got %d events, %v, want %d", len(got), err, maxEvents)
+	if got, err := decode([]byte(strings.Repeat("\x00\x00", MaxEvents))); err != nil || len(got) != MaxEvents {
+		t.Errorf("got %d events, %v, want %d", len(got), err, MaxEvents)
 	}
 }
 

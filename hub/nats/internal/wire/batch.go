@@ -1,4 +1,6 @@
-package natsbroker
+// Package wire is what topics and events look like in NATS: tokens of subjects, and
+// messages. It sees bytes alone.
+package wire
 
 import (
 	"encoding/binary"
@@ -16,36 +18,37 @@ import (
 // event, and its payload the data.
 
 const (
-	versionHeader = "Weir-Batch"
-	version       = "1"
+	VersionHeader = "Weir-Batch"
+	Version       = "1"
+
+	MaxEvents = 4096 // in one batch
 )
 
-const maxEvents = 4096 // in one batch
+// ErrBatch is the error of a message that is not a batch.
+var ErrBatch = errors.New("natsbroker: message is not a batch of events")
 
-var errBatch = errors.New("natsbroker: message is not a batch of events")
+// SizeOf returns how many bytes an event takes in a batch, at most.
+func SizeOf(name string, data []byte) int { return 2*binary.MaxVarintLen32 + len(name) + len(data) }
 
-// sizeOf returns how many bytes an event takes in a batch, at most.
-func sizeOf(name string, data []byte) int { return 2*binary.MaxVarintLen32 + len(name) + len(data) }
-
-// appendEvent appends an event to a batch.
-func appendEvent(dst []byte, name string, data []byte) []byte {
+// AppendEvent appends an event to a batch.
+func AppendEvent(dst []byte, name string, data []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(name)))
 	dst = append(dst, name...)
 	dst = binary.AppendUvarint(dst, uint64(len(data)))
 	return append(dst, data...)
 }
 
-// events yields the names and data of a batch's events, which point into it, or an
+// Events yields the names and data of a batch's events, which point into it, or an
 // error once, at its end.
-func events(batch []byte) iter.Seq2[field, error] {
-	return func(yield func(field, error) bool) {
+func Events(batch []byte) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
 		for n := 0; len(batch) > 0 || n == 0; n++ {
-			var f field
+			var f Event
 			var ok1, ok2 bool
-			f.name, batch, ok1 = cut(batch)
-			f.data, batch, ok2 = cut(batch)
-			if !ok1 || !ok2 || n == maxEvents {
-				yield(field{}, errBatch)
+			f.Name, batch, ok1 = cut(batch)
+			f.Data, batch, ok2 = cut(batch)
+			if !ok1 || !ok2 || n == MaxEvents {
+				yield(Event{}, ErrBatch)
 				return
 			}
 			if !yield(f, nil) {
@@ -55,8 +58,8 @@ func events(batch []byte) iter.Seq2[field, error] {
 	}
 }
 
-// field is one event in a batch.
-type field struct{ name, data []byte }
+// An Event is one event in a batch.
+type Event struct{ Name, Data []byte }
 
 // cut takes one length and the bytes that it counts from the front of src.
 func cut(src []byte) (bytes, rest []byte, ok bool) {
