@@ -3,7 +3,9 @@ package ws
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -452,6 +454,41 @@ func TestDialBacklog(t *testing.T) {
 		got = append(got, s.hears()...)
 		if len(got) != n+1 || got[n] != "text behind it" {
 			t.Errorf("got %d messages, want %d and the last", len(got), n)
+		}
+	})
+}
+
+// Many goroutines send, and one closes: frames are whole and in each one's order,
+// and nothing follows the Close.
+func TestDialThreads(t *testing.T) {
+	atQuay(t, func(q *quay) {
+		c, s := q.open(DialOptions{})
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				for n := range 100 {
+					if i == 7 && n == 50 {
+						if err := c.Close(Normal, ""); err != nil {
+							t.Error(err)
+						}
+					}
+					if err := c.Send(Text, fmt.Appendf(nil, "%d %d", i, n)); err != nil && !errors.Is(err, ErrClosed) {
+						t.Errorf("got %v, want ErrClosed", err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		got, last := s.hears(), map[int]int{}
+		for _, text := range got[:len(got)-1] {
+			var i, n int
+			if _, err := fmt.Sscanf(text, "text %d %d", &i, &n); err != nil || n != last[i] {
+				t.Fatalf("got %q, %v behind %d", text, err, last[i])
+			}
+			last[i]++
+		}
+		if got[len(got)-1] != "close 1000" {
+			t.Errorf("got %q last, want the Close", got[len(got)-1])
 		}
 	})
 }
