@@ -140,7 +140,8 @@ func (c *Conn) Done() <-chan struct{} { return c.link.done() }
 
 // Err returns why the connection ends or has ended: nil while it is open, a
 // *[CloseError] if a Close was sent or received, else [weir.ErrClientGone],
-// [weir.ErrSlowClient], [weir.ErrServerClosed] and the like.
+// [weir.ErrSlowClient], [weir.ErrServerClosed] and the like; for a connection of
+// [Dial], [ErrServerGone] or one of package reactor.
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

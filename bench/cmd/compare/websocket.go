@@ -37,12 +37,12 @@ func webSockets(quick bool) []trial {
 
 // echoOf is the CPU of an echo; the client compares each.
 func echoOf(quick bool, size int) trial {
-	window := pick(quick, 2*time.Second, 5*time.Second)
+	window := pick(quick, 2*time.Second, 4*time.Second)
 	args := []string{"-conns", "64", "-size", strconv.Itoa(size), "-window", window.String()}
 	return trial{
 		title:   fmt.Sprintf("echo of %d bytes", size),
 		about:   fmt.Sprintf("`wsecho -conns 64 -size %d -window %v`: binary messages without compression, one under way on each WebSocket", size, window),
-		rounds:  pick(quick, 2, 7),
+		rounds:  pick(quick, 2, 5),
 		servers: webSocketServers,
 		metrics: []metric{
 			{key: "cpu_us", title: "CPU µs/message", prec: 2},
