@@ -101,7 +101,7 @@ func (ex *exchange) handled() {
 		inline := ex.onLoop
 		l.flush()
 		if !inline { // else the loop starts it, after the handler's turn
-			ex.turn().Post((*startTask)(s.pump))
+			ex.turn().Post((*startTask)(ex))
 		}
 	case s.id != 0:
 		l.finishStream()

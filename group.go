@@ -64,7 +64,7 @@ func (m *member) join(p *pump) {
 	if g == nil {
 		return
 	}
-	loop, ok := p.ex.turn().(*reactor.Loop)
+	loop, ok := p.to.turn().(*reactor.Loop)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !ok {

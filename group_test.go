@@ -58,12 +58,17 @@ func (r *reader) Close(cause error) {
 // members gives f n clients of a board whose heads have come.
 func members(t *testing.T, n int, inline bool, f func(d *desk, b *board, clients []*weirtest.Client)) {
 	t.Helper()
+	membersOf(t, n, inline, func(s *weir.Server) { s.Loops = 2 }, f)
+}
+
+func membersOf(t *testing.T, n int, inline bool, set func(*weir.Server), f func(d *desk, b *board, clients []*weirtest.Client)) {
+	t.Helper()
 	b, m := new(board), new(weir.Mux)
 	rt := m.HandleFunc("/s", b.serve)
 	if inline {
 		rt.Inline()
 	}
-	atDesk(t, m, func(s *weir.Server) { s.Loops = 2 }, func(d *desk) {
+	atDesk(t, m, set, func(d *desk) {
 		var clients []*weirtest.Client
 		for range n {
 			c := d.dial(getS)
@@ -78,10 +83,17 @@ func members(t *testing.T, n int, inline bool, f func(d *desk, b *board, clients
 }
 
 func TestGroup(t *testing.T) {
-	for _, inline := range []bool{false, true} {
-		t.Run(fmt.Sprint("inline=", inline), func(t *testing.T) {
+	for i := range 4 {
+		inline, whole := i&1 > 0, i&2 > 0 // whole: the exchanges stay, since OnError may need them
+		t.Run(fmt.Sprint("inline=", inline, " whole=", whole), func(t *testing.T) {
 			const n = 200
-			members(t, n, inline, func(d *desk, b *board, clients []*weirtest.Client) {
+			set := func(s *weir.Server) {
+				s.Loops = 2
+				if whole {
+					s.OnError = func(*weir.Response, *weir.Request, error) {}
+				}
+			}
+			membersOf(t, n, inline, set, func(d *desk, b *board, clients []*weirtest.Client) {
 				if b.group.Len() != n {
 					t.Errorf("got %d members, want %d", b.group.Len(), n)
 				}

@@ -96,7 +96,7 @@ func (g *visit) inlineOver(final bool) {
 	}
 	l.later()
 	if p != nil && final {
-		p.start()
+		p.start(g.ex)
 	}
 }
 

@@ -61,27 +61,56 @@ type paced struct {
 	min time.Duration
 }
 
-// pump pulls one source, on the loop.
-type pump struct {
-	ex     *exchange
-	src    Source
-	timer  reactor.Timer
-	min    time.Duration
-	next   time.Time
-	posted atomic.Bool
-	closed atomic.Bool // written on the loop
-	member member      // of a Group
-
-	sourceClosed invariant.Once
-	cause        error // for closeTask
+// An outlet is what a pump feeds: an exchange, or a follower in the place of
+// one. Its methods are the turn's, but for turn.
+type outlet interface {
+	turn() turn
+	// pullFrom and closeFor call the source within the one call that rescues it.
+	pullFrom(p *pump) (again bool)
+	closeFor(p *pump, cause error)
+	// scratch is memory for a chunk, used within one call.
+	scratch() []byte
+	// halted reports whether nothing may be added now. When the client is behind,
+	// its Drained starts the pump again.
+	halted() bool
+	// sendLater adds a chunk to what is written at the end of the turn. An error
+	// is why the source is to be closed; shut reports that nothing was added
+	// because the stream has ended, which closes the source elsewhere.
+	sendLater(chunk []byte) (shut bool, err error)
+	// complete ends the stream of a source that has no more.
+	complete()
+	// fail ends the stream of a source that has failed.
+	fail(err error)
 }
 
-func newPump(ex *exchange, src Source) *pump {
-	p := &pump{ex: ex, src: src}
-	if q, ok := src.(*paced); ok {
-		p.src, p.min = q.Source, q.min
+// pump pulls one source, on the loop.
+type pump struct {
+	to     outlet
+	src    Source
+	pace   *pace // nil = none
+	posted atomic.Bool
+	closed atomic.Bool // written on the loop
+	cause  error       // why the stream has ended; for closeTask
+
+	sourceClosed invariant.Once // not last, where it would take a word
+	member       member         // of a Group
+}
+
+// pace is the time between the chunks of a paced source.
+type pace struct {
+	timer reactor.Timer
+	min   time.Duration
+	next  time.Time
+}
+
+func newPump(to outlet, src Source) *pump {
+	p := &pump{to: to, src: src}
+	if q, ok := src.(*paced); ok && q.min > 0 {
+		p.src, p.pace = q.Source, &pace{min: q.min}
+		p.pace.timer.Init((*paceTask)(p))
+	} else if ok {
+		p.src = q.Source
 	}
-	p.timer.Init((*paceTask)(p))
 	return p
 }
 
@@ -96,7 +125,7 @@ func (s *Stream) Wake() {
 
 func (p *pump) post() {
 	if !p.posted.Swap(true) {
-		p.ex.turn().Post(p)
+		p.to.turn().Post(p)
 	}
 }
 
@@ -109,9 +138,7 @@ func (p *pump) Run() {
 // run pumps until the source has no more, the client is behind, or the
 // source's share of the turn is used up.
 func (p *pump) run() {
-	again := false
-	p.ex.call("source", func() { again = p.pull() }, p.fail)
-	if again {
+	if p.to.pullFrom(p) {
 		p.post()
 	}
 }
@@ -120,23 +147,26 @@ func (p *pump) run() {
 // the source has used up its share.
 func (p *pump) pull() (again bool) {
 	for share := pumpShare; share > 0; {
-		if p.closed.Load() || p.held() || p.early() {
+		if p.closed.Load() || p.to.halted() || p.early() {
 			return false
 		}
-		scratch := p.ex.carrier.scratch()
+		scratch := p.to.scratch()
 		chunk, err := p.src.Next(scratch)
 		if p.closed.Load() || len(chunk) > 0 && !p.send(chunk) {
 			return false
 		}
 		invariant.Poison(scratch[:cap(scratch)])
 		switch {
-		case err == nil && len(chunk) == 0 && p.min == 0: // nor a pace at which to ask again
+		case err == ErrNotReady: // as a rule
+			return false
+		case err == nil && len(chunk) == 0 && p.pace == nil: // nor a pace at which to ask again
 			return false
 		case err == nil:
 		case errors.Is(err, ErrNotReady):
 			return false
 		case errors.Is(err, io.EOF):
-			p.finish()
+			p.close(nil)
+			p.to.complete()
 			return false
 		default:
 			p.fail(err)
@@ -147,59 +177,33 @@ func (p *pump) pull() (again bool) {
 	return true
 }
 
-// held reports whether nothing may be added now. When the client is behind,
-// Drained starts the pump again.
-func (p *pump) held() bool {
-	l := p.ex.lock()
-	defer l.unlock()
-	return l.state() != nil || p.ex.wire.Backlogged()
-}
-
 // early reports whether the pace forbids a chunk now, and comes back in time.
 func (p *pump) early() bool {
-	if p.min == 0 {
+	if p.pace == nil {
 		return false
 	}
-	loop := p.ex.turn()
-	if now := loop.Now(); !now.Before(p.next) {
-		p.next = now.Add(p.min)
+	loop := p.to.turn()
+	if now := loop.Now(); !now.Before(p.pace.next) {
+		p.pace.next = now.Add(p.pace.min)
 		return false
 	}
-	loop.StartTimer(&p.timer, p.next)
+	loop.StartTimer(&p.pace.timer, p.pace.next)
 	return true
 }
 
-// send adds a chunk to what is written at the end of the turn.
+// send sends a chunk, and reports whether that was possible.
 func (p *pump) send(chunk []byte) bool {
-	l := p.ex.lock()
-	if l.state() != nil {
-		l.unlock()
-		return false
-	}
-	if err := l.ready(len(chunk)); err != nil {
+	shut, err := p.to.sendLater(chunk)
+	if err != nil {
 		p.close(err)
-		return false
 	}
-	l.append(chunk)
-	l.later()
-	return true
-}
-
-// finish ends the stream of a source that has no more.
-func (p *pump) finish() {
-	p.close(nil)
-	l := p.ex.lock()
-	if l.state() != nil {
-		l.unlock()
-		return
-	}
-	l.finishStream()
+	return !shut && err == nil
 }
 
 // fail ends the stream of a source that has failed.
 func (p *pump) fail(err error) {
 	p.close(err)
-	p.ex.fail(err)
+	p.to.fail(err)
 }
 
 // close closes the source, once. On the loop.
@@ -207,7 +211,9 @@ func (p *pump) close(cause error) {
 	if p.closed.Swap(true) {
 		return
 	}
-	p.ex.turn().StopTimer(&p.timer)
+	if p.pace != nil {
+		p.to.turn().StopTimer(&p.pace.timer)
+	}
 	p.member.leave(p)
 	p.closeSource(cause)
 }
@@ -215,7 +221,7 @@ func (p *pump) close(cause error) {
 func (p *pump) closeSource(cause error) {
 	p.sourceClosed.Do("a Source is closed twice")
 	p.member.countOut()
-	p.ex.call("source's Close", func() { p.src.Close(cause) }, nil)
+	p.to.closeFor(p, cause)
 }
 
 // endWith has the loop close the source of a response that has ended otherwise,
@@ -229,18 +235,18 @@ func (p *pump) endWith(cause error, onLoop bool) {
 	}
 	p.cause = cause
 	if onLoop {
-		p.ex.turn().Later((*closeTask)(p))
+		p.to.turn().Later((*closeTask)(p))
 	} else {
-		p.ex.turn().Post((*closeTask)(p))
+		p.to.turn().Post((*closeTask)(p))
 	}
 }
 
-// start begins to pump when the handler has returned. On the loop.
-func (p *pump) start() {
+// start begins to pump for an exchange when its handler has returned. On the
+// loop.
+func (p *pump) start(ex *exchange) {
 	if p.closed.Load() {
 		return // its client did not wait for the handler's return
 	}
-	ex := p.ex
 	l := ex.lock()
 	empty := l.state() == nil && ex.bodyless()
 	l.unlock()
@@ -249,18 +255,72 @@ func (p *pump) start() {
 		_ = ex.stream.Commit() // ErrNoBody is what is meant
 		return
 	}
+	if f := ex.lighten(p); f != nil {
+		p = &f.pump
+	}
 	p.member.join(p)
 	p.run()
 }
 
+// The outlet of an exchange.
+
+func (ex *exchange) pullFrom(p *pump) (again bool) {
+	ex.call("source", func() { again = p.pull() }, p.fail)
+	return again
+}
+
+func (ex *exchange) closeFor(p *pump, cause error) {
+	ex.call("source's Close", func() { p.src.Close(cause) }, nil)
+}
+
+func (ex *exchange) scratch() []byte { return ex.carrier.scratch() }
+
+func (ex *exchange) halted() bool {
+	l := ex.lock()
+	defer l.unlock()
+	return l.state() != nil || ex.wire.Backlogged()
+}
+
+func (ex *exchange) sendLater(chunk []byte) (shut bool, err error) {
+	l := ex.lock()
+	if l.state() != nil {
+		l.unlock()
+		return true, nil
+	}
+	if err := l.ready(len(chunk)); err != nil {
+		return true, err
+	}
+	l.append(chunk)
+	l.later()
+	return false, nil
+}
+
+func (ex *exchange) complete() {
+	l := ex.lock()
+	if l.state() != nil {
+		l.unlock()
+		return
+	}
+	l.finishStream()
+}
+
 // Tasks for the loop, as in tasks.go.
 type (
-	startTask pump
+	startTask exchange
 	closeTask pump
 	paceTask  pump // the end of the pause between two chunks
 )
 
-func (t *startTask) Run() { (*pump)(t).start() }
+func (t *startTask) Run() {
+	ex := (*exchange)(t)
+	l := ex.lock()
+	p := ex.stream.pump
+	l.unlock()
+	if p != nil {
+		p.start(ex)
+	}
+}
+
 func (t *paceTask) Run()  { (*pump)(t).run() }
 func (t *closeTask) Run() { (*pump)(t).close(t.cause) }
 
@@ -272,3 +332,5 @@ func (t *closeTask) Dropped() {
 		go (*pump)(t).closeSource(t.cause)
 	}
 }
+
+var _ outlet = (*exchange)(nil)

@@ -232,7 +232,7 @@ func (ex *exchange) leaveLoop() {
 	}
 	ex.conn.Leave(&ex.Exchange)
 	if p := ex.stream.pump; p != nil && !over {
-		p.start()
+		p.start(ex)
 	}
 }
 

@@ -31,7 +31,9 @@ func (c *Conn) planBody(x *Exchange, rest []byte) (more bool) {
 		return c.serve(x) && c.skipBody(x)
 	}
 	x.body = plan.Body
-	x.decoder = chunked.Decoder{MaxBody: plan.Limit, Trailer: plan.Trailer}
+	if x.request.Chunked() {
+		x.decoder = decoderFor(x.decoder, &plan)
+	}
 	if ask {
 		c.phase = phaseExpecting
 	}
@@ -49,6 +51,15 @@ func (c *Conn) planBody(x *Exchange, rest []byte) (more bool) {
 	x.unread = true
 	c.rc.Unlock()
 	return true
+}
+
+// decoderFor makes d, which may be nil, ready for a body.
+func decoderFor(d *chunked.Decoder, plan *Plan) *chunked.Decoder {
+	if d == nil {
+		d = new(chunked.Decoder)
+	}
+	*d = chunked.Decoder{MaxBody: plan.Limit, Trailer: plan.Trailer}
+	return d
 }
 
 // skipBody continues behind a body that is not wanted: that has a response, or

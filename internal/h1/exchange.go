@@ -14,8 +14,8 @@ type Exchange struct {
 	request *http1.Request
 
 	// The loop's.
-	decoder   chunked.Decoder // of the request body
-	body      Body            // nil if it is not wanted
+	decoder   *chunked.Decoder // of the request body; nil before the first in chunks
+	body      Body             // nil if it is not wanted
 	left      int64
 	received  int64     // framing included
 	due       time.Time // when more of the body must have come, see earn

@@ -66,6 +66,19 @@ func announceTrailers(dst []byte, trailers []chunked.Field) []byte {
 	return dst
 }
 
+// Pass puts next in the place of x, whose response has begun and of which
+// nothing but its end is to come any more. It reports whether that was possible.
+// The output is locked. On the loop.
+func (c *Conn) Pass(x, next *Exchange) bool {
+	if c.x != x || c.phase != phaseResponding || x.tunnel != nil || x.unread || x.received > 0 {
+		return false
+	}
+	next.last, next.awaited = x.last, true
+	next.Become(x.Stage())
+	c.x = next
+	return true
+}
+
 // Informs reports whether an informational response may precede this one:
 // HTTP/1.0 clients do not know what that is.
 func (x *Exchange) Informs() bool { return x.request.Minor() != 0 }
