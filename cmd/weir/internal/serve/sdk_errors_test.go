@@ -150,6 +150,11 @@ func TestSDKErrors(t *testing.T) {
 				whole(t, "stream")
 			})
 		}
+		t.Run("an error in place of a stream", func(t *testing.T) { // G2: as if it had come with its status
+			told := failing{fault: "error-event-first", status: 500, class: "InternalServerError", code: "mock_error", asked: 1}
+			told.check(t, s, up, name, "stream", "")
+			whole(t, "stream")
+		})
 		t.Run("complete without [DONE]", func(t *testing.T) {
 			w := (&failing{fault: "no-done"}).wish("stream")
 			if text, last := s.ask(w); last.Type != "done" || text != all {
