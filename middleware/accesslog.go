@@ -72,7 +72,8 @@ const StatusDisconnected = 499
 // request are the handler's by its end.
 type entry struct {
 	since          time.Time
-	client         string
+	addr           netip.Addr
+	client         string // "" = who is connected
 	referer, agent string
 	id             atomic.Pointer[string] // set by RequestIDs
 }
@@ -99,11 +100,9 @@ type accessLog struct {
 }
 
 func (l *accessLog) start(r *weir.Request) any {
-	e := &entry{since: time.Now()}
+	e := &entry{since: time.Now(), addr: l.Clients.Addr(r)}
 	if l.Clients != nil {
-		if addr := l.Clients.Addr(r); addr != r.RemoteAddr().Addr().Unmap() {
-			e.client = addr.String()
-		}
+		e.client = l.Clients.Name(r)
 	}
 	if l.Format == Combined {
 		e.referer, e.agent = Clip(r.Header().Get("Referer")), Clip(r.Header().Get("User-Agent"))
@@ -126,7 +125,11 @@ func (l *accessLog) end(r *weir.Request, state any, sent weir.ResponseStats, cau
 	if p := e.id.Load(); p != nil {
 		id = *p
 	}
-	line.AddAttrs(LogAttrs(r, id, e.client, status)...)
+	client := e.client
+	if client == "" {
+		client = ClientName(r.RemoteAddr(), r.ListenAddr())
+	}
+	line.AddAttrs(LogAttrs(r, id, client, status)...)
 	line.AddAttrs(slog.Int64("bytes", sent.Bytes), slog.Float64("took_ms", time.Since(e.since).Seconds()*1e3))
 	if cause != nil && status != StatusDisconnected {
 		line.AddAttrs(slog.String("err", cause.Error()))
@@ -154,12 +157,8 @@ func LogStatus(sent weir.ResponseStats, cause error) int {
 }
 
 // LogAttrs are the attributes of a request in a log, for logs that have more of
-// their own: id, client, method, path, proto and status. client is
-// r.RemoteAddr by default.
+// their own: id, client, method, path, proto and status.
 func LogAttrs(r *weir.Request, id, client string, status int) []slog.Attr {
-	if client == "" {
-		client = ClientName(r.RemoteAddr(), r.ListenAddr())
-	}
 	return []slog.Attr{
 		slog.String("id", id), slog.String("client", client),
 		slog.String("method", Clip(r.Method())), slog.String("path", Clip(r.Path())), slog.String("proto", r.Proto()), slog.Int("status", status),
@@ -192,12 +191,9 @@ func Clip(said string) string {
 var lines = sync.Pool{New: func() any { return new([]byte) }}
 
 func (l *accessLog) common(r *weir.Request, e *entry, status int, bytes int64) {
-	client := e.client
-	if addr := r.RemoteAddr(); client == "" && addr.IsValid() {
-		client = addr.Addr().Unmap().String() // the format has no port
-	}
-	if client == "" {
-		client = "-"
+	client := "-"
+	if e.addr.IsValid() {
+		client = e.addr.String() // the format has no port
 	}
 	b := lines.Get().(*[]byte)
 	*b = appendCommon((*b)[:0], &commonLine{

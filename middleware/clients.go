@@ -85,6 +85,15 @@ func (c *Clients) Addr(r *weir.Request) netip.Addr {
 	return peer
 }
 
+// Name is the client as a log names it: see [ClientName]. One that a proxy has
+// named has no port.
+func (c *Clients) Name(r *weir.Request) string {
+	if addr := c.Addr(r); addr != r.RemoteAddr().Addr().Unmap() {
+		return addr.String()
+	}
+	return ClientName(r.RemoteAddr(), r.ListenAddr())
+}
+
 func (c *Clients) field() string {
 	if c.Field == "" {
 		return "X-Forwarded-For"

@@ -197,9 +197,10 @@ type Strip struct {
 
 // Log is the access log: one line for each request.
 type Log struct {
-	Access string  `json:"access" enum:"stdout,stderr,none" doc:"where it goes" example:"stdout"`
-	Format string  `json:"format" enum:"auto,json,text" doc:"how a line is written; auto is text on a terminal, else json" example:"json"`
-	Sample float64 `json:"sample" min:"0" max:"1" unit:"share of requests" doc:"the share of the requests that are logged; failed ones always are" example:"0.1"`
+	Access  string   `json:"access" enum:"stdout,stderr,none" doc:"where it goes" example:"stdout"`
+	Format  string   `json:"format" enum:"auto,json,text" doc:"how a line is written; auto is text on a terminal, else json" example:"json"`
+	Sample  float64  `json:"sample" min:"0" max:"1" unit:"share of requests" doc:"the share of the requests that are logged; failed ones always are" example:"0.1"`
+	Proxies []string `json:"proxies" unit:"address, prefix, loopback, private, unix or *" doc:"proxies in front of the gateway that name their clients in X-Forwarded-For: the log has those; that field of others is not read" example:"[10.0.0.0/8]"`
 }
 
 func fromEnv(name string) string {

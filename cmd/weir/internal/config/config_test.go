@@ -87,7 +87,7 @@ func TestFull(t *testing.T) {
 	if got, want := c.Limits, (Limits{64 << 20, 1 << 30, 4 << 20, 20000, 4 << 20}); got != want {
 		t.Errorf("got limits %+v, want %+v", got, want)
 	}
-	if got, want := c.Log, (Log{"stdout", "json", 1}); got != want {
+	if got, want := c.Log, (Log{"stdout", "json", 1, nil}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got log %+v, want %+v", got, want)
 	}
 	if got, want := c.Upstreams["vllm-b"].Endpoint().Address, "llm.example:443"; got != want {

@@ -13,6 +13,7 @@ import (
 	"weir/cmd/weir/internal/dialect"
 	"weir/cmd/weir/internal/dialect/known"
 	"weir/http1"
+	"weir/middleware"
 	"weir/reactor"
 )
 
@@ -40,6 +41,7 @@ func (v *validator) complain(pointer, format string, args ...any) {
 
 func (v *validator) validate() {
 	v.listeners()
+	v.proxies()
 	for _, name := range sorted(v.Upstreams) {
 		v.upstream(at("upstreams", name), name, v.Upstreams[name])
 	}
@@ -80,6 +82,14 @@ func (v *validator) strip() {
 	for i, name := range v.Strip.Query {
 		if name == "" || len(name) > longestParam {
 			v.complain(at("strip", "query", i), "want a name of 1 to %d bytes, decoded", longestParam)
+		}
+	}
+}
+
+func (v *validator) proxies() {
+	for i, peer := range v.Log.Proxies {
+		if _, err := middleware.ParsePeers(peer); err != nil {
+			v.complain(at("log", "proxies", i), "%v", err)
 		}
 	}
 }

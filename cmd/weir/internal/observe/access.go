@@ -23,11 +23,15 @@ import (
 type Access struct {
 	handler slog.Handler // nil = none
 	sample  float64
+	clients *middleware.Clients // nil = there are no proxies
 }
 
 // NewAccess returns the access log that cfg describes; e has its output.
 func NewAccess(cfg config.Log, e *command.Env) *Access {
 	a := &Access{sample: cfg.Sample}
+	if len(cfg.Proxies) > 0 {
+		a.clients = &middleware.Clients{Proxies: middleware.MustPeers(cfg.Proxies...)} // they were checked
+	}
 	var out *logq.Writer
 	switch cfg.Access {
 	case "none":
@@ -56,7 +60,7 @@ func (a *Access) add(r *relay.Record) {
 		status = middleware.StatusDisconnected
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
-	line.AddAttrs(middleware.LogAttrs(r.Request, front.ID(r.Request), "", status)...)
+	line.AddAttrs(middleware.LogAttrs(r.Request, front.ID(r.Request), a.clients.Name(r.Request), status)...)
 	line.AddAttrs(
 		slog.String("model", middleware.Clip(r.Asked)), slog.String("upstream", r.Upstream), slog.Int("attempts", r.Attempts), slog.Bool("stream", r.Stream),
 		slog.Int("events", r.Events), slog.Int64("bytes", r.Bytes),

@@ -61,3 +61,31 @@ func TestHAProxyNamesClients(t *testing.T) {
 	}
 	g.end()
 }
+
+// M6: HAProxy as a proxy of HTTP names its clients by X-Forwarded-For, and the
+// access log has those, not what a client puts there.
+func TestHAProxyForwardsClients(t *testing.T) {
+	program := installed(t, "haproxy")
+	there := fileIn(t, t.TempDir(), "there.yaml", "log: {access: stdout, format: json, proxies: [loopback]}\n")
+	g := serve(t, "models: {babble: {native: demo/babble}}\n", "--overlay", there)
+	addr := fmt.Sprintf("127.%d.%d.99:8081", 1+os.Getpid()%250, 1+os.Getpid()/250%250)
+	text := "global\n maxconn 100\ndefaults\n mode http\n timeout connect 9s\n timeout client 99s\n timeout server 99s\n" +
+		"listen l\n bind " + addr + " accept-proxy\n option forwardfor\n server weir " + strings.TrimPrefix(g.url, "http://") + "\n"
+	start(t, nil, program, "-db", "-f", fileIn(t, t.TempDir(), "haproxy.cfg", text))
+	var c net.Conn
+	eventually(t, "haproxy listens", func() bool {
+		var err error
+		c, err = net.Dial("tcp", addr)
+		return err == nil
+	})
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience.Limit))
+	fmt.Fprint(c, "PROXY TCP4 203.0.113.9 203.0.113.1 4711 80\r\nGET /v1/models HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: mine\r\nX-Forwarded-For: 198.51.100.1\r\nConnection: close\r\n\r\n")
+	if body, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(body), "HTTP/1.1 200 ") {
+		t.Fatalf("got %q, %v", body, err)
+	}
+	if line := g.out.wait(t, 1, `"id":"mine"`)[0]; !strings.Contains(line, `"client":"203.0.113.9"`) {
+		t.Errorf("got %s, want the client of the proxy", line)
+	}
+	g.end()
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
@@ -117,7 +118,7 @@ func fixed(a, b *config.Config) (fields []string) {
 		{"/admin/token_env", a.Admin.TokenEnv != b.Admin.TokenEnv},
 		{"/limits/bodies", a.Limits.Bodies != b.Limits.Bodies},
 		{"/limits/streams", a.Limits.Streams != b.Limits.Streams},
-		{"/log", a.Log != b.Log},
+		{"/log", !reflect.DeepEqual(a.Log, b.Log)},
 		{"/drain", a.Drain != b.Drain},
 	} {
 		if f.differs {
