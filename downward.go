@@ -16,6 +16,9 @@ type downward exchange
 
 func (d *downward) head(l locked, length int64, body []byte) (chunks bool) {
 	ex, w, b := l.ex, l.ex.out, d.conn.Wire().Buffer()
+	if !ex.stream.file {
+		d.conn.Wire().Narrow()
+	}
 	dst := http1.AppendStatusLine(*b, w.Status())
 	dst = ex.appendDate(dst)
 	dst = w.header.appendTo(dst)

@@ -63,6 +63,7 @@ func (s *Stream) beginFile(n int64) (copies bool, err error) {
 		ex.fail(ErrLength)
 		return false, ErrLength
 	}
+	s.file = true
 	if err := l.ready(0); err != nil {
 		return false, err
 	}

@@ -162,3 +162,35 @@ func TestSendFileIsInterrupted(t *testing.T) {
 		})
 	}
 }
+
+// The kernel takes more of a large file, and of nothing else.
+func TestSendFileWidens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, make([]byte, 1<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	results := make(chan error, 10)
+	m := new(weir.Mux)
+	m.Handle("GET /large", sendsFile(f, 0, 1<<20, 1<<20, results))
+	m.Handle("GET /small", sendsFile(f, 0, 1000, 1000, results))
+	m.HandleFunc("GET /text", func(w *weir.Response, _ *weir.Request) { w.WriteString("text") })
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.Dial()
+		defer c.Close()
+		for _, step := range []struct {
+			path string
+			wide int
+		}{{"text", 0}, {"small", 0}, {"large", 1}, {"large", 1}, {"small", 1}, {"text", 0}, {"large", 1}, {"text", 0}} {
+			c.Get("/" + step.path)
+			d.seen(c)
+			if got := d.kernel().Wide(); got != step.wide {
+				d.Errorf("%s: got %d wide, want %d", step.path, got, step.wide)
+			}
+		}
+	})
+}

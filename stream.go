@@ -38,6 +38,7 @@ type Stream struct {
 	id       uint64 // 0 = the response is not a stream
 	chunks   bool   // the body is in chunks
 	detached bool
+	file     bool   // its body begins with a file, see SendFile
 	typed    bool   // the head is known to have a Content-Type, for events
 	slot     *Route // whose limit it counts for, while it runs
 	refusal  error  // why an error response is sent instead

@@ -73,7 +73,7 @@ const (
 // except for Loop, RemoteAddr, ListenAddr, TLS, SendsFiles and those of the
 // write side, which are safe for concurrent use: Lock and Acquire, and while the
 // caller holds the lock Err, Pending, Buffer, Room, Backlogged, Wake, Unlock,
-// Flush, FlushWith and SendFile.
+// Flush, FlushWith, SendFile and Narrow.
 //
 // Frames are written like this, on any goroutine:
 //

@@ -38,6 +38,7 @@ type output struct {
 	fin     bool // the loop waits for the last byte
 	doomed  bool // the loop waits for the writer to come back, to close the descriptor
 	starved bool // a goroutine waits on room to send more of a file
+	wide    bool // the kernel takes more, for a file
 	news    news // for the loop
 	told    bool // a task for that is posted
 }

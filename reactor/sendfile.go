@@ -12,11 +12,17 @@ type FileSender interface {
 	// it ends before. Without an error at least one byte was written. Reading f
 	// may wait for a disk.
 	SendFile(fd int, head []byte, f *os.File, off int64, n int) (int, error)
+	// Widen makes fd take more than it has sent, for a file, whose bytes are not
+	// copied, or no more than usual again.
+	Widen(fd int, wide bool)
 }
 
 // filePiece is how much of a file one call of FileSender.SendFile is for: while
 // it runs, the descriptor of a connection that has ended is not closed.
 const filePiece = 1 << 20
+
+// wideFrom is the size from which a file is worth the calls of Widen.
+const wideFrom = 64 << 10
 
 // SendsFiles reports whether [Conn.SendFile] can be used: not with TLS, and not
 // with every kernel.
@@ -46,6 +52,10 @@ func (c *Conn) SendFile(f *os.File, off int64, n int) (sent int, room <-chan str
 		if out != nil {
 			head = out.B[from:]
 		}
+		if n > wideFrom && !o.wide {
+			o.wide = true
+			c.loop.files.Widen(c.fd, true)
+		}
 		took, fault := c.writeFile(head, f, off+int64(sent), min(n-sent, filePiece))
 		sent += max(0, took-len(head))
 		if out != nil {
@@ -67,6 +77,18 @@ func (c *Conn) SendFile(f *os.File, off int64, n int) (sent int, room <-chan str
 		o.room = make(chan struct{})
 	}
 	return sent, o.room, nil
+}
+
+// Narrow undoes what SendFile has done for a large file, of which the kernel takes
+// more than usual: call it before a response that is not a file. The caller
+// holds the lock.
+func (c *Conn) Narrow() {
+	o := &c.out
+	checkHeld(&o.mu)
+	if o.wide {
+		o.wide = false
+		c.loop.files.Widen(c.fd, false)
+	}
 }
 
 // writeFile is write for a file behind head.

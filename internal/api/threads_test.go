@@ -129,7 +129,7 @@ var (
 	loopAnywhere = []string{"ID", "Post"}
 	connAnywhere = []string{
 		"Loop", "RemoteAddr", "ListenAddr", "TLS", "SendsFiles",
-		"Lock", "Acquire", "Unlock", "Err", "Pending", "Buffer", "Room", "Backlogged", "Wake", "Flush", "FlushWith", "SendFile",
+		"Lock", "Acquire", "Unlock", "Err", "Pending", "Buffer", "Room", "Backlogged", "Wake", "Flush", "FlushWith", "SendFile", "Narrow",
 	}
 )
 

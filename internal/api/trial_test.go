@@ -212,6 +212,7 @@ func TestSafeForConcurrentUse(t *testing.T) {
 				"ListenAddr": func() { c.ListenAddr() },
 				"Lock":       locked(func() {}),
 				"Loop":       func() { c.Loop() },
+				"Narrow":     locked(c.Narrow),
 				"Pending":    locked(func() { c.Pending() }),
 				"RemoteAddr": func() { c.RemoteAddr() },
 				"Room":       locked(func() { c.Room() }),

@@ -28,6 +28,7 @@ type conn struct {
 	gone       bool // the client is closed
 	full       bool // a write had to wait: room is an edge
 	discard    bool // what the server writes is discarded
+	wide       bool // for a file, see reactor.FileSender
 
 	calls  int     // writes of the server so far
 	faults []fault // how they fail

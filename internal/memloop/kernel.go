@@ -232,6 +232,26 @@ func (k *Kernel) SendFile(fd int, head []byte, f *os.File, off int64, n int) (in
 	return len(head), io.ErrUnexpectedEOF
 }
 
+// Widen implements reactor.FileSender. A client's window stays as it is.
+func (k *Kernel) Widen(fd int, wide bool) {
+	if c, err := k.at(fd); err == nil {
+		c.wide = wide
+		k.mu.Unlock()
+	}
+}
+
+// Wide returns how many descriptors are widened.
+func (k *Kernel) Wide() (n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, c := range k.table {
+		if c != nil && c.wide {
+			n++
+		}
+	}
+	return n
+}
+
 // Unacknowledged implements reactor.System: what the client has not read.
 func (k *Kernel) Unacknowledged(fd int) (int, error) {
 	c, err := k.at(fd)
