@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures weir against other servers on this machine and writes bench/results.
 #
-#   bench/run.sh [plaintext|tokens|idle|gateway|tls|storm|native|hub|websocket|before|oha|all] [--quick] [--servers a,b] [--rev REV]
+#   bench/run.sh [plaintext|tokens|idle|gateway|tls|storm|native|hub|websocket|static|before|oha|all] [--quick] [--servers a,b] [--rev REV]
 #
 # plaintext  CPU per request: keep-alive, pipelined, new connections (wrk)
 # tokens     paced streams: CPU per chunk, push-to-client latency
@@ -16,6 +16,7 @@
 # hub        one message to 5,000 subscribers of a topic: weir against nginx with nchan
 # websocket  an echo's CPU and an idle WebSocket's memory: weir/ws, gws and
 #            coder/websocket
+# static     files of 1 KiB to 1 MiB: weir against nginx and net/http
 # before     weir against the one of --rev (a commit; main by default): CPU per
 #            request, token, burst of chunks, relayed event and relayed request
 # oha        a second client's word that nothing fails; builds oha with cargo
@@ -37,7 +38,7 @@ oha_version=1.16.0
 suites='' quick='' servers='' rev=main words="$*"
 while [ $# -gt 0 ]; do
     case $1 in
-        plaintext | tokens | idle | gateway | tls | storm | native | hub | websocket | before | oha) suites="$suites $1" ;;
+        plaintext | tokens | idle | gateway | tls | storm | native | hub | websocket | static | before | oha) suites="$suites $1" ;;
         all) suites='plaintext tokens idle' ;;
         --quick) quick=-quick ;;
         --servers) [ $# -gt 1 ] || usage; servers=$2; shift ;;
@@ -97,9 +98,9 @@ build_before() { # the weir of another commit
 
 build
 case $suites in *before*) build_before ;; esac
-case $suites in *plaintext* | *gateway* | *before*) need wrk wrk ;; esac
+case $suites in *plaintext* | *gateway* | *static* | *before*) need wrk wrk ;; esac
 PATH=$PATH:/usr/sbin # nginx's place, not in everyone's path
-case $suites in *gateway* | *tls* | *hub*) need nginx nginx ;; esac
+case $suites in *gateway* | *tls* | *hub* | *static*) need nginx nginx ;; esac
 case $suites in *hub*) need_file /usr/lib/nginx/modules/ngx_nchan_module.so libnginx-mod-nchan ;; esac
 need taskset util-linux
 ready=''

@@ -51,7 +51,7 @@ func main() {
 		o.command = "compare " + strings.Join(os.Args[1:], " ")
 	}
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, tls, storm, native, hub, websocket, before, oha")
+		fmt.Fprintln(os.Stderr, "compare: name suites: plaintext, tokens, idle, gateway, tls, storm, native, hub, websocket, static, before, oha")
 		os.Exit(2)
 	}
 	// Servers die with the thread that started them: see server.start.
@@ -195,6 +195,8 @@ func measure(ctx context.Context, t tools, l load, in *instance) (sample, error)
 	switch {
 	case in.gateway != nil:
 		err = checkChat(ctx, in.addr)
+	case in.serves:
+		err = checkFiles(ctx, in.addr)
 	case in.secure:
 		err = checkPlaintext(ctx, "https", in.addr)
 	default:

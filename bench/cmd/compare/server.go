@@ -30,6 +30,7 @@ type server struct {
 	stats   bool                                       // serves /stats?gc=1
 	gateway setup                                      // nil if it is not a gateway
 	files   func(s server, dir string) (server, error) // makes what it is started with; nil = nothing
+	serves  bool                                       // the files of the comparison, below /files/
 	behind  string                                     // a gateway's upstream; "" = cepoll
 	secure  bool                                       // speaks TLS: gets files with a certificate and its key as its last arguments
 	env     []string
@@ -62,6 +63,10 @@ var servers = []server{
 	{name: "weir-tls", program: "secure", args: []string{"weir", "127.0.0.1:0"}, secure: true},
 	{name: "weir-loop-tls", program: "secure", args: []string{"weir-loop", "127.0.0.1:0"}, secure: true},
 	{name: "weir-clear", program: "secure", args: []string{"weir", "127.0.0.1:0"}},
+	{name: "weir-files", program: "weir", serves: true, files: weirFiles},
+	{name: "nethttp-files", program: "nethttp", serves: true, files: nethttpFiles},
+	{name: "nginx-files", program: "nginx", system: true, serves: true, files: nginxFiles("")},
+	{name: "nginx-files-cache", program: "nginx", system: true, serves: true, files: nginxFiles("open_file_cache max=1000;")},
 	decode("weir-batch", "batch"), decode("weir-single", "single"), decode("weir-tickers", "tickers"),
 	decode("nethttp-fed", "fed"), decode("nethttp-tickers", "nethttp"),
 	webSocket("weir-ws", "weir"), webSocket("gws", "gws"), webSocket("coder", "coder"),

@@ -49,6 +49,7 @@ var suites = map[string]func(quick bool) []trial{
 	"hub":       hubs,
 	"before":    befores,
 	"websocket": webSockets,
+	"static":    files,
 }
 
 var everyServer = []string{"cepoll", "fasthttp", "nethttp", "weir"}

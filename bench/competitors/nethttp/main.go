@@ -21,6 +21,9 @@ func main() {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(tour.Stats(r.URL.Query().Get("gc") == "1"))
 	})
+	if len(os.Args) > 2 {
+		mux.Handle("GET /files/", http.StripPrefix("/files/", http.FileServer(http.Dir(os.Args[2]))))
+	}
 	server := &http.Server{Handler: mux}
 	fmt.Fprintln(os.Stderr, "nethttp:", server.Serve(tour.Listen("nethttp")))
 	os.Exit(1)
