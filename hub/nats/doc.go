@@ -16,9 +16,12 @@
 //
 // # Batches
 //
-// A message of JetStream costs more than an event is worth when events are tokens.
-// So a topic's events wait up to 20 ms for others, or until there are 4 KiB, and are
-// one message together. The batches of a topic are stored one after the other: an
+// A message of JetStream costs more than an event is worth when events are tokens:
+// about 70 microseconds of CPU from a process by the server to a subscriber in another
+// process, half of it the server's. So a topic's events wait up to 20 ms for others,
+// or until there are 4 KiB, and are one message together: half of that an event when
+// one comes every 10 ms, 3 microseconds when they come as fast as they are taken
+// (BenchmarkEvent). The batches of a topic are stored one after the other: an
 // order in which a process published is the order in which all get it.
 //
 // # What fails, and who learns of it
