@@ -63,7 +63,7 @@ func routes(h *hub.Hub) *weir.Mux {
 	mux := new(weir.Mux)
 	mux.HandleFunc("GET /{$}", func(w *weir.Response, r *weir.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
+		w.Header().Set("Content-Security-Policy", "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
 		w.Write(page)
 	}).Inline()
 	mux.HandleFunc("GET /numbers", func(w *weir.Response, r *weir.Request) {
