@@ -205,19 +205,23 @@ for (const { title, about, routes } of sections) {
 }
 find("protocol").textContent = protocol();
 
+let all = null; // the cards that the button for all still has to start
+
 find("all").onclick = async () => {
-  const waiting = cards.filter((card) => card.endsItself && !card.state.running);
-  const all = waiting.length;
+  if (all) return;
+  all = cards.filter((card) => card.endsItself && !card.state.running);
+  const { length } = all;
   const worker = async () => {
-    for (let card; (card = waiting.shift()); ) {
-      find("all-state").textContent = `${all - waiting.length} of ${all}`;
+    for (let card; (card = all.shift()); ) {
+      find("all-state").textContent = `${length - all.length} of ${length}`;
       await card.start();
     }
   };
-  find("all").disabled = true;
+  enable(find("all"), false);
   await Promise.all([worker(), worker(), worker()]); // a browser has six connections
-  find("all").disabled = false;
-  find("all-state").textContent = `All ${all} have ended`;
+  enable(find("all"), true);
+  find("all-state").textContent = `All ${length} have ended`;
+  all = null;
 };
 
 // What the server counts.
