@@ -21,7 +21,6 @@ type wsCase struct {
 	number, name string
 	in           string // behind the handshake
 	out          string // said's lines
-	open         bool   // the connection stays open, else the server closes it
 	offer        string // Sec-WebSocket-Extensions
 	terms        string // ... of the response
 	halfClose    bool   // the client's FIN follows

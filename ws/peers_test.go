@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -393,4 +394,32 @@ func TestDialSecure(t *testing.T) {
 		t.Errorf("the server has %v", err)
 	}
 	<-c.Done()
+}
+
+// Connections that were not given a loop share one, which comes and goes with
+// them: what is left of it at the end the package's leak check finds.
+func TestDialOwnLoop(t *testing.T) {
+	_, clear, _, _, ended := peerServer(t)
+	for range 3 {
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() {
+				c, err := ws.Dial(t.Context(), clear+"/echo", &ws.DialOptions{Timeout: patience.Limit})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				roundTrip(t, c, ws.Text, fmt.Appendf(nil, "number %d", i))
+				check(t, c.Close(ws.Normal, ""))
+				<-c.Done()
+				<-ended
+			})
+		}
+		all.Go(func() { // and one that fails
+			if _, err := ws.Dial(t.Context(), clear+"/forbidden", nil); ws.CodeOf(err) != ws.Abnormal || !strings.Contains(err.Error(), "403") {
+				t.Errorf("got %v, want 403", err)
+			}
+		})
+		all.Wait()
+	}
 }
