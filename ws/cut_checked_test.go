@@ -3,6 +3,7 @@
 package ws_test
 
 const ( // the detector and the assertions make it slow
-	cutStep = 13
-	largest = 256 << 10
+	cutStep = 29
+	largest = 8 << 10
+	checked = true
 )

@@ -142,8 +142,12 @@ func masked(first byte, payload string, mask [4]byte) string {
 	b = append(b, mask[:]...)
 	at := len(b)
 	b = append(b, payload...)
-	for i := range b[at:] {
-		b[at+i] ^= mask[i%4]
+	p, eight := b[at:], uint64(binary.LittleEndian.Uint32(mask[:]))*(1<<32+1)
+	for ; len(p) >= 8; p = p[8:] {
+		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^eight)
+	}
+	for i := range p {
+		p[i] ^= mask[i%4]
 	}
 	return string(b)
 }
