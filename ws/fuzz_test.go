@@ -140,15 +140,15 @@ func oracle(in []byte, masked, deflate bool, limit int) string {
 				return out.String() + "error 1002\n"
 			}
 		}
+		if !control && length > uint64(limit-len(msg)) {
+			return out.String() + "error 1009\n"
+		}
 		var key [4]byte
 		if masked {
 			if len(in) < at+4 {
 				return out.String()
 			}
 			at += copy(key[:], in[at:])
-		}
-		if !control && length > uint64(limit-len(msg)) {
-			return out.String() + "error 1009\n"
 		}
 		here := min(uint64(len(in)-at), length)
 		body := bytes.Clone(in[at : at+int(here)])
