@@ -17,7 +17,7 @@ import (
 
 // public are the packages that are for users.
 var public = []string{
-	"weir", "weir/chunked", "weir/client", "weir/http1", "weir/logq", "weir/middleware", "weir/middleware/compress", "weir/nethttp", "weir/plugin", "weir/plugin/cabi", "weir/reactor", "weir/static", "weir/ws",
+	"weir", "weir/chunked", "weir/client", "weir/http1", "weir/hub", "weir/logq", "weir/middleware", "weir/middleware/compress", "weir/nethttp", "weir/plugin", "weir/plugin/cabi", "weir/reactor", "weir/static", "weir/ws",
 	"weir/sse", "weir/weirtest",
 }
 

@@ -84,6 +84,19 @@ var threads = map[string]thread{
 	"weir/client.Switcher":      {called, nil},
 	"weir/client.Request":       {data, nil},
 
+	"weir/hub.Broker":       {called, nil},
+	"weir/hub.Config":       {data, nil},
+	"weir/hub.Event":        {data, nil},
+	"weir/hub.Format":       {data, nil},
+	"weir/hub.Hub":          {anywhere, nil},
+	"weir/hub.Limits":       {data, nil},
+	"weir/hub.Log":          {anywhere, nil},
+	"weir/hub.Options":      {data, nil},
+	"weir/hub.Policy":       {data, nil},
+	"weir/hub.Position":     {data, nil},
+	"weir/hub.Stats":        {data, nil},
+	"weir/hub.Subscription": {alone, []string{"Close"}},
+
 	"weir/reactor.Config":      {data, nil},
 	"weir/reactor.Conn":        {onLoop, connAnywhere},
 	"weir/reactor.DialHandler": {called, nil},
@@ -134,7 +147,7 @@ var (
 )
 
 // ruled are the packages whose types have a rule.
-var ruled = []string{"weir", "weir/client", "weir/reactor", "weir/static", "weir/ws"}
+var ruled = []string{"weir", "weir/client", "weir/hub", "weir/reactor", "weir/static", "weir/ws"}
 
 // Each exported type has one rule, which is the first thing that its
 // documentation says.

@@ -18,6 +18,7 @@ import (
 
 	"weir"
 	"weir/client"
+	"weir/hub"
 	"weir/internal/invariant"
 	"weir/internal/memloop"
 	"weir/reactor"
@@ -118,6 +119,11 @@ func TestSafeForConcurrentUse(t *testing.T) {
 				})
 			})
 		}
+	})
+	t.Run("hub.Hub", func(t *testing.T) { atHubs(t, hub.Config{}, nil) })
+	t.Run("hub.Log", func(t *testing.T) {
+		b := new(logBroker)
+		atHubs(t, hub.Config{Broker: b}, func() { b.append(p) })
 	})
 	t.Run("weir.SwapMux", func(t *testing.T) {
 		s, m := new(weir.SwapMux), new(weir.Mux)
@@ -346,6 +352,78 @@ func atOnce(t *testing.T, v any, but []string, calls map[string]func()) {
 		})
 	}
 	all.Wait()
+}
+
+// atHubs calls the methods of hubs at once, and besides.
+func atHubs(t *testing.T, c hub.Config, besides func()) {
+	t.Helper()
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			h, err := hub.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := new(weir.Mux)
+			m.HandleFunc("GET /loop", func(w *weir.Response, r *weir.Request) { h.Serve(w, r, "t", nil) }).Inline()
+			m.HandleFunc("GET /goroutine", func(w *weir.Response, r *weir.Request) {
+				h.Serve(w, r, "t", &hub.Options{Format: hub.NDJSON})
+			})
+			server := weirtest.Start(t, &weir.Server{Handler: m, Loops: 2})
+			atOnce(t, h, nil, map[string]func(){
+				"Close": func() {
+					time.Sleep(time.Second)
+					_ = h.Close()
+				},
+				"End":     func() { _ = h.End("ended") },
+				"Publish": func() { _, _ = h.Publish("t", hub.Event{Data: []byte("x")}) },
+				"Serve":   func() { server.Get("/loop").Close(); server.Get("/goroutine") },
+				"Stats":   func() { h.Stats() },
+				"Subscribe": func() {
+					if s, err := h.Subscribe("t", "", nil); err == nil {
+						if besides != nil {
+							besides()
+						}
+						s.Close()
+					}
+				},
+			})
+		})
+	}
+}
+
+// logBroker fills its log from several goroutines.
+type logBroker struct {
+	mu  sync.Mutex
+	log *hub.Log
+}
+
+func (b *logBroker) Follow(_ string, log *hub.Log) (stop func(), err error) {
+	b.mu.Lock()
+	b.log = log
+	b.mu.Unlock()
+	log.Begin("first", hub.Position{})
+	log.Ready()
+	return func() {}, nil
+}
+
+func (b *logBroker) Publish(string, hub.Event) error { return nil }
+func (b *logBroker) Keeps() bool                     { return true }
+func (b *logBroker) Close() error                    { return nil }
+
+// append calls the methods of the log.
+func (b *logBroker) append(p []byte) {
+	b.mu.Lock()
+	log := b.log
+	b.mu.Unlock()
+	log.Wants()
+	log.Append(hub.Position{Seq: rand.Uint64N(1 << 20)}, time.Now(), hub.Event{Data: p})
+	switch rand.N(4) {
+	case 0:
+		log.Begin("another", hub.Position{})
+		log.Ready()
+	case 1:
+		log.End(nil)
+	}
 }
 
 // atStream runs f with a stream whose client reads, on a fake clock.
