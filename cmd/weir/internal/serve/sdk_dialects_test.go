@@ -16,7 +16,7 @@ import (
 const allDialects = `
 upstreams:
   a: {url: %q, dialects: [openai, responses, anthropic, ollama]}
-  b: {url: %q, dialects: [openai, responses, anthropic, ollama]}
+  b: {url: %q, dialects: [openai, responses, anthropic, ollama], breaker: {share: 0}}
 retry_budget: {share: 1, floor: 1000}
 models:
   m: {targets: [{upstream: b}], fallback: [spare], retries: 1}
@@ -51,10 +51,11 @@ func TestSDKDialects(t *testing.T) {
 				{Base: g.url, Case: "whole", Headers: said()},
 				{Base: g.url, Case: "abort", Headers: map[string]string{"x-mock-tokens": "100000", "x-mock-pace": "1ms"}},
 				{Base: g.url, Case: "text", Headers: map[string]string{"x-mock-fault": "error-event=6"}},
+				{Base: g.url, Case: "text", Headers: map[string]string{"x-mock-fault": "error-event-first"}},
 				{Base: g.url, Case: "tool", Headers: said("x-mock-tool", "weather", "x-mock-arguments", `{"city":"Ghent"}`)},
 			}
 			if !c.Tools() {
-				cases = cases[:5]
+				cases = cases[:6]
 			}
 			got := c.Run(t, cases...)
 			for i, r := range got {
@@ -72,8 +73,11 @@ func TestSDKDialects(t *testing.T) {
 			if broken := got[4]; broken.Error == "" && broken.Finish != "failed" { // which openai-node says in its response
 				t.Errorf("broken: got %+v, want an error", broken)
 			}
+			if told := got[5]; told.Error == "" || told.Text != "" || told.Status < 500 { // G2: its status is the error's
+				t.Errorf("told: got %+v, want an error with a status", told)
+			}
 			if c.Tools() {
-				if tool := got[5]; tool.Error != "" || tool.Text != "It rains." || !slices.Equal(tool.Calls, []string{"weather"}) {
+				if tool := got[6]; tool.Error != "" || tool.Text != "It rains." || !slices.Equal(tool.Calls, []string{"weather"}) {
 					t.Errorf("tool: got %+v, want one call and the text", tool)
 				}
 			}
