@@ -43,11 +43,12 @@ func guideBlock(t *testing.T, page, language string) string {
 	return blocks[0]
 }
 
-// The guide's native handler in C is complete, and its configuration mounts it.
+// The guide's native handler in C, its first block, is complete, and its
+// configuration mounts it.
 func TestGuide(t *testing.T) {
 	const page = "native-handlers.md"
 	dir := t.TempDir()
-	sharedObject(t, dir, "libtiny.so", fileIn(t, dir, "tiny.c", guideBlock(t, page, "c")), "-Wall", "-Wextra", "-Werror")
+	sharedObject(t, dir, "libtiny.so", fileIn(t, dir, "tiny.c", guideBlocks(t, page, "c")[0]), "-Wall", "-Wextra", "-Werror")
 	config := fileIn(t, dir, "guide.yaml", guideBlock(t, page, "yaml"))
 	check := start(t, []string{asServe + "=1"}, os.Args[0], "--check", "--config", config) // a library is loaded once in a process
 	if code := check.code(); code != 0 {
