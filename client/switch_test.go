@@ -105,8 +105,8 @@ func TestSwitch(t *testing.T) {
 	}
 }
 
-// The end, in the same turn as the 101 and what is behind it, does not overtake
-// that.
+// W43: the end, in the same turn as the 101 and what is behind it, does not
+// overtake that.
 func TestSwitchThenEnd(t *testing.T) {
 	for _, cut := range []int{0, len(switched) - 1, len(switched) + 1} {
 		atDesk(t, client.Config{}, func(d *desk) {

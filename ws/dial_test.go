@@ -14,6 +14,7 @@ import (
 	"weir/reactor"
 )
 
+// W40: URLs.
 func TestParseAddress(t *testing.T) {
 	good := []struct{ url, endpoint, path, query string }{
 		{"ws://example.com", "http://example.com", "/", ""},
@@ -41,7 +42,7 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// The request of RFC 6455 4.1.
+// W40: the request of RFC 6455 4.1.
 func TestDialRequest(t *testing.T) {
 	atQuay(t, func(q *quay) {
 		keys := map[string]bool{}
@@ -87,7 +88,8 @@ func TestDialRequest(t *testing.T) {
 	})
 }
 
-// What a client must check in the response (RFC 6455 4.1, RFC 7692 5.1 and 7.1).
+// W41, W42: what a client must check in the response (RFC 6455 4.1, RFC 7692 5.1
+// and 7.1).
 func TestDialResponse(t *testing.T) {
 	const (
 		ok      = "HTTP/1.1 101 Switching Protocols\r\n"
@@ -165,7 +167,7 @@ func TestDialResponse(t *testing.T) {
 	}
 }
 
-// Nothing is chosen that was not offered, if nothing was offered.
+// W41: nothing is chosen if nothing was offered.
 func TestDialOffersNothing(t *testing.T) {
 	for _, field := range []string{"Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover"} {
 		atQuay(t, func(q *quay) {
@@ -178,7 +180,7 @@ func TestDialOffersNothing(t *testing.T) {
 	}
 }
 
-// The body of another response is part of the error, up to a bound.
+// W42: the body of another response is part of the error, up to a bound.
 func TestDialRefusal(t *testing.T) {
 	for _, size := range []int{0, 10, longestRefusal - 1, longestRefusal, longestRefusal + 1, 100_000} {
 		atQuay(t, func(q *quay) {
@@ -199,8 +201,8 @@ func TestDialRefusal(t *testing.T) {
 	}
 }
 
-// The response may be cut anywhere, and the first frames be in the segment of
-// its end.
+// W43: the response may be cut anywhere, and the first frames be in the segment
+// of its end.
 func TestDialCut(t *testing.T) {
 	const frames = "\x81\x05hello\x82\x01!"
 	length := 0
@@ -219,7 +221,7 @@ func TestDialCut(t *testing.T) {
 	}
 }
 
-// What is sent is masked, each frame otherwise (RFC 6455 5.3).
+// W44: what is sent is masked, each frame otherwise (RFC 6455 5.3).
 func TestDialMasks(t *testing.T) {
 	atQuay(t, func(q *quay) {
 		c, s := q.open(DialOptions{})
@@ -291,7 +293,8 @@ func TestDialDeflate(t *testing.T) {
 	})
 }
 
-// What a server must not send ends the connection with the code of RFC 6455 7.4.
+// W45: what a server must not send ends the connection with the code of RFC 6455
+// 7.4.
 func TestDialRefusesFrames(t *testing.T) {
 	tests := []struct {
 		name, sent, want string
@@ -379,7 +382,7 @@ func TestDialClose(t *testing.T) {
 	})
 }
 
-// The server's end without a Close is 1006, and its cause is known.
+// W47: the server's end without a Close is 1006, and its cause is known.
 func TestDialLost(t *testing.T) {
 	for name, end := range map[string]func(s *shore){
 		"closed": func(s *shore) { s.c.Close() },
@@ -409,7 +412,7 @@ func TestDialLost(t *testing.T) {
 	}
 }
 
-// A server that is silent from one ping to the next is disconnected.
+// W47: a server that is silent from one ping to the next is disconnected.
 func TestDialPings(t *testing.T) {
 	atQuay(t, func(q *quay) {
 		c, s := q.open(DialOptions{Options: Options{Ping: 10 * time.Second}})
@@ -512,7 +515,8 @@ func TestDialHandler(t *testing.T) {
 	}
 }
 
-// A client's handler that panics costs its connection, and the server gets 1011.
+// W17: a client's handler that panics costs its connection, and the server gets
+// 1011.
 func TestDialHandlerPanics(t *testing.T) {
 	for _, inline := range []bool{false, true} {
 		atQuay(t, func(q *quay) {
@@ -534,7 +538,8 @@ type panicker struct{ notes }
 
 func (*panicker) OnMessage(*Conn, Kind, []byte) { panic("as asked") }
 
-// The handshake is bounded by Timeout and by the context, which do nothing later.
+// W46: the handshake is bounded by Timeout and by the context, which do nothing
+// later.
 func TestDialTime(t *testing.T) {
 	atQuay(t, func(q *quay) {
 		began := time.Now()
@@ -576,7 +581,7 @@ func TestDialTime(t *testing.T) {
 	})
 }
 
-// What is wrong with the arguments, and a server that is not there.
+// W40: what is wrong with the arguments; and a server that is not there.
 func TestDialErrors(t *testing.T) {
 	atQuay(t, func(q *quay) {
 		for _, tt := range []struct {

@@ -79,8 +79,8 @@ func (d *table) nativeAt(path string, fields ...string) (c *weirtest.Client, hea
 	return c, head
 }
 
-// The request is the call's, messages come and go in order, and each side's
-// Close is what Closed is called with.
+// W50, W51: the request is the call's, messages come and go in order, and each
+// side's Close is what Closed is called with.
 func TestNative(t *testing.T) {
 	r := &receiver{closed: make(chan string, 2)}
 	var socket plugin.Socket
@@ -132,7 +132,7 @@ func TestNative(t *testing.T) {
 	})
 }
 
-// The handler closes, from any goroutine: sending returns ErrClosed from then on,
+// W51: the handler closes, from any goroutine: sending returns ErrClosed from then on,
 // closing again nil, and there is no cause.
 func TestNativeCloses(t *testing.T) {
 	r := &receiver{closed: make(chan string, 2)}
@@ -232,7 +232,7 @@ func TestNativeBacklog(t *testing.T) {
 	})
 }
 
-// What a handler does wrong is 1011 for its own client, and Closed is called once
+// W52: what a handler does wrong is 1011 for its own client, and Closed is called once
 // if there is a Receiver; the log has the error.
 func TestNativeFails(t *testing.T) {
 	bad := errors.New("the model fell over")
@@ -326,7 +326,7 @@ func TestNativeWithoutReceiver(t *testing.T) {
 	})
 }
 
-// While Message runs little more is read, and nobody else waits.
+// W50: while Message runs little more is read, and nobody else waits.
 func TestNativeBlocks(t *testing.T) {
 	var release chan struct{} // made in the bubble
 	open := func(c plugin.Call, s plugin.Socket) (plugin.Receiver, error) {
@@ -359,7 +359,7 @@ func TestNativeBlocks(t *testing.T) {
 	})
 }
 
-// Beyond the limit the response is 503; a place is free again when Closed has
+// W53: beyond the limit the response is 503; a place is free again when Closed has
 // returned, or the handler has failed, or the handshake is refused.
 func TestNativeLimit(t *testing.T) {
 	var hold chan struct{} // made in the bubble
@@ -439,7 +439,7 @@ func TestNativeDrain(t *testing.T) {
 	})
 }
 
-// Sending and closing from many goroutines at once: messages are whole, and
+// W51: sending and closing from many goroutines at once: messages are whole, and
 // nothing is sent behind the Close.
 func TestNativeThreads(t *testing.T) {
 	r := &receiver{closed: make(chan string, 2)}

@@ -61,12 +61,13 @@ type report struct {
 	Name   string
 	Report []string
 	Signal string
-	Port   int
+	Port   int // of a server
+	Secure int // ... over TLS
 }
 
-func start(t *testing.T, command []string, mode string) *peer {
+func start(t *testing.T, command []string, args ...string) *peer {
 	t.Helper()
-	cmd := exec.Command(command[0], append(slices.Clone(command[1:]), mode)...)
+	cmd := exec.Command(command[0], append(slices.Clone(command[1:]), args...)...)
 	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "PYTHONDONTWRITEBYTECODE=1")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -272,6 +273,7 @@ func TestPeersAsServers(t *testing.T) {
 	tests := []struct {
 		name    string
 		options ws.Options
+		secure  bool
 		plan    []step
 		do      func(t *testing.T, c *ws.Conn)
 		want    []string
@@ -293,6 +295,11 @@ func TestPeersAsServers(t *testing.T) {
 			roundTrip(t, c, ws.Text, []byte(strings.Repeat("la", 100_000)))
 			check(t, closing(c))
 		}, want: []string{"open - deflate", "closed 1000 done"}},
+		{name: "over TLS", secure: true, plan: []step{{"echo"}}, do: func(t *testing.T, c *ws.Conn) {
+			roundTrip(t, c, ws.Text, []byte("zwölf"))
+			roundTrip(t, c, ws.Binary, mega)
+			check(t, closing(c))
+		}, want: []string{"open - -", "closed 1000 done"}},
 		{name: "fragmented", plan: []step{{"fragments", []string{"one ", "", "zwölf"}}, {"await"}}, do: func(t *testing.T, c *ws.Conn) {
 			receives(t, c, "text one zwölf")
 			check(t, closing(c))
@@ -331,16 +338,22 @@ func TestPeersAsServers(t *testing.T) {
 		}, want: []string{"open - -", "text go"}},
 	}
 	eachPeer(t, func(t *testing.T, command []string) {
-		p := start(t, command, "server")
-		port := p.next().Port
+		id := tlstest.New(t, "127.0.0.1")
+		cert, key := id.Files(t, t.TempDir())
+		p := start(t, command, "server", cert, key)
+		ports := p.next()
 		for _, tt := range tests {
 			plan, err := json.Marshal(tt.plan)
 			if err != nil {
 				t.Fatal(err)
 			}
-			at := fmt.Sprintf("ws://127.0.0.1:%d/?name=%s&plan=%s", port, url.QueryEscape(tt.name), url.QueryEscape(string(plan)))
+			scheme, port := "ws", ports.Port
+			if tt.secure {
+				scheme, port = "wss", ports.Secure
+			}
+			at := fmt.Sprintf("%s://127.0.0.1:%d/?name=%s&plan=%s", scheme, port, url.QueryEscape(tt.name), url.QueryEscape(string(plan)))
 			ctx, cancel := context.WithTimeout(t.Context(), patience.Limit)
-			c, err := ws.Dial(ctx, at, &ws.DialOptions{Options: tt.options, Timeout: patience.Limit})
+			c, err := ws.Dial(ctx, at, &ws.DialOptions{Options: tt.options, Roots: id.Pool, Timeout: patience.Limit})
 			cancel()
 			if err != nil {
 				t.Fatalf("%s: %v", tt.name, err)

@@ -160,7 +160,7 @@ int32_t weir_run(const weir_plugin_handler *h, weir_call call, const char *metho
     return (h->unary != NULL ? h->unary : h->stream)(h->user, call, &req);
 }
 
-const weir_plugin_handler *weir_read_handler(const weir_plugin_handler *h)
+weir_plugin_handler *weir_read_handler(const weir_plugin_handler *h)
 {
     weir_plugin_handler *read = calloc(1, sizeof *read);
     if (read != NULL)

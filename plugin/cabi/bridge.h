@@ -22,8 +22,8 @@ const weir_plugin_handler *weir_run_handlers(void *f, size_t *n);
 // Returns the handler after h, whose size only the plugin knows.
 const weir_plugin_handler *weir_next(const weir_plugin_handler *h);
 
-// Returns a copy of h as it would be if it had been built with this header, which is never freed; NULL without memory.
-const weir_plugin_handler *weir_read_handler(const weir_plugin_handler *h);
+// Returns a copy of h as it would be if it had been built with this header, to be freed; NULL without memory.
+weir_plugin_handler *weir_read_handler(const weir_plugin_handler *h);
 
 // The functions of a WebSocket. What open stores in *socket is passed on as a number: it is the plugin's, and Go's
 // collector must not take it for a pointer.

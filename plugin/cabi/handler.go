@@ -17,7 +17,7 @@ import (
 // A handler is a native handler of a library.
 type handler struct {
 	name string
-	c    *C.weir_plugin_handler // see weir_read_handler; never freed
+	c    *C.weir_plugin_handler // see weir_read_handler; not freed once it is part of a library
 }
 
 // registration returns the handler as it is registered.

@@ -198,11 +198,16 @@ func enumerate(list unsafe.Pointer) ([]plugin.Named, error) {
 		return nil, fmt.Errorf("weir_plugin_handlers gives %d handlers, want at most %d", uint64(n), maxHandlers)
 	}
 	var handlers []plugin.Named
+	var copies []*C.weir_plugin_handler
 	for c := first; len(handlers) < int(n); c = C.weir_next(c) {
 		h, err := read(c)
 		if err != nil {
+			for _, c := range copies {
+				C.free(unsafe.Pointer(c))
+			}
 			return nil, fmt.Errorf("handler %d of %d: %w", len(handlers)+1, int(n), err)
 		}
+		copies = append(copies, h.c)
 		handlers = append(handlers, plugin.Named{Name: h.name, Handler: h.registration()})
 	}
 	return handlers, nil
@@ -218,6 +223,7 @@ func read(c *C.weir_plugin_handler) (*handler, error) {
 		return nil, errors.New("out of memory")
 	}
 	if err := h.check(); err != nil {
+		C.free(unsafe.Pointer(h.c))
 		return nil, err
 	}
 	h.name = C.GoString(h.c.name)

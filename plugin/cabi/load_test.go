@@ -145,7 +145,7 @@ func TestLoadLargerStructs(t *testing.T) {
 	}
 }
 
-// A plugin that was built before there were WebSockets is loaded, and what lies
+// W54: a plugin that was built before there were WebSockets is loaded, and what lies
 // behind its smaller structs is not read as theirs.
 func TestLoadEarlierStructs(t *testing.T) {
 	got, err := Load(variant(t, "EARLIER"))

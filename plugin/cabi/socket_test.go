@@ -110,7 +110,7 @@ func TestSocketSubprotocols(t *testing.T) {
 	}
 }
 
-// A WebSocket's life in C: its messages, its end, and that its number is not
+// W50, W51: a WebSocket's life in C: its messages, its end, and that its number is not
 // alive after closed.
 func TestSocket(t *testing.T) {
 	opened, closed := counts(t)
@@ -241,7 +241,7 @@ func TestSocketWithoutMessage(t *testing.T) {
 	wantNoneAlive(t)
 }
 
-// A thread of the plugin's sends until the client disconnects or closed is
+// W51: a thread of the plugin's sends until the client disconnects or closed is
 // called, which waits for it.
 func TestSocketThread(t *testing.T) {
 	for _, cause := range []error{errors.New("gone"), nil} {

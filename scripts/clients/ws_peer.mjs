@@ -1,7 +1,9 @@
 // A WebSocket peer made of npm's ws, for weir's tests: see ws_peer.py, which does
 // the same with two packages for Python.
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { WebSocket, WebSocketServer } from 'ws';
 
@@ -99,9 +101,8 @@ function client({ name, url, protocols, deflate, plan }) {
   });
 }
 
-// server runs the plan that is in each request's query.
-function serve() {
-  const http = createServer();
+// serve runs the plan that is in each request's query, and returns its port.
+function serve(http) {
   const wss = new WebSocketServer({
     noServer: true,
     perMessageDeflate: { threshold: 0 },
@@ -112,11 +113,12 @@ function serve() {
     const query = new URL(req.url, 'http://localhost').searchParams;
     wss.handleUpgrade(req, socket, head, (ws) => new Peer(ws).finish(query.get('name'), JSON.parse(query.get('plan'))));
   });
-  http.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ port: http.address().port })));
+  return new Promise((resolve) => http.listen(0, '127.0.0.1', () => resolve(http.address().port)));
 }
 
 if (process.argv[2] === 'server') {
-  serve();
+  const [cert, key] = process.argv.slice(3).map((file) => readFileSync(file));
+  console.log(JSON.stringify({ port: await serve(createServer()), secure: await serve(createSecureServer({ cert, key })) }));
   process.stdin.on('end', () => process.exit(0)).resume(); // the test has ended
 } else {
   for await (const line of createInterface({ input: process.stdin })) await client(JSON.parse(line));

@@ -1,7 +1,9 @@
 """A WebSocket peer for weir's tests, of PyPI's websockets or of autobahn.
 
     ws_peer.py websockets|autobahn client    a case a line on standard input
-    ws_peer.py websockets|autobahn server    prints its port; until standard input ends
+    ws_peer.py websockets|autobahn server CERT KEY
+                                             prints its ports, in the clear and over TLS; until
+                                             standard input ends
 
 A case has a plan, which is a list of steps; a server's is in the query of each
 request, with a name. What became of it is printed as a line of JSON: how the
@@ -162,15 +164,14 @@ async def websockets_client(url, protocols, deflate, name, plan):
     ws.transport.abort()
 
 
-async def websockets_server():
+async def websockets_server(tls):
     from websockets.asyncio.server import serve
 
     async def handle(ws):
         asked = query(ws.request.path)
         await finish(WebsocketsPeer(ws), asked["name"], json.loads(asked["plan"]))
 
-    server = await serve(handle, "127.0.0.1", 0, subprotocols=["v2.chat"], select_subprotocol=choose, max_size=None, ping_interval=None)
-    return server.sockets[0].getsockname()[1], server
+    return await serve(handle, "127.0.0.1", 0, subprotocols=["v2.chat"], select_subprotocol=choose, max_size=None, ping_interval=None, ssl=tls)
 
 
 def choose(_, offered):
@@ -274,7 +275,7 @@ async def autobahn_client(url, protocols, deflate, name, plan):
     peer.abort()
 
 
-async def autobahn_server():
+async def autobahn_server(tls):
     from autobahn.asyncio.websocket import WebSocketServerFactory, WebSocketServerProtocol
     from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 
@@ -295,17 +296,20 @@ async def autobahn_server():
     factory = WebSocketServerFactory(None)
     factory.protocol = Server
     factory.setProtocolOptions(perMessageCompressionAccept=accept, failByDrop=False, closeHandshakeTimeout=LIMIT)
-    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
-    return server.sockets[0].getsockname()[1], server
+    return await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0, ssl=tls)
 
 
-async def main(package, mode):
+async def main(package, mode, *files):
     loop = asyncio.get_running_loop()
     if mode == "server":
-        port, server = await globals()[package + "_server"]()
-        say(port=port)
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(*files)
+        servers = [await globals()[package + "_server"](context) for context in (None, tls)]
+        clear, secure = (server.sockets[0].getsockname()[1] for server in servers)
+        say(port=clear, secure=secure)
         await loop.run_in_executor(None, sys.stdin.read)
-        server.close()
+        for server in servers:
+            server.close()
         return
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         case = json.loads(line)
