@@ -34,6 +34,9 @@ bench: ## measure against other servers; minutes; ARGS='plaintext --quick' for l
 restarts: ## restart weirs ten times each behind nginx, HAProxy and the openai packages, under load; minutes
 	@$(GO) test -count=1 -timeout=15m -v -run 'Restart$$' ./cmd/weir/internal/serve -restarts 10
 
+cluster: ## kill the servers of a NATS cluster one by one under hub/nats; half a minute
+	@cd hub/nats && $(GO) test -count=1 -v -run Cluster -cluster .
+
 codex: build ## the Codex CLI does a task of two tools through weir serve and weir mock; installs it, 430 MB
 	@scripts/clients/codex.sh
 
@@ -47,4 +50,4 @@ clean: ## remove what was built and installed
 	@rm -rf bin .tools .venv bench/.bin bench/.tools
 	@rm -rf scripts/browser/node_modules scripts/clients/node_modules scripts/eventsource/node_modules
 
-.PHONY: help run build test fmt lint fuzz bench restarts codex soak vuln clean
+.PHONY: help run build test fmt lint fuzz bench restarts cluster codex soak vuln clean

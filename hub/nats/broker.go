@@ -282,7 +282,7 @@ func (b *Broker) unreadable(topic string, seq uint64, err error) {
 }
 
 func (b *Broker) failed(topic string, err error) {
-	b.log("natsbroker: the server does not respond as expected; trying again", "topic", topic, "error", err)
+	b.log("natsbroker: the server does not respond as expected; trying again", "error", err, "topic", topic)
 }
 
 // log writes a line, the same one at most once in a few seconds.

@@ -430,18 +430,26 @@ func TestRemovedBeforeFollowing(t *testing.T) {
 // A stream that was deleted, and one that came back from a backup, count anew: ids
 // of before are unknown, and subscribers learn that they may have missed something (T18).
 func TestAnotherIncarnation(t *testing.T) {
-	for name, lose := range map[string]func(*testing.T, *natsServer, *Broker, func()){
-		"deleted": func(t *testing.T, n *natsServer, b *Broker, fill func()) {
-			fill()
-			if err := b.stream.js.DeleteStream(t.Context(), "WEIR"); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"restored": func(t *testing.T, n *natsServer, b *Broker, fill func()) {
-			restore := n.backup()
-			fill()
-			restore()
-		},
+	doubtWait = 10 * time.Millisecond
+	t.Cleanup(func() { doubtWait = 500 * time.Millisecond })
+	deleted := func(t *testing.T, n *natsServer, b *Broker, fill func()) {
+		fill()
+		if err := b.stream.js.DeleteStream(t.Context(), "WEIR"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restored := func(t *testing.T, n *natsServer, b *Broker, fill func()) {
+		restore := n.backup()
+		fill()
+		restore()
+	}
+	for name, test := range map[string]struct {
+		lose func(*testing.T, *natsServer, *Broker, func())
+		more []string // published afterwards
+	}{
+		"deleted":                   {deleted, []string{"e", "f", "g", "h"}},
+		"restored, and soon longer": {restored, []string{"e", "f", "g", "h"}},
+		"restored, and shorter":     {restored, []string{"h"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := startServer(t)
@@ -451,12 +459,12 @@ func TestAnotherIncarnation(t *testing.T) {
 			s, there := subscribe(t, one, "t", "", false), subscribe(t, two, "t", "", false)
 			publishWait(t, b, "t", "a")
 			var ids []string
-			lose(t, n, b, func() {
+			test.lose(t, n, b, func() {
 				publishWait(t, b, "t", "b", "c", "d")
 				_, ids = take(t, s, 4)
 				take(t, there, 4)
 			})
-			publishWait(t, b, "t", "e", "f", "g", "h")
+			publishWait(t, b, "t", test.more...)
 			for name, s := range map[string]*hub.Subscription{"here": s, "there": there} {
 				var got []string
 				for len(got) == 0 || got[len(got)-1] != "h" {
@@ -466,7 +474,7 @@ func TestAnotherIncarnation(t *testing.T) {
 						t.Errorf("%s: id %s names another event", name, e.ID)
 					}
 				}
-				if text := strings.Join(got, " "); !strings.Contains(text, "gap") || !strings.HasSuffix(text, "e f g h") {
+				if text := strings.Join(got, " "); !strings.Contains(text, "gap") || !strings.HasSuffix(text, strings.Join(test.more, " ")) {
 					t.Errorf("%s: got %q, want a gap and then all", name, got)
 				}
 			}

@@ -28,6 +28,14 @@ type page struct {
 	more     uint64 // how many follow
 }
 
+// first returns the first message, or an empty one.
+func (p *page) first() *nats.Msg {
+	if len(p.messages) == 0 {
+		return new(nats.Msg)
+	}
+	return p.messages[0]
+}
+
 // fetch asks the server for a topic's messages from a sequence on, a page of them.
 // It blocks.
 func (b *Broker) fetch(subject string, from uint64) (page, error) {

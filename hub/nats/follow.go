@@ -15,7 +15,12 @@ const (
 	heldMessages = 1024    // live ones of a topic, while stored ones are fetched
 	heldBytes    = 1 << 20 // the same, in bytes
 	maxBackoff   = 5 * time.Second
+	maxDoubts    = 10
 )
+
+// doubtWait is how long a server that has less than before may take to have more,
+// maxDoubts times. Tests shorten it.
+var doubtWait = 500 * time.Millisecond
 
 // A follower brings one topic's events to a log: the stored ones by fetching them,
 // page by page, and then live ones as the server republishes them. Each live message
@@ -43,6 +48,7 @@ type follower struct {
 	held        []*nats.Msg // in order
 	heldBytes   int
 	backoff     time.Duration // before the next try
+	doubts      int           // how often in a row the server had less than before
 	checked     time.Time     // when what is stored was last looked at
 }
 
@@ -171,20 +177,32 @@ func (f *follower) catchUp() (again bool, after time.Duration) {
 		return false, 0
 	}
 	fits, forgot := f.take(p, known, now)
-	switch {
-	case forgot:
-		f.mu.Unlock() // the stream calls check
-		err := f.b.stream.forgot(now.incarnation)
-		f.mu.Lock()
-		if err != nil {
-			f.b.failed(f.topic, err)
-			return true, retryWait
-		}
-		return true, 0
-	case !fits, p.more > 0:
+	if forgot {
+		return true, f.forgot(p, now)
+	}
+	f.doubts = 0
+	if !fits || p.more > 0 {
 		return true, 0
 	}
 	return !f.settle(), 0
+}
+
+// forgot deals with a server that no longer has what it has sent. It returns when to
+// look again. It is entered with the lock held, and releases it meanwhile.
+func (f *follower) forgot(p page, now *snapshot) time.Duration {
+	if number(p.first(), sequenceHeader) != f.head && f.doubts < maxDoubts {
+		f.doubts++ // the stream's new leader may not have read all that it has
+		return doubtWait
+	}
+	f.doubts = 0
+	f.mu.Unlock() // the stream calls check
+	err := f.b.stream.forgot(now.incarnation)
+	f.mu.Lock()
+	if err != nil {
+		f.b.failed(f.topic, err)
+		return retryWait
+	}
+	return 0
 }
 
 // take gives a page to log. The page may not fit behind what log has: then the next
@@ -199,7 +217,7 @@ func (f *follower) take(p page, known, now *snapshot) (fits, forgot bool) {
 		}
 		f.reset(p, now)
 	} else if f.head > 0 {
-		overlaps := len(p.messages) > 0 && number(p.messages[0], sequenceHeader) == f.head
+		overlaps := number(p.first(), sequenceHeader) == f.head
 		switch {
 		case overlaps && p.messages[0].Header.Get(timeHeader) != f.headTime, !overlaps && now.end <= f.head:
 			return false, true

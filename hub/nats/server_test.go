@@ -49,6 +49,7 @@ type natsServer struct {
 	t      testing.TB
 	folder string
 	port   int
+	args   []string // for a cluster
 	cmd    *exec.Cmd
 	stdin  io.Closer
 }
@@ -68,7 +69,7 @@ func (n *natsServer) start() {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.cmd = exec.Command(program, n.folder, strconv.Itoa(n.port))
+	n.cmd = exec.Command(program, append([]string{n.folder, strconv.Itoa(n.port)}, n.args...)...)
 	n.cmd.Stderr = os.Stderr
 	stdout, err := n.cmd.StdoutPipe()
 	if err != nil {
@@ -100,6 +101,9 @@ func (n *natsServer) stop() {
 
 // kill stops it in the midst of what it does.
 func (n *natsServer) kill() {
+	if n.cmd == nil {
+		return
+	}
 	_ = n.cmd.Process.Kill() // it may have ended
 	_ = n.cmd.Wait()         // killed
 	n.cmd = nil

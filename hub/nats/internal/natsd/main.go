@@ -2,9 +2,9 @@
 // process of its own, so that the tests, and the race detector in them, compile
 // without it.
 //
-//	natsd FOLDER PORT
+//	natsd FOLDER PORT [NAME PORT-OF-CLUSTER ROUTES]
 //
-// It prints the port when it is ready (with PORT -1 it takes a free one), and ends
+// The last three make it a server of a cluster. It prints the port when it is ready (with PORT -1 it takes a free one), and ends
 // when its input does, or by a signal.
 package main
 
@@ -19,18 +19,26 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3:]); err != nil {
 		fmt.Fprintln(os.Stderr, "natsd:", err)
 		os.Exit(1)
 	}
 }
 
-func run(folder, port string) error {
+func run(folder, port string, cluster []string) error {
 	n, err := strconv.Atoi(port)
 	if err != nil {
 		return err
 	}
 	opts := &server.Options{Host: "127.0.0.1", Port: n, JetStream: true, StoreDir: folder, NoLog: true}
+	if len(cluster) == 3 {
+		opts.ServerName = cluster[0]
+		opts.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1"}
+		if opts.Cluster.Port, err = strconv.Atoi(cluster[1]); err != nil {
+			return err
+		}
+		opts.Routes = server.RoutesFromStr(cluster[2])
+	}
 	s, err := server.NewServer(opts)
 	if err != nil {
 		return err

@@ -1,0 +1,107 @@
+package natsbroker
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/hub"
+)
+
+var withCluster = flag.Bool("cluster", false, "run the test of a cluster of three NATS servers, which takes half a minute")
+
+// A cluster of three servers, each of which has the stream: they are killed and come
+// back one after the other, the stream's leader among them, while events are published
+// in one process and followed in another. Nothing is lost, and nothing comes twice
+// (T16).
+//
+//	go test -run Cluster -cluster .
+func TestCluster(t *testing.T) {
+	if !*withCluster {
+		t.Skip("without -cluster")
+	}
+	servers := startCluster(t)
+	urls := make([]string, len(servers))
+	for i, n := range servers {
+		urls[i] = n.url()
+	}
+	config := Config{Replicas: 3, PublishTimeout: 50 * time.Second}
+	here, b := newHub(t, strings.Join(urls, ","), config)
+	there, _ := newHub(t, strings.Join(urls[1:], ",")+","+urls[0], config)
+	s := subscribe(t, there, "t", "", false)
+	first := subscribe(t, here, "t", "", false)
+	published := 0
+	for round := range 2 * len(servers) {
+		victim := servers[round%len(servers)]
+		for part := range 3 {
+			switch part {
+			case 1:
+				victim.kill()
+			case 2:
+				victim.start()
+			}
+			for range 200 {
+				publish(t, here, "t", fmt.Sprint(published))
+				published++
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			err := b.PublishWait(ctx, "t", hub.Event{Data: fmt.Append(nil, published)})
+			cancel()
+			if err != nil {
+				t.Fatalf("round %d, part %d: %v", round, part, err)
+			}
+			published++
+		}
+		n := 3 * 201
+		got, ids := take(t, s, n)
+		same(t, "the other process", got, numbers(published-n, published))
+		_, idsHere := take(t, first, n)
+		same(t, "ids", idsHere, ids)
+	}
+	if info := streamInfo(t, b); info.Config.Replicas != 3 {
+		t.Errorf("got %d replicas", info.Config.Replicas)
+	}
+}
+
+// startCluster starts three servers, and returns when they have a leader.
+func startCluster(t *testing.T) []*natsServer {
+	t.Helper()
+	ports := make([]string, 3)
+	routes := make([]string, 3)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, ports[i], _ = net.SplitHostPort(l.Addr().String()) // it has one
+		routes[i] = "nats://127.0.0.1:" + ports[i]
+		_ = l.Close() // nobody has connected
+	}
+	servers := make([]*natsServer, 3)
+	for i := range servers {
+		servers[i] = &natsServer{
+			t: t, folder: filepath.Join(t.TempDir(), "js"), port: -1,
+			args: []string{fmt.Sprint("server", i), ports[i], strings.Join(routes, ",")},
+		}
+		servers[i].start()
+		t.Cleanup(servers[i].kill)
+	}
+	js := connect(t, servers[0].url())
+	for late := time.Now().Add(patience); ; {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // without a leader there is no response
+		_, err := js.AccountInfo(ctx)
+		cancel()
+		if err == nil {
+			return servers
+		}
+		if time.Now().After(late) {
+			t.Fatal(err)
+		}
+	}
+}
