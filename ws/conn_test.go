@@ -505,3 +505,68 @@ func TestSendFromManyGoroutines(t *testing.T) {
 		})
 	})
 }
+
+// W6: what comes behind a failure is drained, so that the client reads why, and is not reset.
+func TestFailureIsRead(t *testing.T) {
+	for _, way := range ways {
+		at(t, echoes(way, ws.Options{}), nil, func(d *table) {
+			c := d.opened()
+			c.Send(text("one") + frame(fin|rsv2|opText, "bad"))
+			for range 6 {
+				c.Send(binaryOf(strings.Repeat("x", 10_000)))
+				d.Settle()
+			}
+			if got := said(c.Received()); got != echo(opText, "one")+closed1002 || c.Err() != io.EOF {
+				t.Errorf("%s: got %s and %v, want 1002 and FIN", way, got, c.Err())
+			}
+		})
+	}
+}
+
+// W3 (X156): a flood of pings from a client that does not read is bounded, and each is answered when it reads.
+func TestPingFlood(t *testing.T) {
+	for _, way := range ways {
+		at(t, echoes(way, ws.Options{Ping: -1}), func(s *weir.Server) { s.Limits.HighMark = 16 << 10 }, func(d *table) {
+			const n = 5000
+			c := d.opened()
+			c.SetWindow(1000)
+			go func() { _, _ = io.WriteString(c, strings.Repeat(frame(fin|opPing, strings.Repeat("p", 100)), n)) }()
+			d.Settle()
+			if st := d.srv.Stats(); st.PendingBytes > 32<<10 || st.BodyBytes > 256<<10 {
+				t.Errorf("%s: got %d bytes pending, %d kept", way, st.PendingBytes, st.BodyBytes)
+			}
+			c.SetWindow(1 << 20)
+			if got := strings.Count(said(c.Received()), "pong "); got != n {
+				t.Errorf("%s: got %d pongs, want %d", way, got, n)
+			}
+		})
+	}
+}
+
+// W15: a handler of Accept that returns has closed the connection with 1000.
+func TestAcceptReturns(t *testing.T) {
+	conns := make(chan *ws.Conn, 1)
+	m := new(weir.Mux)
+	m.HandleFunc("/ws", func(w *weir.Response, r *weir.Request) {
+		if c, err := ws.Accept(w, r, ws.Options{}); err == nil {
+			conns <- c
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		conns = make(chan *ws.Conn, 1)
+		srv := &weir.Server{Handler: m}
+		d := &table{t, weirtest.Start(t, srv), srv}
+		c := d.open(text("not read"))
+		_, frames, _ := strings.Cut(c.Received(), "\r\n\r\n")
+		if said(frames) != closed1000 || c.Err() != io.EOF {
+			t.Errorf("got %s and %v", said(frames), c.Err())
+		}
+		conn := <-conns
+		if _, _, err := conn.Read(); err == nil {
+			_, _, err = conn.Read()
+			if ws.CodeOf(err) != ws.Normal || ws.CodeOf(conn.Err()) != ws.Normal || conn.Send(ws.Text, nil) == nil {
+				t.Errorf("got %v and %v", err, conn.Err())
+			}
+		}
+	})
+}

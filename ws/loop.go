@@ -304,8 +304,8 @@ func (c *Conn) Drained() {
 
 // Closed implements weir.BodyReceiver: the connection has ended.
 func (c *Conn) Closed(cause error) {
-	if cause == nil {
-		cause = failure(Abnormal, "")
+	if cause == nil { // the handler of Accept has returned, see EndWith
+		cause = &CloseError{Code: Normal}
 	}
 	c.ended = true
 	c.link.loop().StopTimer(&c.timer)

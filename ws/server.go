@@ -204,10 +204,12 @@ func (l *pipeLink) crash(value any)       { l.pipe.Crash(handlerName, value) }
 func (l *pipeLink) done() <-chan struct{} { return l.pipe.Done() }
 func (l *pipeLink) loop() *reactor.Loop   { return l.pipe.Loop() }
 
-func (l *pipeLink) behind() bool      { return l.x.Backlogged() }
-func (l *pipeLink) pause()            { l.x.PauseBody() }
-func (l *pipeLink) resume()           { l.x.ResumeBody() }
-func (l *pipeLink) keep(n int64) bool { return l.x.Keep(n) }
+func (l *pipeLink) behind() bool { return l.x.Backlogged() }
+func (l *pipeLink) pause()       { l.x.PauseBody() }
+func (l *pipeLink) resume()      { l.x.ResumeBody() }
+
+// keep does not complain of a connection that has ended.
+func (l *pipeLink) keep(n int64) bool { return l.x.Keep(n) || l.pipe.Ended() }
 
 func (l *pipeLink) drain() (at time.Time, ok bool) { return l.pipe.Deadline() }
 
