@@ -2,7 +2,6 @@ package natsbroker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -301,5 +300,5 @@ func (b *Broker) log(message string, args ...any) {
 }
 
 // ErrTimeout is the error of events that were not stored within
-// Config.PublishTimeout.
-var ErrTimeout = errors.New("natsbroker: not stored in time")
+// Config.PublishTimeout. It is a [hub.ErrBusy], too: 503.
+var ErrTimeout = fmt.Errorf("%w: event was not stored in time", hub.ErrBusy)

@@ -9,7 +9,7 @@
 //	…
 //	broker, err := natsbroker.New(ctx, js, natsbroker.Config{})
 //	…
-//	h := &hub.Hub{Broker: broker}
+//	topics, err := hub.New(hub.Config{Broker: broker})
 //
 // It is a module of its own, weir/hub/nats, so that programs without NATS do not
 // have its client library among their dependencies.
