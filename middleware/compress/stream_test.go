@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,4 +197,69 @@ func ExampleBodies() {
 	})
 	fmt.Println("a client that accepts zstd, br or gzip gets some hundred bytes")
 	// Output: a client that accepts zstd, br or gzip gets some hundred bytes
+}
+
+// A stream is safe for concurrent use: what goroutines send at once can be
+// decoded, and has each chunk whole.
+func TestStreamAtOnce(t *testing.T) {
+	m := new(weir.Mux)
+	m.HandleFunc("GET /", func(w *weir.Response, r *weir.Request) {
+		s := compress.NewStream(w, r)
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				chunk := []byte(strings.Repeat(string(rune('a'+i)), 100) + "\n")
+				for range 50 {
+					if i%2 == 0 {
+						_ = s.Send(chunk)
+					} else {
+						for errors.Is(s.TrySend(chunk), weir.ErrBacklog) {
+							time.Sleep(time.Millisecond)
+						}
+					}
+				}
+			})
+		}
+		all.Wait()
+		_ = s.Close()
+	})
+	m.HandleFunc("GET /ends", func(w *weir.Response, r *weir.Request) {
+		s := compress.NewEventStream(w, r)
+		var all sync.WaitGroup
+		for _, f := range []func(){
+			func() { _ = s.Send([]byte(text)) }, func() { _ = s.TrySend([]byte(text)) }, func() { _ = s.SendEvent(sse.Data("x")) },
+			func() { _ = s.Close() }, func() { s.Abort(io.ErrUnexpectedEOF) }, func() { _ = s.Cause() }, func() { s.Done() }, s.Detach,
+		} {
+			all.Go(func() {
+				for range 20 {
+					f()
+				}
+			})
+		}
+		all.Wait()
+	})
+	at(t, &weir.Server{Handler: m, Logger: slog.New(slog.DiscardHandler)}, func(s *weirtest.Server) {
+		for _, coding := range []string{"gzip", "br", "zstd", ""} {
+			c := s.Dial()
+			c.Send(head("GET /|Accept-Encoding: " + coding))
+			s.Tick(time.Minute)
+			got, err := decoded(t, coding, c.Response().Body)
+			lines := strings.Split(got, "\n")
+			if len(lines) != 401 || err != nil {
+				t.Fatalf("%s: got %d lines, %v", coding, len(lines), err)
+			}
+			for _, line := range lines[:400] {
+				if line != strings.Repeat(line[:1], 100) {
+					t.Fatalf("%s: got the line %q", coding, line)
+				}
+			}
+			_ = c.Close()
+		}
+		for range 20 {
+			c := s.Dial()
+			c.Send(head("GET /ends|Accept-Encoding: gzip"))
+			s.Tick(time.Second)
+			_ = c.Close()
+		}
+	})
 }
