@@ -14,7 +14,6 @@ import (
 type tongue struct {
 	name, path string
 	ask        string // a request for a stream
-	whole      string // one for a whole response
 	kind       string // Content-Type of a stream
 	preamble   []string
 	model      []string // events with substance
@@ -22,7 +21,6 @@ type tongue struct {
 	broken     string // an upstream's error in the stream
 	alive      string // what the client hears meanwhile
 	told       string // begins the gateway's own error in a stream
-	body       string // a whole response
 	refusal    string // begins an error of the gateway's
 	mark       string // what only a complete stream has
 }
@@ -30,7 +28,7 @@ type tongue struct {
 var tongues = []tongue{
 	{
 		name: "openai", path: "/v1/chat/completions",
-		ask: `{"model":"m","messages":[],"stream":true}`, whole: `{"model":"m","messages":[]}`, kind: "text/event-stream",
+		ask: `{"model":"m","messages":[],"stream":true}`, kind: "text/event-stream",
 		preamble: []string{"data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"},
 		model: []string{
 			"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"},\"finish_reason\":null}]}\n\n",
@@ -39,20 +37,20 @@ var tongues = []tongue{
 		end:    "data: [DONE]\n\n",
 		broken: "data: {\"error\":{\"message\":\"oops\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
 		alive:  ": keep-alive\n\n", told: `data: {"error":{"message":"`,
-		body: `{"choices":[{"message":{"content":"Hello"}}]}`, refusal: `{"error":{"message":"`, mark: "[DONE]",
+		refusal: `{"error":{"message":"`, mark: "[DONE]",
 	},
 	{
 		name: "completions", path: "/v1/completions",
-		ask: `{"model":"m","prompt":"","stream":true}`, whole: `{"model":"m","prompt":""}`, kind: "text/event-stream",
+		ask: `{"model":"m","prompt":"","stream":true}`, kind: "text/event-stream",
 		model:  []string{"data: {\"choices\":[{\"index\":0,\"text\":\"Hel\",\"finish_reason\":null}]}\n\n", "data: {\"choices\":[{\"index\":0,\"text\":\"lo\",\"finish_reason\":null}]}\n\n"},
 		end:    "data: [DONE]\n\n",
 		broken: "data: {\"error\":{\"message\":\"oops\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
 		alive:  ": keep-alive\n\n", told: `data: {"error":{"message":"`,
-		body: `{"choices":[{"text":"Hello"}]}`, refusal: `{"error":{"message":"`, mark: "[DONE]",
+		refusal: `{"error":{"message":"`, mark: "[DONE]",
 	},
 	{
 		name: "responses", path: "/v1/responses",
-		ask: `{"model":"m","input":"","stream":true}`, whole: `{"model":"m","input":""}`, kind: "text/event-stream",
+		ask: `{"model":"m","input":"","stream":true}`, kind: "text/event-stream",
 		preamble: []string{
 			"event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\",\"model\":\"m\"}}\n\n",
 			"event: response.in_progress\ndata: {\"type\":\"response.in_progress\",\"sequence_number\":1,\"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\"}}\n\n",
@@ -64,11 +62,11 @@ var tongues = []tongue{
 		end:    "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":4,\"response\":{\"id\":\"resp_1\",\"status\":\"completed\"}}\n\n",
 		broken: "event: error\ndata: {\"type\":\"error\",\"sequence_number\":5,\"code\":\"server_error\",\"message\":\"oops\"}\n\n",
 		alive:  ": keep-alive\n\n", told: "event: response.failed\n",
-		body: `{"id":"resp_1","object":"response","error":null,"output":[]}`, refusal: `{"error":{"message":"`, mark: "response.completed",
+		refusal: `{"error":{"message":"`, mark: "response.completed",
 	},
 	{
 		name: "anthropic", path: "/v1/messages",
-		ask: `{"model":"m","max_tokens":9,"messages":[],"stream":true}`, whole: `{"model":"m","max_tokens":9,"messages":[]}`, kind: "text/event-stream",
+		ask: `{"model":"m","max_tokens":9,"messages":[],"stream":true}`, kind: "text/event-stream",
 		preamble: []string{
 			"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"content\":[]}}\n\n",
 			"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
@@ -81,11 +79,11 @@ var tongues = []tongue{
 		end:    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 		broken: "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n",
 		alive:  "event: ping\ndata: {\"type\": \"ping\"}\n\n", told: "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"",
-		body: `{"type":"message","content":[]}`, refusal: `{"type":"error","error":{"type":"`, mark: "message_stop",
+		refusal: `{"type":"error","error":{"type":"`, mark: "message_stop",
 	},
 	{
 		name: "ollama", path: "/api/chat",
-		ask: `{"model":"m","messages":[]}`, whole: `{"model":"m","messages":[],"stream":false}`, kind: "application/x-ndjson",
+		ask: `{"model":"m","messages":[]}`, kind: "application/x-ndjson",
 		model: []string{
 			"{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"Hel\"},\"done\":false}\n",
 			"{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"lo\"},\"done\":false}\n",
@@ -93,7 +91,7 @@ var tongues = []tongue{
 		end:    "{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n",
 		broken: "{\"error\":\"oops\"}\n",
 		alive:  "{\"model\":\"m\",\"created_at\":\"2000-01-01T00:00:10Z\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":false}\n",
-		told:   `{"error":"`, body: `{"model":"m","message":{"role":"assistant","content":"Hello"},"done":true}`, refusal: `{"error":"`, mark: `"done":true`,
+		told:   `{"error":"`, refusal: `{"error":"`, mark: `"done":true`,
 	},
 }
 
