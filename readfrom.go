@@ -6,6 +6,8 @@ import (
 	"math"
 	"os"
 	"sync"
+
+	"weir/reactor"
 )
 
 // ReadFrom writes what src has until io.EOF; io.Copy uses it. Up to 32 KiB are
@@ -49,6 +51,13 @@ func (w *Response) ReadFrom(src io.Reader) (n int64, err error) {
 	}
 }
 
+// file is an *os.File, or what io.Copy makes of one.
+type file interface {
+	reactor.File
+	io.Seeker
+	Stat() (os.FileInfo, error)
+}
+
 // readFile sends what src has, if it is a file for SendFile. What is behind that
 // is left to be read.
 func (w *Response) readFile(src io.Reader) (n int64, err error) {
@@ -57,7 +66,7 @@ func (w *Response) readFile(src io.Reader) (n int64, err error) {
 	if ok {
 		src, limit = limited.R, limited.N
 	}
-	f, isFile := src.(*os.File)
+	f, isFile := src.(file)
 	if !isFile || !w.ex.length.known() || w.plain || w.ex.onLoop {
 		return 0, nil
 	}
@@ -69,7 +78,7 @@ func (w *Response) readFile(src io.Reader) (n int64, err error) {
 	if limit = min(limit, info.Size()-off); err != nil || limit <= 32<<10 {
 		return 0, nil
 	}
-	n, err = w.Stream().SendFile(f, off, limit)
+	n, err = w.Stream().sendFile(f, off, limit)
 	if ok {
 		limited.N -= n
 	}

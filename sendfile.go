@@ -13,7 +13,7 @@ import (
 // fileWire is a wire that may be able to send files without a copy.
 type fileWire interface {
 	SendsFiles() bool
-	SendFile(f *os.File, off int64, n int) (sent int, room <-chan struct{}, err error)
+	SendFile(f reactor.File, off int64, n int) (sent int, room <-chan struct{}, err error)
 }
 
 // filePiece is how much of a file one call of fileWire is for.
@@ -30,6 +30,10 @@ const filePiece = 1 << 20
 // [io.ErrUnexpectedEOF]: abort the stream then. What is written to f meanwhile
 // may be among what the client receives.
 func (s *Stream) SendFile(f *os.File, off, n int64) (sent int64, err error) {
+	return s.sendFile(f, off, n)
+}
+
+func (s *Stream) sendFile(f reactor.File, off, n int64) (sent int64, err error) {
 	copies, err := s.beginFile(n)
 	for sent < n && err == nil {
 		var k int64
@@ -74,7 +78,7 @@ func (s *Stream) beginFile(n int64) (copies bool, err error) {
 }
 
 // passFile lets the kernel send a piece of f, and waits while it takes none.
-func (s *Stream) passFile(f *os.File, off, n int64) (sent int64, err error) {
+func (s *Stream) passFile(f reactor.File, off, n int64) (sent int64, err error) {
 	l, _, err := s.acquire(true)
 	if err != nil {
 		return 0, err
@@ -95,7 +99,7 @@ func (s *Stream) passFile(f *os.File, off, n int64) (sent int64, err error) {
 }
 
 // copyFile reads a piece of f and sends it.
-func (s *Stream) copyFile(f *os.File, off, n int64) (sent int64, err error) {
+func (s *Stream) copyFile(f reactor.File, off, n int64) (sent int64, err error) {
 	piece := filePieces.Get().(*[64 << 10]byte)
 	defer filePieces.Put(piece)
 	k, err := f.ReadAt(piece[:min(n, int64(len(piece)))], off)

@@ -194,3 +194,64 @@ func TestSendFileWidens(t *testing.T) {
 		}
 	})
 }
+
+// io.Copy and io.CopyN of a file go by SendFile if the length was announced.
+func TestReadFromAFile(t *testing.T) {
+	text := strings.Repeat("0123456789abcdef", 20_000)
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	size := int64(len(text))
+	for _, test := range []struct {
+		name      string
+		off, n    int64 // n = 0: to its end
+		announced bool
+	}{
+		{"whole", 0, 0, true}, {"from a place", 7, 0, true}, {"a part", 7, 200_000, true}, {"a small part", 7, 100, true}, {"in chunks", 7, 0, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			want := text[test.off:]
+			if test.n > 0 {
+				want = want[:test.n]
+			}
+			m := new(weir.Mux)
+			m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
+				if _, err := f.Seek(test.off, io.SeekStart); err != nil {
+					t.Error(err)
+				}
+				if test.announced {
+					w.SetContentLength(int64(len(want)))
+				}
+				var n int64
+				if test.n > 0 {
+					n, err = io.CopyN(w, f, test.n)
+				} else {
+					n, err = io.Copy(w, f)
+				}
+				if at, _ := f.Seek(0, io.SeekCurrent); err != nil || n != int64(len(want)) || test.n == 0 && at != size {
+					t.Errorf("got %d bytes, %v, the file at %d", n, err, at)
+				}
+			})
+			atDesk(t, m, nil, func(d *desk) {
+				c := d.get("/")
+				defer c.Close()
+				head, body := cutHead(d.seen(c))
+				if strings.Contains(head, "chunked") {
+					body = chunksOf(body)
+				}
+				if body != want {
+					d.Errorf("got %d bytes, want %d", len(body), len(want))
+				}
+				if d.kernel().Wide() != map[bool]int{true: 1}[test.announced && len(want) > 64<<10] {
+					d.Errorf("got %d wide connections", d.kernel().Wide())
+				}
+			})
+		})
+	}
+}

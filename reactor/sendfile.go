@@ -1,6 +1,16 @@
 package reactor
 
-import "os"
+import (
+	"io"
+	"syscall"
+)
+
+// A File is what FileSender sends: an *[os.File], or what has one inside. Its
+// methods are called on the goroutine that sends it.
+type File interface {
+	io.ReaderAt
+	syscall.Conn
+}
 
 // A FileSender is a [System] whose kernel sends files without a copy in this
 // process. SendFile must be safe for concurrent use.
@@ -11,7 +21,7 @@ type FileSender interface {
 	// be the file's or the connection's; [io.ErrUnexpectedEOF] is the file's:
 	// it ends before. Without an error at least one byte was written. Reading f
 	// may wait for a disk.
-	SendFile(fd int, head []byte, f *os.File, off int64, n int) (int, error)
+	SendFile(fd int, head []byte, f File, off int64, n int) (int, error)
 	// Widen makes fd take more than it has sent, for a file, whose bytes are not
 	// copied, or no more than usual again.
 	Widen(fd int, wide bool)
@@ -39,7 +49,7 @@ func (c *Conn) SendsFiles() bool { return c.loop.files != nil && c.out.secure ==
 // reports then. An error is why output has ended, or else that f cannot be sent
 // like this: send the rest with FlushWith, which fails if it was the
 // connection's. [io.ErrUnexpectedEOF] is for a file that ends before.
-func (c *Conn) SendFile(f *os.File, off int64, n int) (sent int, room <-chan struct{}, err error) {
+func (c *Conn) SendFile(f File, off int64, n int) (sent int, room <-chan struct{}, err error) {
 	o := &c.out
 	checkHeld(&o.mu)
 	for sent < n && err == nil && !o.writing && !o.blocked {
@@ -92,7 +102,7 @@ func (c *Conn) Narrow() {
 }
 
 // writeFile is write for a file behind head.
-func (c *Conn) writeFile(head []byte, f *os.File, off int64, n int) (took int, err error) {
+func (c *Conn) writeFile(head []byte, f File, off int64, n int) (took int, err error) {
 	o := &c.out
 	o.writing, o.edge, o.flying = true, false, len(head)
 	c.output.Store(true) // before the attempt: room that comes after it is heeded

@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,7 +10,7 @@ var _ FileSender = (*sockets)(nil)
 
 // SendFile implements FileSender by sendfile(2). head is sent with MSG_MORE, so
 // that it shares a segment with what follows.
-func (*sockets) SendFile(fd int, head []byte, f *os.File, off int64, n int) (taken int, err error) {
+func (*sockets) SendFile(fd int, head []byte, f File, off int64, n int) (taken int, err error) {
 	for len(head) > taken {
 		k, err := unix.SendmsgN(fd, head[taken:], nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
 		switch {

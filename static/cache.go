@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// A cache keeps the contents of small files. It does not know whether they are
-// still right: who takes one says which version it wants. It is safe for
+// A cache keeps the contents of small files, and what is known of large ones. It
+// does not know whether that is still right: compare versions. It is safe for
 // concurrent use.
 //
 // A content that was not taken since the last search for room makes room.
@@ -31,12 +31,12 @@ func (k *kept) cost(name string) int64 {
 	return int64(len(k.content.body)+len(name)) + keptOverhead
 }
 
-// get returns that version of a file, or nil.
-func (c *cache) get(name string, v version) *content {
+// of returns what is kept of a file, or nil.
+func (c *cache) of(name string) *content {
 	c.mu.RLock()
 	k := c.kept[name]
 	c.mu.RUnlock()
-	if k == nil || k.content.version != v {
+	if k == nil {
 		return nil
 	}
 	if !k.taken.Load() { // written once, and read by all processors
@@ -45,8 +45,13 @@ func (c *cache) get(name string, v version) *content {
 	return k.content
 }
 
-// put keeps a content in place of another version.
+// put keeps a content in place of another version; of an open file what is known
+// of it.
 func (c *cache) put(name string, of *content) {
+	if of.file != nil {
+		of = new(*of)
+		of.file = nil
+	}
 	k := &kept{content: of}
 	if k.cost(name) > c.limit {
 		return

@@ -63,6 +63,11 @@ func (f *Files) look(name string) (c *content, folder bool, err error) {
 			return nil, false, err
 		}
 	}
+	if large := f.cache.of(name); large != nil && large.body == nil { // it is opened in any case
+		if c, err := f.load(name, large); err == nil {
+			return c, false, nil
+		} // else it has become something else
+	}
 	info, err := f.tree.stat(name)
 	switch {
 	case err != nil:
@@ -72,16 +77,13 @@ func (f *Files) look(name string) (c *content, folder bool, err error) {
 	case !info.Mode().IsRegular():
 		return nil, false, errIrregular
 	}
-	if c := f.cache.get(name, versionOf(info)); c != nil {
+	if c := f.cache.of(name); c != nil && c.body != nil && c.version == versionOf(info) {
 		return c, false, nil
 	}
 	for range readTries {
-		if c, err = f.load(name); !errors.Is(err, ErrChanged) {
+		if c, err = f.load(name, nil); !errors.Is(err, ErrChanged) {
 			break
 		}
-	}
-	if err == nil && c.body != nil {
-		f.cache.put(name, c)
 	}
 	return c, false, err
 }
@@ -89,8 +91,9 @@ func (f *Files) look(name string) (c *content, folder bool, err error) {
 // readTries is how often a small file is read that changes meanwhile.
 const readTries = 3
 
-// load opens a file, and reads it if it is small.
-func (f *Files) load(name string) (c *content, err error) {
+// load opens a file, and reads it if it is small. known is what the cache has of
+// a large one, or nil.
+func (f *Files) load(name string, known *content) (c *content, err error) {
 	file, err := f.tree.open(name)
 	if err != nil {
 		return nil, err
@@ -109,6 +112,11 @@ func (f *Files) load(name string) (c *content, err error) {
 		return nil, errIrregular
 	}
 	v := versionOf(info)
+	if known != nil && known.version == v {
+		c = new(*known)
+		c.file = file
+		return c, nil
+	}
 	if age := now.Sub(time.Unix(0, v.ctime)); v.precise && 0 <= age && age < tick {
 		time.Sleep(tick - age)
 		if v, err = current(file); err != nil {
@@ -127,6 +135,9 @@ func (f *Files) load(name string) (c *content, err error) {
 	}
 	if err == nil {
 		err = f.tagOf(name, c)
+	}
+	if err == nil {
+		f.cache.put(name, c)
 	}
 	return c, err
 }

@@ -17,6 +17,11 @@ func (s *settings) nameOf(r *weir.Request) (name string, folder, ok bool) {
 	if !ok {
 		return "", false, false
 	}
+	return s.parse(rest)
+}
+
+// parse is nameOf for the rest of a path.
+func (s *settings) parse(rest string) (name string, folder, ok bool) {
 	if rest == "" {
 		return ".", true, true
 	}

@@ -176,7 +176,7 @@ func FuzzRange(f *testing.F) {
 			t.Fatalf("%q of %d: got %v, %v, want %v, %v", value, size, spans, whole, wantSpans, wantWhole)
 		}
 		if size == 0 || size > 4096 || strings.ContainsAny(value, "+") || !strings.HasPrefix(value, "bytes=") || strings.Count(value, ",") > 15 ||
-			different.MatchString(value) {
+			different.MatchString(value) || backwards(value) {
 			return
 		}
 		rec, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
@@ -199,6 +199,17 @@ func FuzzRange(f *testing.F) {
 // and other units: numbers that are too large, suffixes of nothing, spaces around
 // the dash, and sets without a range.
 var different = regexp.MustCompile(`\d{18}|[=,\s]-0+\s*(,|$)|\s-|-\s|=[\s,]*$`)
+
+// backwards reports whether a range ends before it begins. net/http does not mind
+// if it begins behind the file.
+func backwards(value string) bool {
+	for _, m := range regexp.MustCompile(`(\d+)-(\d+)`).FindAllStringSubmatch(value, -1) {
+		if number(m[2]).Cmp(number(m[1])) < 0 {
+			return true
+		}
+	}
+	return false
+}
 
 var rangeSpec = regexp.MustCompile(`^(\d*)-(\d*)$`)
 

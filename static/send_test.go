@@ -7,16 +7,19 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"weir"
+	"weir/nethttp"
 )
 
 // Bodies of all sizes, around those from which they are sent in another way.
@@ -124,6 +127,65 @@ func errorsOf(errs ...error) error {
 	return nil
 }
 
+// The same on sockets, where the kernel sends the file's pages.
+func TestChangesOnSockets(t *testing.T) {
+	const size = 48 << 20 // more than the kernel takes on both sides
+	for name, change := range map[string]func(path string) error{
+		"truncated": func(path string) error { return os.Truncate(path, size-1000) },
+		"a part":    func(path string) error { return writeAt(path, size-1000) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(folder(t, map[string]string{"x": ""}), "x")
+			try(t, os.Truncate(path, size))
+			files, err := Dir(filepath.Dir(path), nil)
+			try(t, err)
+			defer files.Close()
+			m := new(weir.Mux)
+			m.Handle("GET /files/{path...}", files)
+			srv := &weir.Server{Handler: m, Logger: slog.New(slog.DiscardHandler)}
+			try(t, srv.Start("127.0.0.1:0"))
+			defer srv.Shutdown(context.Background())
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			r, err := http.NewRequest("GET", "http://"+srv.Addrs()[0].String()+"/files/x", nil)
+			try(t, err)
+			resp, err := transport.RoundTrip(r)
+			try(t, err)
+			defer resp.Body.Close()
+			if _, err := io.CopyN(io.Discard, resp.Body, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+			try(t, change(path))
+			if n, err := io.Copy(io.Discard, resp.Body); err == nil {
+				t.Errorf("got %d more bytes, and no error", n)
+			}
+		})
+	}
+}
+
+// Under net/http there is no way for the kernel to send a file: it is copied.
+func TestUnderNetHTTP(t *testing.T) {
+	dir := folder(t, map[string]string{"large": numbers(300_000), "small": "small"})
+	files, err := Dir(dir, nil)
+	try(t, err)
+	defer files.Close()
+	m := new(weir.Mux)
+	m.Handle("GET /files/{path...}", files)
+	h := nethttp.ToHTTP(m)
+	for _, test := range []struct{ name, ranges, body string }{
+		{"large", "", numbers(300_000)}, {"large", "bytes=1000-299999", numbers(300_000)[1000:]}, {"small", "", "small"}, {"small", "bytes=-2", "ll"},
+	} {
+		rec, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/files/"+test.name, nil)
+		if test.ranges != "" {
+			r.Header.Set("Range", test.ranges)
+		}
+		h.ServeHTTP(rec, r)
+		if rec.Body.String() != test.body || rec.Header().Get("Content-Length") != fmt.Sprint(len(test.body)) {
+			t.Errorf("%s %s: got %d with %d bytes, want %d", test.name, test.ranges, rec.Code, rec.Body.Len(), len(test.body))
+		}
+	}
+}
+
 // A client that disconnects or stops reading in the middle: the file is closed,
 // as TestMain sees.
 func TestDisconnects(t *testing.T) {
@@ -215,6 +277,52 @@ func TestCache(t *testing.T) {
 	if _, _, err := none.look("1"); err != nil || none.cache.held != 0 {
 		t.Errorf("got %d bytes, %v, want none kept", none.cache.held, err)
 	}
+}
+
+// What was a large file may be anything the next time.
+func TestLargeFileBecomes(t *testing.T) {
+	dir := folder(t, map[string]string{"x": ""})
+	path := filepath.Join(dir, "x")
+	large := numbers(200_000)
+	serve(t, dir, nil, func(s *site) {
+		tags := map[string]bool{}
+		for _, step := range []struct {
+			name   string
+			change func() error
+			status int
+			body   string
+		}{
+			{"another", func() error { return os.WriteFile(path, []byte(large[1:]), 0o644) }, 200, large[1:]},
+			{"small", func() error { return os.WriteFile(path, []byte("small"), 0o644) }, 200, "small"},
+			{"a FIFO", func() error { return errorsOf(os.Remove(path), syscall.Mkfifo(path, 0o644)) }, 404, ""},
+			{"a folder", func() error { return errorsOf(os.Remove(path), os.Mkdir(path, 0o755)) }, 301, ""},
+			{"a link that leads out", func() error { return errorsOf(os.Remove(path), os.Symlink("/etc/passwd", path)) }, 404, ""},
+			{"nothing", func() error { return os.Remove(path) }, 404, ""},
+		} {
+			if err := os.RemoveAll(path); err != nil {
+				s.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(large), 0o644); err != nil {
+				s.Fatal(err)
+			}
+			for range 2 {
+				s.get("x").expect(s, 200, large)
+			}
+			if err := step.change(); err != nil {
+				s.Fatal(err)
+			}
+			for range 2 {
+				g := s.get("x")
+				g.expect(s, step.status, step.body)
+				if g.StatusCode == 200 {
+					tags[g.Header.Get("ETag")] = true
+				}
+			}
+		}
+		if len(tags) != 2 {
+			s.Errorf("got %d ETags, want one for each of the two", len(tags))
+		}
+	})
 }
 
 //go:embed *_test.go

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -228,7 +229,7 @@ func TestBecomesIrregular(t *testing.T) {
 	defer f.Close()
 	fifo := filepath.Join(dir, "fifo")
 	try(t, syscall.Mkfifo(fifo, 0o644))
-	if c, err := f.load("fifo"); err != errIrregular {
+	if c, err := f.load("fifo", nil); err != errIrregular {
 		t.Errorf("got %v, %v, want errIrregular", c, err)
 	}
 }
@@ -398,6 +399,37 @@ func (t brokenTree) stat(name string) (os.FileInfo, error) {
 func (t brokenTree) lstat(name string) (os.FileInfo, error) { return t.stat(name) }
 func (t brokenTree) open(name string) (fs.File, error)      { return nil, t.err }
 func (t brokenTree) Close() error                           { return nil }
+
+// FuzzName: whatever the path, a name is one of package io/fs, has nothing that
+// leads elsewhere, and is what the path says in plain.
+func FuzzName(f *testing.F) {
+	for _, seed := range []string{"", "a/b.css", "a/", "%2e%2e/x", "..%2f", "a//b", "a%2fb", "a%5cb", "%c0%ae", "a.", "a%20", ".a", ".well-known/x", "%00", "a%0ab", "%zz", "ü"} {
+		f.Add(seed)
+	}
+	s, err := new(Options).check()
+	try(f, err)
+	f.Fuzz(func(t *testing.T, path string) {
+		name, folder, ok := s.parse(path)
+		if !ok {
+			return
+		}
+		if !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00\r\n") {
+			t.Errorf("%q: got %q", path, name)
+		}
+		plain, err := url.PathUnescape(path)
+		if want := strings.TrimSuffix(plain, "/"); err != nil || name != want && (path != "" || name != ".") {
+			t.Errorf("%q: got %q, want %q, %v", path, name, want, err)
+		}
+		if folder != (path == "" || strings.HasSuffix(path, "/")) {
+			t.Errorf("%q: got folder %v", path, folder)
+		}
+		for i, part := range strings.Split(name, "/") {
+			if name != "." && (part == ".." || part[0] == '.' && (i > 0 || part != ".well-known")) {
+				t.Errorf("%q: got %q", path, name)
+			}
+		}
+	})
+}
 
 func TestSlashes(t *testing.T) {
 	for pattern, want := range map[string]int{

@@ -102,6 +102,7 @@ var threads = map[string]thread{
 	"weir/reactor.DialHandler": {called, nil},
 	"weir/reactor.Dropper":     {called, nil},
 	"weir/reactor.Event":       {data, nil},
+	"weir/reactor.File":        {called, nil},
 	"weir/reactor.FileSender":  {anywhere, nil},
 	"weir/reactor.Handler":     {called, nil},
 	"weir/reactor.Loop":        {onLoop, loopAnywhere},

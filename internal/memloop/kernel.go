@@ -218,7 +218,7 @@ func (k *Kernel) Writev(fd int, a, b, c []byte) (int, error) {
 }
 
 // SendFile implements reactor.FileSender: it reads a piece and writes it.
-func (k *Kernel) SendFile(fd int, head []byte, f *os.File, off int64, n int) (int, error) {
+func (k *Kernel) SendFile(fd int, head []byte, f reactor.File, off int64, n int) (int, error) {
 	piece := make([]byte, min(n, 64<<10))
 	got, err := f.ReadAt(piece, off)
 	if got > 0 || err == nil {
