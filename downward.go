@@ -24,7 +24,7 @@ func (d *downward) head(l locked, length int64, body []byte) (chunks bool) {
 	dst = w.header.appendTo(dst)
 	dst, chunks = d.AppendFraming(dst, &h1.Framing{
 		Status: w.Status(), Length: length, NoBody: length < 0 && ex.bodyless(),
-		Close: w.header.close || ex.srv.isDraining(), Trailers: ex.stream.trailers, Upgrade: w.header.upgrade,
+		Close: w.header.close || ex.srv.isDraining(), Trailers: ex.stream.trailers, Upgrade: w.wanted,
 	})
 	*b = append(dst, body...)
 	return chunks

@@ -20,8 +20,6 @@ type Header struct {
 	close  bool           // Connection: close was set
 	date   string         // a response's, by SetDate; "" = the time of its making
 	dated  string         // the date that SetDate took last
-
-	upgrade string // a response's, the protocol of UpgradeRequired
 }
 
 // keptField is the size up to which a field is remembered in a pooled response.
@@ -321,9 +319,6 @@ func (h *Header) reset() {
 		}
 	}
 	h.fields, h.parsed, h.close, h.date = h.fields[:0], nil, false, "" // one by one: it is once a request
-	if h.upgrade != "" {
-		h.upgrade = ""
-	}
 }
 
 // sameName compares names of fields, which are ASCII.

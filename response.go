@@ -27,6 +27,8 @@ type Response struct {
 	body   []byte
 	plain  bool // Write is for the body, whatever the response was to be: Error has replaced it, or this is an error response
 	final  bool // it is shown to OnError, and nothing of it is sent
+
+	wanted string // the protocol of UpgradeRequired
 }
 
 // Header returns the fields of the response's head.
@@ -158,7 +160,7 @@ func (w *Response) replace(status int, line string, set func()) {
 // request again with an Upgrade to the protocol (RFC 9110 15.5.22).
 func (w *Response) UpgradeRequired(protocol, line string) {
 	w.Error(426, line)
-	w.header.upgrade = protocol
+	w.wanted = protocol
 }
 
 // Refuse makes the response the one that the server itself would make for err,
@@ -364,6 +366,9 @@ func (w *Response) setEventStream() {
 func (w *Response) reset() {
 	w.header.reset()
 	w.status, w.plain = 0, false
+	if w.wanted != "" {
+		w.wanted = ""
+	}
 	if cap(w.body) > 64<<10 {
 		w.body = nil
 	}

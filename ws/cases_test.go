@@ -67,6 +67,7 @@ func bad(number, name, in, out string) wsCase {
 
 var sizes = []int{0, 125, 126, 127, 128, 65535, 65536, 65537}
 
+// framing has the cases of X152 and X159, with reservedBits and opcodes.
 func framing() (list []wsCase) {
 	for i, op := range []byte{opText, opBinary} {
 		for j, n := range sizes {
@@ -237,6 +238,7 @@ func sooner(number, name, p string) wsCase {
 	panic("not a bad text: " + p)
 }
 
+// utf8Cases has the cases of X153.
 func utf8Cases() (list []wsCase) {
 	hello := "Hello-µ@ßöäüàá-UTF-8!!"
 	kosme := "κόσμε"
@@ -312,6 +314,7 @@ func noncharacters() (list []string) {
 	return list
 }
 
+// closings has the cases of X155.
 func closings() (list []wsCase) {
 	long := strings.Repeat("*", 123)
 	big := strings.Repeat("BAsd7&jh23", 26<<10)
@@ -348,6 +351,7 @@ func closings() (list []wsCase) {
 	)
 }
 
+// limits has the cases of X154.
 func limits() (list []wsCase) {
 	number := func(section, i int) string { return fmt.Sprintf("9.%d.%d", section, i+1) }
 	for s, op := range []byte{opText, opBinary} {
@@ -492,6 +496,7 @@ func compression() (list []wsCase) {
 	return list
 }
 
+// parameters has the cases of X157, with compression.
 func parameters() (list []wsCase) {
 	offers := []struct{ offer, terms string }{
 		{plain, agreed},
@@ -529,7 +534,7 @@ func parameters() (list []wsCase) {
 	return list
 }
 
-// W1 to W9: each case, whole and in pieces, in each way of serving.
+// W1 to W9, X158: each case, whole and in pieces, in each way of serving.
 func TestCases(t *testing.T) {
 	total, numbers := 0, map[string]bool{}
 	for _, s := range sections {

@@ -8,7 +8,7 @@ import (
 	"weir/ws"
 )
 
-// W10 (RFC 6455 4.2): what a request must be. Each line replaces the one of that name, or adds one; "-" removes it.
+// W10, X149, X150 (RFC 6455 4.2): what a request must be. Each line replaces the one of that name, or adds one; "-" removes it.
 func TestHandshake(t *testing.T) {
 	o := ws.Options{Subprotocols: []string{"chat.v2", "chat"}, Origins: []string{"https://app.example"}, Deflate: true}
 	for _, tt := range []struct {
@@ -127,7 +127,7 @@ func changed(line string, changes []string) string {
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// W11: a request that is cut anywhere is the same request, and the frames behind it are not lost.
+// W11, X151: a request that is cut anywhere is the same request, and the frames behind it are not lost.
 func TestHandshakeCutAnywhere(t *testing.T) {
 	whole := ask("/ws") + text("first") + text("second")
 	for _, way := range ways {
