@@ -92,7 +92,10 @@ type link interface {
 	end()
 	abort(cause error)
 	crash(value any)
+	// done is closed when it has ended, before Closed is called. cause says why,
+	// from then on; nil if this side has ended it.
 	done() <-chan struct{}
+	cause() error
 	loop() *reactor.Loop
 	// drain returns when the server, shutting down, aborts the connection at the
 	// earliest; ok is false while it is not.
@@ -144,8 +147,12 @@ func (c *Conn) Done() <-chan struct{} { return c.link.done() }
 // [Dial], [ErrServerGone] or one of package reactor.
 func (c *Conn) Err() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
+	err := c.err
+	c.mu.Unlock()
+	if err == nil {
+		err = c.link.cause() // which the loop may be about to report
+	}
+	return err
 }
 
 // Send sends a message. Above the high mark it waits, except with

@@ -21,7 +21,8 @@ var ErrServerGone = errors.New("ws: server disconnected without a Close")
 type outward struct {
 	rc      *reactor.Conn
 	conn    *Conn
-	over    chan struct{} // closed when it has ended
+	over    chan struct{} // closed when it has ended,
+	why     error         // ... because of this; written before
 	release func()        // of the loop; may be nil
 
 	// Guarded by the output's lock.
@@ -128,7 +129,17 @@ func (o *outward) crash(value any) {
 	o.end()
 }
 
-func (o *outward) done() <-chan struct{}    { return o.over }
+func (o *outward) done() <-chan struct{} { return o.over }
+
+func (o *outward) cause() error {
+	select {
+	case <-o.over:
+		return o.why
+	default:
+		return nil
+	}
+}
+
 func (o *outward) loop() *reactor.Loop      { return o.rc.Loop() }
 func (o *outward) drain() (time.Time, bool) { return time.Time{}, false }
 
@@ -159,8 +170,9 @@ func (o *outward) Drained() { o.conn.Drained() }
 
 // Closed implements reactor.Handler.
 func (o *outward) Closed(cause error) {
+	o.why = causeOf(cause)
 	close(o.over)
-	o.conn.Closed(causeOf(cause))
+	o.conn.Closed(o.why)
 	if o.release != nil {
 		o.release()
 	}

@@ -202,6 +202,7 @@ func (l *pipeLink) room() <-chan struct{} { return l.pipe.Room() }
 func (l *pipeLink) abort(cause error)     { l.pipe.Abort(cause) }
 func (l *pipeLink) crash(value any)       { l.pipe.Crash(handlerName, value) }
 func (l *pipeLink) done() <-chan struct{} { return l.pipe.Done() }
+func (l *pipeLink) cause() error          { return l.pipe.Cause() }
 func (l *pipeLink) loop() *reactor.Loop   { return l.pipe.Loop() }
 
 func (l *pipeLink) behind() bool { return l.x.Backlogged() }
