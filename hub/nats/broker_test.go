@@ -363,6 +363,77 @@ func (g *gate) set(shut bool) {
 	g.open = nil
 }
 
+// stuckDialer makes connections whose writes wait while it is stuck.
+type stuckDialer struct {
+	mu      sync.Mutex
+	free    chan struct{} // closed when it is not stuck any more; nil: it is not
+	waiting chan struct{} // gets a value when a write waits
+}
+
+type stuckConn struct {
+	net.Conn
+	d *stuckDialer
+}
+
+func (d *stuckDialer) Dial(network, address string) (net.Conn, error) {
+	c, err := net.Dial(network, address)
+	return &stuckConn{c, d}, err
+}
+
+func (c *stuckConn) Write(p []byte) (int, error) {
+	c.d.mu.Lock()
+	free := c.d.free
+	c.d.mu.Unlock()
+	if free != nil {
+		select {
+		case c.d.waiting <- struct{}{}:
+		default:
+		}
+		<-free
+	}
+	return c.Conn.Write(p)
+}
+
+// Publish may be called on an event loop: it does not wait for a server that does not
+// read.
+func TestPublishDoesNotBlock(t *testing.T) {
+	url, d := startServer(t).url(), &stuckDialer{waiting: make(chan struct{}, 1)}
+	h, b := newHub(t, url, Config{BatchDelay: -1, PublishTimeout: 50 * time.Second}, nats.SetCustomDialer(d))
+	s := subscribe(t, h, "t", "", false)
+	publishWait(t, b, "t", "first")
+	d.mu.Lock()
+	d.free = make(chan struct{})
+	d.mu.Unlock()
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		for i := range 2000 {
+			if err := b.Publish("t", hub.Event{Data: fmt.Append(nil, i)}); err != nil {
+				t.Error(err)
+			}
+			if i == 0 {
+				<-d.waiting // the client library is in its write now
+			}
+			for n := range 20 {
+				if err := b.Publish(fmt.Sprint((20*i+n)%1000), hub.Event{}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}()
+	select {
+	case <-published:
+	case <-time.After(patience / 4):
+		t.Error("Publish waits for the socket")
+	}
+	d.mu.Lock()
+	close(d.free)
+	d.free = nil
+	d.mu.Unlock()
+	got, _ := take(t, s, 2001)
+	same(t, "all", got, append([]string{"first"}, numbers(0, 2000)...))
+}
+
 // A process that loses its connection gets what it missed, and a gap only if that
 // was removed meanwhile (T16, T17).
 func TestConnectionLost(t *testing.T) {

@@ -170,7 +170,8 @@ func (p *publisher) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		next, ok := p.step(time.Now())
+		connected := p.b.conn.IsConnected() // may wait for the socket: not with the lock held, which Publish needs
+		next, ok := p.step(time.Now(), connected)
 		if !ok {
 			return
 		}
@@ -184,7 +185,7 @@ func (p *publisher) run() {
 
 // step deals with all outboxes that are due. It returns how long none is; ok is
 // false when the publisher has ended.
-func (p *publisher) step(now time.Time) (next time.Duration, ok bool) {
+func (p *publisher) step(now time.Time, connected bool) (next time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.due) > 0 {
@@ -196,7 +197,7 @@ func (p *publisher) step(now time.Time) (next time.Duration, ok bool) {
 		switch {
 		case !m.expires.After(now):
 			p.finish(o, m.expiry())
-		case !p.b.conn.IsConnected(), m.token != 0 && m.again.After(now):
+		case !connected, m.token != 0 && m.again.After(now):
 			wait := m.expires
 			if m.token != 0 && m.again.After(now) && m.again.Before(wait) {
 				wait = m.again
