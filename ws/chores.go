@@ -118,3 +118,8 @@ func (c *Conn) Draining() {
 	c.leave, c.why = c.age()+rand.N(within+1), "the server shuts down"
 	c.startTimer()
 }
+
+// stopTimerTask gives the timer's hold of a connection up that has ended.
+type stopTimerTask Conn
+
+func (t *stopTimerTask) Run() { t.link.loop().StopTimer(&t.timer) }

@@ -106,13 +106,7 @@ func (c *Conn) held() int {
 // forget frees what a connection holds whose peer is not listened to any more.
 // What it still sends is dropped.
 func (c *Conn) forget() {
-	release(c.rest)
-	c.rest = nil
-	c.dec.done()
-	if c.inflater != nil && !c.inflating {
-		c.inflater.drop()
-		c.inflater = nil
-	}
+	c.drop()
 	if c.kept != 0 {
 		c.kept = 0
 		c.link.keep(0)
@@ -120,6 +114,17 @@ func (c *Conn) forget() {
 	if c.paused {
 		c.paused = false
 		c.link.resume()
+	}
+}
+
+// drop frees the buffers.
+func (c *Conn) drop() {
+	release(c.rest)
+	c.rest = nil
+	c.dec.done()
+	if c.inflater != nil && !c.inflating {
+		c.inflater.drop()
+		c.inflater = nil
 	}
 }
 
@@ -302,14 +307,15 @@ func (c *Conn) Drained() {
 	c.proceed()
 }
 
-// Closed implements weir.BodyReceiver: the connection has ended.
+// Closed implements weir.BodyReceiver: the connection has ended. If the loop has
+// stopped, this is another goroutine, and what is the loop's is left alone.
 func (c *Conn) Closed(cause error) {
 	if cause == nil { // the handler of Accept has returned, see EndWith
 		cause = &CloseError{Code: Normal}
 	}
 	c.ended = true
-	c.link.loop().StopTimer(&c.timer)
-	c.forget()
+	c.link.loop().Post((*stopTimerTask)(c))
+	c.drop()
 	c.mu.Lock()
 	c.closed = true
 	if c.err == nil {
