@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,13 +137,15 @@ func (g got) has(t testing.TB, name, value string) {
 }
 
 // numbers is a text of that size in which each part is another.
-func numbers(size int) string {
-	var b strings.Builder
-	for i := 0; b.Len() < size; i++ {
-		fmt.Fprintf(&b, "%08d\n", i)
+func numbers(size int) string { return countedOnce()[:size] }
+
+var countedOnce = sync.OnceValue(func() string {
+	b := make([]byte, 0, 4<<20+16)
+	for i := int64(10_000_000); len(b) < 4<<20; i++ {
+		b = append(strconv.AppendInt(b, i, 10), '\n')
 	}
-	return b.String()[:size]
-}
+	return string(b)
+})
 
 // allocated is how many bytes were allocated so far.
 func allocated() uint64 {

@@ -211,7 +211,7 @@ func TestDisconnects(t *testing.T) {
 
 // A client that reads slowly gets all, and what waits for it stays small.
 func TestSlowClient(t *testing.T) {
-	const size = 8 << 20
+	const size = 2 << 20
 	dir := folder(t, map[string]string{"x": numbers(size)})
 	serve(t, dir, nil, func(s *site) {
 		c := s.Get("/files/x")
