@@ -35,36 +35,39 @@ func (h *Hub) startClock() {
 	}
 }
 
+// tick looks after each topic by itself: loops that need the Hub meanwhile do
+// not wait for all of them.
 func (h *Hub) tick() {
 	now := time.Now()
-	var idle, live []*Log
-	h.mu.Lock()
-	for _, l := range h.topics {
+	for _, l := range h.all() {
 		l.mu.Lock()
 		l.dropOld(now)
 		empty := l.count() == 0
 		l.mu.Unlock()
 		switch {
-		case l.users == 0 && now.Sub(l.used) >= h.stay(empty):
-			idle = append(idle, l)
-			h.remove(l)
-		case l.using[SSE].Load() > 0:
-			live = append(live, l)
-		}
-	}
-	if h.ticking = len(h.topics) > 0; h.ticking {
-		time.AfterFunc(h.period(), h.tick)
-	}
-	h.mu.Unlock()
-	for _, l := range idle {
-		h.forget(l)
-	}
-	if h.config.Heartbeat > 0 {
-		for _, l := range live {
+		case h.removeIdle(l, now, empty):
+			h.forget(l)
+		case h.config.Heartbeat > 0 && l.using[SSE].Load() > 0:
 			l.beats.Add(1)
 			l.group.Wake()
 		}
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ticking = len(h.topics) > 0; h.ticking {
+		time.AfterFunc(h.period(), h.tick)
+	}
+}
+
+// removeIdle removes a topic that nobody has used for long enough.
+func (h *Hub) removeIdle(l *Log, now time.Time, empty bool) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l.removed || l.users > 0 || now.Sub(l.used) < h.stay(empty) {
+		return false
+	}
+	h.remove(l)
+	return true
 }
 
 // stay is how long a topic without users is followed. One that keeps something

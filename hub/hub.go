@@ -144,6 +144,7 @@ type Hub struct {
 	mu      sync.Mutex
 	topics  map[string]*Log
 	recent  list.List // of *Log, the one used last behind
+	keeping list.List // of those that keep something, the one that got an event last behind
 	drains  map[<-chan struct{}]*drain
 	ticking bool
 	closed  bool

@@ -325,6 +325,13 @@ func TestHistory(t *testing.T) {
 		if got := r.Stats().Bytes; got > 25_000 {
 			t.Errorf("all topics have %d bytes, want at most 25000", got)
 		}
+		for topic, want := range map[string]int{"many0": 0, "many9": 10} { // those that are idle longest lose theirs first
+			all := r.join("/t/"+topic+"?all=1", "")
+			if got := len(all.events()); got != want {
+				t.Errorf("%s: got %d events, want %d", topic, got, want)
+			}
+			all.c.Close()
+		}
 		r.Tick(2 * time.Minute)
 		if got := r.Stats().Bytes; got != 0 {
 			t.Errorf("got %d bytes after the age, want none", got)

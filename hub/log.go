@@ -45,6 +45,7 @@ type Log struct {
 	used    time.Time     // when the last of them left
 	removed bool          // from Hub.topics and Hub.recent
 	place   *list.Element // in Hub.recent
+	keeps   *list.Element // in Hub.keeping; nil: there is nothing that could be dropped
 	stop    func()        // of the Broker; nil before Follow has returned
 }
 
@@ -92,7 +93,7 @@ func (l *Log) Append(at Position, when time.Time, e Event) {
 		}
 	}
 	l.announce()
-	l.hub.trim()
+	l.hub.appended(l)
 }
 
 // Ready says that what the Broker had kept is appended: subscribers can begin.

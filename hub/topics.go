@@ -171,6 +171,9 @@ func (h *Hub) remove(l *Log) {
 		l.removed = true
 		delete(h.topics, l.topic)
 		h.recent.Remove(l.place)
+		if l.keeps != nil {
+			h.keeping.Remove(l.keeps)
+		}
 	}
 }
 
@@ -199,25 +202,38 @@ func (l *Log) empty() {
 	}
 }
 
-// trim has the topics that are idle longest forget what they keep, when all
-// together keep too much.
-func (h *Hub) trim() {
-	if h.bytes.Load() <= h.limits.Memory {
-		return
-	}
+// appended notes that a log has got an event. When all logs together keep too
+// much, those that are idle longest forget what they keep.
+func (h *Hub) appended(l *Log) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for e := h.recent.Front(); e != nil && h.bytes.Load() > h.limits.Memory; e = e.Next() {
-		l := e.Value.(*Log)
-		l.mu.Lock()
-		for h.bytes.Load() > h.limits.Memory && l.count() > 1 {
-			l.dropFirst()
-		}
-		if l.count() == 1 && l.users == 0 && h.bytes.Load() > h.limits.Memory {
-			l.dropFirst()
-		}
-		l.mu.Unlock()
+	switch {
+	case l.removed:
+	case l.keeps == nil:
+		l.keeps = h.keeping.PushBack(l)
+	default:
+		h.keeping.MoveToBack(l.keeps)
 	}
+	for h.excess() && h.keeping.Len() > 0 {
+		if l := h.keeping.Front().Value.(*Log); !l.trim() {
+			h.keeping.Remove(l.keeps)
+			l.keeps = nil
+		}
+	}
+}
+
+func (h *Hub) excess() bool { return h.bytes.Load() > h.limits.Memory }
+
+// trim drops events while all logs together keep too much, and reports whether
+// that was enough. The newest event stays for those who use the log.
+func (l *Log) trim() (enough bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	least := min(l.users, 1)
+	for l.hub.excess() && l.count() > least {
+		l.dropFirst()
+	}
+	return !l.hub.excess()
 }
 
 // endedBy returns why nothing more can be published.
