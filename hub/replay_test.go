@@ -68,8 +68,12 @@ type comer struct {
 
 // follow subscribes, reads up to that event and disconnects.
 func (c *comer) follow(until int) {
+	if c.next >= until {
+		return // it left behind the last event
+	}
 	conn := c.Dial()
 	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(quiet))
 	request := "GET " + c.path + " HTTP/1.1\r\nHost: test\r\n"
 	if c.last != "" {
 		request += "Last-Event-ID: " + c.last + "\r\n"
@@ -101,6 +105,9 @@ func (c *comer) follow(until int) {
 	}
 	leave(conn)
 }
+
+// quiet is longer than events are apart.
+const quiet = time.Minute
 
 func leave(conn *weirtest.Client) {
 	switch rand.N(3) {
