@@ -55,13 +55,13 @@ func stamp(frame string, n int, text string) string {
 func TestRepeatsWithOtherValues(t *testing.T) {
 	for path, frame := range stamped {
 		e := endpointAt(t, path)
-		before := stamp(frame, 7, "a") + stamp(frame, 8, "b") + stamp(frame, 10, "c")
+		before := stamp(frame, 7, "a") + stamp(frame, 10, "b")
 		number := func(with string) string { return strings.ReplaceAll(stamp(frame, 1234, "d"), "1234", with) }
 		for _, next := range []string{
 			stamp(frame, 11, "d"), stamp(frame, 11, ""), stamp(frame, 11, `\n`), stamp(frame, 11, "\n"),
 			number(""), number("-1"), number("1.5"), number("1e3"), number("1]"), number("1,"), number(`1"`), number(`\"`), number("\n"), number("null"),
 			number(`1,"error":{"message":"x"},"u":1`), number(`1","error":"x","u":"1`), number(`1"},"done":true,"x":{"y":"1`),
-			number(strings.Repeat("9", 400)), strings.Replace(stamp(frame, 12, "d"), "null", `"stop"`, 1),
+			number(strings.Repeat("9", 260)), strings.Replace(stamp(frame, 12, "d"), "null", `"stop"`, 1),
 		} {
 			transcript.Split(t, e, []byte(before+next+stamp(frame, 13, "zz")))
 		}
