@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/internal/example"
 	"weir/weirtest"
 )
 
@@ -36,7 +37,7 @@ func Example() {
 			s.Tick(10 * time.Millisecond)
 		})
 	}
-	run(test)
+	example.Run(test)
 	// Output:
 	// 200 3072 false
 	// the handler was stopped: weir: client disconnected
@@ -61,7 +62,7 @@ func ExampleClient_SetWindow() {
 			fmt.Println(c.Err())
 		})
 	}
-	run(test)
+	example.Run(test)
 	// Output:
 	// unread: 8192 pending: true
 	// the handler was stopped: weir: client stopped reading
@@ -85,7 +86,7 @@ func ExampleServer_Drain() {
 			fmt.Println("cut:", (<-report).Cut)
 		})
 	}
-	run(test)
+	example.Run(test)
 	// Output:
 	// running: 1
 	// the handler was stopped: weir: server closed
@@ -113,7 +114,7 @@ func ExampleServer_DialContext() {
 			fmt.Printf("%q %v after %v\n", body, err, time.Since(begin))
 		})
 	}
-	run(test)
+	example.Run(test)
 	// Output:
 	// "ready\n" <nil> after 1h0m0s
 }

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"weir"
+	"weir/internal/example"
 	"weir/weirtest"
 	"weir/ws"
 )
@@ -64,13 +65,12 @@ func ExampleRoom() {
 
 // run opens path, sends what is given, and prints what comes.
 func run(mux *weir.Mux, path, what string) {
-	test := func(t *testing.T) {
+	example.Run(func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := weirtest.Start(t, &weir.Server{Handler: mux}).Dial()
 			c.Send(ask(path) + what)
 			_, frames, _ := strings.Cut(c.Received(), "\r\n\r\n")
 			fmt.Print(said(frames))
 		})
-	}
-	testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "example", F: test}})
+	})
 }
