@@ -45,7 +45,9 @@ type BodyReceiver interface {
 	// after a Push that returned false.
 	Drained()
 	// Closed is called once, last, when the request has ended: with nil if the
-	// response was sent completely, else with the cause.
+	// response was sent completely, else with the cause. If the server was closed
+	// before it had ended, that may be after the loop has stopped, on another
+	// goroutine: leave alone what is the loop's then.
 	Closed(cause error)
 }
 
