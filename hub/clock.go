@@ -122,7 +122,11 @@ func (h *Hub) awaitDrain(begun <-chan struct{}, d *drain) {
 		if h.subs.Load() == 0 {
 			return
 		}
-		time.Sleep(h.config.Spread / drainSteps)
+		select {
+		case <-time.After(h.config.Spread / drainSteps):
+		case <-h.done:
+			return // all topics have ended
+		}
 		d.step.Add(1)
 		for _, l := range h.all() {
 			l.group.Wake()

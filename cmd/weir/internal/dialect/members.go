@@ -131,8 +131,8 @@ func container(b []byte) (empty bool, n int) {
 	return false, 0
 }
 
-// skipped is the strings and numbers in an object that nobody wants to see, the
-// first ones, where they stand.
+// skipped is the strings and numbers in an object that the judge does not ask
+// for, the first ones, where they stand.
 type skipped struct {
 	n      uint8
 	values [skippedMost][]byte

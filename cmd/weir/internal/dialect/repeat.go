@@ -31,7 +31,7 @@ type hole struct {
 	free    bool // a text, which is not empty
 }
 
-// value is a string or a number that the judge does not want to see.
+// value is a string or a number that the judge does not ask for.
 type value struct {
 	hole
 	differs bool // from that of an event before

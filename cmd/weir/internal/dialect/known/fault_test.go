@@ -41,7 +41,7 @@ func TestFaultOf(t *testing.T) {
 			`{"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}}`},
 		{"a number", chat, "data: {\"error\":{\"message\":\"x\",\"code\":503}}\n\n", 503, `{"error":{"message":"x","code":503}}`},
 		{"a number as text", chat, "data: {\"error\":{\"message\":\"x\",\"code\":\"502\"}}\n\n", 502, `{"error":{"message":"x","code":"502"}}`},
-		{"a number that is no status", chat, "data: {\"error\":{\"message\":\"x\",\"code\":7}}\n\n", 502, `{"error":{"message":"x","code":7}}`},
+		{"a number that is not a status", chat, "data: {\"error\":{\"message\":\"x\",\"code\":7}}\n\n", 502, `{"error":{"message":"x","code":7}}`},
 		{"an engine's name", chat, "data: {\"error\":{\"message\":\"x\",\"type\":\"BadRequestError\",\"code\":null}}\n\n", 400, `{"error":{"message":"x","type":"BadRequestError","code":null}}`},
 		{"SGLang's", chat, "data: {\"object\":\"error\",\"message\":\"busy\",\"code\":503}\n\n", 503, `{"error":{"message":"busy","type":"server_error","param":null,"code":null}}`},
 		{"a text", chat, "data: {\"error\":\"x\"}\n\n", 502, `{"error":{"message":"x","type":"server_error","param":null,"code":null}}`},

