@@ -40,10 +40,10 @@ type subcommand struct {
 // subcommands in the order in which help shows them.
 func subcommands() []subcommand {
 	return []subcommand{
-		{"demo", "serve a small model in OpenAI's dialect, without configuration", demo.Main},
-		{"serve", "relay requests in OpenAI's dialect to upstreams, by a configuration file", serve.Main},
+		{"demo", "serve a small model that babbles, without configuration", demo.Main},
+		{"serve", "relay requests to upstreams with language models, by a configuration file", serve.Main},
 		{"tour", "serve a route for each feature, to try and to test", tour.Main},
-		{"patch", "show a request or an event before and after a model's patches", patch.Main},
+		{"patch", "show a request, an event or a response before and after a model's patches", patch.Main},
 		{"mock", "serve a scripted upstream that fails on demand, for tests and load", mock.Main},
 		{"build", "build a weir with more native handlers compiled in", build.Main},
 		{"handlers", "list the native handlers that are compiled in", listHandlers},

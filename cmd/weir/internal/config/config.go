@@ -11,7 +11,7 @@ import (
 // concurrent use. The zero value is not a valid configuration.
 type Config struct {
 	Listen      []string            `json:"listen" unit:"address" doc:"addresses to serve on: host:port, :port or unix:/path?mode=0660; with ?proxy=10.0.0.0/8 behind one, connections are those peers' alone and begin with the PROXY protocol" example:"['127.0.0.1:8080', 'unix:/run/weir.sock?mode=0660']"`
-	TLS         TLS                 `json:"tls" doc:"HTTP/1.1 with TLS on every TCP address of listen"`
+	TLS         TLS                 `json:"tls" doc:"TLS on every TCP address of listen, by HTTP/1.1 and HTTP/2"`
 	Open        bool                `json:"open" doc:"serve everyone who can reach an address beyond loopback, without a key" example:"true"`
 	Hosts       []string            `json:"hosts" unit:"host name or address" doc:"names of the gateway that clients may send in Host, without ports; * for any. Loopback addresses of listen also accept loopback names; others accept any name while the list is empty" example:"[gw.example]"`
 	Admin       Admin               `json:"admin" doc:"where health and metrics are served"`

@@ -360,3 +360,11 @@ func printed(t testing.TB, v any) string {
 	}
 	return string(text)
 }
+
+// A file that is none, such as a device without end, is not read whole.
+func TestTooLarge(t *testing.T) {
+	const want = "config: 1 problem\n/dev/zero: cannot be read: larger than 16 MiB: want a configuration"
+	if _, err := Load("/dev/zero"); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

@@ -3,6 +3,8 @@ package config
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,7 +31,7 @@ func LoadFor(look func(c *Config) Problems, path string, overlays ...string) (*C
 	var sources []Source
 	var problems Problems
 	for _, name := range append([]string{path}, overlays...) {
-		text, err := os.ReadFile(name)
+		text, err := read(name)
 		if err != nil {
 			problems = append(problems, Problem{File: name, Message: "cannot be read: " + reason(err)})
 			continue
@@ -40,6 +42,22 @@ func LoadFor(look func(c *Config) Problems, path string, overlays ...string) (*C
 		return nil, problems
 	}
 	return parse(look, sources[0], sources[1:])
+}
+
+// maxFile is the size of a file, in bytes: what is larger is another file.
+const maxFile = 16 << 20
+
+func read(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("larger than %d MiB: want a configuration", maxFile>>20)
+	}
+	return text, err
 }
 
 // Parse is Load without the files.

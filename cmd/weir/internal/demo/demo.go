@@ -1,7 +1,7 @@
 // Package demo is `weir demo`: weir with nothing around it. It serves one
 // model, weir-demo, a native handler (demo/babble) that babbles text from an
-// n-gram model of weir's own guide, in OpenAI's chat dialect, at a pace that
-// can be set. It needs no network, no files and no configuration.
+// n-gram model of weir's own guide, in the dialects of OpenAI, Anthropic and Ollama,
+// at a pace that can be set. It needs no network, no files and no configuration.
 package demo
 
 import (
@@ -19,13 +19,15 @@ const (
 	defaultAdmin  = admin.DefaultListen
 )
 
-const help = `Serves the model weir-demo in OpenAI's dialect. It babbles from weir's own guide
-and needs neither a network nor a configuration.
+const help = `Serves the model weir-demo. It babbles from weir's own guide, the same text for
+the same "seed", and needs neither a network nor a configuration.
 
-  POST /v1/chat/completions   streamed or whole; the same text for the same "seed"
-  GET  /v1/models             and /v1/models/weir-demo
+  POST /v1/chat/completions, /v1/completions                      OpenAI
+  POST /v1/responses                                              OpenAI Responses
+  POST /v1/messages, /v1/messages/count_tokens                    Anthropic
+  POST /api/chat, /api/generate, GET /api/tags, /api/version      Ollama
+  GET  /v1/models, /v1/models/weir-demo
   GET  /                      a playground for browsers, and a curl command for others
-
   GET  /health                200 while it serves, 503 while it drains
 
 The admin address serves /livez and /readyz.`

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"weir/cmd/weir/internal/command"
 )
 
 // Pace is how fast a response comes.
@@ -24,7 +26,7 @@ func (p Pace) Set() { shared.pace.Store(&p) }
 func (p *Pace) register(fs *flag.FlagSet) {
 	*p = defaultPace
 	fs.Var((*rate)(&p.Rate), "rate", "`TOKENS` a second in each stream; 0 = as fast as the client takes them")
-	fs.Var((*delay)(&p.First), "ttft", "`DURATION` before the first token")
+	command.DelayVar(fs, &p.First, "ttft", defaultPace.First, "`DURATION` before the first token")
 }
 
 // rate is a flag for a number of tokens a second.
@@ -38,20 +40,6 @@ func (r *rate) Set(text string) error {
 		return errors.New(`want tokens a second, such as "50" or "0.5"; 0 is as fast as possible`)
 	}
 	*r = rate(v)
-	return nil
-}
-
-// delay is a flag for a duration that may be zero.
-type delay time.Duration
-
-func (d *delay) String() string { return time.Duration(*d).String() }
-
-func (d *delay) Set(text string) error {
-	v, err := time.ParseDuration(text)
-	if err != nil || v < 0 {
-		return errors.New(`want a duration such as "50ms" or "1.5s"`)
-	}
-	*d = delay(v)
 	return nil
 }
 

@@ -89,7 +89,7 @@ func TestPaceFlags(t *testing.T) {
 		{"--rate NaN", Pace{}, "tokens a second"},
 		{"--rate Inf", Pace{}, "tokens a second"},
 		{"--rate fast", Pace{}, "tokens a second"},
-		{"--ttft -1s", Pace{}, "want a duration"},
+		{"--ttft -1s", Pace{}, "below zero"},
 		{"--ttft 50", Pace{}, "want a duration"},
 	}
 	for _, tt := range tests {

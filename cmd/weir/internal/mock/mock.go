@@ -1,10 +1,10 @@
 package mock
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -103,10 +103,10 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.listen, "listen", defaultListen, "`ADDRESS` to serve on: host:port, or unix:PATH")
 	fs.StringVar(&o.script, "script", "", "`FILE` with rules")
 	fs.StringVar(&o.dialect, "dialect", "", "`NAME` of the only dialect that is served: "+strings.Join(Dialects, ", ")+"; all of them by default")
-	fs.DurationVar(&o.ttft, "ttft", defaultTTFT, "`DURATION` before a response's first event, or before a whole response; 0s = none")
-	fs.DurationVar(&o.pace, "pace", defaultPace, "`DURATION` from one event to the next; 0s = none")
-	fs.IntVar(&o.tokens, "tokens", defaultTokens, "`N` tokens of a response")
-	fs.IntVar(&o.keep, "keep", defaultKeep, "`N` requests and connections that the log keeps")
+	command.DelayVar(fs, &o.ttft, "ttft", defaultTTFT, "`DURATION` before a response's first event, or before a whole response; 0s = none")
+	command.DelayVar(fs, &o.pace, "pace", defaultPace, "`DURATION` from one event to the next; 0s = none")
+	command.CountVar(fs, &o.tokens, "tokens", defaultTokens, 1, math.MaxInt32, "`N` tokens of a response")
+	command.CountVar(fs, &o.keep, "keep", defaultKeep, 1, math.MaxInt32, "`N` requests and connections that the log keeps")
 	fs.BoolVar(&o.tls, "tls", false, "serve https, with a certificate made at the start")
 	fs.StringVar(&o.certificate, "tls-cert", "", "`FILE` to write that certificate to, as PEM; means --tls")
 	fs.StringVar(&o.names, "tls-names", "127.0.0.1,::1,localhost", "`HOSTS` of that certificate, comma separated")
@@ -120,10 +120,6 @@ func (o *options) config() (Config, error) {
 	switch {
 	case o.dialect != "" && !slices.Contains(Dialects, o.dialect):
 		return cfg, fmt.Errorf("--dialect: want %s, got %q", strings.Join(Dialects, ", "), o.dialect)
-	case o.ttft < 0 || o.pace < 0:
-		return cfg, errors.New("--ttft and --pace must not be negative")
-	case o.tokens < 1 || o.keep < 1:
-		return cfg, errors.New("--tokens and --keep must be at least 1")
 	case o.script == "":
 		return cfg, nil
 	}

@@ -184,8 +184,9 @@ func TestWrongUse(t *testing.T) {
 		want string
 	}{
 		{[]string{"--dialect", "french"}, command.Usage, `--dialect: want openai, responses, anthropic, ollama, got "french"`},
-		{[]string{"--pace", "-1s"}, command.Usage, "must not be negative"},
-		{[]string{"--tokens", "0"}, command.Usage, "must be at least 1"},
+		{[]string{"--pace", "-1s"}, command.Usage, "must not be below zero"},
+		{[]string{"--ttft", "5"}, command.Usage, `want a duration such as "500ms"`},
+		{[]string{"--tokens", "0"}, command.Usage, "want a number from 1 to"},
 		{[]string{"--script", "/does/not/exist"}, command.Usage, "--script: open /does/not/exist"},
 		{[]string{"more"}, command.Usage, `unexpected argument "more"`},
 		{[]string{"--listen", "256.0.0.1:0"}, command.Failure, "cannot start"},

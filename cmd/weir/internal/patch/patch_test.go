@@ -170,7 +170,7 @@ func TestGuide(t *testing.T) {
 	_, rest, _ = strings.Cut(rest, "--model small\n")
 	want, _, ok := strings.Cut(rest, "\n```\n")
 	file := filepath.Join(t.TempDir(), "weir.yaml")
-	if err := os.WriteFile(file, []byte("upstreams: {vllm: {url: 'http://127.0.0.1:1'}}\n"+rules), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	stdin = strings.NewReader(request + "\n")

@@ -54,25 +54,39 @@ func (r *running) stop() {
 	r.observer.Flush()
 }
 
-// watch reloads on SIGHUP and when a file has changed.
+// watch reloads on SIGHUP and when a file has changed. last is what is in force.
 func (r *running) watch(ctx context.Context, hangup <-chan os.Signal, last string) {
 	defer close(r.over)
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
-	for {
+	for files := (edits{last, last}); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			last = r.o.versions()
+			files.applied = r.o.versions()
 			r.reload("SIGHUP")
 		case <-look.C:
-			if now := r.o.versions(); now != last {
-				last = now
+			if files.settled(r.o.versions()) {
 				r.reload("a file has changed")
 			}
 		}
 	}
+}
+
+// edits is which versions of the files were applied, and seen last.
+type edits struct{ applied, seen string }
+
+// settled reports whether there is a change to apply: one that two looks have seen
+// alike. The first may have come while it was written, and half a file can be a
+// configuration, too.
+func (e *edits) settled(now string) bool {
+	changed := now != e.applied && now == e.seen
+	e.seen = now
+	if changed {
+		e.applied = now
+	}
+	return changed
 }
 
 // versions returns a text that changes when one of the files does.

@@ -97,6 +97,19 @@ func TestReloadTellsWhatStays(t *testing.T) {
 	g.end()
 }
 
+// A file that is being written is not applied before it is whole, and then once.
+func TestFileIsWritten(t *testing.T) {
+	files := edits{"old", "old"}
+	for i, look := range []struct {
+		now  string
+		want bool
+	}{{"old", false}, {"half", false}, {"more", false}, {"whole", false}, {"whole", true}, {"whole", false}, {"?", false}, {"whole", false}} {
+		if got := files.settled(look.now); got != look.want {
+			t.Errorf("look %d sees %q: got %v, want %v", i, look.now, got, look.want)
+		}
+	}
+}
+
 // A file that changes is reloaded without being asked.
 func TestFileChange(t *testing.T) {
 	up := mock.Start(t, mock.Config{})

@@ -26,10 +26,15 @@ import (
 
 const name = "weir serve"
 
-const help = `Relays requests in OpenAI's dialect to the upstreams of a configuration file.
+const help = `Relays requests to the upstreams of a configuration file, in the dialects that
+they speak.
 
-  POST /v1/chat/completions   /v1/completions   /v1/embeddings
-  GET  /v1/models             /v1/models/{id}
+  POST /v1/chat/completions, /v1/completions, /v1/embeddings      OpenAI
+  POST /v1/responses                                              OpenAI Responses
+  POST /v1/messages, /v1/messages/count_tokens                    Anthropic
+  POST /api/chat, /api/generate, /api/embed, GET /api/tags, …     Ollama
+  POST /v1/…                  any other whose body names a served model
+  GET  /v1/models, /v1/models/{id}
   GET  /health                200 while new requests are wanted, 503 in a drain
 
 The smallest configuration:

@@ -67,7 +67,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		log := middleware.JSON
 		access := fs.Bool("access", false, "log a line for each request to stdout, in the form of --access-format")
 		fs.TextVar(&log, "access-format", log, "`FORM` of that log: json, text, common or combined")
-		dir := fs.String("files", "", "`directory` that /files/ serves (default a small tree of its own)")
+		dir := fs.String("files", "", "`DIR` that /files/ serves (default a small tree of its own)")
 		if code, done := command.Parse(fs, help, args, stdout, stderr); done {
 			return code
 		}
