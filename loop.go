@@ -59,7 +59,7 @@ type Drainer interface{ Draining() }
 
 // A LoopExchange is a request and its response. Its methods, and those of
 // Request and Response, must be called on its event loop. None of them waits.
-// Loop is safe for concurrent use: its Post leads back to the loop.
+// Loop and Keep are safe for concurrent use: Loop's Post leads back to the loop.
 type LoopExchange struct {
 	ex       *exchange
 	receiver BodyReceiver // until Closed is called; written under the output's lock
@@ -188,7 +188,6 @@ func (x *LoopExchange) ResumeBody() {
 // Keep notes how many bytes of the request the handler keeps: see
 // [Request.Keep].
 func (x *LoopExchange) Keep(n int64) bool {
-	x.check()
 	return x.ex.req.Keep(n)
 }
 

@@ -20,11 +20,10 @@ type chores struct {
 	leave time.Duration // by Lifetime, or a shutdown
 	cut   time.Duration // behind a Close
 
-	why       string // for leave
-	seen      int64  // of moved, when idleness began
-	heard     bool   // something has come since the last ping
-	pinged    bool
-	inflating bool // an inflateTask is to come
+	why    string // for leave
+	seen   int64  // of moved, when idleness began
+	heard  bool   // something has come since the last ping
+	pinged bool
 }
 
 // startChores begins with them. On the loop.
@@ -36,7 +35,7 @@ func (c *Conn) startChores() {
 	if c.leave != never {
 		c.leave -= rand.N(c.leave/10 + 1) // those that came together do not come back together
 	}
-	c.Draining()
+	(*receiver)(c).Draining()
 	c.startTimer()
 }
 
@@ -83,8 +82,8 @@ func (c *Conn) checkIdle(now time.Duration) {
 }
 
 // checkPong sends a ping, unless the last one was not answered, not even by
-// another sign of life: then it disconnects the peer, and reports false. A peer
-// that is not read is not asked.
+// another sign of life: then it disconnects the peer, and reports false. Of a peer
+// that is not read nothing is expected.
 func (c *Conn) checkPong(now time.Duration) bool {
 	if c.pinged && !c.heard && !c.paused {
 		c.lose(ErrNoPong)
@@ -108,7 +107,8 @@ func (c *Conn) beginClosing() {
 
 // Draining implements weir.Drainer: the server shuts down, and the connection is
 // closed at a random moment of the time that is left for that.
-func (c *Conn) Draining() {
+func (r *receiver) Draining() {
+	c := (*Conn)(r)
 	at, ok := c.link.drain()
 	if !ok || c.cut != never {
 		return

@@ -17,7 +17,7 @@ const (
 	GoingAway       = Code(ws.StatusGoingAway)               // 1001: the server shuts down, the page is left
 	ProtocolError   = Code(ws.StatusProtocolError)           // 1002
 	Unsupported     = Code(ws.StatusUnsupportedData)         // 1003: a kind of message that is not accepted
-	NoStatus        = Code(ws.StatusNoStatusRcvd)            // 1005: the peer's Close had no code; never sent
+	NoStatus        = Code(ws.StatusNoStatusRcvd)            // 1005: a Close without a code
 	Abnormal        = Code(ws.StatusAbnormalClosure)         // 1006: there was no Close; never sent
 	InvalidData     = Code(ws.StatusInvalidFramePayloadData) // 1007: text that is not UTF-8, data that cannot be inflated
 	PolicyViolation = Code(ws.StatusPolicyViolation)         // 1008
@@ -88,4 +88,5 @@ var (
 	errText        = failure(InvalidData, "text is not UTF-8")
 	errInflate     = failure(InvalidData, "compressed data is corrupt")
 	errTooBig      = failure(TooBig, "message too big")
+	errKept        = failure(TryAgainLater, "too many bytes are kept")
 )

@@ -33,28 +33,41 @@ type Conn struct {
 	remote   netip.AddrPort
 
 	// The loop's, see loop.go.
-	dec      decoder
-	rest     []byte // shown to the decoder, and not taken
-	inflater *inflater
-	owed     []byte // the payload of a pong for which there was no room
+	dec  decoder
+	rest []byte // shown to the decoder, and not taken
+	owed []byte // the payload of a pong for which there was no room
 	chores
-	paused bool  // nothing is read from the peer
-	ended  bool  // nothing that comes is of interest any more
-	end    error // ... because of this
-	kept   int   // bytes of the server's budget
+	share     int   // bytes that may still be inflated in this turn
+	inflating bool  // a goroutine inflates a message for the loop
+	paused    bool  // nothing is read from the peer
+	ended     bool  // nothing that comes is of interest any more
+	end       error // ... because of this
 
 	moved atomic.Int64 // messages, in both directions
-	left  atomic.Bool  // Close was called: what comes is dropped
+	deaf  atomic.Bool  // messages that come, or wait, are dropped
 
 	mu      sync.Mutex
-	closed  bool  // a Close was sent, or there is nobody to send it to
+	close   farewell
+	asked   bool  // Close was called
 	err     error // why the connection ends; nil while it does not
 	working bool  // a goroutine works on the queue
 	queue   queue
+	input   int // bytes that the loop keeps; the loop changes them
+	inHand  int // bytes of the message that a goroutine has
+	kept    int // bytes of the server's budget
 	rooms   []*Room
 	value   any
 	last    []byte // what Read has returned
 }
+
+// farewell is how far this side is with its Close.
+type farewell uint8
+
+const (
+	open   farewell = iota
+	saying          // it is about to be sent
+	silent          // it was sent, or there is nobody to send it to
+)
 
 // mode is where the messages go.
 type mode uint8
@@ -93,7 +106,7 @@ type link interface {
 	abort(cause error)
 	crash(value any)
 	// done is closed when it has ended, before Closed is called. cause says why,
-	// from then on; nil if this side has ended it.
+	// from then on; nil before, and if end was called.
 	done() <-chan struct{}
 	cause() error
 	loop() *reactor.Loop
@@ -104,6 +117,8 @@ type link interface {
 
 // ErrClosed is what Send returns after Close. The cause is what Err returns.
 var ErrClosed = errors.New("ws: connection closed")
+
+var errKind = errors.New("ws: unknown kind of message: want Text or Binary")
 
 // ErrNoPong is the cause of a connection whose peer was silent from one ping to
 // the next. It is a [weir.ErrClientGone].
@@ -143,8 +158,8 @@ func (c *Conn) Done() <-chan struct{} { return c.link.done() }
 
 // Err returns why the connection ends or has ended: nil while it is open, a
 // *[CloseError] if a Close was sent or received, else [weir.ErrClientGone],
-// [weir.ErrSlowClient], [weir.ErrServerClosed] and the like; for a connection of
-// [Dial], [ErrServerGone] or one of package reactor.
+// [weir.ErrSlowClient], [weir.ErrServerClosed], a *[weir.PanicError] and the
+// like; for a connection of [Dial], [ErrServerGone] or one of package reactor.
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	err := c.err
@@ -159,21 +174,16 @@ func (c *Conn) Err() error {
 // [Options].Inline, where it returns [weir.ErrBacklog]. The caller may reuse p
 // when Send returns. Text is not checked to be UTF-8. Errors: [ErrClosed] after
 // Close, and the cause after another end.
-func (c *Conn) Send(kind Kind, p []byte) error {
-	for {
-		err := c.TrySend(kind, p)
-		if err != weir.ErrBacklog || c.mode == inline {
-			return err
-		}
-		if room := c.link.room(); room != nil {
-			<-room
-		}
-	}
-}
+func (c *Conn) Send(kind Kind, p []byte) error { return c.send(kind, p, c.mode != inline) }
 
 // TrySend is [Conn.Send] except that it never waits: above the high mark it sends
 // nothing and returns [weir.ErrBacklog].
-func (c *Conn) TrySend(kind Kind, p []byte) error {
+func (c *Conn) TrySend(kind Kind, p []byte) error { return c.send(kind, p, false) }
+
+func (c *Conn) send(kind Kind, p []byte, wait bool) error {
+	if !kind.valid() {
+		return errKind
+	}
 	first, payload := finBit|byte(kind), p
 	if c.deflate.on && len(p) >= c.set.DeflateMin {
 		small := appendDeflated(grow(nil, 0, 0), p, int(c.deflate.window))
@@ -182,7 +192,15 @@ func (c *Conn) TrySend(kind Kind, p []byte) error {
 			first, payload = first|rsv1Bit, small
 		}
 	}
-	return c.noteSent(c.link.trySend(first, payload), len(p))
+	for {
+		err := c.link.trySend(first, payload)
+		if err != weir.ErrBacklog || !wait {
+			return c.noteSent(err, len(p))
+		}
+		if room := c.link.room(); room != nil {
+			<-room
+		}
+	}
 }
 
 // noteSent counts a message of n bytes, unless it was not sent.
@@ -204,7 +222,7 @@ func (c *Conn) sendError(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.left.Load():
+	case c.asked:
 		return ErrClosed
 	case c.err != nil:
 		return c.err
@@ -215,62 +233,82 @@ func (c *Conn) sendError(err error) error {
 }
 
 // Close begins to close the connection: what was sent is delivered, then a Close
-// with the code and the reason (at most 123 bytes), and the connection ends when
-// the peer has closed it too, or after CloseTimeout. It does not wait for that.
-// What the peer still sends is dropped. It returns an error if the code must not
-// be sent, and [ErrClosed] if the connection was closed before.
+// with the code, or without one for [NoStatus], and the reason, of which at most
+// 123 bytes are sent; and the connection ends when the peer has closed it too, or
+// after CloseTimeout. It does not wait for that. What the peer still sends is
+// dropped. It returns an error if the code must not be sent, and [ErrClosed] if
+// the connection was closed before.
 func (c *Conn) Close(code Code, reason string) error {
 	if !code.sendable() && code != NoStatus {
 		return errors.New("ws: this code is not for sending: want 1000 to 1003, 1007 to 1014, or 3000 to 4999")
 	}
-	if !c.sayClose(code, reason, &CloseError{Code: code, Reason: reason}) {
+	if !c.sayClose(code, reason, &CloseError{Code: code, Reason: reason}, true) {
 		return ErrClosed
 	}
-	c.left.Store(true)
 	c.link.loop().Post((*closeTask)(c))
 	return nil
 }
 
-// sayClose sends a Close, once, and notes the cause. It reports whether it was
-// the one that did.
-func (c *Conn) sayClose(code Code, reason string, cause error) bool {
+// sayClose sends a Close, once, and notes the cause, and whether the user asked
+// for it. It reports whether it was the one that did: who else wanted to leaves
+// the end of the connection to that one.
+func (c *Conn) sayClose(code Code, reason string, cause error, asked bool) bool {
 	c.mu.Lock()
-	if c.closed {
+	if c.close != open {
 		c.mu.Unlock()
 		return false
 	}
-	c.closed = true
-	if c.err == nil {
-		c.err = cause
-	}
+	c.close, c.err, c.asked = saying, cause, asked
 	c.mu.Unlock()
+	if asked {
+		c.deaf.Store(true)
+	}
 	var b [maxControl]byte
 	_ = c.link.sendLast(finBit|byte(ws.OpClose), appendClose(b[:0], code, reason)) // a peer that is gone needs none
+	c.silence(cause)
 	return true
 }
 
-// fail ends the connection because of what the peer has sent, or because this
-// side cannot continue: behind what was sent before, the peer gets the code.
-func (c *Conn) fail(e *CloseError) {
-	if c.sayClose(e.Code, e.Reason, e) {
-		c.set.Stats.failed.Add(1)
+// silence notes that no Close is to be sent any more, and the cause, unless there
+// is another.
+func (c *Conn) silence(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.close = silent
+	if c.err == nil {
+		c.err = cause
 	}
-	c.link.end()
 }
 
-// reply ends the connection that the peer has closed: it gets its code back.
-func (c *Conn) reply(e *CloseError) {
-	c.sayClose(e.Code, "", e)
-	c.link.end()
+func (c *Conn) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.close != open
+}
+
+// conclude ends the connection because of the peer: it has closed it, and gets its
+// code back; it violates the protocol or a limit, and gets the code for that; or
+// it sends no more, and gets no Close.
+func (c *Conn) conclude(end error) {
+	e, ok := end.(*CloseError)
+	switch {
+	case !ok:
+		c.silence(end)
+	case e.Remote:
+		c.sayClose(e.Code, "", e, false)
+	case c.sayClose(e.Code, e.Reason, e, false):
+		c.set.Stats.failed.Add(1)
+	}
+	c.mu.Lock()
+	said := c.close == silent
+	c.mu.Unlock()
+	if said { // else Close is about to send its own, and the end is closeTask's
+		c.link.end()
+	}
 }
 
 // lose ends a connection whose peer is lost.
 func (c *Conn) lose(cause error) {
-	c.mu.Lock()
-	c.closed = true
-	if c.err == nil {
-		c.err = cause
-	}
-	c.mu.Unlock()
+	c.silence(cause)
 	c.link.abort(cause)
 }

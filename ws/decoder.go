@@ -151,8 +151,11 @@ func (d *decoder) keep(piece []byte) {
 		room += len(deflateTail) // which inflating appends
 	}
 	room = max(room, len(piece))
-	most := int(min(d.limit, math.MaxInt/2)) + len(deflateTail)
-	d.buf = append(grow(d.buf, room, most), piece...)
+	most := d.limit
+	if d.fin { // the size is known
+		most = d.size
+	}
+	d.buf = append(grow(d.buf, room, int(min(most, maxSize))+len(deflateTail)), piece...)
 }
 
 // done ends the message that next has returned.

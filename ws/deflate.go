@@ -71,6 +71,10 @@ type inflater struct {
 
 	source bytes.Reader
 	flate  io.ReadCloser // and a flate.Resetter
+
+	// Of Conn.inflate.
+	conn *Conn
+	err  error
 }
 
 var inflaters = sync.Pool{New: func() any {
@@ -79,8 +83,9 @@ var inflaters = sync.Pool{New: func() any {
 	return f
 }}
 
-// inflate begins to inflate a message, of which the inflater is the owner now.
-func inflate(in []byte, kind Kind, limit int64) *inflater {
+// newInflater begins to inflate a message, of which the inflater is the owner
+// now.
+func newInflater(in []byte, kind Kind, limit int64) *inflater {
 	f := inflaters.Get().(*inflater)
 	f.in, f.kind, f.limit = append(in, deflateTail...), kind, limit
 	f.text, f.finals = text{}, 0
@@ -94,8 +99,9 @@ func (f *inflater) restart(window []byte) {
 	_ = f.flate.(flate.Resetter).Reset(&f.source, window) // it has no errors
 }
 
-// step inflates some n bytes more. It reports whether out is the whole message.
-// An error is a *CloseError.
+// step inflates some n bytes more. How long that takes is not bounded by n, since
+// blocks may have no content. It reports whether out is the whole message. An
+// error is a *CloseError.
 func (f *inflater) step(n int) (done bool, err error) {
 	for n > 0 {
 		from := len(f.out)
@@ -130,6 +136,9 @@ func (f *inflater) step(n int) (done bool, err error) {
 	return false, nil
 }
 
+// held returns how many bytes it has.
+func (f *inflater) held() int { return cap(f.in) + cap(f.out) }
+
 // hand returns the message to the caller, who releases it, and frees the rest.
 func (f *inflater) hand() (out []byte) {
 	out = f.out
@@ -142,7 +151,7 @@ func (f *inflater) hand() (out []byte) {
 func (f *inflater) drop() {
 	release(f.in)
 	release(f.out)
-	f.in, f.out = nil, nil
+	f.in, f.out, f.conn, f.err = nil, nil, nil, nil
 	f.source.Reset(nil)
 	inflaters.Put(f)
 }

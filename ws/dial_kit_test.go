@@ -230,7 +230,7 @@ func (s *shore) describe(ev event, body []byte) string {
 		deflated := ""
 		if s.dec.deflated {
 			deflated = "deflated "
-			f := inflate(append([]byte(nil), body...), s.dec.kind, maxSize)
+			f := newInflater(append([]byte(nil), body...), s.dec.kind, maxSize)
 			for done := false; !done; {
 				var err error
 				if done, err = f.step(1 << 20); err != nil {

@@ -26,6 +26,8 @@ const (
 	Binary = Kind(ws.OpBinary)
 )
 
+func (k Kind) valid() bool { return k == Text || k == Binary }
+
 // String returns "text" or "binary".
 func (k Kind) String() string {
 	if k == Text {
@@ -176,18 +178,22 @@ func (r rules) fault(first byte) error {
 	return errInMessage
 }
 
-// appendClose appends the payload of a Close frame: none for [NoStatus]. A reason
+// appendClose appends the payload of a Close frame: none for [NoStatus]. What of
+// the reason is not UTF-8, which peers must not accept, is replaced, and a reason
 // that is too long is cut between two characters.
 func appendClose(dst []byte, code Code, reason string) []byte {
 	if code == NoStatus {
 		return dst
 	}
-	const most = maxControl - 2
-	for len(reason) > most {
-		_, size := utf8.DecodeLastRuneInString(reason)
-		reason = reason[:len(reason)-size]
+	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
+	for most := len(dst) + maxControl - 2; reason != ""; {
+		r, size := utf8.DecodeRuneInString(reason)
+		if len(dst)+utf8.RuneLen(r) > most {
+			break
+		}
+		dst, reason = utf8.AppendRune(dst, r), reason[size:]
 	}
-	return append(binary.BigEndian.AppendUint16(dst, uint16(code)), reason...)
+	return dst
 }
 
 // parseClose reads the payload of the peer's Close frame (RFC 6455 5.5.1, 7.4).

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"unicode/utf8"
 )
@@ -65,7 +66,7 @@ func decodeAll(d *decoder, in []byte, piece int) string {
 					fmt.Fprintf(&out, "%s %x\n", kind, body)
 					break
 				}
-				f := inflate(body, kind, d.limit)
+				f := newInflater(body, kind, d.limit)
 				for {
 					done, err := f.step(50)
 					if err != nil {
@@ -248,7 +249,7 @@ func inflateAll(msg []byte, limit int) (plain []byte, code int) {
 }
 
 // FuzzDeflate: what is compressed for a window is what it was, whoever inflates
-// it, and refers to nothing beyond the window.
+// it, and its pieces, none of which is larger than the window, stand alone.
 func FuzzDeflate(f *testing.F) {
 	f.Add([]byte("hello hello hello hello"), uint8(15))
 	f.Add(bytes.Repeat([]byte("0123456789abcdef"), 100), uint8(8))
@@ -260,10 +261,19 @@ func FuzzDeflate(f *testing.F) {
 			t.Fatal("what was there before is not")
 		}
 		small = small[len("before"):]
+		if window < maxWindow {
+			var pieces []byte
+			for piece := range slices.Chunk(p, 1<<window) {
+				pieces = append(appendDeflated(pieces, piece, maxWindow), syncTail...)
+			}
+			if len(p) > 0 && !bytes.Equal(append(small[:len(small):len(small)], syncTail...), pieces) {
+				t.Fatalf("window %d: got %x, want the pieces %x", window, small, pieces)
+			}
+		}
 		if plain, code := inflateAll(small, len(p)); code != 0 || !bytes.Equal(plain, p) {
 			t.Fatalf("window %d: got %d and %q, want %q", window, code, plain, p)
 		}
-		g := inflate(bytes.Clone(small), Binary, int64(len(p)))
+		g := newInflater(bytes.Clone(small), Binary, int64(len(p)))
 		for {
 			done, err := g.step(100)
 			if err != nil {

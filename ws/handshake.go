@@ -85,6 +85,21 @@ func acceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
+// An origin is where a page is from (RFC 6454 4), in lower case, without the port
+// that is its scheme's own, which may be said or not.
+type origin struct{ scheme, host string }
+
+var ownPorts = map[string]string{"http": ":80", "https": ":443"}
+
+func parseOrigin(text string) (o origin, ok bool) {
+	text = strings.ToLower(text)
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != text {
+		return o, false
+	}
+	return origin{u.Scheme, strings.TrimSuffix(u.Host, ownPorts[u.Scheme])}, true
+}
+
 // admits reports whether pages of an origin may connect (RFC 6455 10.2): those
 // of the host that the request is for, and those of the options. A request
 // without Origin is not a page's.
@@ -92,24 +107,13 @@ func (s *settings) admits(origins []string, host string) bool {
 	if len(origins) == 0 || s.any {
 		return true
 	}
-	origin, ok := only(origins)
+	text, _ := only(origins) // "" is none
+	o, ok := parseOrigin(text)
 	if !ok {
 		return false
 	}
-	origin = strings.ToLower(origin)
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin {
-		return false
-	}
-	return slices.Contains(s.origins, origin) || sameHost(u, strings.ToLower(host))
-}
-
-// sameHost reports whether an origin is of that host. A port that is the
-// scheme's own may be said or not.
-func sameHost(origin *url.URL, host string) bool {
-	ports := map[string]string{"http": ":80", "https": ":443"}
-	port := ports[origin.Scheme]
-	return port != "" && strings.TrimSuffix(origin.Host, port) == strings.TrimSuffix(host, port)
+	port := ownPorts[o.scheme]
+	return slices.Contains(s.origins, o) || port != "" && o.host == strings.TrimSuffix(strings.ToLower(host), port)
 }
 
 // choose returns the preferred subprotocol that a client offers. It reports false

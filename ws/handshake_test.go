@@ -10,7 +10,7 @@ import (
 
 // W10, X149, X150 (RFC 6455 4.2): what a request must be. Each line replaces the one of that name, or adds one; "-" removes it.
 func TestHandshake(t *testing.T) {
-	o := ws.Options{Subprotocols: []string{"chat.v2", "chat"}, Origins: []string{"https://app.example"}, Deflate: true}
+	o := ws.Options{Subprotocols: []string{"chat.v2", "chat"}, Origins: []string{"HTTPS://App.example", "https://port.example:443", "app://local"}, Deflate: true}
 	for _, tt := range []struct {
 		name    string
 		line    string // the request line, if it is another
@@ -50,6 +50,9 @@ func TestHandshake(t *testing.T) {
 		{name: "the same origin over TLS", changes: []string{"Origin: https://TEST"}, want: "101"},
 		{name: "the same origin with a port", changes: []string{"Origin: https://test:443"}, want: "101"},
 		{name: "an origin of the options", changes: []string{"Origin: https://app.example"}, want: "101"},
+		{name: "an origin of the options with its scheme's port", changes: []string{"Origin: https://port.example"}, want: "101"},
+		{name: "an origin of the options that has another scheme", changes: []string{"Origin: app://local"}, want: "101"},
+		{name: "the host in a scheme that is not the web's", changes: []string{"Origin: app://test"}, want: "403"},
 		{name: "another origin", changes: []string{"Origin: https://evil.example"}, want: "403"},
 		{name: "another scheme of the options' origin", changes: []string{"Origin: http://app.example"}, want: "403"},
 		{name: "another port of the options' origin", changes: []string{"Origin: https://app.example:8443"}, want: "403"},

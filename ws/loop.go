@@ -16,12 +16,20 @@ import (
 // being inflated. What is not taken waits in rest, no more is read, and proceed
 // continues when the reason is gone.
 
+// receiver is a Conn as what its loop calls.
+type receiver Conn
+
+var (
+	_ weir.BodyReceiver = (*receiver)(nil)
+	_ weir.Drainer      = (*receiver)(nil)
+)
+
 // Data implements weir.BodyReceiver.
-func (c *Conn) Data(p []byte) {
-	c.heard = true
+func (r *receiver) Data(p []byte) {
+	c := (*Conn)(r)
+	c.heard, c.share = true, inflateShare
 	switch {
 	case c.ended:
-		return
 	case len(c.rest) > 0 || c.paused:
 		c.rest = append(grow(c.rest, len(p), len(c.rest)+len(p)), p...)
 		c.proceed()
@@ -34,7 +42,7 @@ func (c *Conn) Data(p []byte) {
 }
 
 // stalled reports whether no message may be taken now.
-func (c *Conn) stalled() bool { return c.inflater != nil || c.queue.full || c.link.behind() }
+func (c *Conn) stalled() bool { return c.inflating || c.queue.full || c.link.behind() }
 
 // takeAll takes what it can of p, and returns how much.
 func (c *Conn) takeAll(p []byte) (n int) {
@@ -83,34 +91,29 @@ func (c *Conn) settle() {
 			c.link.resume()
 		}
 	}
-	if held := c.held(); held != c.kept {
-		if c.kept = held; !c.link.keep(int64(held)) {
-			c.finish(failure(TryAgainLater, "too many bytes are kept"))
-			c.forget()
-		}
+	if !c.keepInput(c.dec.held() + cap(c.rest)) {
+		c.finish(errKept)
+		c.forget()
 	}
 }
 
-// held returns how many bytes of what the peer has sent are kept.
-func (c *Conn) held() int {
-	n := c.dec.held() + cap(c.rest)
-	if c.inflater != nil {
-		n += cap(c.inflater.in) + cap(c.inflater.out)
+// keepInput notes how many bytes the loop keeps of what the peer has sent. It
+// reports false if the server keeps too much.
+func (c *Conn) keepInput(n int) bool {
+	if n == c.input { // which the loop alone changes
+		return true
 	}
-	if c.mode != inline {
-		n += c.queued()
-	}
-	return n
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.input = n
+	return c.recount()
 }
 
-// forget frees what a connection holds whose peer is not listened to any more.
+// forget frees what the loop keeps for a peer that is not listened to any more.
 // What it still sends is dropped.
 func (c *Conn) forget() {
 	c.drop()
-	if c.kept != 0 {
-		c.kept = 0
-		c.link.keep(0)
-	}
+	c.keepInput(0)
 	if c.paused {
 		c.paused = false
 		c.link.resume()
@@ -122,10 +125,6 @@ func (c *Conn) drop() {
 	release(c.rest)
 	c.rest = nil
 	c.dec.done()
-	if c.inflater != nil && !c.inflating {
-		c.inflater.drop()
-		c.inflater = nil
-	}
 }
 
 // event processes what the decoder has found.
@@ -149,13 +148,14 @@ func (c *Conn) event(ev event, body []byte) {
 func (c *Conn) message(body []byte) {
 	kind := c.dec.kind
 	switch {
-	case c.left.Load():
+	case c.deaf.Load():
 		c.dec.done()
 	case c.mode != inline:
-		c.enqueue(item{kind: kind, deflated: c.dec.deflated, body: c.dec.hand(body)})
+		if !c.enqueue(item{kind: kind, deflated: c.dec.deflated, body: c.dec.hand(body)}) {
+			c.finish(errKept)
+		}
 	case c.dec.deflated:
-		c.inflater = inflate(c.dec.hand(body), kind, c.set.MaxMessage)
-		c.inflateOn()
+		c.inflate(newInflater(c.dec.hand(body), kind, c.set.MaxMessage))
 	default:
 		c.deliver(kind, body)
 		c.dec.done()
@@ -170,12 +170,17 @@ func (c *Conn) deliver(kind Kind, body []byte) {
 }
 
 // rescue is deferred around each call of the user's: if that panics, the peer
-// gets 1011.
+// gets 1011, and the panic is the cause of the end.
 func (c *Conn) rescue() {
 	if v := recover(); v != nil {
-		c.left.Store(true) // it gets no more messages
-		c.link.crash(v)
+		c.crash(v)
 	}
+}
+
+func (c *Conn) crash(v any) {
+	c.deaf.Store(true)
+	c.link.crash(v)
+	c.silence(nil) // the link has the cause
 }
 
 func (c *Conn) count(n int) {
@@ -184,49 +189,11 @@ func (c *Conn) count(n int) {
 	c.set.Stats.bytesIn.Add(int64(n))
 }
 
-// inflateShare is how many bytes of a message an inline connection inflates in a
-// turn of its loop.
-const inflateShare = 64 << 10
-
-// inflateTask continues to inflate in a later turn.
-type inflateTask Conn
-
-func (t *inflateTask) Run() {
-	c := (*Conn)(t)
-	if c.inflating = false; c.ended {
-		c.forget()
-		return
-	}
-	c.inflateOn()
-	c.proceed()
-}
-
-// inflateOn inflates the loop's share of a message, and delivers it when it is
-// complete.
-func (c *Conn) inflateOn() {
-	f := c.inflater
-	done, err := f.step(inflateShare)
-	switch {
-	case err != nil:
-		c.inflater = nil
-		f.drop()
-		c.finish(err)
-	case !done:
-		c.inflating = true
-		c.link.loop().Post((*inflateTask)(c))
-	default:
-		c.inflater = nil
-		kind, body := f.kind, f.hand()
-		c.deliver(kind, body)
-		release(body)
-	}
-}
-
 // pong answers a ping (RFC 6455 5.5.3). If there is no room for that, only the
 // last ping is answered, later.
 func (c *Conn) pong(body []byte) {
 	if err := c.link.trySend(finBit|byte(ws.OpPong), body); err == weir.ErrBacklog {
-		c.owed = append(c.owed[:0], body...)
+		c.owed = append([]byte{}, body...) // not nil, though it may be empty
 	}
 }
 
@@ -245,40 +212,26 @@ func (c *Conn) finish(end error) {
 	c.beginClosing()
 }
 
-// conclude ends the connection as the peer, or its fault, wants it.
-func (c *Conn) conclude(end error) {
-	switch e, ok := end.(*CloseError); {
-	case !ok:
-		c.hangUp(end)
-	case e.Remote:
-		c.reply(e)
-	default:
-		c.fail(e)
-	}
-}
-
-func (c *Conn) isClosed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closed
-}
-
 // closeTask is what is left to be done on the loop after Close.
 type closeTask Conn
 
 func (t *closeTask) Run() {
 	c := (*Conn)(t)
-	c.dec.ignore()
-	c.beginClosing()
-	if !c.ended {
+	switch {
+	case !c.ended:
+		c.dec.ignore()
+		c.beginClosing()
 		c.queue.full = false
 		c.proceed()
+	case c.end != nil: // the peer has closed meanwhile: nothing is waited for
+		c.conclude(c.end)
 	}
 }
 
 // End implements weir.BodyReceiver: the peer has shut its sending side without a
 // Close. A message that is not complete is not delivered.
-func (c *Conn) End(err error) {
+func (r *receiver) End(err error) {
+	c := (*Conn)(r)
 	if err == io.EOF {
 		err = weir.ErrClientGone
 	}
@@ -286,19 +239,9 @@ func (c *Conn) End(err error) {
 	c.settle()
 }
 
-// hangUp ends a connection whose peer sends no more.
-func (c *Conn) hangUp(cause error) {
-	c.mu.Lock()
-	c.closed = true
-	if c.err == nil {
-		c.err = cause
-	}
-	c.mu.Unlock()
-	c.link.end()
-}
-
 // Drained implements weir.BodyReceiver: the peer has caught up.
-func (c *Conn) Drained() {
+func (r *receiver) Drained() {
+	c := (*Conn)(r)
 	if c.owed != nil {
 		body := c.owed
 		c.owed = nil
@@ -309,31 +252,21 @@ func (c *Conn) Drained() {
 
 // Closed implements weir.BodyReceiver: the connection has ended. If the loop has
 // stopped, this is another goroutine, and what is the loop's is left alone.
-func (c *Conn) Closed(cause error) {
-	if cause == nil { // the handler of Accept has returned, see EndWith
-		cause = &CloseError{Code: Normal}
+func (r *receiver) Closed(cause error) {
+	c := (*Conn)(r)
+	if cause == nil {
+		cause = c.link.cause()
 	}
 	c.ended = true
 	c.link.loop().Post((*stopTimerTask)(c))
 	c.drop()
-	c.mu.Lock()
-	c.closed = true
-	if c.err == nil {
-		c.err = cause
-	}
-	err, rooms := c.err, c.rooms
-	c.rooms = nil
-	c.mu.Unlock()
-	for _, r := range rooms {
-		r.remove(c)
-	}
+	c.silence(cause)
+	c.leaveRooms()
 	c.set.Stats.open.Add(-1)
 	if c.mode != inline {
-		c.enqueue(item{gone: true, end: err})
+		c.enqueue(item{gone: true, end: c.Err()})
 	} else if c.handler != nil {
 		defer c.rescue()
-		c.handler.OnClose(c, err)
+		c.handler.OnClose(c, c.Err())
 	}
 }
-
-var _ weir.BodyReceiver = (*Conn)(nil)

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"weir/http1"
@@ -39,13 +37,14 @@ type Options struct {
 	// closed with 1009 when a frame's head announces more.
 	MaxMessage int64
 	// Queue is how many bytes of messages may wait for a handler that is not
-	// Inline, or for Read: 64 KiB, or one message; reading from the peer pauses.
+	// Inline, or for Read: 64 KiB, or one message, and 256 of them; reading from
+	// the peer pauses.
 	Queue int
 
 	Ping         time.Duration // between two pings: 20 s. A peer from which nothing has come until the next is disconnected.
 	Idle         time.Duration // without a message in either direction, to twice as long: no limit; closed with 1001
 	Lifetime     time.Duration // of a connection, up to a tenth less: no limit; closed with 1001
-	CloseTimeout time.Duration // for the peer's Close: 5 s; the connection is closed
+	CloseTimeout time.Duration // for the peer's Close, or behind it for the handler's turn to come: 5 s; the connection is closed
 
 	// Stats, if it is not nil, counts what all connections with these options
 	// do.
@@ -70,8 +69,8 @@ const (
 // settings are Options with defaults. They do not change.
 type settings struct {
 	Options
-	origins []string // in lower case
-	any     bool     // every origin
+	origins []origin
+	any     bool // every origin
 }
 
 // settle checks the options and fills in the defaults.
@@ -88,23 +87,24 @@ func (o Options) settle() (*settings, error) {
 			s.any = true
 			continue
 		}
-		u, err := url.Parse(text)
-		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != text {
+		o, ok := parseOrigin(text)
+		if !ok {
 			return nil, fmt.Errorf("ws: Options.Origins has %q: want an origin such as https://example.com, without a path, or *", text)
 		}
-		s.origins = append(s.origins, strings.ToLower(text))
+		s.origins = append(s.origins, o)
 	}
 	if o.Queue < 0 {
 		return nil, errors.New("ws: Options.Queue is negative: want a positive number, or 0 for the default")
 	}
 	orDefault(&s.MaxMessage, DefaultMaxMessage, maxSize)
 	orDefault(&s.Queue, DefaultQueue, maxSize)
-	orDefault(&s.DeflateMin, DefaultDeflateMin, 0)
+	if s.DeflateMin = max(o.DeflateMin, 0); o.DeflateMin == 0 {
+		s.DeflateMin = DefaultDeflateMin
+	}
 	orDefault(&s.Ping, DefaultPing, never)
 	orDefault(&s.Idle, never, never)
 	orDefault(&s.Lifetime, never, never)
 	orDefault(&s.CloseTimeout, DefaultClose, never)
-	s.MaxMessage = min(s.MaxMessage, maxSize)
 	if s.Stats == nil {
 		s.Stats = new(Stats)
 	}
@@ -112,12 +112,12 @@ func (o Options) settle() (*settings, error) {
 }
 
 // orDefault puts the default in place of zero, and what means none in place of a
-// negative value.
+// negative value, or of one that is larger.
 func orDefault[T int | int64 | time.Duration](v *T, standard, none T) {
 	switch {
 	case *v == 0:
 		*v = standard
-	case *v < 0:
+	case *v < 0, *v > none:
 		*v = none
 	}
 }

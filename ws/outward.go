@@ -125,7 +125,7 @@ func (o *outward) abort(cause error) {
 func (o *outward) crash(value any) {
 	err := &weir.PanicError{What: handlerName, Value: value, Stack: debug.Stack()}
 	slog.Error("ws: "+err.Error(), "server", o.rc.RemoteAddr(), "stack", string(err.Stack))
-	o.conn.sayClose(InternalError, "", err)
+	o.conn.sayClose(InternalError, "", err, false)
 	o.end()
 }
 
@@ -143,12 +143,14 @@ func (o *outward) cause() error {
 func (o *outward) loop() *reactor.Loop      { return o.rc.Loop() }
 func (o *outward) drain() (time.Time, bool) { return time.Time{}, false }
 
+func (o *outward) receiver() *receiver { return (*receiver)(o.conn) }
+
 // Data implements reactor.Handler. The connection keeps what it cannot take.
 func (o *outward) Data(p []byte) int {
 	o.rc.Lock()
 	o.turn = true
 	o.rc.Unlock()
-	o.conn.Data(p)
+	o.receiver().Data(p)
 	o.rc.Lock()
 	if o.turn = false; o.rc.Pending() > 0 {
 		o.rc.Defer()
@@ -161,18 +163,18 @@ func (o *outward) Data(p []byte) int {
 // PeerClosed implements reactor.Handler. What was sent before comes first.
 func (o *outward) PeerClosed() {
 	if o.rc.InputEnded() {
-		o.conn.End(ErrServerGone)
+		o.receiver().End(ErrServerGone)
 	}
 }
 
 // Drained implements reactor.Handler.
-func (o *outward) Drained() { o.conn.Drained() }
+func (o *outward) Drained() { o.receiver().Drained() }
 
 // Closed implements reactor.Handler.
 func (o *outward) Closed(cause error) {
 	o.why = causeOf(cause)
 	close(o.over)
-	o.conn.Closed(o.why)
+	o.receiver().Closed(o.why)
 	if o.release != nil {
 		o.release()
 	}

@@ -1,11 +1,21 @@
 package ws
 
-import "weir"
+import (
+	"errors"
 
-// Read waits for a message and returns it; it is valid until the next Read. It is
-// for connections of [Accept], and for one goroutine. The error is what Err
-// returns, and final: messages that came before it are returned first.
+	"weir"
+)
+
+var errHandled = errors.New("ws: Read of a connection whose messages a Handler gets: use Accept, or Dial without a Handler")
+
+// Read waits for a message and returns it; it is valid until the next Read, and
+// may be changed. It is for connections that have no [Handler], and for one
+// goroutine. The error is what Err returns, and final: messages that came before
+// it are returned first.
 func (c *Conn) Read() (Kind, []byte, error) {
+	if c.mode != reading {
+		return 0, nil, errHandled
+	}
 	release(c.last)
 	c.last = nil
 	for {
@@ -20,7 +30,7 @@ func (c *Conn) Read() (Kind, []byte, error) {
 				c.conclude(it.end)
 			}
 			return 0, nil, c.readError()
-		case c.left.Load():
+		case c.deaf.Load():
 			release(it.body)
 		default:
 			body, ok := c.inflated(it)
@@ -42,7 +52,7 @@ func (c *Conn) await() bool {
 	case <-c.link.done():
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return len(c.queue.items) > 0
+		return c.queue.n > 0
 	}
 }
 

@@ -40,3 +40,29 @@ func TestTheCauseIsKnown(t *testing.T) {
 		}
 	})
 }
+
+// W16: the return of a handler of Accept is a cause, too.
+func TestReturnIsACause(t *testing.T) {
+	ends := make(chan error, 1)
+	m := new(weir.Mux)
+	m.HandleFunc("GET /ws", func(w *weir.Response, r *weir.Request) {
+		c, err := ws.Accept(w, r, ws.Options{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() {
+			<-c.Done()
+			ends <- c.Err()
+		}()
+	})
+	at(t, m, nil, func(d *table) {
+		for range 100 {
+			c := d.open("")
+			if err := <-ends; err == nil || ws.CodeOf(err) != ws.Normal {
+				t.Fatalf("got %v, want 1000", err)
+			}
+			c.Close()
+		}
+	})
+}

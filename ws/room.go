@@ -44,10 +44,10 @@ var ErrRoomFull = errors.New("ws: the room is full")
 func (r *Room) Join(c *Conn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		if c.err != nil {
-			return c.err
-		}
+	switch {
+	case c.err != nil:
+		return c.err
+	case c.close != open:
 		return ErrClosed
 	}
 	r.mu.Lock()
@@ -66,7 +66,7 @@ func (r *Room) Join(c *Conn) error {
 	return nil
 }
 
-// Leave ends c's membership.
+// Leave ends c's membership. A Broadcast that has begun may still reach it.
 func (r *Room) Leave(c *Conn) {
 	c.mu.Lock()
 	if i := slices.Index(c.rooms, r); i >= 0 {
@@ -74,6 +74,17 @@ func (r *Room) Leave(c *Conn) {
 	}
 	c.mu.Unlock()
 	r.remove(c)
+}
+
+// leaveRooms ends the memberships of a connection that has ended.
+func (c *Conn) leaveRooms() {
+	c.mu.Lock()
+	rooms := c.rooms
+	c.rooms = nil
+	c.mu.Unlock()
+	for _, r := range rooms {
+		r.remove(c)
+	}
 }
 
 func (r *Room) remove(c *Conn) {
@@ -109,6 +120,9 @@ func (r *Room) current() []*Conn {
 // included, and returns how many it was sent to. It does not wait, so that it may
 // be called on a loop. p may be reused when it returns.
 func (r *Room) Broadcast(kind Kind, p []byte) (sent int) {
+	if !kind.valid() {
+		panic(errKind)
+	}
 	m := messages.Get().(*shared)
 	m.kind, m.payload = kind, p
 	defer m.free()

@@ -69,7 +69,7 @@ func (s *server) ServeLoop(x *weir.LoopExchange) weir.BodyReceiver {
 		c.enqueue(item{request: r.Clone()})
 	}
 	c.startChores()
-	return c
+	return (*receiver)(c)
 }
 
 // open calls the function given to Handle.
@@ -112,7 +112,7 @@ func (s *settings) accept(w *weir.Response, r *weir.Request) (*Conn, error) {
 	p.Receive(func(x *weir.LoopExchange) weir.BodyReceiver {
 		c.link.(*pipeLink).x = x
 		c.startChores()
-		return c
+		return (*receiver)(c)
 	})
 	return c, nil
 }
@@ -137,9 +137,13 @@ func (s *settings) agree(w *weir.Response, r *weir.Request) (o offer, ok bool) {
 // refuse makes the response to a request that could not be upgraded.
 func (s *settings) refuse(w *weir.Response, err error) {
 	s.Stats.refused.Add(1)
-	if errors.Is(err, weir.ErrUpgrade) { // else the response is made
+	switch { // else the response is made
+	case errors.Is(err, weir.ErrUpgrade):
 		w.Header().Clear()
 		w.Error(400, "the connection cannot be upgraded")
+	case errors.Is(err, weir.ErrBlockingOnLoop):
+		w.Header().Clear()
+		w.Error(500, "ws: Accept is for handlers on a goroutine")
 	}
 }
 
@@ -166,6 +170,8 @@ var (
 	closeNormal = appendFrame(finBit|0x8, appendClose(nil, Normal, ""))
 	closeFailed = appendFrame(finBit|0x8, appendClose(nil, InternalError, ""))
 )
+
+var errReturned = &CloseError{Code: Normal}
 
 func appendFrame(first byte, payload []byte) []byte {
 	return append(appendHead(nil, first, len(payload)), payload...)
@@ -202,12 +208,20 @@ func (l *pipeLink) room() <-chan struct{} { return l.pipe.Room() }
 func (l *pipeLink) abort(cause error)     { l.pipe.Abort(cause) }
 func (l *pipeLink) crash(value any)       { l.pipe.Crash(handlerName, value) }
 func (l *pipeLink) done() <-chan struct{} { return l.pipe.Done() }
-func (l *pipeLink) cause() error          { return l.pipe.Cause() }
 func (l *pipeLink) loop() *reactor.Loop   { return l.pipe.Loop() }
 
 func (l *pipeLink) behind() bool { return l.x.Backlogged() }
 func (l *pipeLink) pause()       { l.x.PauseBody() }
 func (l *pipeLink) resume()      { l.x.ResumeBody() }
+
+// cause is a Close, too, if the handler of Accept has returned.
+func (l *pipeLink) cause() error {
+	ended := l.pipe.Ended() // first: from then on the cause is what it will be
+	if err := l.pipe.Cause(); err != nil || !ended {
+		return err
+	}
+	return errReturned
+}
 
 // keep does not complain of a connection that has ended.
 func (l *pipeLink) keep(n int64) bool { return l.x.Keep(n) || l.pipe.Ended() }

@@ -50,7 +50,7 @@ var threads = map[string]thread{
 	"weir.Key":             {handlers, nil},
 	"weir.Latency":         {data, nil},
 	"weir.Limits":          {data, nil},
-	"weir.LoopExchange":    {onLoop, []string{"Loop"}},
+	"weir.LoopExchange":    {onLoop, []string{"Loop", "Keep"}},
 	"weir.LoopHandler":     {called, nil},
 	"weir.LoopHandlerFunc": {data, nil},
 	"weir.LoopStats":       {data, nil},
