@@ -1,6 +1,9 @@
 package hub
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,5 +67,57 @@ func TestIDThatIsAhead(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// storing is a Broker that can say when an event is stored.
+type storing struct {
+	shared
+	ctx    context.Context
+	stored []string
+}
+
+func (s *storing) PublishWait(ctx context.Context, topic string, e Event) error {
+	s.ctx, s.stored = ctx, append(s.stored, topic+" "+string(e.Data)+e.ID)
+	return context.Cause(ctx)
+}
+
+// PublishWait waits for what can be waited for, within the limits of Publish.
+func TestPublishWait(t *testing.T) {
+	broker := new(storing)
+	stored, err := New(Config{Broker: broker, Limits: Limits{Event: 10}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stored.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := stored.PublishWait(ctx, "t", Event{ID: "ignored", Data: []byte("x")}); err != nil || broker.ctx != ctx {
+		t.Errorf("got %v, or another context", err)
+	}
+	cancel()
+	if _, err := stored.PublishWait(ctx, "t", Event{Data: []byte("y")}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the broker's error", err)
+	}
+	for topic, data := range map[string]string{"t": "more than 10 bytes", "": "x", "\n": "x"} {
+		if _, err := stored.PublishWait(t.Context(), topic, Event{Data: []byte(data)}); err == nil {
+			t.Errorf("%q %q is published", topic, data)
+		}
+	}
+	if got := strings.Join(broker.stored, ", "); got != "t x, t y" {
+		t.Errorf("got %q", got)
+	}
+
+	h, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	s, err := h.Subscribe("t", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if n, err := h.PublishWait(ctx, "t", Event{Data: []byte("x")}); n != 1 || err != nil {
+		t.Errorf("in memory: got %d, %v", n, err)
 	}
 }

@@ -19,8 +19,9 @@ import (
 type Broker interface {
 	// Publish hands an event over. It returns ErrTooLarge, ErrBusy if the
 	// broker cannot take more now, or another reason. Whether the event is
-	// stored when Publish returns is the Broker's to document. e.ID is empty,
-	// and e.Data must not be retained.
+	// stored when Publish returns is the Broker's to document; one that has a
+	// method PublishWait(ctx, topic, e) error returns from that when it is. e.ID
+	// is empty, and e.Data must not be retained.
 	Publish(topic string, e Event) error
 
 	// Follow begins to pass the events of a topic to log, on goroutines of the

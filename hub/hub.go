@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"container/list"
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -179,6 +180,23 @@ func New(c Config) (*Hub, error) {
 // that come back. It never waits for one of them. delivered is how many there
 // are in this process. e.ID is ignored, and e.Data copied.
 func (h *Hub) Publish(topic string, e Event) (delivered int, err error) {
+	return h.publish(topic, e, h.broker.Publish)
+}
+
+// PublishWait is Publish, except that it returns when the Broker has stored the
+// event, so that it is not lost with this process. It blocks, and must not be called
+// on an event loop. If the Broker has no method PublishWait, it is Publish.
+func (h *Hub) PublishWait(ctx context.Context, topic string, e Event) (delivered int, err error) {
+	b, ok := h.broker.(interface {
+		PublishWait(ctx context.Context, topic string, e Event) error
+	})
+	if !ok {
+		return h.Publish(topic, e)
+	}
+	return h.publish(topic, e, func(topic string, e Event) error { return b.PublishWait(ctx, topic, e) })
+}
+
+func (h *Hub) publish(topic string, e Event, send func(topic string, e Event) error) (delivered int, err error) {
 	if err := e.check(h.limits.Event); err != nil {
 		return 0, err
 	}
@@ -187,7 +205,7 @@ func (h *Hub) Publish(topic string, e Event) (delivered int, err error) {
 		if err := h.checkName(topic); err != nil {
 			return 0, err
 		}
-		if err := h.broker.Publish(topic, e); err != nil {
+		if err := send(topic, e); err != nil {
 			return 0, err
 		}
 		return h.subscribersOf(topic), nil
@@ -200,7 +218,7 @@ func (h *Hub) Publish(topic string, e Event) (delivered int, err error) {
 	if err := l.endedBy(); err != nil {
 		return 0, err
 	}
-	if err := h.broker.Publish(topic, e); err != nil {
+	if err := send(topic, e); err != nil {
 		return 0, err
 	}
 	return int(l.subs.Load()), nil
