@@ -2,7 +2,10 @@ package natsbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +19,7 @@ import (
 )
 
 const (
-	liveMessages = 8192 // that wait for the broker's goroutine
+	liveMessages = 2048 // that wait for the broker's goroutine: at most 128 MiB of what brokers publish
 	checkEvery   = time.Minute
 	watchEvery   = 5 * time.Second
 )
@@ -32,11 +35,13 @@ type Broker struct {
 	stream     *stream
 	publisher  *publisher
 	workers    workers
-	direct     string // subject of requests for stored messages
-	maxPayload atomic.Int64
+	direct     string       // subject of requests for stored messages
+	maxPayload atomic.Int64 // of a message, by the server that the connection is to
 
 	live    chan *nats.Msg
-	stop    chan struct{} // closed by Close
+	ctx     context.Context // done when Close has stored what there was
+	cancel  context.CancelFunc
+	session atomic.Pointer[session]
 	ended   sync.WaitGroup
 	closing sync.Once
 
@@ -46,6 +51,21 @@ type Broker struct {
 }
 
 var _ hub.Broker = (*Broker)(nil)
+
+// A session is the context of requests. It is done when the connection was lost and
+// is back: what was asked before gets no response.
+type session struct {
+	context.Context
+	end context.CancelFunc
+}
+
+// renew ends the session, if there is one, and begins another.
+func (b *Broker) renew() {
+	ctx, cancel := context.WithCancel(b.ctx)
+	if before := b.session.Swap(&session{ctx, cancel}); before != nil {
+		before.end()
+	}
+}
 
 // New returns a broker on a connection, when its stream is there: it creates one
 // with the limits of config if there is none. It needs a server of version 2.11 or
@@ -60,12 +80,14 @@ func New(ctx context.Context, js jetstream.JetStream, config Config) (*Broker, e
 		conn:      js.Conn(),
 		direct:    apiPrefix(js) + "DIRECT.GET." + c.Stream,
 		live:      make(chan *nats.Msg, liveMessages),
-		stop:      make(chan struct{}),
 		followers: map[*nats.Subscription]*follower{},
 		reported:  map[string]time.Time{},
 	}
 	b.stream = &stream{js: js, config: c.stream(), changed: b.checkAll, doubt: make(chan struct{}, 1)}
+	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	b.renew()
 	if err := b.start(ctx); err != nil {
+		b.cancel()
 		return nil, err
 	}
 	return b, nil
@@ -92,8 +114,10 @@ func (b *Broker) start(ctx context.Context) error {
 	b.workers.start()
 	status := b.conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	go p.run()
+	b.ended.Go(p.watch)
 	b.ended.Go(b.deliver)
-	b.ended.Go(func() { b.watch(status) })
+	b.ended.Go(func() { b.watchConnection(status) })
+	b.ended.Go(b.watchStream)
 	return nil
 }
 
@@ -107,9 +131,9 @@ func apiPrefix(js jetstream.JetStream) string {
 	return jetstream.DefaultAPIPrefix
 }
 
-// Publish puts an event into the buffer. It does not block. Errors:
-// [hub.ErrTooLarge], [hub.ErrTopic], [hub.ErrBusy] while Config.Buffer bytes wait for
-// the server, [hub.ErrClosed].
+// Publish puts an event into the buffer, as [hub.Hub.Publish] has it do. It does not block. Errors:
+// [hub.ErrTooLarge], [hub.ErrEvent], [hub.ErrTopic], [hub.ErrBusy] while Config.Buffer
+// bytes wait for the server, [hub.ErrClosed].
 //
 // An event that was taken is stored within Config.PublishTimeout, or Config.OnFailure
 // is called.
@@ -119,7 +143,8 @@ func (b *Broker) Publish(topic string, e hub.Event) error {
 
 // PublishWait publishes an event and returns when it is stored. It blocks, and must
 // not be called on an event loop. An error other than those of Publish, and that of
-// ctx, may come for an event that is stored all the same.
+// ctx, may come for an event that is stored all the same. [hub.Hub.PublishWait] calls
+// it, and keeps to hub.Limits.
 func (b *Broker) PublishWait(ctx context.Context, topic string, e hub.Event) error {
 	stored := make(chan error, 1)
 	if err := b.publisher.publish(topic, &e, func(err error) { stored <- err }); err != nil {
@@ -133,6 +158,15 @@ func (b *Broker) PublishWait(ctx context.Context, topic string, e hub.Event) err
 	}
 }
 
+// limit is how large a message may be, its headers not counted.
+func (b *Broker) limit() int {
+	limit := int(b.maxPayload.Load())
+	if s := b.stream.snapshot(); s.maxMessage > 0 {
+		limit = min(limit, s.maxMessage)
+	}
+	return limit - headerRoom
+}
+
 // Follow brings a topic's events to log until stop is called. It may wait for the
 // connection's socket.
 func (b *Broker) Follow(topic string, log *hub.Log) (stop func(), err error) {
@@ -140,14 +174,13 @@ func (b *Broker) Follow(topic string, log *hub.Log) (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", hub.ErrTopic, err)
 	}
-	f := &follower{b: b, topic: topic, subject: b.config.Prefix + topicInfix + string(token), log: log}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	select {
-	case <-b.stop:
+	if b.ctx.Err() != nil {
 		return nil, hub.ErrClosed
-	default:
 	}
+	f := &follower{b: b, topic: topic, subject: b.config.Prefix + topicInfix + string(token), log: log}
+	_, f.age = log.Wants()
 	if f.live, err = b.conn.ChanSubscribe(b.config.Prefix+liveInfix+string(token), b.live); err != nil {
 		return nil, fmt.Errorf("natsbroker: %w", err)
 	}
@@ -161,11 +194,12 @@ func (b *Broker) Follow(topic string, log *hub.Log) (stop func(), err error) {
 func (b *Broker) Keeps() bool { return true }
 
 // Close stores what was published, which takes Config.PublishTimeout at most, and
-// ends the broker. The connection stays open.
+// ends the broker. It may also wait for the connection's socket. The connection stays
+// open. Close must not be called by Config.OnFailure.
 func (b *Broker) Close() error {
 	b.closing.Do(func() {
 		b.publisher.close()
-		close(b.stop)
+		b.cancel()
 		b.workers.close()
 		b.ended.Wait()
 		b.mu.Lock()
@@ -180,6 +214,7 @@ func (b *Broker) Close() error {
 
 // deliver passes live messages on.
 func (b *Broker) deliver() {
+	full := false // the channel was: messages may have been dropped
 	for {
 		select {
 		case m := <-b.live:
@@ -189,20 +224,40 @@ func (b *Broker) deliver() {
 			if f != nil {
 				f.arrived(m)
 			}
-			if len(b.live) >= cap(b.live)-1 {
-				b.checkAll() // the channel was full: messages may have been dropped
+			full = full || len(b.live) >= cap(b.live)-1
+			if full && len(b.live) < cap(b.live)/2 {
+				full = false
+				b.check((*follower).dropped)
 			}
-		case <-b.stop:
+		case <-b.ctx.Done():
 			return
 		}
 	}
 }
 
-// watch sees to what nobody else notices: a connection that was lost and is back, a
-// stream that was deleted, live messages that were lost on their way through a
-// cluster.
-func (b *Broker) watch(status chan nats.Status) {
+// watchConnection sees to a connection that was lost and is back.
+func (b *Broker) watchConnection(status chan nats.Status) {
 	defer b.conn.RemoveStatusListener(status)
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case s := <-status:
+			if s == nats.CLOSED {
+				b.config.Logger.Error("natsbroker: the connection is closed, and does not come back; connect with nats.MaxReconnects(-1), and close the broker first")
+				return
+			}
+			b.maxPayload.Store(b.conn.MaxPayload())
+			b.renew()
+			b.publisher.resume()
+			b.checkAll()
+		}
+	}
+}
+
+// watchStream sees to what nobody else notices: a stream that was deleted, live
+// messages that were lost on their way through a cluster.
+func (b *Broker) watchStream() {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	advisories := make(chan *nats.Msg, 16)
@@ -215,54 +270,30 @@ func (b *Broker) watch(status chan nats.Status) {
 	}
 	for {
 		select {
-		case <-b.stop:
+		case <-b.ctx.Done():
 			return
-		case s := <-status:
-			if s == nats.CONNECTED {
-				b.maxPayload.Store(b.conn.MaxPayload())
-				b.publisher.resume()
-				b.checkAll()
-			}
 		case <-advisories:
-			b.look()
 		case <-b.stream.doubt:
-			b.look()
 		case <-ticker.C:
-			b.look()
-			b.checkOld()
+			before := time.Now().Add(-checkEvery)
+			b.check(func(f *follower) bool { return f.lastChecked().Before(before) })
+		}
+		if _, err := b.stream.look(b.session.Load(), time.Now()); err != nil && b.conn.IsConnected() {
+			b.failed("", err)
 		}
 	}
 }
 
-// look asks for the stream, which is created if it was deleted.
-func (b *Broker) look() {
-	if _, err := b.stream.look(time.Now()); err != nil && b.conn.IsConnected() {
-		b.failed("", err)
-	}
-}
-
 // checkAll has the followers look at what is stored.
-func (b *Broker) checkAll() { b.checkThose(func(*follower) bool { return true }) }
+func (b *Broker) checkAll() { b.check(func(*follower) bool { return true }) }
 
-// checkOld does so for those that have not done it for a while.
-func (b *Broker) checkOld() {
-	before := time.Now().Add(-checkEvery)
-	b.checkThose(func(f *follower) bool {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return f.checked.Before(before)
-	})
-}
-
-func (b *Broker) checkThose(old func(*follower) bool) {
+// check has those look for which this is due.
+func (b *Broker) check(due func(*follower) bool) {
 	b.mu.RLock()
-	all := make([]*follower, 0, len(b.followers))
-	for _, f := range b.followers {
-		all = append(all, f)
-	}
+	all := slices.Collect(maps.Values(b.followers))
 	b.mu.RUnlock()
 	for _, f := range all {
-		if old(f) {
+		if due(f) {
 			f.check()
 		}
 	}
@@ -281,6 +312,9 @@ func (b *Broker) unreadable(topic string, seq uint64, err error) {
 }
 
 func (b *Broker) failed(topic string, err error) {
+	if errors.Is(err, context.Canceled) {
+		return // the session has ended
+	}
 	b.log("natsbroker: the server does not respond as expected; trying again", "error", err, "topic", topic)
 }
 

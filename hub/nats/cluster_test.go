@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -73,23 +72,23 @@ func startCluster(t *testing.T) []*natsServer {
 	t.Helper()
 	ports := make([]string, 3)
 	routes := make([]string, 3)
+	listeners := make([]net.Listener, 3) // open until there are three ports
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
+		listeners[i] = l
 		_, ports[i], _ = net.SplitHostPort(l.Addr().String()) // it has one
 		routes[i] = "nats://127.0.0.1:" + ports[i]
+	}
+	for _, l := range listeners {
 		_ = l.Close() // nobody has connected
 	}
 	servers := make([]*natsServer, 3)
 	for i := range servers {
-		servers[i] = &natsServer{
-			t: t, folder: filepath.Join(t.TempDir(), "js"), port: -1,
-			args: []string{fmt.Sprint("server", i), ports[i], strings.Join(routes, ",")},
-		}
-		servers[i].start()
+		servers[i] = startServerWith(t, fmt.Sprintf("server_name: server%d\ncluster { name: test, listen: \"127.0.0.1:%s\", routes: [%s] }\n",
+			i, ports[i], strings.Join(routes, ", ")))
 		t.Cleanup(servers[i].kill)
 	}
 	js := connect(t, servers[0].url())

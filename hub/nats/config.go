@@ -32,14 +32,16 @@ type Config struct {
 	BatchDelay time.Duration // default 20 ms
 	BatchBytes int           // default 4 KiB
 
-	// Buffer is how many bytes of events, each with about 64 more, may wait for the
-	// server. Publish then returns ErrBusy. Default 8 MiB.
+	// Buffer is how many bytes of events, each with 64 more and each batch with 512,
+	// may wait for the server. Publish then returns ErrBusy. Default 8 MiB.
 	Buffer int
-	// PublishTimeout is how long an event may wait for the server. Default 10 s.
+	// PublishTimeout is how long an event may wait for the server; up to an eighth less
+	// for one that shares a batch with those before it. Default 10 s.
 	PublishTimeout time.Duration
 	// OnFailure is called when events that Publish has taken were not stored, or
-	// nothing is known of it: n events of a topic. It must not block. Those of
-	// PublishWait are not counted. The default logs it.
+	// nothing is known of it: n events of a topic. It is called on goroutines of the
+	// broker, several at once, and must not block. Those of PublishWait are not
+	// counted. The default logs it.
 	OnFailure func(topic string, n int, err error)
 
 	Logger *slog.Logger // default slog.Default()

@@ -34,18 +34,29 @@
 //   - Subscribers stay connected, and get what they missed when the connection is
 //     back: each message names the one before it in its topic, and what is missing
 //     is fetched.
-//   - What the stream has removed by its limits, before a follower or a client came
-//     back, is a gap: hub says where replay begins. When it cannot be known whether
-//     something is missing, it is a gap, too.
+//   - What was removed, by the stream's limits or by people, before a follower or a
+//     client came back, is a gap: hub says where replay begins. When it cannot be
+//     known whether something is missing, it is a gap, too.
 //   - The stream is deleted: it is created again, and ids of the former one are
 //     unknown. So they are when the server comes back without messages that it had
 //     sent (after a power failure, or from a backup).
+//   - The stream is full and discards what is new: as when the server does not
+//     respond, and the error has the server's reason.
 //
 // # What it needs
 //
-// A server of version 2.11 or later, and permissions to publish on PREFIX.topic.* and
-// to subscribe to PREFIX.live.*, and to create or look at the stream. A stream that
-// exists must republish from the one to the other and allow direct access; New says
-// what is missing. Messages that others publish on PREFIX.topic.TOPIC are events, too:
-// one each.
+// A server of version 2.11 or later, and a connection with nats.MaxReconnects(-1):
+// one that gives up ends the broker. Its user needs permissions
+//
+//   - to publish on PREFIX.topic.*, $JS.API.STREAM.INFO.STREAM and
+//     $JS.API.DIRECT.GET.STREAM; to create the stream, and to make ids of before
+//     unknown to all processes, also on $JS.API.STREAM.CREATE.STREAM and
+//     $JS.API.STREAM.UPDATE.STREAM
+//   - to subscribe to PREFIX.live.* and _INBOX.>; to notice soon that the stream was
+//     deleted, also to $JS.EVENT.ADVISORY.STREAM.*.STREAM
+//
+// A stream that exists must republish from PREFIX.topic.* to PREFIX.live.* and allow
+// direct access; New says what is missing. Messages that others publish on
+// PREFIX.topic.TOPIC are events, too: one each. Let nobody publish on PREFIX.live.*
+// but the server.
 package natsbroker

@@ -39,7 +39,7 @@ func Example() {
 		topics.Serve(w, r, r.PathValue("topic"), nil)
 	})
 	mux.HandleFunc("POST /events/{topic}", func(w *weir.Response, r *weir.Request) {
-		if err := broker.PublishWait(r.Context(), r.PathValue("topic"), hub.Event{Data: r.Body()}); err != nil {
+		if _, err := topics.PublishWait(r.Context(), r.PathValue("topic"), hub.Event{Data: r.Body()}); err != nil {
 			w.Error(hub.Status(err), err.Error())
 		}
 	})

@@ -1,6 +1,7 @@
 package natsbroker
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 const (
 	pageMessages = 256
 	pageBytes    = 1 << 20
-	fetchTimeout = 5 * time.Second
 
 	statusHeader   = "Status"
 	sequenceHeader = "Nats-Sequence"
@@ -22,64 +22,117 @@ const (
 	pendingHeader  = "Nats-Num-Pending"
 )
 
+// fetchTimeout is how long the next message of a response may take. Tests change it.
+var fetchTimeout = 5 * time.Second
+
 // A page is some of a topic's stored messages, in order.
 type page struct {
+	from     uint64 // messages from this sequence on were asked for; 0: all
 	messages []*nats.Msg
 	more     uint64 // how many follow
 }
 
-// first returns the first message, or an empty one.
-func (p *page) first() *nats.Msg {
+// begins returns the sequence of the first message, or 0.
+func (p *page) begins() uint64 {
 	if len(p.messages) == 0 {
-		return new(nats.Msg)
+		return 0
 	}
-	return p.messages[0]
+	return number(p.messages[0], sequenceHeader)
 }
 
-// fetch asks the server for a topic's messages from a sequence on, a page of them.
-// It blocks.
+// overlaps reports whether the page begins with the message that it was to begin with.
+func (p *page) overlaps() bool { return p.from > 0 && p.begins() == p.from }
+
+// fetch asks the server for a topic's messages from a sequence on, a page of them,
+// which has more than the one of that sequence, if there are more. It blocks.
 func (b *Broker) fetch(subject string, from uint64) (page, error) {
-	request, err := json.Marshal(map[string]any{
-		"next_by_subj": subject, "seq": max(1, from), "batch": pageMessages, "max_bytes": pageBytes,
-	})
-	if err != nil {
-		return page{}, err
+	p, err := b.page(subject, from)
+	if err == nil && len(p.messages) == 1 && p.more > 0 { // it is as large as a page
+		var rest page
+		rest, err = b.page(subject, p.begins()+1)
+		p.messages, p.more = append(p.messages, rest.messages...), rest.more
 	}
-	inbox := b.conn.NewInbox()
+	p.from = from
+	return p, err
+}
+
+func (b *Broker) page(subject string, from uint64) (page, error) {
+	return b.get(map[string]any{"next_by_subj": subject, "seq": max(1, from), "batch": pageMessages, "max_bytes": pageBytes})
+}
+
+// lastBefore returns the sequence of a topic's last message that was stored before a
+// time, or 0. It blocks.
+func (b *Broker) lastBefore(subject string, at time.Time) (uint64, error) {
+	p, err := b.get(map[string]any{"multi_last": []string{subject}, "up_to_time": at})
+	if len(p.messages) == 0 || isLater(header(p.messages[0], timeHeader), at.UTC().Format(time.RFC3339Nano)) { // to a stream that is empty, no time is none
+		return 0, err
+	}
+	return p.begins(), err
+}
+
+var errTorn = errors.New("natsbroker: fetch: messages were lost on their way")
+
+// get asks the server for stored messages. It blocks.
+func (b *Broker) get(what map[string]any) (p page, err error) {
+	request, err := json.Marshal(what)
+	if err != nil {
+		return p, err
+	}
+	ctx, inbox := b.session.Load(), b.conn.NewInbox()
 	replies, err := b.conn.SubscribeSync(inbox)
 	if err != nil {
-		return page{}, fmt.Errorf("natsbroker: fetch: %w", err)
+		return p, fmt.Errorf("natsbroker: fetch: %w", err)
 	}
 	defer func() { _ = replies.Unsubscribe() }() // the connection may be closed
 	if err := b.conn.PublishRequest(b.direct, inbox, request); err != nil {
-		return page{}, fmt.Errorf("natsbroker: fetch: %w", err)
+		return p, fmt.Errorf("natsbroker: fetch: %w", err)
 	}
-	var p page
-	for {
-		m, err := replies.NextMsg(fetchTimeout)
+	for last := uint64(0); ; {
+		m, err := nextOf(ctx, replies)
+		if errors.Is(err, nats.ErrNoResponders) { // the stream may have been deleted
+			b.stream.suspect()
+		}
 		if err != nil {
 			return page{}, fmt.Errorf("natsbroker: fetch: %w", err)
 		}
-		switch status := m.Header.Get(statusHeader); status {
-		case "":
-			p.messages = append(p.messages, m)
-		case "204": // the page is complete
+		seq := number(m, sequenceHeader)
+		status := m.Header.Get(statusHeader)
+		switch {
+		case (seq > 0 || status == "204") && number(m, beforeHeader) != last:
+			return page{}, errTorn
+		case seq > 0: // a message; it may have a header that is called Status
+			p.messages, last = append(p.messages, m), seq
+		case status == "204": // the page is complete
 			p.more = number(m, pendingHeader)
 			return p, nil
-		case "404": // the topic has none
-			return p, nil
-		case "503":
-			b.stream.suspect()
-			return page{}, errors.New("natsbroker: fetch: no server responds for the stream")
+		case status == "404": // there are none
+			return page{}, nil
 		default:
 			return page{}, fmt.Errorf("natsbroker: fetch: status %s %s", status, m.Header.Get("Description"))
 		}
 	}
 }
 
-// number returns a number in a message's header, or 0.
+// nextOf waits for the next message of a response.
+func nextOf(ctx context.Context, replies *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	return replies.NextMsgWithContext(ctx)
+}
+
+// header returns what the server says of a message. Whoever published it may have
+// given it fields of the same names, which come before the server's.
+func header(m *nats.Msg, name string) string {
+	all := m.Header[name]
+	if len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1]
+}
+
+// number returns a number that the server says of a message, or 0.
 func number(m *nats.Msg, name string) uint64 {
-	n, err := strconv.ParseUint(m.Header.Get(name), 10, 64)
+	n, err := strconv.ParseUint(header(m, name), 10, 64)
 	if err != nil {
 		return 0
 	}

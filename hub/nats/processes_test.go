@@ -50,7 +50,7 @@ func serveUntilEOF(url string) error {
 	if err != nil {
 		return err
 	}
-	srv := &weir.Server{Handler: routes(h, b)}
+	srv := &weir.Server{Handler: routes(h)}
 	if err := srv.Start("127.0.0.1:0"); err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package natsbroker
 import (
 	"container/heap"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -19,6 +21,7 @@ const (
 	batchLimit = 64 << 10 // bytes of a batch that waits behind another one of its topic
 	headerRoom = 1 << 10  // of the server's limit on a message, for its headers
 	eventCost  = 64       // what an event takes beside its bytes, for the bound
+	batchCost  = 512      // what a batch takes beside its events, with its topic
 	ackWait    = 5 * time.Second
 	retryWait  = 100 * time.Millisecond
 )
@@ -29,8 +32,9 @@ const (
 // also when a batch has to be sent again. While a batch is under way the next one
 // grows: the slower the server, the larger the batches.
 //
-// Two goroutines work for all topics: run sends, and one of the client library's
-// takes the acknowledgements.
+// Three goroutines work for all topics: run sends, and may wait for the socket; watch
+// gives up what has waited too long; and one of the client library's takes the
+// acknowledgements.
 type publisher struct {
 	b       *Broker
 	inbox   string // acknowledgements arrive on inbox.TOKEN
@@ -52,7 +56,7 @@ type publisher struct {
 type outbox struct {
 	topic, subject string
 	batches        []*batch  // the first is sent next, or under way; the last takes more events
-	at             time.Time // when run is to look at it
+	at             time.Time // when the first is to be sent, or sent again
 	index          int       // in publisher.due
 }
 
@@ -62,24 +66,26 @@ type batch struct {
 	cost    int
 	waiting []func(error)
 	due     time.Time // when it is to be sent
+	closes  time.Time // it takes no more events then: they shall have their time, too
 	expires time.Time
-	token   uint64    // 0: not sent yet
-	again   time.Time // when it is to be sent again
+	token   uint64 // 0: not sent yet
+	refused error  // why it was not stored the last time it was sent
 }
 
 // publish adds an event to its topic's outbox.
 func (p *publisher) publish(topic string, e *hub.Event, done func(error)) error {
-	size := wire.SizeOf(e.Name, e.Data)
-	if limit := int(p.b.maxPayload.Load()) - headerRoom; size > limit {
+	size, limit := wire.SizeOf(e.Name, e.Data), p.b.limit()
+	switch {
+	case size > limit:
 		return fmt.Errorf("%w: %d bytes, the server takes %d", hub.ErrTooLarge, size, limit)
+	case !wire.IsName(e.Name):
+		return fmt.Errorf("%w: its name has a line break or a NUL", hub.ErrEvent)
 	}
+	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.closing:
+	if p.closing {
 		return hub.ErrClosed
-	case p.bytes+size+eventCost > p.b.config.Buffer:
-		return fmt.Errorf("%w: %d bytes wait for the server", hub.ErrBusy, p.bytes)
 	}
 	o := p.topics[topic]
 	if o == nil {
@@ -88,36 +94,53 @@ func (p *publisher) publish(topic string, e *hub.Event, done func(error)) error 
 			return fmt.Errorf("%w: %w", hub.ErrTopic, err)
 		}
 		o = &outbox{topic: topic, subject: string(subject), index: -1}
+	}
+	m, cost := o.open(size, min(limit, batchLimit), now), size+eventCost
+	if m == nil {
+		cost += batchCost
+	}
+	if p.bytes+cost > p.b.config.Buffer {
+		return fmt.Errorf("%w: %d bytes wait for the server", hub.ErrBusy, p.bytes)
+	}
+	if m == nil {
+		m = newBatch(p.b.config, now)
+		o.batches = append(o.batches, m)
 		p.topics[topic] = o
 	}
-	m := o.open(size, p.b.config)
-	begins, full := m.events == 0, m.full(p.b.config)
-	if done != nil {
-		m.waiting = append(m.waiting, done)
-	}
-	m.payload = wire.AppendEvent(m.payload, e.Name, e.Data)
-	m.events++
-	m.cost += size + eventCost
-	p.bytes += size + eventCost
-	if m == o.batches[0] && (begins || !full && m.full(p.b.config)) {
-		p.schedule(o, m.sendAt(p.b.config))
+	full := m.full(p.b.config)
+	m.add(e, cost, done)
+	p.bytes += cost
+	if m == o.batches[0] && (m.events == 1 || !full && m.full(p.b.config)) {
+		p.schedule(o, p.sendAt(m))
 	}
 	return nil
 }
 
 // open returns the batch that takes an event of a size: the last one, unless it is
-// under way or large, or a new one.
-func (o *outbox) open(size int, c *Config) *batch {
-	if n := len(o.batches); n > 0 {
-		m := o.batches[n-1]
-		if m.token == 0 && m.events < wire.MaxEvents && len(m.payload)+size <= batchLimit {
-			return m
-		}
+// under way, large or old. Then there is none.
+func (o *outbox) open(size, limit int, now time.Time) *batch {
+	if len(o.batches) == 0 {
+		return nil
 	}
-	now := time.Now()
-	m := &batch{due: now.Add(c.BatchDelay), expires: now.Add(c.PublishTimeout)}
-	o.batches = append(o.batches, m)
+	m := o.batches[len(o.batches)-1]
+	if m.token != 0 || m.events == wire.MaxEvents || len(m.payload)+size > limit || !m.closes.After(now) {
+		return nil
+	}
 	return m
+}
+
+func newBatch(c *Config, now time.Time) *batch {
+	due := now.Add(c.BatchDelay)
+	return &batch{due: due, closes: due.Add(c.PublishTimeout / 8), expires: now.Add(c.PublishTimeout)}
+}
+
+func (m *batch) add(e *hub.Event, cost int, done func(error)) {
+	if done != nil {
+		m.waiting = append(m.waiting, done)
+	}
+	m.payload = wire.AppendEvent(m.payload, e.Name, e.Data)
+	m.events++
+	m.cost += cost
 }
 
 // full reports whether the batch is sent before its time.
@@ -125,14 +148,15 @@ func (m *batch) full(c *Config) bool {
 	return len(m.payload) >= c.BatchBytes || m.events == wire.MaxEvents
 }
 
-func (m *batch) sendAt(c *Config) time.Time {
-	if m.full(c) {
+// sendAt returns when a batch is to be sent, the zero time being now.
+func (p *publisher) sendAt(m *batch) time.Time {
+	if p.closing || m.full(p.b.config) {
 		return time.Time{}
 	}
 	return m.due
 }
 
-// schedule has run look at an outbox at a time, the zero one being now.
+// schedule has an outbox's first batch sent at a time.
 func (p *publisher) schedule(o *outbox, at time.Time) {
 	o.at = at
 	if o.index < 0 {
@@ -158,7 +182,6 @@ func (p *publisher) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.topics {
-		o.batches[0].again = time.Time{}
 		p.schedule(o, time.Time{})
 	}
 }
@@ -171,7 +194,7 @@ func (p *publisher) run() {
 	defer timer.Stop()
 	for {
 		connected := p.b.conn.IsConnected() // may wait for the socket: not with the lock held, which Publish needs
-		next, ok := p.step(time.Now(), connected)
+		next, ok := p.step(connected)
 		if !ok {
 			return
 		}
@@ -183,52 +206,68 @@ func (p *publisher) run() {
 	}
 }
 
-// step deals with all outboxes that are due. It returns how long none is; ok is
-// false when the publisher has ended.
-func (p *publisher) step(now time.Time, connected bool) (next time.Duration, ok bool) {
+// step sends what is due. It returns when to look again; ok is false when the
+// publisher has ended.
+func (p *publisher) step(connected bool) (next time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !connected {
+		return time.Second, !p.closing || len(p.topics) > 0
+	}
 	for len(p.due) > 0 {
-		o := p.due[0]
-		if wait := o.at.Sub(now); wait > 0 && !p.closing {
+		if wait := time.Until(p.due[0].at); wait > 0 {
 			return wait, true
 		}
-		m := o.batches[0]
-		switch {
-		case !m.expires.After(now):
-			p.finish(o, m.expiry())
-		case !connected, m.token != 0 && m.again.After(now):
-			wait := m.expires
-			if m.token != 0 && m.again.After(now) && m.again.Before(wait) {
-				wait = m.again
-			}
-			if p.schedule(o, wait); p.closing { // look no more often than this, though all is due
-				return min(time.Until(wait), retryWait), true
-			}
-		default:
-			p.send(o, m, now)
+		p.send(p.due[0])
+	}
+	return time.Hour, !p.closing
+}
+
+// watch gives up what has waited too long, until run has ended.
+func (p *publisher) watch() {
+	ticker := time.NewTicker(max(p.b.config.PublishTimeout/16, time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.done:
+			return
+		case now := <-ticker.C:
+			p.expire(now)
 		}
 	}
-	return time.Hour, !p.closing || len(p.topics) > 0
+}
+
+func (p *publisher) expire(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.topics {
+		for len(o.batches) > 0 && !o.batches[0].expires.After(now) {
+			p.finish(o, o.batches[0].expiry())
+		}
+	}
 }
 
 func (m *batch) expiry() error {
-	if m.token == 0 {
+	switch {
+	case m.token == 0:
 		return fmt.Errorf("%w: the server was not reached", ErrTimeout)
+	case m.refused != nil:
+		return fmt.Errorf("%w: %w", ErrTimeout, m.refused)
 	}
 	return fmt.Errorf("%w: the server has not acknowledged it, but may have stored it", ErrTimeout)
 }
 
 // send sends a topic's first batch, for the first time or again. It is entered with
 // the lock held, and releases it meanwhile.
-func (p *publisher) send(o *outbox, m *batch, now time.Time) {
+func (p *publisher) send(o *outbox) {
+	m := o.batches[0]
 	if m.token == 0 {
 		p.tokens++
 		m.token = p.tokens
 		p.sent[m.token] = o
 	}
-	m.again = now.Add(ackWait)
-	p.schedule(o, earlier(m.again, m.expires))
+	m.refused = nil
+	p.schedule(o, time.Now().Add(ackWait))
 	token := strconv.FormatUint(m.token, 36)
 	msg := &nats.Msg{
 		Subject: o.subject,
@@ -243,22 +282,19 @@ func (p *publisher) send(o *outbox, m *batch, now time.Time) {
 	p.mu.Unlock()
 	err := p.b.conn.PublishMsg(msg) // may wait for the socket
 	p.mu.Lock()
-	if err != nil && len(o.batches) > 0 && o.batches[0] == m {
-		p.retry(o, m, now)
+	switch {
+	case err == nil, p.sent[m.token] != o: // under way, or given up meanwhile
+	case errors.Is(err, nats.ErrMaxPayload): // of a server that takes less than the one before
+		p.finish(o, fmt.Errorf("%w: %w", hub.ErrTooLarge, err))
+	default:
+		p.retry(o, err)
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // retry sends a batch again soon.
-func (p *publisher) retry(o *outbox, m *batch, now time.Time) {
-	m.again = now.Add(retryWait)
-	p.schedule(o, earlier(m.again, m.expires))
+func (p *publisher) retry(o *outbox, refused error) {
+	o.batches[0].refused = refused
+	p.schedule(o, time.Now().Add(retryWait))
 }
 
 // An ack is what the server sends for a message that it has stored, or has not.
@@ -287,14 +323,24 @@ func (p *publisher) acknowledged(msg *nats.Msg) {
 	case o == nil: // it was given up, or is acknowledged twice
 	case a.Error == nil:
 		p.finish(o, nil)
-	case a.Error.Code == 503:
-		p.retry(o, o.batches[0], time.Now())
+	case isPassing(a.Error):
+		p.retry(o, fmt.Errorf("the server has refused it: %w", a.Error))
 	default:
-		p.finish(o, fmt.Errorf("natsbroker: the server refused it: %w", a.Error))
+		p.finish(o, fmt.Errorf("natsbroker: the server has refused it: %w", a.Error))
 	}
 }
 
-// finish ends a topic's first batch: it is stored, or err says why not. It is entered with the lock held, and releases it while it calls back.
+// duplicateInProcess is the code of an error that is no loss: the same message was
+// sent before, and a cluster has not agreed on it yet.
+const duplicateInProcess = 10158
+
+// isPassing reports whether a message that was refused may be stored later.
+func isPassing(e *jetstream.APIError) bool {
+	return e.Code >= 500 || e.Code == 429 || e.ErrorCode == duplicateInProcess
+}
+
+// finish ends a topic's first batch: it is stored, or err says why not. It is entered
+// with the lock held, and releases it while it calls back.
 func (p *publisher) finish(o *outbox, err error) {
 	m := o.batches[0]
 	o.batches[0] = nil
@@ -302,11 +348,9 @@ func (p *publisher) finish(o *outbox, err error) {
 	delete(p.sent, m.token)
 	p.bytes -= m.cost
 	if len(o.batches) > 0 {
-		p.schedule(o, o.batches[0].sendAt(p.b.config))
+		p.schedule(o, p.sendAt(o.batches[0]))
 	} else {
-		if o.index >= 0 {
-			heap.Remove(&p.due, o.index)
-		}
+		heap.Remove(&p.due, o.index)
 		delete(p.topics, o.topic)
 		p.kick() // for close
 	}
@@ -317,17 +361,32 @@ func (p *publisher) finish(o *outbox, err error) {
 	p.mu.Unlock()
 	defer p.mu.Lock()
 	if err != nil && failed > 0 {
-		p.b.config.OnFailure(o.topic, failed, err)
+		p.b.report(o.topic, failed, err)
 	}
 	for _, done := range m.waiting {
 		done(err)
 	}
 }
 
+// report calls Config.OnFailure, whose panic does not end the process.
+func (b *Broker) report(topic string, n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			b.config.Logger.Error("natsbroker: Config.OnFailure panicked", "topic", topic, "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	b.config.OnFailure(topic, n, err)
+}
+
 // close sends what waits and returns when all of it is stored or given up.
 func (p *publisher) close() {
 	p.mu.Lock()
 	p.closing = true
+	for _, o := range p.topics {
+		if m := o.batches[0]; m.token == 0 {
+			p.schedule(o, p.sendAt(m))
+		}
+	}
 	p.mu.Unlock()
 	p.kick()
 	<-p.done

@@ -23,13 +23,13 @@ import (
 
 // routes are those of a process that shares its topics: subscriptions, and a
 // publication that is stored when it is responded to.
-func routes(h *hub.Hub, b *Broker) *weir.Mux {
+func routes(h *hub.Hub) *weir.Mux {
 	mux := new(weir.Mux)
 	mux.HandleFunc("GET /subscribe", func(w *weir.Response, r *weir.Request) {
 		h.Serve(w, r, r.Query().Get("topic"), nil)
 	})
 	mux.HandleFunc("POST /publish", func(w *weir.Response, r *weir.Request) {
-		if err := b.PublishWait(r.Context(), r.Query().Get("topic"), hub.Event{Data: r.Body()}); err != nil {
+		if _, err := h.PublishWait(r.Context(), r.Query().Get("topic"), hub.Event{Data: r.Body()}); err != nil {
 			w.Error(hub.Status(err), err.Error())
 		}
 	})
@@ -137,7 +137,7 @@ func TestReconnectingSubscribers(t *testing.T) {
 	)
 	n := startServer(t)
 	h, b := newHub(t, n.url(), Config{PublishTimeout: 50 * time.Second})
-	srv := &weir.Server{Handler: routes(h, b)}
+	srv := &weir.Server{Handler: routes(h)}
 	if err := srv.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}

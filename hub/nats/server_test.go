@@ -49,14 +49,26 @@ type natsServer struct {
 	t      testing.TB
 	folder string
 	port   int
-	args   []string // for a cluster
+	config []string // a file, or none
 	cmd    *exec.Cmd
 	stdin  io.Closer
 }
 
 func startServer(t testing.TB) *natsServer {
 	t.Helper()
+	return startServerWith(t, "")
+}
+
+// startServerWith starts one with a text of its configuration.
+func startServerWith(t testing.TB, config string) *natsServer {
+	t.Helper()
 	n := &natsServer{t: t, folder: filepath.Join(t.TempDir(), "js"), port: -1}
+	if config != "" {
+		n.config = []string{filepath.Join(t.TempDir(), "nats.conf")}
+		if err := os.WriteFile(n.config[0], []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	n.start()
 	t.Cleanup(n.stop)
 	return n
@@ -69,7 +81,7 @@ func (n *natsServer) start() {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.cmd = exec.Command(program, append([]string{n.folder, strconv.Itoa(n.port)}, n.args...)...)
+	n.cmd = exec.Command(program, append([]string{n.folder, strconv.Itoa(n.port)}, n.config...)...)
 	n.cmd.Stderr = os.Stderr
 	stdout, err := n.cmd.StdoutPipe()
 	if err != nil {

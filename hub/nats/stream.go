@@ -51,6 +51,7 @@ type snapshot struct {
 	incarnation string
 	first, end  uint64 // its messages are those from first on, before end, that were not removed
 	perTopic    int64  // how many messages a topic may have before its first ones are removed; no limit: not positive
+	maxMessage  int    // how large one may be; no limit: not positive
 }
 
 func (s *stream) snapshot() *snapshot { return s.last.Load() }
@@ -88,13 +89,13 @@ func (s *stream) suspect() {
 
 // look returns what the server says of the stream at a time or later, and creates
 // the stream if there is none. It blocks.
-func (s *stream) look(since time.Time) (*snapshot, error) {
+func (s *stream) look(ctx context.Context, since time.Time) (*snapshot, error) {
 	s.looking.Lock()
 	defer s.looking.Unlock()
 	if last := s.last.Load(); last != nil && last.at.After(since) {
 		return last, nil // another goroutine has asked meanwhile
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	at := time.Now()
 	info, err := s.ask(ctx)
@@ -112,6 +113,7 @@ func (s *stream) note(at time.Time, info *jetstream.StreamInfo) *snapshot {
 		first:       max(1, info.State.FirstSeq),
 		end:         info.State.LastSeq + 1,
 		perTopic:    info.Config.MaxMsgsPerSubject,
+		maxMessage:  int(info.Config.MaxMsgSize),
 	}
 	before := s.last.Swap(next)
 	if before != nil && before.incarnation != next.incarnation {
@@ -129,7 +131,10 @@ func incarnationOf(info *jetstream.StreamInfo) string {
 func (s *stream) ask(ctx context.Context) (*jetstream.StreamInfo, error) {
 	found, err := s.js.Stream(ctx, s.config.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && s.last.Load() != nil {
-		time.Sleep(createWait + rand.N(createWait))
+		select {
+		case <-time.After(createWait + rand.N(createWait)):
+		case <-ctx.Done():
+		}
 		found, err = s.js.Stream(ctx, s.config.Name)
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -157,6 +162,10 @@ func (s *stream) check(got *jetstream.StreamConfig) error {
 		fault = fmt.Sprintf("no republishing from %q to %q", want.RePublish.Source, want.RePublish.Destination)
 	case !got.AllowDirect:
 		fault = "no direct access (allow_direct)"
+	case got.SubjectTransform != nil:
+		fault = "a transform of subjects"
+	case got.MaxMsgSize > 0 && got.MaxMsgSize < 2*headerRoom:
+		fault = fmt.Sprintf("a limit of %d bytes on a message, want at least %d", got.MaxMsgSize, 2*headerRoom)
 	case got.NoAck:
 		fault = "no acknowledgements (no_ack)"
 	case got.Retention != jetstream.LimitsPolicy:
@@ -171,10 +180,10 @@ func (s *stream) check(got *jetstream.StreamConfig) error {
 // messages of the given one that it has had: it was restored from a backup, or lost
 // power before its disk had them. All processes see that; only those that use the
 // stream do if it cannot be updated.
-func (s *stream) forgot(incarnation string) error {
+func (s *stream) forgot(ctx context.Context, incarnation string) error {
 	s.looking.Lock()
 	defer s.looking.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	at := time.Now()
 	info, err := s.ask(ctx)

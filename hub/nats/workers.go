@@ -29,8 +29,10 @@ func (w *workers) start() {
 func (w *workers) add(f *follower) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue = append(w.queue, f)
-	w.more.Signal()
+	if !w.closed {
+		w.queue = append(w.queue, f)
+		w.more.Signal()
+	}
 }
 
 func (w *workers) work() {

@@ -2,10 +2,11 @@
 // process of its own, so that the tests, and the race detector in them, compile
 // without it.
 //
-//	natsd FOLDER PORT [NAME PORT-OF-CLUSTER ROUTES]
+//	natsd FOLDER PORT [CONFIGURATION]
 //
-// The last three make it a server of a cluster. It prints the port when it is ready (with PORT -1 it takes a free one), and ends
-// when its input does, or by a signal.
+// The configuration is a file, as nats-server takes it. It prints the port when it is
+// ready (with PORT -1 it takes a free one), and ends when its input does, or by a
+// signal.
 package main
 
 import (
@@ -25,19 +26,16 @@ func main() {
 	}
 }
 
-func run(folder, port string, cluster []string) error {
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return err
-	}
-	opts := &server.Options{Host: "127.0.0.1", Port: n, JetStream: true, StoreDir: folder, NoLog: true}
-	if len(cluster) == 3 {
-		opts.ServerName = cluster[0]
-		opts.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1"}
-		if opts.Cluster.Port, err = strconv.Atoi(cluster[1]); err != nil {
+func run(folder, port string, config []string) (err error) {
+	opts := new(server.Options)
+	if len(config) > 0 {
+		if opts, err = server.ProcessConfigFile(config[0]); err != nil {
 			return err
 		}
-		opts.Routes = server.RoutesFromStr(cluster[2])
+	}
+	opts.Host, opts.JetStream, opts.StoreDir, opts.NoLog = "127.0.0.1", true, folder, true
+	if opts.Port, err = strconv.Atoi(port); err != nil {
+		return err
 	}
 	s, err := server.NewServer(opts)
 	if err != nil {
@@ -45,7 +43,7 @@ func run(folder, port string, cluster []string) error {
 	}
 	s.Start()
 	if !s.ReadyForConnections(time.Minute) {
-		return fmt.Errorf("not ready on port %d", n)
+		return fmt.Errorf("not ready on port %s", port)
 	}
 	fmt.Println(opts.Port)
 	_, err = io.Copy(io.Discard, os.Stdin)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"strings"
 )
 
 // A batch is what one message of the stream carries: the events of one topic that
@@ -43,15 +44,16 @@ func AppendEvent(dst []byte, name string, data []byte) []byte {
 func Events(batch []byte) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for n := 0; len(batch) > 0 || n == 0; n++ {
-			var f Event
+			var e Event
 			var ok1, ok2 bool
-			f.Name, batch, ok1 = cut(batch)
-			f.Data, batch, ok2 = cut(batch)
-			if !ok1 || !ok2 || n == MaxEvents {
+			e.Name, batch, ok1 = cut(batch)
+			e.Data, batch, ok2 = cut(batch)
+			if !ok1 || !ok2 || n == MaxEvents || !IsName(string(e.Name)) {
 				yield(Event{}, ErrBatch)
 				return
 			}
-			if !yield(f, nil) {
+			e.Last = len(batch) == 0
+			if !yield(e, nil) {
 				return
 			}
 		}
@@ -59,7 +61,13 @@ func Events(batch []byte) iter.Seq2[Event, error] {
 }
 
 // An Event is one event in a batch.
-type Event struct{ Name, Data []byte }
+type Event struct {
+	Name, Data []byte
+	Last       bool // of the batch
+}
+
+// IsName reports whether a name can be that of an event's type.
+func IsName(name string) bool { return !strings.ContainsAny(name, "\r\n\x00") }
 
 // cut takes one length and the bytes that it counts from the front of src.
 func cut(src []byte) (bytes, rest []byte, ok bool) {

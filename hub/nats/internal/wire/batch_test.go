@@ -10,11 +10,18 @@ type pair struct{ name, data string }
 
 // decode returns the events before the error.
 func decode(batch []byte) (got []pair, err error) {
+	last := false
 	for e, err := range Events(batch) {
-		if err != nil {
+		if last {
+			panic("there is one behind the last")
+		}
+		if last = e.Last; err != nil {
 			return got, err
 		}
 		got = append(got, pair{string(e.Name), string(e.Data)})
+	}
+	if !last {
+		panic("none is the last")
 	}
 	return got, nil
 }
@@ -33,7 +40,7 @@ func TestBatch(t *testing.T) {
 		"one":         {{"", "hello"}},
 		"empty event": {{"", ""}},
 		"names":       {{"token", " world"}, {"", "\n"}, {"done", ""}},
-		"bytes":       {{"\x00\xff", "\x00\x80\xff"}},
+		"bytes":       {{"\x01\xff", "\x00\x80\xff"}},
 		"large":       {{"", "a"}, {"big", large}, {"", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,6 +93,8 @@ func TestBatchGarbage(t *testing.T) {
 	for name, batch := range map[string]string{
 		"nothing":             "",
 		"name alone":          "\x01a",
+		"line break in name":  "\x03a\nb\x01c",
+		"NUL in name":         "\x01\x00\x01c",
 		"length past the end": "\x00\x05abc",
 		"huge length":         "\x00\xff\xff\xff\xff\xff\xff\xff\xff\x7fabc",
 		"overflowing length":  "\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7fabc",
