@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -29,7 +30,7 @@ import (
 
 const (
 	maxText = 2000 // bytes of a message
-	maxName = 40   // bytes of a name
+	maxName = 60   // bytes of a name
 )
 
 //go:embed page.html
@@ -87,7 +88,8 @@ func routes(rooms *hub.Hub) *weir.Mux {
 		w.Write(page)
 	})
 	mux.HandleFunc("GET /rooms/{room}", func(w *weir.Response, r *weir.Request) {
-		rooms.Serve(w, r, r.PathValue("room"), &hub.Options{All: true})
+		last := cmp.Or(r.LastEventID(), r.Query().Get("after")) // of a page that has connected anew
+		rooms.Serve(w, r, r.PathValue("room"), &hub.Options{All: true, From: last})
 	})
 	mux.HandleFunc("POST /rooms/{room}", func(w *weir.Response, r *weir.Request) {
 		m, err := read(r)
@@ -95,7 +97,7 @@ func routes(rooms *hub.Hub) *weir.Mux {
 			w.Error(400, err.Error())
 			return
 		}
-		if _, err := rooms.Publish(r.PathValue("room"), hub.Event{Data: m}); err != nil {
+		if _, err := rooms.PublishWait(r.Context(), r.PathValue("room"), hub.Event{Data: m}); err != nil {
 			w.Error(hub.Status(err), err.Error())
 			return
 		}

@@ -74,6 +74,9 @@ func TestChat(t *testing.T) {
 		if replay := ann.Response().Header.Get("Weir-Replay"); replay != "from="+last {
 			t.Errorf("got Weir-Replay %q, want from=%s", replay, last)
 		}
+		if messages, _ := heard(s.Get("/rooms/lobby?after=" + last)); len(messages) != 1 || messages[0] != there {
+			t.Errorf("a page that has connected anew: got %q, want %q", messages, there)
+		}
 	})
 }
 

@@ -55,19 +55,28 @@ func run(listen, file string) error {
 	if file != "" {
 		source = follow(ctx, file)
 	}
+	failed := make(chan error, 1)
 	go func() {
-		if err := publish(lines, source); err != nil {
-			fmt.Fprintln(os.Stderr, "tail:", err)
+		if err := publish(ctx, lines, source); err != nil {
+			failed <- err
 			stop()
 		}
 	}()
 	fmt.Printf("tail: http://%s\n", listen)
-	return (&weir.Server{Handler: routes(lines)}).Serve(ctx, listen)
+	if err := (&weir.Server{Handler: routes(lines)}).Serve(ctx, listen); err != nil {
+		return err
+	}
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
 }
 
-// publish publishes lines until there are no more, which ends the topic, or one
-// cannot be read.
-func publish(h *hub.Hub, lines iter.Seq2[string, error]) error {
+// publish publishes lines until one cannot be read or there are no more. That ends the
+// topic, unless ctx is done: then it is the server that ends, and clients come back.
+func publish(ctx context.Context, h *hub.Hub, lines iter.Seq2[string, error]) error {
 	for line, err := range lines {
 		if err == nil {
 			_, err = h.Publish(topic, hub.Event{Data: []byte(line)})
@@ -75,6 +84,9 @@ func publish(h *hub.Hub, lines iter.Seq2[string, error]) error {
 		if err != nil {
 			return err
 		}
+	}
+	if ctx.Err() != nil {
+		return nil
 	}
 	return h.End(topic)
 }

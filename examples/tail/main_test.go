@@ -35,7 +35,7 @@ func serve(t *testing.T, lines iter.Seq2[string, error]) *weirtest.Server {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- publish(h, lines) }()
+	go func() { ended <- publish(t.Context(), h, lines) }()
 	t.Cleanup(func() {
 		_ = h.Close() // it returns the memory broker's nil
 		if err := <-ended; err != nil && !errors.Is(err, hub.ErrClosed) {
