@@ -33,6 +33,9 @@ type Config struct {
 	Hosts []string
 	// Links lets pages of any origin link to the server's own.
 	Links bool
+	// Reads lets pages of any origin send requests with safe methods, which
+	// change nothing. What they may read of the responses, CORS says.
+	Reads bool
 }
 
 // NoPages is the Config of servers that are not for web pages at all.
@@ -77,7 +80,7 @@ var (
 	foreignHost = &Refusal{"host_not_allowed",
 		"This server does not have the name in Host. Use localhost, or add the name to hosts in the server's configuration."}
 	foreignOrigin = &Refusal{"origin_not_allowed",
-		"Web pages of other origins may not use this server, unless cors.origins in its configuration has them."}
+		"Web pages of other origins may not do this here. In the configuration of a gateway, cors.origins allows them."}
 )
 
 // fields are the header fields of a request.
@@ -117,8 +120,8 @@ func (p *Policy) check(listened net.Addr, host []byte, method string, f fields) 
 		return foreignHost
 	}
 	origin, site := f.View("Origin"), f.View("Sec-Fetch-Site")
-	if origin == nil && site == nil || p.anyOrigin {
-		return nil // not a browser, or links are allowed
+	if origin == nil && site == nil || p.anyOrigin || p.Reads && isSafe(method) {
+		return nil // not a browser, or its origin does not matter
 	}
 	if len(f.Values("Origin")) > 1 || len(f.Values("Sec-Fetch-Site")) > 1 {
 		return foreignOrigin // browsers send one of each
@@ -198,6 +201,10 @@ func isLink(method string, f fields) bool {
 	return (method == "GET" || method == "HEAD") &&
 		string(f.View("Sec-Fetch-Mode")) == "navigate" && string(f.View("Sec-Fetch-Dest")) == "document"
 }
+
+// isSafe reports whether a method is one that changes nothing (RFC 9110 9.2.1).
+// TRACE is not served.
+func isSafe(method string) bool { return method == "GET" || method == "HEAD" || method == "OPTIONS" }
 
 func onLoopback(listened net.Addr) bool {
 	tcp, ok := listened.(*net.TCPAddr)

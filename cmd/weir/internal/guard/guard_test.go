@@ -149,6 +149,23 @@ func TestOrigin(t *testing.T) {
 			t.Errorf("%s: %q to %q at %v: got %v, want it to pass: %v", tt.name, tt.lines, tt.host, tt.at, no, tt.passes)
 		}
 	}
+	reads := New(Config{Origins: []string{}, Hosts: []string{"*"}, Reads: true})
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "get", "TRACE"} {
+		safe := method == "GET" || method == "HEAD" || method == "OPTIONS"
+		for _, lines := range [][]string{
+			{"Origin: https://evil.example", "Sec-Fetch-Site: cross-site"}, {"Origin: null"}, {"Sec-Fetch-Site: same-site"},
+			{"Origin: http://localhost:3000"}, {"Origin: http://127.0.0.1:8080", "Origin: https://evil.example"},
+		} {
+			if no := asked(reads, loopback, method, here, lines...); (no == nil) != safe {
+				t.Errorf("%s by %q where pages may read: got %v", method, lines, no)
+			}
+		}
+		for _, lines := range [][]string{nil, {"Origin: http://foreign.example", "Sec-Fetch-Site: same-origin"}, {"Origin: http://foreign.example"}} {
+			if no := asked(reads, loopback, method, "foreign.example", lines...); no != nil {
+				t.Errorf("%s by %q where any Host is known: got %v", method, lines, no)
+			}
+		}
+	}
 	post := []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"}
 	if no := asked(New(Config{Links: true}), loopback, "POST", here, post...); no != foreignOrigin {
 		t.Errorf("a form: got %v, want a refusal", no)

@@ -54,7 +54,9 @@ type done struct {
 	OK bool `json:"ok"`
 }
 
-// obey performs what the request asks for.
+// obey performs what the request asks for. What changes something is PUT or
+// DELETE: a browser asks first, by OPTIONS, whether a page of another origin may
+// send that, and nothing here says so.
 func (c *conn) obey(in *incoming) (status int, value any) {
 	s := c.srv
 	switch in.Method + " " + in.path {

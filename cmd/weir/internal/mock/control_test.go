@@ -129,6 +129,7 @@ func TestControlRefuses(t *testing.T) {
 		{"PUT", "/mock/rules", "rules: [{set: {tokens: -1}}]", 400, `rule 1: mock: setting tokens: want a number from 0 on, got "-1"`},
 		{"GET", "/mock/nothing", "", 404, "there is no GET /mock/nothing"},
 		{"POST", "/mock/log", "", 404, "there is no POST /mock/log"},
+		{"OPTIONS", "/mock/rules", "", 404, "there is no OPTIONS /mock/rules"}, // a preflight
 	} {
 		status, text := call(t, s, tc.method, tc.path, tc.body)
 		if got := decoded[problem](t, text); status != tc.status || got.Error != tc.problem {

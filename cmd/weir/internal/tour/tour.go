@@ -13,6 +13,7 @@ import (
 
 	"weir"
 	"weir/cmd/weir/internal/command"
+	"weir/cmd/weir/internal/guard"
 	"weir/cmd/weir/internal/pages"
 	"weir/middleware"
 	"weir/middleware/compress"
@@ -98,10 +99,23 @@ func New(log *slog.Logger) *weir.Server {
 }
 
 func newServer(log *slog.Logger, files weir.Handler) *weir.Server {
-	srv := &weir.Server{OnHeaders: admitUpload, Logger: log}
+	srv := &weir.Server{OnHeaders: admit, Logger: log}
 	srv.Limits.Handlers = 100_000 // it is measured with many thousand streams
 	srv.Handler = routes(srv, files)
 	return srv
+}
+
+// others keeps pages of other origins from changing anything. Host may have any
+// name, since suites send many.
+var others = guard.New(guard.Config{Origins: []string{}, Hosts: []string{"*"}, Reads: true})
+
+// admit is the server's OnHeaders: what it refuses, it refuses before the body.
+func admit(w *weir.Response, r *weir.Request) bool {
+	if no := others.Check(r); no != nil {
+		w.Error(403, no.Message)
+		return false
+	}
+	return admitUpload(w, r)
 }
 
 // around is what stands around requests that are about their own fields. Other

@@ -13,8 +13,8 @@ const uploadPattern = "PUT /upload"
 // uploadLimit reads the largest body that the request permits itself.
 func uploadLimit(q *query) int64 { return q.number("max", 1<<20, 0, 1<<40) }
 
-// admitUpload is the server's OnHeaders: it decides about an upload before its
-// body arrives. A client that waits for 100 Continue does not send it in vain.
+// admitUpload decides about an upload before its body arrives. A client that
+// waits for 100 Continue does not send it in vain.
 func admitUpload(w *weir.Response, r *weir.Request) bool {
 	if r.Pattern() != uploadPattern {
 		return true
