@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -199,6 +200,32 @@ func TestTourIsCut(t *testing.T) {
 	}
 	if code, _ := p.end(); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
+	}
+}
+
+// G16: SIGHUP before the first line of main is a reload after the start. It ends
+// what does not reload.
+func TestEarlyHangup(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("these tests were started by nohup")
+	}
+	t.Setenv(hungUp, "1")
+	config := filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(config, []byte("listen: [\"127.0.0.1:0\"]\nadmin: {listen: \"\"}\nmodels: {m: {native: demo/babble}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, "serve", "--config", config, "--grace", "0s")
+	p.ready(`weir serve: ready on (\S+)`)
+	if e := p.logged("configuration reloaded"); e["because"] != "SIGHUP" {
+		t.Errorf("got %v, want SIGHUP", e)
+	}
+	p.signal(syscall.SIGTERM)
+	if code, _ := p.end(); code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	p = launch(t, "tour", "--listen", "127.0.0.1:0")
+	if code, out := p.end(); code != -1 || out != "" {
+		t.Errorf("tour: got exit code %d and %q, want the signal's end", code, out)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"weir/cmd/weir/internal/hangup"
 	"weir/logq"
 )
 
@@ -19,7 +20,7 @@ import (
 type Env struct {
 	Stdout, Stderr *logq.Writer
 	Log            *slog.Logger     // to Stderr: text for a person at a terminal, JSON for anything else
-	Hangup         <-chan os.Signal // has a SIGHUP, also one that came early, for a subcommand that reloads
+	Hangup         <-chan os.Signal // has a SIGHUP, also one that came early, for the subcommand that reloads
 
 	first chan os.Signal  // has the signal that ends it
 	cut   context.Context // is done at the second one
@@ -76,22 +77,26 @@ func (e *Env) Lost() uint64 { return e.Stdout.Lost() + e.Stderr.Lost() }
 // take receives the process' signals, until release.
 func (e *Env) take(reloads bool) (release func()) {
 	signal.Ignore(syscall.SIGPIPE) // a write to stdout or stderr then fails with EPIPE, as to any other descriptor
-	signals, hangup := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	switch {
 	case reloads:
-		signal.Notify(hangup, syscall.SIGHUP)
+		signal.Notify(hangup.C, syscall.SIGHUP)
 	case !signal.Ignored(syscall.SIGHUP):
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-	e.Hangup = hangup
+	e.Hangup = hangup.C
 	var endCut context.CancelFunc
 	e.cut, endCut = context.WithCancel(context.Background())
 	over := make(chan struct{})
 	go e.listen(signals, over, endCut)
 	return func() {
 		signal.Stop(signals)
-		signal.Stop(hangup)
+		signal.Stop(hangup.C)
+		select {
+		case <-hangup.C: // not acted on any more
+		default:
+		}
 		close(over)
 		endCut()
 	}
