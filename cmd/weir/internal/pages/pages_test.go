@@ -9,12 +9,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"weir"
 	"weir/cmd/weir/internal/admin"
 	"weir/cmd/weir/internal/demo"
-	"weir/cmd/weir/internal/pages"
 	"weir/cmd/weir/internal/tour"
 	"weir/internal/patience"
 )
@@ -129,22 +127,5 @@ func TestPageOrText(t *testing.T) {
 				t.Errorf("%s: If-None-Match: %s: got %d bytes with %s", s.name, field, len(body), h.Get("Etag"))
 			}
 		}
-	}
-}
-
-func TestMountPanics(t *testing.T) {
-	for name, files := range map[string]fstest.MapFS{
-		"no index.html":        {"a.css": {}},
-		"a name of the kit":    {"index.html": {}, "kit.css": {}},
-		"a type nobody serves": {"index.html": {}, "a.wasm": {}},
-	} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%s: got no panic", name)
-				}
-			}()
-			pages.Mount(new(weir.Mux), files, nil)
-		}()
 	}
 }
