@@ -80,6 +80,67 @@ export async function reconnect({ open }) {
 }
 reconnect.expected = buttons.expected;
 
+/** refusals shows why an EventSource was refused, which it does not tell itself. */
+export async function refusals({ open }) {
+  const page = await open();
+  const sse = card(page, "GET /sse");
+  await sse.getByLabel("n", { exact: true }).fill("x");
+  await button(sse, "Listen").click();
+  assert.equal(await reached(sse, "refused"), "Refused: status 400");
+  await output(sse).getByText(/^parameter n: got "x"/).waitFor();
+  const subscribe = card(page, "GET /subscribe");
+  await subscribe.getByLabel("as", { exact: true }).fill("ndjson");
+  await button(subscribe, "Subscribe").click();
+  assert.match(await reached(subscribe, "failed"), /not an event stream/);
+}
+refusals.expected = [/status of 400 .*\/sse/, /EventSource's response has a MIME type \("application\/x-ndjson"\)/];
+
+/** early presses Send while the connection is not open yet: nothing happens, and nothing fails. */
+export async function early({ open }) {
+  const page = await open();
+  const ws = card(page, "GET /ws");
+  const usable = () => button(ws, "Send").getAttribute("aria-disabled");
+  assert.equal(await usable(), "true");
+  await ws.evaluate((card) => {
+    const [connect, send] = card.querySelectorAll("button");
+    connect.click();
+    send.click();
+  });
+  await reached(ws, "open");
+  assert.equal(await usable(), "false");
+  assert.equal(await output(ws).textContent(), "");
+  await button(ws, "Stop").click();
+  await reached(ws, "stopped");
+  assert.equal(await usable(), "true");
+}
+
+/** killed has the server end in the middle of streams, and come back. */
+export async function killed({ open, control }) {
+  const page = await open();
+  const [sse, tokens, ws, topic] = ["GET /sse", "GET /tokens", "GET /ws", "GET /subscribe"].map((title) => card(page, title));
+  for (const [one, n] of [[sse, "1000"], [tokens, "100000"]]) await one.getByLabel("n", { exact: true }).fill(n);
+  for (const [one, start] of [[sse, "Listen"], [tokens, "Run"], [ws, "Connect"]]) {
+    await button(one, start).click();
+    await reached(one, "open");
+  }
+  await output(sse).getByText("2: tick 2").waitFor();
+  await fetch(`${control}/stop`, { method: "POST" });
+  assert.match(await reached(tokens, "truncated"), /the connection ended within the body/);
+  assert.match(await reached(ws, "truncated"), /close code 1006/);
+  assert.match(await reached(sse, "reconnecting"), /for what follows id \d+$/);
+  await button(topic, "Publish").click();
+  await output(topic).getByText("POST /publish: the server cannot be reached").waitFor();
+  await page.getByText("The server cannot be reached.").waitFor();
+  assert.equal(await page.locator("#live dd").first().textContent(), "–");
+
+  await fetch(`${control}/start`, { method: "POST" });
+  assert.match(await reached(sse, "open"), /resumed after id \d+$/);
+  await page.locator("#trouble:empty").waitFor({ state: "attached" });
+  await button(sse, "Stop").click();
+  assert.match(await reached(sse, "stopped"), /\d+ events, none missing or twice$/);
+}
+killed.expected = [/ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/];
+
 /** seven opens seven event streams at once; the rest of the page still works. */
 export async function seven({ open }) {
   const page = await open();
@@ -253,6 +314,37 @@ export async function events({ open }) {
   assert.deepEqual(wrong, []);
 }
 
+/** meter counts what arrives much faster than what is kept of it, and forgets no gap. */
+export async function meter({ open }) {
+  const page = await open();
+  const got = await page.evaluate(async () => {
+    const { Meter } = await import("/page/meter.js");
+    const meter = new Meter();
+    const none = [meter.rateNow, meter.median, meter.longest, meter.rate];
+    meter.add(0);
+    meter.add(500);
+    for (let at = 500; at < 3500; at += 0.1) meter.add(at);
+    for (let i = 0; i < 1000; i++) meter.add(3900); // in one piece
+    return { none, now: Math.round(meter.rateNow / 100) * 100, longest: meter.longest, median: Math.round(meter.median * 10) / 10 };
+  });
+  assert.deepEqual(got, { none: [null, null, null, null], now: 7000, longest: 500, median: 0.1 });
+}
+
+/** flood has 50,000 tokens come at once: the page shows the last of them, and counts all. */
+export async function flood({ open }) {
+  const page = await open();
+  const body = `${saidIn.Chat("a word and ").repeat(50_000)}data: [DONE]\n\n`;
+  await page.route(/\/v1\/chat/, (route) => route.fulfill({ body }));
+  await ask(page);
+  assert.match(await reached(answer(page), "complete"), /^Complete: 50,000 tokens/);
+  const { length, nodes } = await page.evaluate(() => {
+    const text = document.getElementById("text");
+    return { length: text.textContent.length, nodes: text.childNodes.length };
+  });
+  assert.ok(length <= 256 << 10 && length > 100_000, String(length));
+  assert.equal(nodes, 1);
+}
+
 /** stop stops a stream that runs. */
 export async function stop({ open }) {
   const page = await open();
@@ -331,6 +423,9 @@ function faults() {
   for (const one of document.querySelectorAll("button, input, select, textarea, [tabindex], canvas, article, section")) {
     const named = one.labels?.length || one.ariaLabel || one.getAttribute("aria-labelledby") || (one.matches("button") && one.textContent.trim());
     if (!named && one.offsetParent) faults.push(`has no name for ${one.outerHTML}`);
+  }
+  for (const one of document.querySelectorAll(":is(div, span, pre, p):is([aria-label], [aria-labelledby]):not([role])")) {
+    faults.push(`has a name that nobody reads for ${one.outerHTML}`);
   }
   for (const moving of document.getAnimations()) faults.push(`moves: ${moving.animationName}`);
   return faults;

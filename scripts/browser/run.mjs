@@ -3,7 +3,8 @@
 //     node run.mjs CHROMIUM < CASES
 //
 // A case is a line of JSON: name, of a function in cases.mjs; base, the server's
-// URL; patience, in milliseconds; shots, a folder for screenshots. Its result is
+// URL; patience, in milliseconds; shots, a folder for screenshots; control, where
+// the case can POST /stop and /start for that server, if it needs to. Its result is
 // a line: error, "" if all was as it should be; what the function returned as
 // data; and noise, what the browser complained about that the case does not
 // expect: errors, warnings, violations of the policy, requests to other servers.
@@ -19,7 +20,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 await browser.close();
 
-async function run({ name, base, patience, shots }) {
+async function run({ name, base, patience, ...rest }) {
   const act = cases[name];
   const noise = [];
   const expected = act.expected ?? [];
@@ -42,7 +43,7 @@ async function run({ name, base, patience, shots }) {
   }
 
   try {
-    const data = await act({ open, shots });
+    const data = await act({ open, ...rest });
     return { error: "", noise, data };
   } catch (error) {
     return { error: error.stack, noise };

@@ -7,7 +7,7 @@ import { dialects } from "./dialects.js";
 
 const form = find("ask");
 const state = new State(find("state"));
-const text = new Log(find("text"), 1 << 20);
+const text = new Log(find("text"), 256 << 10);
 const raw = new Log(find("raw"));
 const figures = new Figures("Tokens", "Tokens per second", "First token", "Median gap", "Longest gap");
 const gaps = new Plot(find("gaps"), { shape: "stems", unit: "ms", name: "Gap before each token" });
@@ -53,8 +53,8 @@ function showFigures() {
     "Tokens": count(answer.tokens ?? meter.count),
     "Tokens per second": meter.rate?.toFixed(1) ?? "–",
     "First token": ms(meter.first),
-    "Median gap": ms(meter.gap(0.5)),
-    "Longest gap": ms(meter.gap(1)),
+    "Median gap": ms(meter.median),
+    "Longest gap": ms(meter.longest),
   });
 }
 

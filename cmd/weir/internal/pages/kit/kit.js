@@ -20,6 +20,16 @@ export function enable(button, is) {
   button.setAttribute("aria-disabled", !is);
 }
 
+addEventListener(
+  "click",
+  (event) => {
+    if (!event.target.closest("button[aria-disabled=true]")) return;
+    event.preventDefault();
+    event.stopPropagation();
+  },
+  { capture: true },
+);
+
 /** find returns the element with that id. */
 export const find = (id) => document.getElementById(id);
 
@@ -29,6 +39,7 @@ const words = {
   waiting: "Waiting for the response",
   open: "Open",
   reconnecting: "Reconnecting",
+  closing: "Closing",
   complete: "Complete",
   truncated: "Truncated",
   stopped: "Stopped by you",
@@ -43,14 +54,19 @@ export class State {
     this.set("idle");
   }
 
-  /** set shows a state and what else there is to say about it. */
+  /** set shows a state and what else there is to say about it. What is shown already is not said again. */
   set(state, detail = "") {
     this.element.dataset.state = state;
-    this.element.textContent = detail ? `${words[state]}: ${detail}` : words[state];
+    const said = detail ? `${words[state]}: ${detail}` : words[state];
+    if (this.element.textContent !== said) this.element.textContent = said;
+  }
+
+  get is() {
+    return this.element.dataset.state;
   }
 
   get running() {
-    return ["waiting", "open", "reconnecting"].includes(this.element.dataset.state);
+    return ["waiting", "open", "reconnecting", "closing"].includes(this.is);
   }
 }
 
@@ -70,6 +86,11 @@ export function size(bytes) {
   for (; bytes >= 1024 && unit < units.length - 1; unit++) bytes /= 1024;
   return `${unit && bytes < 100 ? bytes.toFixed(1) : Math.round(bytes).toLocaleString("en")} ${units[unit]}`;
 }
+
+const utf8 = new TextEncoder();
+
+/** bytes is how many bytes a text has in UTF-8. */
+export const bytes = (text) => utf8.encode(text).length;
 
 /** count words a whole number. */
 export const count = (n) => n.toLocaleString("en");
@@ -101,13 +122,14 @@ export class Figures {
 
 /**
  * A Log is text that grows at its end, once a frame. It keeps the last of it,
- * and shows the end unless the reader has scrolled up.
+ * and shows the end unless the reader has scrolled up. A browser lays all of it
+ * out each time.
  */
 export class Log {
   #most;
   #coming = "";
-  #length = 0;
   #frame = 0;
+  #text = new Text();
 
   constructor(element, most = 64 << 10) {
     this.element = element;
@@ -126,12 +148,11 @@ export class Log {
     this.#frame = 0;
     const box = this.element;
     const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 8;
-    if (this.#length + this.#coming.length > this.#most) {
-      box.textContent = `…${(box.textContent + this.#coming).slice(-this.#most / 2)}`;
-      this.#length = box.textContent.length;
+    if (!this.#text.isConnected) box.append(this.#text);
+    if (this.#text.length + this.#coming.length > this.#most) {
+      this.#text.data = `…${(this.#text.data + this.#coming).slice(-this.#most / 2)}`;
     } else {
-      box.append(this.#coming);
-      this.#length += this.#coming.length;
+      this.#text.appendData(this.#coming);
     }
     this.#coming = "";
     if (atEnd) box.scrollTop = box.scrollHeight;
@@ -139,8 +160,8 @@ export class Log {
 
   clear() {
     this.#coming = "";
-    this.#length = 0;
-    this.element.textContent = "";
+    this.#text.data = "";
+    this.#text.remove();
   }
 }
 
@@ -166,13 +187,14 @@ export function curl({ method = "GET", path, headers = {}, body, shell = [] }) {
   else if (method !== (body == null ? "GET" : "POST")) words.push("-X", method);
   words.push(quoted(new URL(path, location.href).href));
   for (const [name, value] of Object.entries(headers)) words.push("-H", quoted(`${name}: ${value}`));
-  if (body != null && !upload) words.push("-d", quoted(body));
+  if (body != null && !upload) words.push(body.startsWith("@") ? "--data-raw" : "-d", quoted(body)); // -d @x sends a file
   return words.join(" ");
 }
 
 /** copying makes a button that copies an element's text. */
-export function copying(element, name = "Copy") {
-  const button = el("button", { type: "button" }, name);
+export function copying(element, attributes = {}) {
+  const name = "Copy";
+  const button = el("button", { type: "button", ...attributes }, name);
   button.onclick = async () => {
     try {
       await navigator.clipboard.writeText(element.textContent);

@@ -1,10 +1,13 @@
 // When things arrived.
 
-// How many arrivals are kept for figures and plots.
-const kept = 4096;
+const kept = 4096; // gaps, for their median
+const fine = 10; // ms between two marks
 
 /** A Meter counts arrivals and knows the gaps between them. Times are milliseconds since the request began. */
 export class Meter {
+  #gaps = [];
+  #marks = []; // [a time, how many had arrived by then], those of the last second
+
   constructor() {
     this.clear();
   }
@@ -13,18 +16,33 @@ export class Meter {
     this.count = 0;
     this.first = null;
     this.last = null;
-    this.times = [];
-    this.gaps = [];
+    this.longest = null; // gap
+    this.#gaps = [];
+    this.#marks = [];
   }
 
   /** add counts an arrival, and returns the gap to the one before; null for the first. */
   add(at) {
     const gap = this.count ? at - this.last : null;
-    if (this.count++ === 0) this.first = at;
+    this.first ??= at;
     this.last = at;
-    keep(this.times, at);
-    if (gap !== null) keep(this.gaps, gap);
+    this.count++;
+    this.#mark(at);
+    if (gap !== null) this.#keep(gap);
     return gap;
+  }
+
+  #keep(gap) {
+    if (this.#gaps.length >= kept) this.#gaps.splice(0, kept / 2);
+    this.#gaps.push(gap);
+    this.longest = Math.max(this.longest, gap);
+  }
+
+  #mark(at) {
+    const last = this.#marks.at(-1);
+    if (last?.[0] === at) last[1] = this.count;
+    else if (!last || at - last[0] >= fine) this.#marks.push([at, this.count]);
+    while (this.#marks.length > 1 && this.#marks[1][0] <= at - 1000) this.#marks.shift();
   }
 
   /** rate is how many arrived each second, after the first. */
@@ -34,20 +52,13 @@ export class Meter {
 
   /** rateNow is the rate of the last second. */
   get rateNow() {
-    const from = Math.max(this.last - 1000, this.first);
-    let n = 0;
-    for (let i = this.times.length - 1; i >= 0 && this.times[i] > from; i--) n++;
-    return this.last > from ? (n * 1000) / (this.last - from) : null;
+    const [from, before] = this.#marks[0] ?? [];
+    return this.last > from ? ((this.count - before) * 1000) / (this.last - from) : null;
   }
 
-  /** gap returns the gap that this share of the gaps is not longer than: 0.5 is the median, 1 the longest. */
-  gap(share) {
-    const sorted = this.gaps.toSorted((a, b) => a - b);
-    return sorted.length ? sorted[Math.ceil(share * sorted.length) - 1] : null;
+  /** median returns the middle one of the latest gaps. */
+  get median() {
+    const sorted = this.#gaps.toSorted((a, b) => a - b);
+    return sorted.length ? sorted[Math.ceil(sorted.length / 2) - 1] : null;
   }
-}
-
-function keep(list, value) {
-  if (list.length >= kept) list.splice(0, kept / 2);
-  list.push(value);
 }

@@ -14,7 +14,7 @@ class Card {
   #run = null;
   #ended = () => {};
   #bytes = 0;
-  #command = el("pre", { class: "text", tabindex: 0, "aria-label": "Command" });
+  #command = el("pre", { class: "text", tabindex: 0, role: "group", "aria-label": "Command" });
   #result;
 
   state = new State();
@@ -24,7 +24,7 @@ class Card {
   constructor(route) {
     this.#route = route;
     const id = `${route.method} ${route.path} ${route.title ?? ""}`.toLowerCase().replace(/[^a-z]+/g, "-");
-    const output = el("pre", { class: "text", tabindex: 0, "aria-label": "What has arrived" });
+    const output = el("pre", { class: "text", tabindex: 0, role: "group", "aria-label": "What has arrived" });
     const canvas = el("canvas");
     this.log = new Log(output, 16 << 10);
     this.plot = new Plot(canvas, { shape: "stems", unit: "ms", name: "Gap before each chunk" });
@@ -36,9 +36,11 @@ class Card {
       this.#makeFields(),
       this.#makeButtons(),
       this.#result,
-      el("details", {}, el("summary", {}, "In a shell"), el("div", { class: "copy" }, this.#command, copying(this.#command))));
+      el("details", { hidden: route.kind === "socket" }, el("summary", {}, "In a shell"),
+        el("div", { class: "copy" }, this.#command, copying(this.#command, { id: `${id}-copy`, "aria-labelledby": `${id}-copy ${id}-title` }))));
     this.element.addEventListener("input", () => this.#showCommand());
     this.#showCommand();
+    this.set("idle");
   }
 
   /** endsItself reports whether the first button starts something that ends. */
@@ -70,7 +72,6 @@ class Card {
       this.#buttons.set(button, el("button", { ...named(button.label, of), onclick, "data-starts": !button.act && !button.post }, button.label));
     }
     this.#stop = el("button", { ...named("Stop"), onclick: () => this.#run?.stop() }, "Stop");
-    this.#busy(false);
     return el("div", { class: "row" }, ...this.#buttons.values(), this.#stop);
   }
 
@@ -81,9 +82,8 @@ class Card {
     const query = new URLSearchParams();
     const own = Object.fromEntries(Object.keys(parameters ?? {}).map((name) => [name, this.#fields.get(name).value]));
     for (const [name, value] of Object.entries({ ...own, ...button.parameters })) {
-      const inPath = path.replace(`{${name}}`, encodeURIComponent(value));
-      if (inPath === path && value !== "") query.set(name, value);
-      path = inPath;
+      if (path.includes(`{${name}}`)) path = path.replace(`{${name}}`, () => encodeURIComponent(value).replaceAll("%2F", "/"));
+      else if (value !== "") query.set(name, value);
     }
     if (query.size) path += `?${query}`;
     return { method, path, url: new URL(path, location.href).href, headers: { ...headers, ...button.headers }, body: button.body ?? (kind ? null : this.message), shell };
@@ -100,8 +100,14 @@ class Card {
     this.plot.canvas.parentElement.hidden = true;
     this.report = new Report(this);
     this.#run = runs[button.kind ?? this.#route.kind ?? "fetch"](this.report, this.#asked(button));
-    this.#busy(true);
     return ended;
+  }
+
+  /** set shows how the run stands, and lets those buttons be used that do something then. */
+  set(state, detail) {
+    this.state.set(state, detail);
+    enable(this.#stop, this.state.running);
+    for (const [button, element] of this.#buttons) if (button.act) enable(element, state === "open");
   }
 
   /** arrived shows something that has arrived. */
@@ -125,19 +131,13 @@ class Card {
     this.plot.end();
     this.#count();
     this.figures.show({ Time: ms(took) });
-    this.#busy(false);
-    this.state.set(state, detail);
+    this.set(state, detail);
     this.#ended();
-  }
-
-  #busy(is) {
-    enable(this.#stop, is);
-    for (const [button, element] of this.#buttons) if (button.act) enable(element, is);
   }
 
   #press(button) {
     if (button.post) this.#post(button.post);
-    else if (button.act) this.#run?.[button.act]();
+    else if (button.act) this.#run[button.act]();
     else this.start(button);
   }
 
@@ -154,7 +154,6 @@ class Card {
   }
 
   #showCommand() {
-    this.#command.closest("details").hidden = this.#route.kind === "socket";
     this.#command.textContent = curl(this.#asked());
   }
 }
@@ -176,7 +175,7 @@ class Report {
   }
 
   set(state, detail) {
-    if (this.#current) this.#card.state.set(state, detail);
+    if (this.#current) this.#card.set(state, detail);
   }
 
   head(status, at) {
@@ -205,11 +204,8 @@ for (const { title, about, routes } of sections) {
 }
 find("protocol").textContent = protocol();
 
-let all = null; // the cards that the button for all still has to start
-
 find("all").onclick = async () => {
-  if (all) return;
-  all = cards.filter((card) => card.endsItself && !card.state.running);
+  const all = cards.filter((card) => card.endsItself && !card.state.running);
   const { length } = all;
   const worker = async () => {
     for (let card; (card = all.shift()); ) {
@@ -221,16 +217,16 @@ find("all").onclick = async () => {
   await Promise.all([worker(), worker(), worker()]); // a browser has six connections
   enable(find("all"), true);
   find("all-state").textContent = `All ${length} have ended`;
-  all = null;
 };
 
 // What the server counts.
 const live = new Figures("Connections", "Requests", "Streams now", "Streams", "Cancelled", "Notified within", "Heap");
 find("live").append(live.element);
 
+const patience = 5; // seconds
+
 async function refresh() {
-  if (document.hidden || !find("refresh").checked) return;
-  const stats = await (await fetch("/stats", { cache: "no-store" })).json();
+  const stats = await (await fetch("/stats", { cache: "no-store", signal: AbortSignal.timeout(patience * 1000) })).json();
   live.show({
     "Connections": count(stats.connections),
     "Requests": count(stats.requests),
@@ -242,7 +238,17 @@ async function refresh() {
   });
 }
 
+/** trouble says why there are no figures. */
+function trouble({ name }) {
+  const slow = `No response in ${patience} s. A browser opens six connections to a server of HTTP/1.1: are as many streams open?`;
+  return name === "TimeoutError" ? slow : "The server cannot be reached.";
+}
+
 for (;;) {
-  await refresh().catch(() => live.clear()); // the server is gone, for now
+  if (!document.hidden && find("refresh").checked) {
+    const wrong = await refresh().then(() => "", trouble);
+    if (wrong) live.clear();
+    if (find("trouble").textContent !== wrong) find("trouble").textContent = wrong;
+  }
   await new Promise((resolve) => setTimeout(resolve, 1000));
 }
