@@ -4,7 +4,8 @@
  * deadlines. It shows what the kernel charges; it is not for serving.
  * Any POST is taken for one of OpenAI's chat completions, so that it is also
  * the upstream of gateways: a stream when the body says "stream":true, paced
- * by the same query as /tokens but with its first event at once.
+ * by the same query as /tokens but with its first event at once. A POST to
+ * /publish goes to each subscriber of /subscribe, of which there is one topic.
  *
  *   gcc -O2 -o cepoll cepoll.c && ./cepoll 0
  *
@@ -39,12 +40,15 @@ struct conn {
     char *rest; /* start of a request that came in pieces, else NULL */
     int left;   /* frames still to send; -1 when no stream runs */
     int size, stamp, chat;
+    int subscribed; /* 1 + its place among the subscribers, else 0 */
     int64_t due, interval; /* ns, CLOCK_MONOTONIC */
 };
 
 static int epfd;
 static struct conn **heap;
 static int heap_len, heap_cap;
+static struct conn **subscribers;
+static int subscribers_len, subscribers_cap;
 static char in[READ_SIZE * 2], out[READ_SIZE * 4];
 static char plain[256], completion[1024];
 static int plain_len, completion_len;
@@ -93,6 +97,11 @@ static struct conn *heap_pop(void) {
 /* --- connections ----------------------------------------------------------- */
 
 static void conn_close(struct conn *c) {
+    if (c->subscribed) {
+        struct conn *last = subscribers[--subscribers_len];
+        subscribers[c->subscribed - 1] = last;
+        last->subscribed = c->subscribed;
+    }
     close(c->fd);
     c->fd = -1;
     free(c->rest);
@@ -157,6 +166,10 @@ static int append_event(char *p, const struct conn *c) {
     return sprintf(p, "%x\r\n%.*s\r\n", n, n, event);
 }
 
+static const char stream_head[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n";
+
 static const char last_frames[] = "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
 
 /* stream_step reports whether the connection is still there. */
@@ -197,9 +210,6 @@ static int64_t query_interval(const char *head) {
  * event of a chat are two writes, as servers make them: a relay that waits for
  * an acknowledgement in between shows its 40 ms. */
 static int stream_start(struct conn *c, int chat, char *head, int len) {
-    static const char answer[] =
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n";
     char line[512];
     int n = len < (int)sizeof line ? len : (int)sizeof line - 1;
     memcpy(line, head, n);
@@ -211,11 +221,32 @@ static int stream_start(struct conn *c, int chat, char *head, int len) {
     c->interval = query_interval(line);
     c->chat = chat;
     c->due = clock_ns(CLOCK_MONOTONIC);
-    if (!conn_write(c, answer, sizeof answer - 1)) return 0;
+    if (!conn_write(c, stream_head, sizeof stream_head - 1)) return 0;
     if (chat) return stream_step(c);
     c->due += c->interval;
     heap_push(c);
     return 1;
+}
+
+/* subscribe reports whether the connection is still there. */
+static int subscribe(struct conn *c) {
+    if (subscribers_len == subscribers_cap) {
+        subscribers_cap = subscribers_cap ? subscribers_cap * 2 : 1024;
+        subscribers = realloc(subscribers, subscribers_cap * sizeof *subscribers);
+        if (!subscribers) die("realloc");
+    }
+    subscribers[subscribers_len++] = c;
+    c->subscribed = subscribers_len;
+    return conn_write(c, stream_head, sizeof stream_head - 1);
+}
+
+/* publish writes one event to all subscribers. */
+static void publish(const char *body, int n) {
+    static int id;
+    char event[MAX_FRAME + 64], chunk[MAX_FRAME + 128];
+    int len = sprintf(event, "id: %d\ndata: %.*s\n\n", ++id, n < MAX_FRAME ? n : MAX_FRAME, body);
+    len = sprintf(chunk, "%x\r\n%.*s\r\n", len, len, event);
+    for (int i = subscribers_len; i-- > 0;) conn_write(subscribers[i], chunk, len); /* the last takes the place of one that is closed */
 }
 
 /* body_len returns the Content-Length of a head, 0 without one. */
@@ -252,7 +283,12 @@ static void conn_read(struct conn *c) {
             next += body_len(p, body - p);
             if (next > end) break;
         }
-        if (next != body && memmem(body, next - body, "\"stream\":true", 13)) {
+        if (!memcmp(p, "POST /publish", 13)) {
+            publish(body, next - body);
+            len = put(len, plain, plain_len);
+        } else if (!memcmp(p, "GET /subscribe", 14)) {
+            if (!c->subscribed && !subscribe(c)) return;
+        } else if (next != body && memmem(body, next - body, "\"stream\":true", 13)) {
             if (c->left < 0 && !stream_start(c, 1, p, stop - p)) return;
         } else if (next != body) {
             len = put(len, completion, completion_len);

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -105,37 +104,14 @@ func nginxFiles(more string) func(s server, dir string) (server, error) {
 		if _, err := writeFiles(dir); err != nil {
 			return s, err
 		}
-		addr, err := freeAddress()
-		if err != nil {
-			return s, err
-		}
-		path := filepath.Join(dir, "nginx.conf")
-		s.listens = addr
-		s.args = []string{"-p", dir, "-e", "stderr", "-c", path}
-		return s, os.WriteFile(path, []byte(strings.NewReplacer("DIR", dir, "LISTEN", addr, "MORE", more).Replace(`
-daemon off;
-master_process off;
-worker_processes 1;
-pid DIR/nginx.pid;
-error_log stderr warn;
-events { worker_connections 4096; }
-http {
-    access_log off;
-    client_body_temp_path DIR/client;
-    proxy_temp_path DIR/proxy;
-    fastcgi_temp_path DIR/fastcgi;
-    uwsgi_temp_path DIR/uwsgi;
-    scgi_temp_path DIR/scgi;
-    keepalive_requests 100000000;
+		return runNginx(s, dir, nginxConf{
+			http: `
     sendfile on;
     tcp_nopush on;
     default_type application/octet-stream;
-    MORE
-    server {
-        listen LISTEN backlog=4096;
-        location /files/ { root DIR; }
-    }
-}
-`)), 0o600)
+    ` + more,
+			server: `
+        location /files/ { root ` + dir + `; }`,
+		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -122,63 +121,28 @@ func reverseProxy(s server, _, upstream string) (server, error) {
 	return s, nil
 }
 
-// nginx runs as one process, since it is given one CPU. It keeps connections to
-// the upstream, and passes on at once what comes from there; its limits on
-// requests per connection are raised.
+// nginx keeps connections to the upstream, and passes on at once what comes from
+// there; its limits on requests per connection are raised.
 func nginx(s server, dir, upstream string) (server, error) {
 	return nginxTo(s, dir, upstream, "http")
 }
 
 func nginxTo(s server, dir, upstream, scheme string) (server, error) {
-	addr, err := freeAddress()
-	if err != nil {
-		return s, err
-	}
-	path := filepath.Join(dir, "nginx.conf")
-	s.listens = addr
-	s.args = []string{"-p", dir, "-e", "stderr", "-c", path}
-	return s, os.WriteFile(path, []byte(strings.NewReplacer("DIR", dir, "LISTEN", addr, "UPSTREAM", upstream, "SCHEME", scheme).Replace(`
-daemon off;
-master_process off;
-worker_processes 1;
-pid DIR/nginx.pid;
-error_log stderr warn;
-events { worker_connections 4096; }
-http {
-    access_log off;
-    client_body_temp_path DIR/client;
-    proxy_temp_path DIR/proxy;
-    fastcgi_temp_path DIR/fastcgi;
-    uwsgi_temp_path DIR/uwsgi;
-    scgi_temp_path DIR/scgi;
-    keepalive_requests 100000000;
+	return runNginx(s, dir, nginxConf{
+		http: `
     upstream behind {
-        server UPSTREAM;
+        server ` + upstream + `;
         keepalive 1024;
         keepalive_requests 100000000;
-    }
-    server {
-        listen LISTEN backlog=4096;
+    }`,
+		server: `
         location / {
-            proxy_pass SCHEME://behind;
+            proxy_pass ` + scheme + `://behind;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_buffering off;
-        }
-    }
-}
-`)), 0o600)
-}
-
-// freeAddress returns a loopback address that nothing listened on just now:
-// nginx cannot choose a port and report it.
-func freeAddress() (string, error) {
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
+        }`,
+	})
 }
 
 // checkChat is checkPlaintext for gateways: the upstream's response must come

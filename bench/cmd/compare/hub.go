@@ -4,21 +4,20 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// hubs compares topics of the tour, which are package hub's, with nginx's nchan.
+// hubs compares topics of the tour, which are package hub's, with nginx's nchan,
+// and with what the kernel alone charges for the writes.
 func hubs(quick bool) []trial {
 	conns, messages := 5000, pick(quick, 20, 50)
 	return []trial{{
 		title: fmt.Sprintf("one message to %d subscribers of server-sent events", conns),
 		about: fmt.Sprintf("`fanout -conns %d -messages %d -interval 200ms -size 64`: one POST to /publish, and the next when all have it; a message that is missing or comes twice fails the run. "+
-			"First is from publishing to the first receiver, spread from there to the last. Memory is what a subscriber takes that has got nothing yet, anonymous memory from /proc and weir's heap after a collection; the kernel's own is in none of them", conns, messages),
+			"First is from publishing to the first receiver, spread from there to the last. Memory is what a subscriber takes that has got nothing yet, anonymous memory from /proc and weir's heap after a collection; the kernel's own is in none of them; cepoll writes the same bytes to each and does nothing else", conns, messages),
 		rounds:  pick(quick, 2, 5),
-		servers: []string{"nchan", "weir"},
+		servers: []string{"cepoll", "nchan", "weir"},
 		metrics: []metric{
 			{key: "cpu_us", title: "CPU µs/delivery", prec: 2},
 			{key: "first_us", title: "first ms", scale: 1e-3, prec: 2},
@@ -47,37 +46,16 @@ func fanout(args ...string) load {
 // nchanModule is where Debian's libnginx-mod-nchan has it.
 const nchanModule = "/usr/lib/nginx/modules/ngx_nchan_module.so"
 
-// nchan is nginx with nchan as a hub, as one process.
+// nchan is nginx with nchan as a hub.
 func nchan(s server, dir string) (server, error) {
 	if _, err := os.Stat(nchanModule); err != nil {
 		return s, fmt.Errorf("nchan: %w: install libnginx-mod-nchan", err)
 	}
-	addr, err := freeAddress()
-	if err != nil {
-		return s, err
-	}
-	path := filepath.Join(dir, "nginx.conf")
-	s.listens = addr
-	s.args = []string{"-p", dir, "-e", "stderr", "-c", path}
-	return s, os.WriteFile(path, []byte(strings.NewReplacer("DIR", dir, "LISTEN", addr, "MODULE", nchanModule).Replace(`
-load_module MODULE;
-daemon off;
-master_process off;
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid DIR/nginx.pid;
-error_log stderr warn;
-events { worker_connections 16384; }
-http {
-    access_log off;
-    client_body_temp_path DIR/client;
-    proxy_temp_path DIR/proxy;
-    fastcgi_temp_path DIR/fastcgi;
-    uwsgi_temp_path DIR/uwsgi;
-    scgi_temp_path DIR/scgi;
-    keepalive_requests 100000000;
-    server {
-        listen LISTEN backlog=4096;
+	return runNginx(s, dir, nginxConf{
+		main: `
+load_module ` + nchanModule + `;
+worker_rlimit_nofile 20000;`,
+		server: `
         location = /plaintext {
             default_type text/plain;
             return 200 "Hello, World!";
@@ -91,8 +69,6 @@ http {
             nchan_channel_id $arg_topic;
             nchan_message_buffer_length 1000;
             nchan_message_timeout 5m;
-        }
-    }
-}
-`)), 0o600)
+        }`,
+	})
 }
