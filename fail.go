@@ -60,7 +60,7 @@ func (l locked) answerError(status int, err error) {
 	if status == 503 {
 		w.header.fields = append(w.header.fields, headerField{"Retry-After", "1"})
 	}
-	f := l.failure(err)
+	f := l.failure(status, err)
 	l.unlock()
 	ex.explain(w, f, http1.StatusText(status))
 	l = ex.lock()

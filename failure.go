@@ -24,10 +24,11 @@ type failure struct {
 	err     error
 }
 
-// failure describes the exchange.
-func (l locked) failure(err error) failure {
+// failure describes the exchange. The status is the caller's to know: a Response
+// is its handler's, which may be running.
+func (l locked) failure(status int, err error) failure {
 	ex, r := l.ex, &l.ex.req
-	return failure{r.Pattern(), ex.stream.id, r.remote, ex.out.Status(), ex.sent.Bytes, err}
+	return failure{r.Pattern(), ex.stream.id, r.remote, status, ex.sent.Bytes, err}
 }
 
 // explain logs why an error response is sent, lets OnError shape it, and makes
@@ -50,7 +51,7 @@ func (ex *exchange) explain(w *Response, f failure, line string) {
 func (w *Response) refuse(status int, err error, line string) {
 	w.status, w.body, w.plain = status, w.body[:0], true
 	l := w.ex.lock()
-	f := l.failure(err)
+	f := l.failure(w.Status(), err)
 	l.unlock()
 	w.ex.explain(w, f, line)
 	w.plain = false
@@ -67,8 +68,7 @@ func (ex *exchange) reportCut() {
 		return
 	}
 	ex.reported = true
-	f := l.failure(cause)
-	f.status = ex.sent.Status
+	f := l.failure(ex.sent.Status, cause)
 	l.unlock()
 	ex.srv.logFailure("weir: response aborted", f)
 	if ex.srv.OnError != nil {
