@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"os"
 	"slices"
 	"sync"
 
@@ -44,8 +45,8 @@ func (b *Batch) Send(s *Stream, p []byte) error {
 
 // SendPipe is [Batch.Send] for a pipe, as [Pipe.TrySend] does it.
 func (b *Batch) SendPipe(p *Pipe, frame []byte) error {
-	if err := p.maySend(); err != nil {
-		return err
+	if p.writes.Over() {
+		return os.ErrDeadlineExceeded
 	}
 	return pipeError(b.Send(&p.ex.stream, frame))
 }

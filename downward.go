@@ -38,6 +38,7 @@ func (d *downward) inform(_ locked, status int, h *Header) {
 }
 
 func (d *downward) upgrade(l locked, protocol string) {
+	d.conn.Wire().Narrow()
 	b := d.conn.Wire().Buffer()
 	*b = append(l.ex.res.header.appendTo(h1.AppendSwitch(*b, protocol)), "\r\n"...)
 }

@@ -33,8 +33,7 @@ func (l locked) append(p []byte) {
 // runs, it only releases the lock: the loop writes at the end of its turn.
 func (l locked) flush() { l.flushWith(nil, nil) }
 
-// flushWith is flush with a large payload behind what is pending. It is not for
-// inline handlers.
+// flushWith is flush with a large payload behind what is pending, and a tail.
 func (l locked) flushWith(big, tail []byte) {
 	switch ex := l.ex; {
 	case ex.noted != 0:
@@ -42,6 +41,10 @@ func (l locked) flushWith(big, tail []byte) {
 		l.flushWith(big, tail)
 		news.announce()
 	case ex.onLoop:
+		if len(big)+len(tail) > 0 {
+			b := ex.wire.Buffer()
+			*b = append(append(*b, big...), tail...)
+		}
 		ex.wire.Unlock()
 	default:
 		ex.wire.FlushWith(big, tail)

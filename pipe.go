@@ -17,9 +17,10 @@ import (
 // is a [net.Conn], safe for concurrent use at any time, as a [Stream] is, except
 // for Receive, which is called once; of several readers each gets a part.
 //
-// Writing is that of a Stream: Send, Write and TrySend send immediately, Send
-// and Write wait above the high mark, a peer that acknowledges no byte for
-// Timeouts.WriteStall is disconnected with ErrSlowClient.
+// Writing is that of a Stream: Send, Write and TrySend send immediately, or at
+// the end of the loop's turn while BodyReceiver.Data runs; Send and Write wait
+// above the high mark, a peer that acknowledges no byte for Timeouts.WriteStall is
+// disconnected with ErrSlowClient.
 //
 // Reading is for goroutines: an inline handler detaches the pipe and reads on
 // one, a [LoopHandler] has a BodyReceiver instead. While the reader is behind,
@@ -80,10 +81,10 @@ func (p *Pipe) Read(b []byte) (int, error) {
 	return p.in.pipe.ReadBefore(b, p.reads.Passed())
 }
 
-// Send sends b. Above the high mark it waits, except on a loop, where it
-// returns [ErrBacklog]. The caller may reuse b when Send returns. Errors:
-// [ErrClientGone], [ErrSlowClient], [ErrServerClosed], [ErrPipeClosed], and
-// [os.ErrDeadlineExceeded].
+// Send sends b. Above the high mark it waits, except on a loop and for a pipe
+// with a BodyReceiver, where it returns [ErrBacklog]: see Room. The caller may
+// reuse b when Send returns. Errors: [ErrClientGone], [ErrSlowClient],
+// [ErrServerClosed], [ErrPipeClosed], and [os.ErrDeadlineExceeded].
 func (p *Pipe) Send(b []byte) error {
 	for {
 		err := p.TrySend(b)
@@ -118,21 +119,8 @@ func (p *Pipe) awaitRoom() error {
 // TrySend is [Pipe.Send] except that it never waits: above the high mark it
 // sends nothing and returns [ErrBacklog].
 func (p *Pipe) TrySend(b []byte) error {
-	if err := p.maySend(); err != nil {
-		return err
-	}
-	return pipeError(p.ex.stream.TrySend(b))
-}
-
-// maySend returns why a pipe sends nothing that a stream would.
-func (p *Pipe) maySend() error {
-	switch {
-	case p.shut.Load():
-		return ErrPipeClosed
-	case p.writes.Over():
-		return os.ErrDeadlineExceeded
-	}
-	return nil
+	_, err := p.TrySendParts(nil, b)
+	return err
 }
 
 // pipeError is an error of a Stream as that of a Pipe.

@@ -13,8 +13,7 @@ import (
 // TrySendParts is [Pipe.TrySend] of head and body as one piece: what others send
 // comes before it or behind it. It reports whether there is room for more; when
 // it has returned false the next piece will be refused with [ErrBacklog], until
-// Room has been closed. While the BodyReceiver's Data runs, what is sent is
-// written at the end of the loop's turn.
+// Room has been closed. No bytes are no piece.
 func (p *Pipe) TrySendParts(head, body []byte) (room bool, err error) {
 	if p.writes.Over() {
 		return false, os.ErrDeadlineExceeded
@@ -26,6 +25,9 @@ func (p *Pipe) TrySendParts(head, body []byte) (room bool, err error) {
 	case p.shut.Load():
 		l.unlock()
 		return false, ErrPipeClosed
+	case len(head)+len(body) == 0:
+		l.unlock()
+		return true, nil
 	}
 	return p.put(l, b, head, body), nil
 }

@@ -157,8 +157,13 @@ func (w *Response) replace(status int, line string, set func()) {
 }
 
 // UpgradeRequired is [Response.Error] with 426: it asks the client to send the
-// request again with an Upgrade to the protocol (RFC 9110 15.5.22).
+// request again with an Upgrade to the protocol (RFC 9110 15.5.22). One that
+// cannot be written ([ErrField]) fails the response.
 func (w *Response) UpgradeRequired(protocol, line string) {
+	if err := http1.CheckField("Upgrade", protocol); err != nil {
+		w.header.refuse("UpgradeRequired", fmt.Errorf("%w: %w", ErrField, err))
+		return
+	}
 	w.Error(426, line)
 	w.wanted = protocol
 }

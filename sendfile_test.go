@@ -179,6 +179,7 @@ func TestSendFileWidens(t *testing.T) {
 	m.Handle("GET /large", sendsFile(f, 0, 1<<20, 1<<20, results))
 	m.Handle("GET /small", sendsFile(f, 0, 1000, 1000, results))
 	m.HandleFunc("GET /text", func(w *weir.Response, _ *weir.Request) { w.WriteString("text") })
+	m.HandleFunc("GET /s", piped(t, func(p *weir.Pipe) { <-p.Done() }))
 	atDesk(t, m, nil, func(d *desk) {
 		c := d.Dial()
 		defer c.Close()
@@ -191,6 +192,12 @@ func TestSendFileWidens(t *testing.T) {
 			if got := d.kernel().Wide(); got != step.wide {
 				d.Errorf("%s: got %d wide, want %d", step.path, got, step.wide)
 			}
+		}
+		c.Get("/large")
+		d.seen(c)
+		d.write(c, askEcho)
+		if d.seen(c); d.kernel().Wide() != 0 {
+			d.Error("a pipe: got a wide connection")
 		}
 	})
 }

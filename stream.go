@@ -191,7 +191,7 @@ func (s *Stream) send(p []byte, wait bool) error {
 	if err := l.ready(len(p)); err != nil {
 		return err
 	}
-	switch direct := len(p) >= 4<<10 && !l.ex.onLoop; {
+	switch direct := len(p) >= 4<<10; {
 	case direct && s.chunks:
 		*b = chunked.AppendSize(*b, len(p))
 		l.flushWith(p, crlf)

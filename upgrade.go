@@ -159,10 +159,19 @@ type pipeTask exchange
 
 func (t *pipeTask) Run() {
 	if ex := (*exchange)(t); ex.pipe.begin != nil {
-		ex.call("function given to UpgradeLoop", func() { ex.loop.begin(ex.pipe.begin(&ex.loop)) }, ex.fail)
+		ex.call("function given to Receive", func() { ex.receive(ex.pipe.begin(&ex.loop)) }, ex.fail)
 	}
 	t.conn.Switch(&t.Exchange)
 	t.conn.LookAtPeer(&t.Exchange)
+}
+
+// receive is the time after the function given to Receive.
+func (ex *exchange) receive(rcv BodyReceiver) {
+	if rcv == nil {
+		ex.fail(errUnread)
+		return
+	}
+	ex.loop.begin(rcv)
 }
 
 // tunnel is a Pipe as its connection drives it, on the loop.
@@ -199,4 +208,4 @@ func (t *tunnel) Drop() {}
 
 var _ h1.Tunnel = (*tunnel)(nil)
 
-var errUnread = errors.New("weir: a LoopHandler has detached a Pipe without returning a BodyReceiver for what the peer sends")
+var errUnread = errors.New("weir: no BodyReceiver for what the peer of a Pipe sends: return one from ServeLoop, or from the function given to Receive")

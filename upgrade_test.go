@@ -202,6 +202,58 @@ func TestPipeSends(t *testing.T) {
 	})
 }
 
+// H25: a piece is whole, however large, whether the loop's handler is still running or not.
+func TestPipeSendsLargePieces(t *testing.T) {
+	for _, way := range []string{"goroutine", "detached", "inline", "stream", "loop", "loop, later", "handed over"} {
+		t.Run(way, func(t *testing.T) {
+			for _, size := range []int{0, 100, 4 << 10, 100 << 10} {
+				body := bytes.Repeat([]byte("x"), size)
+				var y pipeLog
+				m := new(weir.Mux)
+				pipeWays(t, func(p *weir.Pipe) {
+					room, err := p.TrySendParts([]byte("head "), body)
+					if err := errors.Join(err, p.Send(body)); err != nil || !room {
+						t.Errorf("got %v and room %v", err, room)
+					}
+				}, y.got, y.end)[way](m)
+				atDesk(t, m, nil, func(d *desk) {
+					c := d.dial(askEcho)
+					if got, want := d.seen(c), switched+"head "+string(body)+string(body); got != want {
+						t.Errorf("%d bytes: got %d, want %d", size, len(got), len(want))
+					}
+					c.Close()
+				})
+			}
+		})
+	}
+}
+
+// Nothing is sent behind the last piece, whoever sends meanwhile.
+func TestPipeSendLast(t *testing.T) {
+	m := mux(map[string]func(*weir.Response, *weir.Request){"/s": piped(t, func(p *weir.Pipe) {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for p.TrySend([]byte("x")) == nil {
+				}
+			})
+		}
+		if err := p.SendLast([]byte("la"), []byte("st")); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+	})})
+	atDesk(t, m, smallMarks, func(d *desk) {
+		for range 20 {
+			c := d.dial(askEcho)
+			if got := d.seen(c); !strings.HasSuffix(got, "last") {
+				t.Fatalf("got %q at the end, want the last piece", got[max(0, len(got)-20):])
+			}
+			c.Close()
+		}
+	})
+}
+
 // An upgrade that is not possible is an error, and the response is what the handler makes of it.
 func TestUpgradeRefused(t *testing.T) {
 	var got error
@@ -1103,6 +1155,28 @@ func TestUpgradeLoop(t *testing.T) {
 	atDesk(t, m, nil, func(d *desk) { d.seen(d.dial(askEcho)) })
 }
 
+// A Pipe without a receiver for what the peer sends is a mistake, which shows.
+func TestReceiveNothing(t *testing.T) {
+	var ends tally
+	m := mux(map[string]func(*weir.Response, *weir.Request){"/s": func(w *weir.Response, _ *weir.Request) {
+		p, err := w.UpgradeLoop("echo")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		p.Receive(func(*weir.LoopExchange) weir.BodyReceiver { return nil })
+		<-p.Done()
+		ends.tell(p.Cause())
+	}})
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.dial(askEcho + "to nobody")
+		d.seen(c)
+		if got := ends.told(); len(got) != 1 || got[0] == nil || !strings.Contains(got[0].Error(), "no BodyReceiver") || !isReset(c.Err()) {
+			t.Errorf("got %v and %v, want an error and a reset", got, c.Err())
+		}
+	})
+}
+
 // drainer is a receiver that is notified of a shutdown.
 type drainer struct {
 	receiver
@@ -1149,6 +1223,25 @@ func TestUpgradeRequired(t *testing.T) {
 		got := d.seen(c)
 		if n := strings.Count(got, "HTTP/1.1 426 Upgrade Required\r\n"); n != 2 || strings.Count(got, "Connection: Upgrade\r\nUpgrade: echo\r\n") != 2 || !strings.Contains(got, "Connection: close") {
 			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// H21: a protocol that cannot be written is never written.
+func TestUpgradeRequiredRefused(t *testing.T) {
+	var failed tally
+	m := mux(map[string]func(*weir.Response, *weir.Request){"/s": func(w *weir.Response, r *weir.Request) {
+		w.UpgradeRequired("echo\r\nX-Evil: 1", "want echo")
+	}})
+	atDesk(t, m, func(s *weir.Server) {
+		s.OnError = func(_ *weir.Response, _ *weir.Request, err error) { failed.tell(err) }
+	}, func(d *desk) {
+		got := d.seen(d.get("/s"))
+		if !strings.HasPrefix(got, "HTTP/1.1 500 ") || strings.Contains(got, "Evil") {
+			t.Errorf("got %q, want 500", got)
+		}
+		if errs := failed.told(); len(errs) != 1 || !errors.Is(errs[0], weir.ErrField) {
+			t.Errorf("got %v, want ErrField", errs)
 		}
 	})
 }

@@ -474,6 +474,28 @@ func TestOpen(t *testing.T) {
 	})
 }
 
+// W11: what open sends is behind the 101, and whole, however large.
+func TestOpenSends(t *testing.T) {
+	both(t, func(t *testing.T, inline bool) {
+		for _, size := range []int{100, 4 << 10, 100_000} {
+			p := strings.Repeat("x", size)
+			m := new(weir.Mux)
+			m.HandleLoop("/ws", ws.Handle(ws.Options{Inline: inline}, func(c *ws.Conn, _ *weir.Request) ws.Handler {
+				if err := errors.Join(c.Send(ws.Binary, []byte(p)), c.Send(ws.Text, []byte("last"))); err != nil {
+					t.Error(err)
+				}
+				return new(watcher)
+			}))
+			at(t, m, nil, func(d *table) {
+				_, frames, _ := strings.Cut(d.open("").Received(), "\r\n\r\n")
+				if got, want := said(frames), echo(opBinary, p)+echo(opText, "last"); got != want {
+					t.Errorf("%d bytes: got %s, want %s", size, got, want)
+				}
+			})
+		}
+	})
+}
+
 // W25: Send is safe for concurrent use, and no frame gets into another.
 func TestSendFromManyGoroutines(t *testing.T) {
 	both(t, func(t *testing.T, inline bool) {
