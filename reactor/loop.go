@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -30,8 +31,8 @@ type TaskFunc func()
 func (f TaskFunc) Run() { f() }
 
 // A Loop is one event loop. Its methods must be called on the loop, that is
-// from a Handler, a Task or Config.Setup, except for Post and ID, which are
-// safe for concurrent use.
+// from a Handler, a Task or Config.Setup, except for Post, ID and Logger, which
+// are safe for concurrent use.
 //
 // The poller calls the loop once for each thing that has happened, and each
 // call is a turn. It begins with one of these:
@@ -103,6 +104,9 @@ func newLoop(r *Reactor, id int) (*Loop, error) {
 
 // ID returns the loop's number, from 0.
 func (l *Loop) ID() int { return l.id }
+
+// Logger is [Reactor.Logger].
+func (l *Loop) Logger() *slog.Logger { return l.reactor.Logger() }
 
 // Turns returns how many turns the loop has made: how often it had something to
 // do.

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -18,8 +19,11 @@ type address struct {
 // parseAddress parses "ws://host/path?query" or "wss://host" (RFC 6455 3).
 func parseAddress(text string) (a address, err error) {
 	u, err := url.Parse(text)
+	if bad, ok := errors.AsType[*url.Error](err); ok {
+		err = bad.Err // without the URL, which may hold a secret
+	}
 	if err != nil {
-		return a, fmt.Errorf("ws: %w", err)
+		return a, fmt.Errorf("ws: the URL is not valid: %w", err)
 	}
 	scheme, ok := map[string]string{"ws": "http://", "wss": "https://"}[u.Scheme]
 	switch {

@@ -121,13 +121,13 @@ var ErrClosed = errors.New("ws: connection closed")
 var errKind = errors.New("ws: unknown kind of message: want Text or Binary")
 
 // ErrNoPong is the cause of a connection whose peer was silent from one ping to
-// the next. It is a [weir.ErrClientGone].
+// the next. It is a [weir.ErrClientGone], and an [ErrServerGone].
 var ErrNoPong error = &noPong{}
 
 type noPong struct{}
 
-func (*noPong) Error() string { return "ws: no pong" }
-func (*noPong) Unwrap() error { return weir.ErrClientGone }
+func (*noPong) Error() string   { return "ws: no pong" }
+func (*noPong) Unwrap() []error { return []error{weir.ErrClientGone, ErrServerGone} }
 
 // Subprotocol returns the subprotocol that was agreed on, or "".
 func (c *Conn) Subprotocol() string { return c.protocol }

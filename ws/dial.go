@@ -45,17 +45,17 @@ var ErrHandshakeTimeout = errors.New("ws: the server did not complete the handsh
 // does nothing to the connection.
 //
 // Errors: a *[HandshakeError] if the server's response does not open a
-// WebSocket, [ErrHandshakeTimeout], the context's, and those of package client
-// for a server that cannot be reached. Redirects are not followed, nor proxies
-// used.
+// WebSocket, [ErrHandshakeTimeout], the context's cause, and those of package
+// client for a server that cannot be reached. Redirects are not followed. Proxies
+// are not used: a wss server for which the environment names one is an error.
 //
 // Dial waits, and must not be called on an event loop: see [DialOn].
 func Dial(ctx context.Context, url string, o *DialOptions) (*Conn, error) {
 	if o == nil {
 		o = new(DialOptions)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	d, err := o.prepare(url)
 	if err != nil {
@@ -70,6 +70,7 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout, ErrHandshakeTimeout)
 	defer cancel()
 	opened := make(chan result, 1)
+	d.done = func(c *Conn, err error) { opened <- result{c, err} }
 	d.loop.Post(&dialTask{d, opened})
 	select {
 	case r := <-opened:
@@ -77,8 +78,11 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*Conn, error) {
 	case <-ctx.Done():
 	}
 	d.loop.Post(&stopTask{d, opened})
-	if r := <-opened; r.conn != nil {
-		r.conn.link.abort(ctx.Err())
+	r := <-opened
+	if r.conn != nil {
+		r.conn.link.abort(context.Cause(ctx))
+	} else if refusal, ok := errors.AsType[*HandshakeError](r.err); ok { // whose body has not ended
+		return nil, refusal
 	}
 	return nil, context.Cause(ctx)
 }
@@ -96,11 +100,17 @@ type dialTask struct {
 }
 
 func (t *dialTask) Run() {
-	t.done = func(c *Conn, err error) { t.opened <- result{c, err} }
-	t.begin()
+	if err := t.begin(); err != nil {
+		t.finish(nil, err)
+	}
 }
 
-func (t *dialTask) Dropped() { t.opened <- result{err: reactor.ErrStopped} }
+func (t *dialTask) Dropped() {
+	if t.release != nil {
+		t.release()
+	}
+	t.opened <- result{err: reactor.ErrStopped}
+}
 
 // stopTask ends a handshake that is no longer waited for.
 type stopTask struct {
@@ -119,11 +129,11 @@ func (t *stopTask) Dropped() {
 }
 
 // DialOn is [Dial] for code on an event loop: it must be called on l, and does
-// not wait. done is called once, on l, with the connection or an error; the
-// connection lives on l. cancel ends the handshake, on l, with
-// [client.ErrCancelled]; later it does nothing. A URL or options that are
-// invalid are returned as an error, and then done is not called. If l stops
-// during the handshake, done need not be called.
+// not wait. done is called once, on l, after DialOn has returned, with the
+// connection or an error; the connection lives on l. cancel ends the handshake,
+// on l, and calls done with [client.ErrCancelled]; later it does nothing. What is
+// known at once, such as a URL that is invalid, is returned as an error, and then
+// done is not called. If l stops during the handshake, done need not be called.
 func DialOn(l *reactor.Loop, url string, o *DialOptions, done func(*Conn, error)) (cancel func(), err error) {
 	l.Check()
 	if o == nil {
@@ -134,11 +144,13 @@ func DialOn(l *reactor.Loop, url string, o *DialOptions, done func(*Conn, error)
 		return nil, err
 	}
 	d.loop, d.done = l, done
+	if err := d.begin(); err != nil {
+		return nil, err
+	}
 	d.timer.Init((*lateOpening)(d))
 	if d.timeout < never {
 		l.StartTimer(&d.timer, l.Now().Add(d.timeout))
 	}
-	d.begin()
 	return func() { d.stop(client.ErrCancelled) }, nil
 }
 
@@ -163,6 +175,9 @@ func (o *DialOptions) prepare(url string) (*opening, error) {
 	d.request = client.Request{
 		Method: "GET", Path: []byte(to.path), Query: []byte(to.query), Rooted: true, Upgrade: "websocket",
 		Fields: d.fields(),
+	}
+	if !d.origin.OnLoop() {
+		return nil, errors.New("ws: the environment names a proxy for this server (HTTPS_PROXY), and proxies are not used: name the server in NO_PROXY")
 	}
 	for _, f := range o.Header {
 		if err := http1.CheckField(f.Name, f.Value); err != nil {

@@ -23,6 +23,7 @@ type quay struct {
 	testing.TB
 	kernel *memloop.Kernel
 	r      *reactor.Reactor
+	log    strings.Builder      // of the loop
 	came   chan *memloop.Client // the server's ends
 	refuse func()               // stop listening
 }
@@ -35,7 +36,7 @@ func atQuay(t *testing.T, f func(q *quay)) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &quay{TB: t, kernel: memloop.New(), came: make(chan *memloop.Client, 100)}
 		var err error
-		q.r, err = reactor.New(reactor.Config{Loops: 1, System: q.kernel, Logger: slog.New(slog.DiscardHandler)})
+		q.r, err = reactor.New(reactor.Config{Loops: 1, System: q.kernel, Logger: slog.New(slog.NewTextHandler(&q.log, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}

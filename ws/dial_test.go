@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +38,7 @@ func TestParseAddress(t *testing.T) {
 	for _, url := range []string{
 		"", "example.com", "http://example.com", "ftp://x", "ws:example.com", "ws://", "ws:///path", "ws://u:secret@example.com/",
 		"ws://example.com/#", "ws://example.com/#frag", "ws://example.com:0/", "ws://example.com:99999/", "ws://exa mple.com/", "ws://[::1/",
+		"ws://u:secret@[::1/", "ws://u:secret@exa mple.com/",
 	} {
 		if _, err := parseAddress(url); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: got %v, want an error without secrets", url, err)
@@ -144,6 +148,7 @@ func TestDialResponse(t *testing.T) {
 		{name: "a redirect", response: "HTTP/1.1 301 Moved Permanently\r\nLocation: /\r\nContent-Length: 0\r\n", err: "status 301"},
 		{name: "a plain response", response: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", err: "status 200: want 101"},
 		{name: "unauthorized", response: "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n", err: "status 401"},
+		{name: "a head that is too long", response: good + "X: " + strings.Repeat("x", 40_000) + "\r\n", err: "http1"},
 		{name: "not HTTP", response: "SSH-2.0-x\r\n", err: "http1"},
 	}
 	for _, tt := range tests {
@@ -198,6 +203,50 @@ func TestDialRefusal(t *testing.T) {
 				t.Errorf("%d bytes: got %v with %d of them", size, e, len(e.Body))
 			}
 		})
+	}
+}
+
+// W42: it is the error also if its body does not end, or not well.
+func TestDialRefusalWithoutEnd(t *testing.T) {
+	for name, end := range map[string]func(q *quay, s *shore, cancel func()){
+		"time":     func(q *quay, _ *shore, _ func()) { q.after(DefaultTimeout) },
+		"context":  func(_ *quay, _ *shore, cancel func()) { cancel() },
+		"closed":   func(_ *quay, s *shore, _ func()) { s.c.Close() },
+		"reset":    func(_ *quay, s *shore, _ func()) { s.c.Reset() },
+		"nonsense": func(_ *quay, s *shore, _ func()) { s.say("no chunk") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			atQuay(t, func(q *quay) {
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				d := q.dialIn(ctx, DialOptions{})
+				d.server.say("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nnot you\r\n")
+				end(q, d.server, cancel)
+				e, ok := errors.AsType[*HandshakeError](d.failed())
+				if !ok || e.Status != 403 || string(e.Body) != "not you" {
+					t.Errorf("got %v, want the refusal", e)
+				}
+			})
+		})
+	}
+}
+
+// W42: a server that disconnects before its response is complete.
+func TestDialServerEnds(t *testing.T) {
+	for _, tt := range []struct {
+		said string
+		want error
+	}{{"", client.ErrNoResponse}, {"HTTP/1.1 101 Switch", client.ErrTruncated}, {"HTTP/1.1 100 Continue\r\n\r\n", client.ErrTruncated}} {
+		for name, end := range map[string]func(*shore){"closed": func(s *shore) { s.c.Close() }, "reset": func(s *shore) { s.c.Reset() }} {
+			atQuay(t, func(q *quay) {
+				d := q.dial(DialOptions{})
+				d.server.say(tt.said)
+				end(d.server)
+				if err := d.failed(); !errors.Is(err, tt.want) {
+					t.Errorf("%s behind %q: got %v, want %v", name, tt.said, err, tt.want)
+				}
+			})
+		}
 	}
 }
 
@@ -424,7 +473,7 @@ func TestDialPings(t *testing.T) {
 		q.after(10 * time.Second)
 		s.expects("ping ")
 		q.after(10*time.Second + time.Millisecond)
-		if err := c.Err(); !errors.Is(err, ErrNoPong) {
+		if err := c.Err(); !errors.Is(err, ErrNoPong) || !errors.Is(err, ErrServerGone) {
 			t.Errorf("got %v, want ErrNoPong", err)
 		}
 		<-c.Done()
@@ -506,11 +555,11 @@ func TestDialHandler(t *testing.T) {
 			s.frame(0x81, "hello")
 			s.expects("text hello")
 			s.frame(0x88, "\x03\xe9going")
-			if got := strings.Join(h.noted(), "|"); got != "text hello|end: ws: peer closed with 1001: going" && !strings.HasPrefix(got, "text hello") {
-				t.Errorf("inline %v: got %q", inline, got)
-			}
 			s.expects("close 1001")
 			s.hungUp()
+			if got, want := strings.Join(h.noted(), "|"), "text hello|end: ws: peer closed with 1001: going|over"; got != want {
+				t.Errorf("inline %v: got %q, want %q", inline, got, want)
+			}
 		})
 	}
 }
@@ -529,6 +578,9 @@ func TestDialHandlerPanics(t *testing.T) {
 			<-c.Done()
 			if got := h.noted(); len(got) != 2 || !strings.Contains(got[0], "panicked: as asked") {
 				t.Errorf("inline %v: got %q, want the end alone", inline, got)
+			}
+			if got := q.log.String(); strings.Count(got, "panicked: as asked") != 1 {
+				t.Errorf("inline %v: got the log %q, want the panic", inline, got)
 			}
 		})
 	}
@@ -564,8 +616,8 @@ func TestDialTime(t *testing.T) {
 			t.Errorf("got %v, want the context's cause", err)
 		}
 		d.server.hungUp()
-		if _, err := Dial(ctx, quayURL, nil); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v, want that the context has ended", err)
+		if _, err := Dial(ctx, quayURL, nil); !errors.Is(err, why) {
+			t.Errorf("got %v, want the context's cause", err)
 		}
 	})
 	atQuay(t, func(q *quay) {
@@ -666,10 +718,57 @@ func TestDialOn(t *testing.T) {
 		s.hungUp()
 	})
 	atQuay(t, func(q *quay) {
-		q.do(func() {
+		q.kernel.FailDialsTo("127.0.0.1:8000", syscall.ENETUNREACH)
+		q.do(func() { // what is known at once is returned, and done not called
 			if _, err := DialOn(q.loop(), "nonsense", nil, nil); err == nil {
 				t.Error("got no error")
 			}
+			if _, err := DialOn(q.loop(), quayURL, nil, nil); !errors.Is(err, client.ErrConnect) {
+				t.Errorf("got %v, want ErrConnect", err)
+			}
 		})
 	})
+}
+
+// W17: a panic of the function given to DialOn costs the connection that it is
+// called with.
+func TestDialOnPanics(t *testing.T) {
+	atQuay(t, func(q *quay) {
+		h := newNotes()
+		var c *Conn
+		q.do(func() {
+			_, err := DialOn(q.loop(), quayURL, &DialOptions{Handler: h}, func(conn *Conn, _ error) { c = conn; panic("as asked") })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		s := q.accept()
+		s.say(s.accepts() + "\x81\x02hi")
+		s.expects("close 1011")
+		s.hungUp()
+		<-c.Done()
+		if got := h.noted(); len(got) != 2 || !strings.Contains(got[0], "panicked: as asked") {
+			t.Errorf("got %q, want the end alone", got)
+		}
+	})
+}
+
+// Proxies are not used, and nothing goes around one that is to be used. The
+// environment is read once a process.
+func TestDialProxied(t *testing.T) {
+	const mark = "WEIR_TEST_PROXIED"
+	if os.Getenv(mark) == "" {
+		c := exec.Command(os.Args[0], "-test.run", "^TestDialProxied$")
+		c.Env = append(os.Environ(), mark+"=1", "HTTPS_PROXY=http://127.0.0.1:1", "NO_PROXY=direct.test")
+		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	for url, want := range map[string]bool{"wss://llm.test/": true, "wss://direct.test/": false, "ws://llm.test/": false} {
+		_, err := new(DialOptions).prepare(url)
+		if got := err != nil && strings.Contains(err.Error(), "NO_PROXY"); got != want {
+			t.Errorf("%s: got %v, want an error: %v", url, err, want)
+		}
+	}
 }

@@ -40,6 +40,7 @@ type opening struct {
 	call    *client.Call
 	timer   reactor.Timer // of DialOn
 	over    bool          // done was called
+	stopped error         // why, by stop
 	refusal *HandshakeError
 }
 
@@ -72,33 +73,22 @@ func reserved(name []byte) bool {
 		len(name) >= len("Sec-WebSocket-") && strings.EqualFold(string(name[:len("Sec-WebSocket-")]), "Sec-WebSocket-")
 }
 
-// begin sends the request.
-func (o *opening) begin() {
-	call, err := o.origin.Do(o.loop, &o.request, o)
-	if err != nil {
-		o.finish(nil, err)
-		return
-	}
-	o.call = call
+// begin sends the request. If it returns an error, the handshake has not begun.
+func (o *opening) begin() (err error) {
+	o.call, err = o.origin.Do(o.loop, &o.request, o)
+	return err
 }
 
 // stop ends the handshake, if it has not ended.
 func (o *opening) stop(cause error) {
-	if o.over {
-		return
-	}
-	call := o.call
-	o.finish(nil, cause)
-	if call != nil {
-		call.Cancel()
+	if !o.over {
+		o.stopped = cause
+		o.call.Cancel()
 	}
 }
 
-// finish reports what came of the handshake, once.
+// finish reports what came of the handshake.
 func (o *opening) finish(c *Conn, err error) {
-	if o.over {
-		return
-	}
 	o.over = true
 	o.loop.StopTimer(&o.timer)
 	if c == nil && o.release != nil {
@@ -118,9 +108,9 @@ const longestRefusal = 1 << 10
 
 // Body implements client.Receiver.
 func (o *opening) Body(p []byte) {
-	b := append(o.refusal.Body, p...)
-	o.refusal.Body = b[:min(len(b), longestRefusal)]
-	if len(o.refusal.Body) == longestRefusal {
+	b := &o.refusal.Body
+	*b = append(*b, p[:min(len(p), longestRefusal-len(*b))]...)
+	if len(*b) == longestRefusal {
 		o.call.Cancel()
 	}
 }
@@ -128,10 +118,14 @@ func (o *opening) Body(p []byte) {
 // Drained implements client.Receiver.
 func (o *opening) Drained() {}
 
-// Done implements client.Receiver.
+// Done implements client.Receiver. A refusal is the error, whatever has ended its
+// body.
 func (o *opening) Done(err error) {
-	if o.refusal != nil {
+	switch {
+	case o.refusal != nil:
 		err = o.refusal
+	case o.stopped != nil:
+		err = o.stopped
 	}
 	o.finish(nil, err)
 }
@@ -144,8 +138,14 @@ func (o *opening) Switched(h *http1.Response, rc *reactor.Conn) (reactor.Handler
 	}
 	c := o.connect(rc)
 	c.protocol, c.deflate, c.dec.deflate = subprotocol, deflate, deflate.on
-	o.finish(&c.Conn, nil)
+	o.announce(&c.Conn)
 	return &c.out, nil
+}
+
+// announce is finish for a connection, whose handler's panic it would be.
+func (o *opening) announce(c *Conn) {
+	defer c.rescue()
+	o.finish(c, nil)
 }
 
 // connect makes the connection.

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -121,10 +120,9 @@ func (o *outward) abort(cause error) {
 	o.rc.Loop().Post(reactor.TaskFunc(func() { o.rc.Abort(cause) }))
 }
 
-// crash has no server whose log could have the panic.
 func (o *outward) crash(value any) {
 	err := &weir.PanicError{What: handlerName, Value: value, Stack: debug.Stack()}
-	slog.Error("ws: "+err.Error(), "server", o.rc.RemoteAddr(), "stack", string(err.Stack))
+	o.rc.Loop().Logger().Error("ws: "+err.Error(), "server", o.rc.RemoteAddr(), "stack", string(err.Stack))
 	o.conn.sayClose(InternalError, "", err, false)
 	o.end()
 }

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -407,6 +409,57 @@ func TestDialSecure(t *testing.T) {
 		t.Errorf("the server has %v", err)
 	}
 	<-c.Done()
+}
+
+// A certificate for another name is refused.
+func TestDialOtherName(t *testing.T) {
+	id := tlstest.New(t, "example.com")
+	srv := &weir.Server{Handler: new(weir.Mux), Logger: slog.New(slog.DiscardHandler), TLS: &weir.TLS{Config: id.Server()}}
+	if err := srv.Start("tls:127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Shutdown(t.Context())
+	_, err := ws.Dial(t.Context(), "wss://"+srv.TLSAddrs()[0].String(), &ws.DialOptions{Roots: id.Pool})
+	if _, ok := errors.AsType[x509.HostnameError](err); !ok || !errors.Is(err, client.ErrConnect) {
+		t.Errorf("got %v, want that the certificate is another's", err)
+	}
+}
+
+// W46: a context that is cancelled ends the handshake at once, whatever it waits
+// for, and the connection with it.
+func TestDialCancelled(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lis.Close()
+	for _, tt := range []struct{ scheme, said string }{
+		{"wss", ""}, {"wss", "\x16\x03\x03\x40\x00"}, {"ws", ""}, {"ws", "HTTP/1.1 101 Switch"}, {"ws", "HTTP/1.1 103 Early Hints\r\n\r\n"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		failed := make(chan error, 1)
+		go func() {
+			_, err := ws.Dial(ctx, tt.scheme+"://"+lis.Addr().String(), &ws.DialOptions{Timeout: -1})
+			failed <- err
+		}()
+		c, err := lis.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Read(make([]byte, 1)) // of the client's first words
+		check(t, err)
+		_, err = io.WriteString(c, tt.said)
+		check(t, err)
+		cancel()
+		if err := <-failed; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s, %q: got %v, want that the context has ended", tt.scheme, tt.said, err)
+		}
+		check(t, c.SetReadDeadline(time.Now().Add(patience.Limit)))
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s, %q: the connection is still there", tt.scheme, tt.said)
+		}
+		c.Close()
+	}
 }
 
 // Connections that were not given a loop share one, which comes and goes with

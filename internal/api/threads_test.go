@@ -140,7 +140,7 @@ var threads = map[string]thread{
 // What is safe for concurrent use although its type's other methods must be
 // called on the loop.
 var (
-	loopAnywhere = []string{"ID", "Post"}
+	loopAnywhere = []string{"ID", "Post", "Logger"}
 	connAnywhere = []string{
 		"Loop", "RemoteAddr", "ListenAddr", "TLS", "SendsFiles",
 		"Lock", "Acquire", "Unlock", "Err", "Pending", "Buffer", "Room", "Backlogged", "Wake", "Flush", "FlushWith", "SendFile", "Narrow",

@@ -184,8 +184,9 @@ func TestSafeForConcurrentUse(t *testing.T) {
 		atConn(t, func(c *reactor.Conn) {
 			l := c.Loop()
 			atOnce(t, l, except(l, loopAnywhere), map[string]func(){
-				"ID":   func() { l.ID() },
-				"Post": func() { l.Post(reactor.TaskFunc(func() { l.Now() })) },
+				"ID":     func() { l.ID() },
+				"Logger": func() { l.Logger() },
+				"Post":   func() { l.Post(reactor.TaskFunc(func() { l.Now() })) },
 			})
 			locked := func(f func()) func() {
 				return func() {
