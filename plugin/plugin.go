@@ -178,12 +178,12 @@ type Sink interface {
 }
 
 var (
-	// ErrBacklog is returned by [Sink.TrySend] while the client has not read
-	// enough of what was sent before. The chunk was not sent, and the stream
-	// continues: drop the chunk, or try later.
+	// ErrBacklog is returned by [Sink.TrySend] and [Socket.TrySend] while the
+	// client has not read enough of what was sent before. Nothing was sent, and
+	// the stream continues: drop the chunk, or try later.
 	ErrBacklog = errors.New("plugin: too much pending output")
 
-	// ErrClosed is returned by Send, TrySend and Flush after [Sink.Close], or
-	// after the handler returned nil.
+	// ErrClosed is returned by Send, TrySend and Flush after [Sink.Close], after
+	// the handler returned nil, and after [Socket.Close].
 	ErrClosed = errors.New("plugin: stream is closed")
 )

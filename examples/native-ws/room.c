@@ -146,7 +146,7 @@ uint32_t weir_plugin_abi(void) { return WEIR_PLUGIN_ABI; }
 int32_t weir_plugin_init(const weir_host *h)
 {
     host = h;
-    if (h->struct_size < sizeof *h)
+    if (h->struct_size < offsetof(weir_host, ws_close) + sizeof h->ws_close)
         return 1; /* an older weir, without WebSockets */
     pthread_t id;
     if (pthread_create(&id, NULL, count, NULL) != 0)

@@ -17,6 +17,7 @@ import (
 // messages.
 type socket struct {
 	*handler
+	to    plugin.Socket
 	slot  *slot
 	state C.uintptr_t // what open has stored for the others
 }
@@ -24,7 +25,7 @@ type socket struct {
 // open runs the handler's function for a new WebSocket. A panic can only come
 // from the server's side of a callback; it ends the handle, too.
 func (h *handler) open(c plugin.Call, to plugin.Socket) (r plugin.Receiver, err error) {
-	s := &socket{handler: h, slot: calls.begin(c, nil, nil, to)}
+	s := &socket{handler: h, to: to, slot: calls.begin(c, nil, nil, to)}
 	code := C.int32_t(C.WEIR_EFAILED)
 	defer func() {
 		s.slot.mu.Lock()
@@ -35,7 +36,7 @@ func (h *handler) open(c plugin.Call, to plugin.Socket) (r plugin.Receiver, err 
 			return
 		}
 		calls.release(s.slot)
-		err = s.failed(code, to)
+		err = s.failed(code)
 	}()
 	method, path, query := c.Method(), c.Path(), c.RawQuery()
 	code = C.weir_run_open(h.c, C.weir_call(s.slot.handle()), &s.state,
@@ -55,16 +56,13 @@ func (s *socket) Message(kind plugin.MessageKind, p []byte) error {
 	if code == C.WEIR_OK {
 		return nil
 	}
-	s.slot.mu.Lock()
-	to := s.slot.socket
-	s.slot.mu.Unlock()
-	return s.failed(code, to)
+	return s.failed(code)
 }
 
 // failed returns what a function's code means: the cause that it got, or an
 // error of its own.
-func (s *socket) failed(code C.int32_t, to plugin.Socket) error {
-	if cause := to.Cause(); cause != nil {
+func (s *socket) failed(code C.int32_t) error {
+	if cause := s.to.Cause(); cause != nil {
 		return cause
 	}
 	return s.errorOf(code)

@@ -89,7 +89,7 @@ enum {
     WEIR_EHANDLE = -1,  /* the call has ended, or never existed */
     WEIR_ECLOSED = -2,  /* the plugin has ended it itself, with close, abort or ws_close */
     WEIR_EGONE = -3,    /* ended from outside: the client disconnected or was too slow, or the server stops */
-    WEIR_EBACKLOG = -4, /* try_send: the client has not taken enough yet; the chunk was not sent */
+    WEIR_EBACKLOG = -4, /* try_send, ws_try_send: the client has not taken enough yet; nothing was sent */
     WEIR_EARG = -5,     /* NULL with a length, a length over WEIR_MAX_LENGTH, a status outside 200..999, or see ws_send */
     WEIR_EHEAD = -6,    /* set_header: the head was sent, or the field is malformed or set by the server */
     WEIR_EKIND = -7,    /* not for a handler of this kind */
@@ -266,9 +266,8 @@ typedef int32_t weir_message_fn(void *socket, weir_call call, int32_t kind, cons
  * closed is called last, once for each open that returned WEIR_OK, and is the place to
  * free what *socket points to: with the code and the reason of the first Close, whichever
  * side sent it, or 1005 if that had no code, or 1006 if the connection ended without one.
- * Other threads of the
- * plugin may use the call until closed returns, and get WEIR_EGONE or WEIR_ECLOSED by
- * then. It may be NULL.
+ * Other threads of the plugin may use the call until closed returns, and get WEIR_EGONE
+ * or WEIR_ECLOSED by then. It may be NULL.
  */
 typedef void weir_closed_fn(void *socket, weir_call call, int32_t code, const char *reason, size_t n);
 
