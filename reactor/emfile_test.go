@@ -93,8 +93,18 @@ func TestOutOfDescriptors(t *testing.T) {
 	s.echoes(t, served[0])
 
 	s.ask(t, "restore")
+	refused = 0
 	for _, c := range waiting {
-		s.greeted(t, c)
+		switch got, err := bufio.NewReader(c).ReadString('\n'); got {
+		case "hello\n":
+		case "busy\n": // accept failed before, and the refusal did not
+			refused++
+		default:
+			t.Errorf("got %q, %v, want hello or busy", got, err)
+		}
+	}
+	if refused > 1 {
+		t.Errorf("got %d refused, want one at most", refused)
 	}
 	s.ask(t, "stop")
 }
