@@ -139,7 +139,14 @@ func statusOf(err error) int {
 		return 413
 	case errors.Is(err, ErrTimeout):
 		return 408
-	case errors.Is(err, ErrBusy), errors.Is(err, ErrBodiesFull), errors.Is(err, ErrServerClosed):
+	}
+	return statusOfOwn(err)
+}
+
+// statusOfOwn returns the status of the response to a request whose handler has
+// failed with err: 503 says that it may be sent again.
+func statusOfOwn(err error) int {
+	if errors.Is(err, ErrBusy) || errors.Is(err, ErrBodiesFull) || errors.Is(err, ErrServerClosed) {
 		return 503
 	}
 	return 500

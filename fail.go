@@ -22,7 +22,7 @@ var errReplaced = fmt.Errorf("%w: Response.Error has replaced it", ErrStreamEnde
 // whole. Safe for concurrent use.
 func (ex *exchange) fail(err error) {
 	l := ex.lock()
-	s, status := &ex.stream, 500
+	s, status := &ex.stream, statusOfOwn(err)
 	switch {
 	case ex.over():
 		l.forgetKept()

@@ -71,6 +71,7 @@ func (y *witness) WithGroup(string) slog.Handler      { return y }
 func failing() *weir.Mux {
 	m := mux(map[string]func(*weir.Response, *weir.Request){
 		"GET /abort":        func(w *weir.Response, _ *weir.Request) { w.Stream().Abort(errLuck) },
+		"GET /abort-busy":   func(w *weir.Response, _ *weir.Request) { w.Stream().Abort(weir.ErrBusy) },
 		"GET /abort-late":   func(w *weir.Response, _ *weir.Request) { _ = w.Stream().Send([]byte("a")); w.Stream().Abort(errLuck) },
 		"GET /panics":       func(*weir.Response, *weir.Request) { panic("ouch") },
 		"GET /panics-late":  func(w *weir.Response, _ *weir.Request) { _ = w.Stream().Send([]byte("a")); panic("ouch") },
@@ -161,6 +162,7 @@ func TestEveryFailedResponseIsReported(t *testing.T) {
 		{"GET /" + long, nil, 414, false, routing},
 		{"GET / x", nil, 400, false, routing},
 		{"GET /abort", errLuck, 500, false, stream},
+		{"GET /abort-busy", weir.ErrBusy, 503, false, "WARN weir: request failed pattern=GET %s stream=1 status=503 bytes=0 err=weir: concurrency limit"},
 		{"GET /source", errLuck, 500, false, stream},
 		{"GET /seq", errLuck, 500, false, stream},
 		{"GET /events", errLuck, 500, false, stream},

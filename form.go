@@ -101,7 +101,7 @@ func (r *Request) multipart(body io.Reader) (*multipart.Reader, error) {
 	kind, params, err := mime.ParseMediaType(r.header.Get("Content-Type"))
 	switch boundary := params["boundary"]; {
 	case err != nil, kind != "multipart/form-data" && kind != "multipart/mixed":
-		return nil, fmt.Errorf("%w: want multipart/form-data", ErrNotForm)
+		return nil, fmt.Errorf("%w: want multipart/form-data, or for ReadForm application/x-www-form-urlencoded", ErrNotForm)
 	case boundary == "" || len(boundary) > 70: // RFC 2046 5.1.1
 		return nil, fmt.Errorf("%w: want a boundary of 1 to 70 bytes", ErrNotForm)
 	default:

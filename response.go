@@ -102,7 +102,8 @@ func (ex *exchange) appendDate(dst []byte) []byte {
 
 // Write appends to a buffered body, sent with its Content-Length when Serve
 // returns, or, if a stream is opened, as its first chunk. After Stream it is
-// Stream().Send.
+// Stream().Send. The body's Content-Type is what the handler sets: none is
+// guessed.
 func (w *Response) Write(p []byte) (int, error) {
 	if w.streaming() {
 		if err := w.ex.stream.Send(p); err != nil {

@@ -427,7 +427,8 @@ func (l locked) sealStream() bool {
 }
 
 // Abort ends the stream as failed: with an error response while nothing was
-// sent. Otherwise the client receives what was accepted, and the end of the
+// sent, 503 with Retry-After for [ErrBusy] and [ErrServerClosed] and 500 for
+// others. Otherwise the client receives what was accepted, and the end of the
 // connection without the end of the body, so that it sees that the body is
 // truncated. The connection is reset if the framing could not show that, as
 // with HTTP/1.0, and if the client does not read what is pending.

@@ -109,6 +109,9 @@ func syntaxProblem(name string, text []byte, err error) Problem {
 			p.Line = min(n+1, lineAt(strings.TrimRight(string(text), "\n")))
 		}
 	}
+	if p.Message == "found character that cannot start any token" {
+		p.Message += ": indent with spaces, not tabs, and quote a text that begins with @, % or `"
+	}
 	if alias := unknownAlias.FindStringSubmatch(p.Message); alias != nil {
 		before, _, _ := strings.Cut(string(text), "*"+alias[1])
 		p.Line = lineAt(before)
