@@ -1,8 +1,10 @@
 package weir
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Cookies returns the cookies of the request, as net/http reads them: pairs that
@@ -18,10 +20,10 @@ func (r *Request) cookies() *http.Request {
 }
 
 // SetCookie adds a Set-Cookie field. A cookie that is not valid (see
-// http.Cookie.Valid) fails the response with [ErrField], as with [Header.Set]:
-// check one from outside before.
+// http.Cookie.Valid), or that browsers do not keep, whatever it says, fails the
+// response with [ErrField], as with [Header.Set]: check one from outside before.
 func (w *Response) SetCookie(c *http.Cookie) {
-	err := c.Valid()
+	err := checkCookie(c)
 	if err == nil {
 		err = w.header.TryAdd("Set-Cookie", c.String())
 	} else {
@@ -30,4 +32,21 @@ func (w *Response) SetCookie(c *http.Cookie) {
 	if err != nil {
 		w.header.refuse("SetCookie", err)
 	}
+}
+
+// checkCookie returns why browsers do not keep a cookie of a response over TLS
+// (RFC 6265bis 5.7); nil if they do.
+func checkCookie(c *http.Cookie) error {
+	if err := c.Valid(); err != nil {
+		return err
+	}
+	name := strings.ToLower(c.Name)
+	forHost := strings.HasPrefix(name, "__host-")
+	switch {
+	case !c.Secure && (forHost || strings.HasPrefix(name, "__secure-") || c.SameSite == http.SameSiteNoneMode):
+		return errors.New("cookie with the prefix __Host- or __Secure-, or with SameSite=None, that is not Secure")
+	case forHost && (c.Path != "/" || c.Domain != ""):
+		return errors.New("cookie with the prefix __Host-: want Path / and no Domain")
+	}
+	return nil
 }

@@ -80,7 +80,7 @@ var (
 	ErrFramingField = fmt.Errorf("%w: it is set by the server", ErrField)
 	// ErrRedirect is the failure of a response that [Response.Redirect] gave a
 	// status that is not a redirect's.
-	ErrRedirect = errors.New("weir: status is not from 300 to 399")
+	ErrRedirect = errors.New("weir: status is not a redirect's: want one from 300 to 399, except 304")
 	// ErrLength is the failure of a response whose body does not have the length
 	// that was announced.
 	ErrLength = errors.New("weir: response does not have the length that was announced")

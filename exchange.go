@@ -72,10 +72,13 @@ func (ex *exchange) crash(err error) {
 }
 
 // leaveHandler counts a goroutine handler out and lets go of the request's
-// body, before its client can know that it is done: the client's next request
-// finds its place free.
+// body and forms, before its client can know that it is done: the client's next
+// request finds its place free.
 func (ex *exchange) leaveHandler() {
 	ex.forgetBody()
+	if ex.req.forms != nil {
+		ex.req.removeForms()
+	}
 	if ex.counted {
 		ex.counted = false
 		ex.srv.handlers.Add(-1)

@@ -23,15 +23,15 @@ type FormLimits struct {
 	// Size is that of the whole body: 32 MiB. A route's MaxBody also holds.
 	Size int64
 	// Memory is how much of files is kept in memory, 1 MiB; the rest goes to
-	// temporary files, which are removed when the request has ended. Negative is
-	// no temporary files: all is in memory, within Size. The values of a
-	// multipart form have 10 MiB more, within Size.
+	// temporary files, which are removed when the handler has returned. Negative
+	// is no temporary files: all is in memory, within Size, as it is for a clone
+	// of a request. The values of a multipart form have 10 MiB more, within Size.
 	Memory int64
 }
 
 // ReadForm reads the body of a form: multipart/form-data, or
 // application/x-www-form-urlencoded, whose Value alone is set. The form is valid
-// until the request ends. File names are what the client says, without folders.
+// until Serve returns. File names are what the client says, without folders.
 // A form has at most 1000 parts, as mime/multipart has it.
 //
 // An error is [ErrNotForm], for which 415 is the response; [ErrBodyTooLarge],
@@ -59,10 +59,10 @@ func (r *Request) ReadForm(limits FormLimits) (*multipart.Form, error) {
 		return nil, err
 	}
 	switch {
+	case limits.Memory < 0, r.ex == nil: // nothing would remove the files of a clone
+		limits.Memory = limits.Size
 	case limits.Memory == 0:
 		limits.Memory = 1 << 20
-	case limits.Memory < 0:
-		limits.Memory = limits.Size
 	}
 	form, err := parts.ReadForm(limits.Memory)
 	if body.full { // whatever became of the error on its way
@@ -74,10 +74,17 @@ func (r *Request) ReadForm(limits FormLimits) (*multipart.Form, error) {
 		}
 		return nil, err
 	}
-	if len(form.File) > 0 {
-		r.OnClose(func(error) { _ = form.RemoveAll() }) // what is left is the temporary folder's
-	}
+	r.forms = append(r.forms, form)
 	return form, nil
+}
+
+// removeForms removes the temporary files of the forms that were read. It is
+// for the handler's goroutine.
+func (r *Request) removeForms() {
+	for _, form := range r.forms {
+		_ = form.RemoveAll() // what is left is the temporary folder's
+	}
+	r.forms = nil
 }
 
 func readPairs(body io.Reader) (*multipart.Form, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"os"
 	"path/filepath"
@@ -159,6 +160,49 @@ func TestReadFormElsewhere(t *testing.T) {
 			if body != tt.want {
 				t.Errorf("%s: got %q, want %q", tt.request, body, tt.want)
 			}
+		}
+	})
+}
+
+// M10: a form is the handler's until it returns, also when the client has
+// disconnected; then its temporary files are removed, as they are behind a panic.
+func TestFormUntilTheHandlerReturns(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	temporary := func() int {
+		left, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*"))
+		if err != nil {
+			t.Error(err)
+		}
+		return len(left)
+	}
+	big := strings.Repeat("x", 100<<10)
+	body := part(`name="f"; filename="x"`, big) + "--b--\r\n"
+	m := new(weir.Mux)
+	m.HandleFunc("POST /", func(w *weir.Response, r *weir.Request) {
+		form, err := r.ReadForm(weir.FormLimits{Memory: 1 << 10})
+		if err != nil || temporary() != 1 {
+			t.Errorf("got %v and %d temporary files", err, temporary())
+			return
+		}
+		if _, err := r.Clone().ReadForm(weir.FormLimits{Memory: 1 << 10}); err != nil || temporary() != 1 {
+			t.Errorf("a clone: got %v and %d temporary files, want one, of the request", err, temporary())
+		}
+		<-r.Context().Done()
+		time.Sleep(time.Second)
+		if got := contents(form.File["f"][0]); got != big {
+			t.Errorf("got %.80q when the client had disconnected, want the file", got)
+		}
+		panic("on purpose")
+	})
+	atDesk(t, m, func(s *weir.Server) { s.Logger = slog.New(slog.DiscardHandler) }, func(d *desk) {
+		c := d.dial(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\n%sContent-Length: %d\r\n\r\n", formType, len(body)))
+		go func() { _, _ = io.WriteString(c, body) }()
+		synctest.Wait()
+		c.Reset()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := temporary(); n != 0 {
+			t.Errorf("got %d temporary files when the handler had returned, want none", n)
 		}
 	})
 }

@@ -89,7 +89,7 @@ func TestHeaderFailsTheResponse(t *testing.T) {
 		"Add":         func(w *weir.Response, _ *weir.Request) { w.Header().Add("a b", "x") },
 		"SetCookie":   func(w *weir.Response, _ *weir.Request) { w.SetCookie(&http.Cookie{Name: "a b", Value: "x"}) },
 		"Redirect":    func(w *weir.Response, _ *weir.Request) { w.Redirect(307, "/a\r\nX: b") },
-		"no redirect": func(w *weir.Response, _ *weir.Request) { w.Redirect(200, "/a") },
+		"no redirect": func(w *weir.Response, _ *weir.Request) { w.Redirect(304, "/a") },
 		"a length":    func(w *weir.Response, _ *weir.Request) { w.SetContentLength(-1) },
 		"twice":       func(w *weir.Response, _ *weir.Request) { w.Header().Set("Date", "now"); w.Header().Set("Date", "now") },
 		"the request": func(_ *weir.Response, r *weir.Request) { r.Header().Set("X", "a\x00") },

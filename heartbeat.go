@@ -11,7 +11,8 @@ import (
 // nothing waits to be sent. It is for event streams: the head gets their fields
 // unless the handler has set them. Status and fields are fixed from then on, as
 // by [Stream.Commit], but sent with the first comment, if no chunk comes
-// before. Zero is the default, 30 s; negative turns it off.
+// before. Zero is the default, 30 s; negative turns it off. A body that has a
+// Content-Encoding gets none: it could not be decoded around a comment.
 func (s *Stream) Heartbeat(every time.Duration) {
 	if every == 0 {
 		every = defaultHeartbeat
@@ -19,7 +20,11 @@ func (s *Stream) Heartbeat(every time.Duration) {
 	ex := s.ex
 	if every > 0 {
 		l := ex.lock()
-		if l.state() == nil {
+		switch {
+		case l.state() != nil:
+		case ex.res.header.Has("Content-Encoding"):
+			every = -1
+		default:
 			s.promiseEvents()
 			l.freeze()
 		}

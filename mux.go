@@ -45,9 +45,7 @@ func (m *Mux) Use(mw ...Middleware) {
 	if len(m.routes) > 0 {
 		panic(fmt.Sprintf("weir: Mux.Use (at %s) after a route was registered at %s; call it first", place, m.routes[0].place))
 	}
-	if slices.ContainsFunc(mw, func(f Middleware) bool { return f == nil }) {
-		panic("weir: nil Middleware for Mux.Use (at " + place + ")")
-	}
+	checkAll(mw, "Mux.Use", place)
 	m.use = append(m.use, mw...)
 }
 
@@ -126,6 +124,7 @@ func (m *Mux) register(place, text string, h Handler, md mode, mw []Middleware) 
 
 func (m *Mux) add(place, text string, h Handler, md mode, mw []Middleware) (*Route, error) {
 	checked(h, fmt.Sprintf("pattern %q", text), place)
+	checkAll(mw, fmt.Sprintf("pattern %q", text), place)
 	p, err := pattern.Parse(text)
 	if err != nil {
 		return nil, err
@@ -154,6 +153,13 @@ func checked(h Handler, what, place string) Handler {
 		panic(fmt.Sprintf("weir: nil handler for %s (registered at %s)", what, place))
 	}
 	return h
+}
+
+// checkAll panics if one of mw is nil.
+func checkAll(mw []Middleware, what, place string) {
+	if slices.ContainsFunc(mw, func(f Middleware) bool { return f == nil }) {
+		panic(fmt.Sprintf("weir: nil Middleware for %s (at %s)", what, place))
+	}
 }
 
 // find returns the route of a request; one of the server's own if none matches.

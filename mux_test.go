@@ -85,6 +85,9 @@ func TestMuxPanicsNamingThePlaces(t *testing.T) {
 		{"the same twice", func(m *weir.Mux) { m.Handle("GET /a", h); m.Handle("GET /a", h).StreamBody() }, `mux_test\.go:\d+.*mux_test\.go:\d+`},
 		{"malformed", func(m *weir.Mux) { m.Handle("GET a", h) }, `"GET a".*mux_test\.go:\d+`},
 		{"no handler", func(m *weir.Mux) { m.Handle("/a", nil) }, `nil handler.*"/a".*mux_test\.go:\d+`},
+		{"a nil middleware", func(m *weir.Mux) { m.Handle("/a", h, nil) }, `nil Middleware.*"/a".*mux_test\.go:\d+`},
+		{"a nil middleware for all", func(m *weir.Mux) { m.Use(nil) }, `nil Middleware for Mux\.Use.*mux_test\.go:\d+`},
+		{"Use behind a route", func(m *weir.Mux) { m.Handle("/a", h); m.Use() }, `Mux\.Use.*mux_test\.go:\d+.*mux_test\.go:\d+`},
 		{"an unknown native handler", func(*weir.Mux) { weir.Native("test/absent") }, `"test/absent".*imported`},
 	}
 	for _, test := range tests {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/netip"
 	"net/url"
@@ -45,6 +46,7 @@ type Request struct {
 	tls      *tls.ConnectionState // of a clone
 	gathers  bool                 // the body is to be read from reader, by gather
 	bodyErr  error                // why that has failed
+	forms    []*multipart.Form    // that were read
 }
 
 // Method returns the request's method, in the case in which it came.

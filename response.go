@@ -151,6 +151,9 @@ func (w *Response) replace(status int, line string, set func()) {
 		w.plain = true
 	}
 	w.SetStatus(status)
+	if w.header.Has("Content-Encoding") { // of the body that is replaced
+		w.header.Del("Content-Encoding")
+	}
 	set()
 	if late {
 		w.ex.handled()
@@ -185,7 +188,7 @@ func (w *Response) Refuse(err error) { w.ex.refuse(err) }
 // ([ErrField]), fail the response: check a location from outside before, also
 // for where it leads.
 func (w *Response) Redirect(status int, location string) {
-	if status < 300 || status > 399 {
+	if status < 300 || status > 399 || status == 304 {
 		w.header.refuse("Redirect", fmt.Errorf("%w: %d", ErrRedirect, status))
 		return
 	}

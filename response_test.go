@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -58,6 +59,70 @@ func TestCookies(t *testing.T) {
 		}
 		c.Close()
 	})
+}
+
+// What replaces a response is in the clear, whatever was to be sent before.
+func TestReplacedBodyIsNotCoded(t *testing.T) {
+	for name, replace := range map[string]func(w *weir.Response){
+		"Error":    func(w *weir.Response) { w.Error(500, "no") },
+		"JSON":     func(w *weir.Response) { w.JSON(200, "no") },
+		"Redirect": func(w *weir.Response) { w.Redirect(303, "/no") },
+	} {
+		m := mux(map[string]func(*weir.Response, *weir.Request){
+			"/buffered": func(w *weir.Response, _ *weir.Request) {
+				w.Header().Set("Content-Encoding", "gzip")
+				_, _ = w.WriteString("\x1f\x8b")
+				replace(w)
+			},
+			"/stream": func(w *weir.Response, _ *weir.Request) {
+				w.Header().Set("Content-Encoding", "gzip")
+				w.Stream()
+				replace(w)
+			},
+		})
+		atDesk(t, m, nil, func(d *desk) {
+			for _, path := range []string{"/buffered", "/stream"} {
+				c := d.get(path)
+				if got := d.seen(c); strings.Contains(got, "Content-Encoding") || !strings.Contains(got, "no") {
+					t.Errorf("%s, %s: got %q", name, path, got)
+				}
+				c.Close()
+			}
+		})
+	}
+}
+
+// A cookie that no browser would keep fails the response, instead of being lost
+// without a word (RFC 6265bis 5.7).
+func TestCookiesThatBrowsersRefuse(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cookie *http.Cookie
+		status string
+	}{
+		"nothing":                 {nil, "500"},
+		"a name":                  {&http.Cookie{Name: "a b"}, "500"},
+		"a value":                 {&http.Cookie{Name: "a", Value: "b;c"}, "500"},
+		"a path":                  {&http.Cookie{Name: "a", Path: "/\r\nX: y"}, "500"},
+		"SameSite=None":           {&http.Cookie{Name: "a", SameSite: http.SameSiteNoneMode}, "500"},
+		"SameSite=None, Secure":   {&http.Cookie{Name: "a", SameSite: http.SameSiteNoneMode, Secure: true}, "200"},
+		"__Secure-":               {&http.Cookie{Name: "__secure-a"}, "500"},
+		"__Secure-, Secure":       {&http.Cookie{Name: "__Secure-a", Secure: true, Domain: "a.example"}, "200"},
+		"__Host-":                 {&http.Cookie{Name: "__Host-a", Path: "/"}, "500"},
+		"__Host- without a path":  {&http.Cookie{Name: "__Host-a", Secure: true}, "500"},
+		"__Host- below":           {&http.Cookie{Name: "__HOST-a", Secure: true, Path: "/a"}, "500"},
+		"__Host- with a domain":   {&http.Cookie{Name: "__Host-a", Secure: true, Path: "/", Domain: "a.example"}, "500"},
+		"__Host- as it must be":   {&http.Cookie{Name: "__Host-a", Secure: true, Path: "/"}, "200"},
+		"Partitioned":             {&http.Cookie{Name: "a", Partitioned: true}, "500"},
+		"one that is for nothing": {&http.Cookie{Name: "host-a"}, "200"},
+	} {
+		m := new(weir.Mux)
+		m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) { w.SetCookie(tt.cookie) })
+		atDesk(t, m, func(s *weir.Server) { s.Logger = slog.New(slog.DiscardHandler) }, func(d *desk) {
+			if status, _ := d.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); status[:3] != tt.status {
+				t.Errorf("%s: got %s, want %s", name, status, tt.status)
+			}
+		})
+	}
 }
 
 // io.Copy: what is short is buffered, what is long is a stream, which keeps no more than the high mark.
