@@ -18,8 +18,18 @@ import (
 func (w *response) fix(code int) {
 	w.written, w.status = true, code
 	w.res.SetStatus(code)
+	if w.header == nil {
+		return
+	}
 	var store [16]string
 	names := store[:0]
+	for name := range w.res.Header().All() { // which w.header had, too
+		names = append(names, name)
+	}
+	for _, name := range names {
+		w.res.Header().Del(name)
+	}
+	names = names[:0]
 	for name := range w.header {
 		names = append(names, name)
 	}

@@ -61,6 +61,40 @@ func TestBadTarget(t *testing.T) {
 	}
 }
 
+// What middleware has set is in the handler's header, to be seen, changed, added
+// to and removed, and is sent once.
+func TestFieldsOfMiddleware(t *testing.T) {
+	mux := new(weir.Mux)
+	mux.Use(func(next weir.Handler) weir.Handler {
+		return weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+			for _, f := range [...][2]string{{"x-request-id", "7"}, {"Vary", "Origin"}, {"X-Frame-Options", "DENY"}, {"Set-Cookie", "a=1"}, {"X-Gone", "1"}, {"Connection", "close"}} {
+				w.Header().Add(f[0], f[1])
+			}
+			next.Serve(w, r)
+		})
+	})
+	mux.Handle("GET /", nethttp.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Seen", h.Get("X-Request-Id"))
+		h.Add("Vary", "Accept")
+		h.Set("X-Frame-Options", "SAMEORIGIN")
+		h.Add("Set-Cookie", "b=2")
+		h.Del("X-Gone")
+	})))
+	mux.Handle("GET /silent", nethttp.FromHTTP(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	addr := serve(t, mux)
+	for path, want := range map[string]string{
+		"/":       "Connection: close|Content-Length: 0|Set-Cookie: a=1|Set-Cookie: b=2|Vary: Accept|Vary: Origin|X-Frame-Options: SAMEORIGIN|X-Request-Id: 7|X-Seen: 7",
+		"/silent": "Connection: close|Content-Length: 0|Set-Cookie: a=1|Vary: Origin|X-Frame-Options: DENY|X-Gone: 1|x-request-id: 7",
+	} {
+		c := dial(t, addr)
+		c.send("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := strings.ReplaceAll(strings.TrimSpace(c.response("GET")), "\n", "|"); got != "HTTP/1.1 200 OK|"+want {
+			t.Errorf("%s: got %q, want %s", path, got, want)
+		}
+	}
+}
+
 // What the pattern of the Mux has found is the request's.
 func TestPathValues(t *testing.T) {
 	mux := new(weir.Mux)

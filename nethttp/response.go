@@ -55,10 +55,14 @@ type response struct {
 
 var errReturned = errors.New("nethttp: the handler has returned")
 
-// Header returns the fields that WriteHeader will send.
+// Header returns the fields that WriteHeader will send: at first those that
+// middleware has set.
 func (w *response) Header() http.Header {
 	if w.header == nil {
 		w.header = make(http.Header)
+		for name, value := range w.res.Header().All() {
+			w.header.Add(name, value)
+		}
 	}
 	return w.header
 }
