@@ -75,10 +75,12 @@ const (
 	defaultCache     = 16 << 20
 )
 
-// coding is a content coding and how the name of its file ends.
-type coding struct{ name, suffix string }
-
-var codings = [...]coding{{"br", ".br"}, {"zstd", ".zst"}, {"gzip", ".gz"}}
+// codings are the content codings of siblings in their default order, and
+// suffixes how the names of such files end.
+var (
+	codings  = []string{"br", "zstd", "gzip"}
+	suffixes = map[string]string{"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+)
 
 // settings are Options as they are used.
 type settings struct {
@@ -86,7 +88,7 @@ type settings struct {
 	charset  string // "; charset=utf-8"
 	header   []field
 	require  [sha256.Size]byte
-	siblings []coding
+	siblings []string // codings
 	exclude  []string
 }
 
@@ -183,19 +185,16 @@ func (s *settings) checkNames() error {
 }
 
 func (s *settings) checkCodings() error {
-	if s.Precompressed == nil {
-		s.siblings = codings[:]
-		return nil
+	if s.siblings = slices.Clone(s.Precompressed); s.siblings == nil {
+		s.siblings = codings
 	}
-	for _, name := range s.Precompressed {
-		i := slices.IndexFunc(codings[:], func(c coding) bool { return c.name == name })
-		if i < 0 {
+	for i, name := range s.siblings {
+		switch {
+		case suffixes[name] == "":
 			return fmt.Errorf("static: Options.Precompressed has %q: want br, zstd or gzip", name)
-		}
-		if slices.Contains(s.siblings, codings[i]) {
+		case slices.Contains(s.siblings[:i], name):
 			return fmt.Errorf("static: Options.Precompressed has %s twice", name)
 		}
-		s.siblings = append(s.siblings, codings[i])
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"weir"
+	"weir/internal/accept"
 )
 
 // respond sends a file, or what conditions and ranges make of it. It closes c.
@@ -79,14 +80,15 @@ func (f *Files) negotiate(r *weir.Request, name string, c *content) (_ *content,
 	if len(f.siblings) == 0 {
 		return c, ""
 	}
-	var store [len(codings)]coding
-	for _, s := range acceptable(store[:0], r.Header(), f.siblings) {
-		if !f.serves(name + s.suffix) {
+	var store [4]string
+	for _, coding := range accept.Codings(store[:0], r.Header().Views(), f.siblings) {
+		name := name + suffixes[coding]
+		if !f.serves(name) {
 			continue
 		}
-		if sibling, folder, err := f.look(name + s.suffix); err == nil && !folder {
+		if sibling, folder, err := f.look(name); err == nil && !folder {
 			c.close()
-			return sibling, s.name
+			return sibling, coding
 		}
 	}
 	return c, ""

@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"weir"
+	"weir/internal/accept"
 	"weir/middleware"
 )
 
@@ -102,10 +103,11 @@ func (c *Bodies) finish(w *weir.Response, r *weir.Request) {
 }
 
 // notModified makes the fields of a 304 those that the 200 would have (RFC 9110
-// 15.4.5), as far as that can be known without its body.
+// 15.4.5), as far as that can be known without its body. A client that names the
+// strong tag has what is not coded, a range of a file perhaps.
 func (c *Bodies) notModified(h *weir.Header, r *weir.Request) {
 	middleware.AddVary(h, "Accept-Encoding")
-	if choose(r.Header(), c.Codings) != "" {
+	if choose(r.Header(), c.Codings) != "" && !r.Header().HasToken("If-None-Match", h.Get("ETag")) {
 		weaken(h)
 	}
 }
@@ -118,6 +120,16 @@ func (c *Bodies) fits(h *weir.Header) bool {
 		}
 	}
 	return !h.HasToken("Cache-Control", "no-transform") && c.hasType(h.Get("Content-Type"))
+}
+
+// choose returns the one of our codings that the client prefers; "" if that is
+// none at all.
+func choose(h *weir.Header, ours []string) string {
+	var store [4]string
+	for _, name := range accept.Codings(store[:0], h.Views(), ours) {
+		return name
+	}
+	return ""
 }
 
 // hasType reports whether bodies of the Content-Type are coded.

@@ -35,36 +35,18 @@ func plain(w *weir.Response, _ *weir.Request) {
 
 var everywhere = []string{"/", "/inline", "/loop"}
 
-// M7: the client's weights decide, then our order.
+// M7: the client's choice is what is sent, wherever the handler runs; see
+// internal/accept for the choice.
 func TestChoice(t *testing.T) {
 	for _, tt := range []struct{ accept, want string }{
 		{"", ""},
 		{"|Accept-Encoding:", ""},
 		{"|Accept-Encoding: gzip", "gzip"},
-		{"|Accept-Encoding: x-gzip", "gzip"},
-		{"|Accept-Encoding: GZip", "gzip"},
 		{"|Accept-Encoding: gzip, deflate, br, zstd", "zstd"},
 		{"|Accept-Encoding: gzip|Accept-Encoding: br", "br"},
 		{"|Accept-Encoding: zstd;q=0.5, br;q=0.8, gzip;q=0.8", "br"},
-		{"|Accept-Encoding: zstd;q=0, br;q=0.001, gzip;q=0.000", "br"},
-		{"|Accept-Encoding: *", "zstd"},
-		{"|Accept-Encoding: zstd;q=0, *;q=0.5", "br"},
 		{"|Accept-Encoding: *;q=0", ""},
-		{"|Accept-Encoding: gzip ; q=1.000", "gzip"},
-		{"|Accept-Encoding: gzip;q=0", ""},
-		{"|Accept-Encoding: gzip;q=0.0000", ""},
-		{"|Accept-Encoding: gzip;q=1.001", ""},
-		{"|Accept-Encoding: gzip;q=2", ""},
-		{"|Accept-Encoding: gzip;q=", ""},
-		{"|Accept-Encoding: gzip;q=-1", ""},
-		{"|Accept-Encoding: gzip;level=9", ""},
-		{"|Accept-Encoding: identity", ""},
 		{"|Accept-Encoding: identity, gzip;q=0.5", ""},
-		{"|Accept-Encoding: identity;q=0.5, gzip", "gzip"},
-		{"|Accept-Encoding: gzip, identity", "gzip"},
-		{"|Accept-Encoding: deflate, compress", ""},
-		{"|Accept-Encoding: ,,gzip,,", "gzip"},
-		{"|Accept-Encoding: gzipped", ""},
 	} {
 		at(t, bodies(compress.Bodies{}, plain), func(s *weirtest.Server) {
 			for _, path := range everywhere {
@@ -127,7 +109,6 @@ func TestWhatIsCoded(t *testing.T) {
 		{"its own Vary", set(200, text, plain, "Vary: Origin"), true, "Origin;Accept-Encoding", ""},
 		{"its own Vary, all", set(200, text, plain, "Vary: *"), true, "*", ""},
 		{"no content", set(204, "", plain), false, "", ""},
-		{"not modified", set(304, "", `ETag: "a"`), false, "Accept-Encoding", `W/"a"`},
 		{"nothing", set(200, "", plain), false, "", ""},
 		{"ranges", set(200, text, plain, "Accept-Ranges: bytes"), true, "Accept-Encoding", ""},
 	} {
@@ -149,6 +130,23 @@ func TestWhatIsCoded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// M7: a 304 has the tag of what the client has.
+func TestNotModified(t *testing.T) {
+	at(t, bodies(compress.Bodies{}, func(w *weir.Response, _ *weir.Request) {
+		w.Header().Set("ETag", `"a"`)
+		w.SetStatus(304)
+	}), func(s *weirtest.Server) {
+		for fields, want := range map[string]string{
+			"": `"a"`, "|Accept-Encoding: br": `W/"a"`, `|If-None-Match: W/"a"`: `"a"`, `|Accept-Encoding: br|If-None-Match: W/"a"`: `W/"a"`,
+			`|Accept-Encoding: br|If-None-Match: "a"`: `"a"`, `|Accept-Encoding: br|If-None-Match: "b", "a"`: `"a"`, `|Accept-Encoding: br|If-None-Match: *`: `W/"a"`,
+		} {
+			if res := ask(s, "GET /"+fields); res.Status != 304 || res.Header.Get("ETag") != want || res.Header.Get("Vary") != "Accept-Encoding" {
+				t.Errorf("%s: got %d %v, want %s", fields, res.Status, res.Header, want)
+			}
+		}
+	})
 }
 
 // M7: HEAD has the fields of GET, byte for byte.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,8 +24,8 @@ type writer interface {
 	Flush() error
 }
 
-// make returns a new encoder. That of a stream keeps less, since it stays as
-// long as the stream.
+// newWriter returns a new encoder. That of a stream keeps less, since it stays
+// as long as the stream.
 func newWriter(name string, stream bool) writer {
 	switch name {
 	case "gzip":
@@ -54,12 +55,9 @@ func newWriter(name string, stream bool) writer {
 }
 
 func mustKnow(name string) {
-	for _, known := range Codings() {
-		if name == known {
-			return
-		}
+	if !slices.Contains(Codings(), name) {
+		panic(fmt.Sprintf("compress: unknown coding %q: want some of zstd, br and gzip", name))
 	}
-	panic(fmt.Sprintf("compress: unknown coding %q: want some of zstd, br and gzip", name))
 }
 
 // encoder is an encoder of the pool.
@@ -72,7 +70,7 @@ type encoder struct {
 // is the garbage collector's.
 var (
 	busy  atomic.Int64
-	spare sync.Map // of *sync.Pool, by coding
+	spare = map[string]*sync.Pool{"gzip": new(sync.Pool), "br": new(sync.Pool), "zstd": new(sync.Pool)}
 )
 
 // takeEncoder returns an encoder for a body; nil if enough are in use.
@@ -81,11 +79,7 @@ func takeEncoder(name string) *encoder {
 		busy.Add(-1)
 		return nil
 	}
-	pool, ok := spare.Load(name)
-	if !ok {
-		pool, _ = spare.LoadOrStore(name, new(sync.Pool))
-	}
-	if e, ok := pool.(*sync.Pool).Get().(*encoder); ok {
+	if e, ok := spare[name].Get().(*encoder); ok {
 		return e
 	}
 	return &encoder{newWriter(name, false), name}
@@ -97,6 +91,5 @@ func (e *encoder) giveBack() {
 	}
 	busy.Add(-1)
 	e.Reset(nil) // it keeps no response
-	pool, _ := spare.Load(e.name)
-	pool.(*sync.Pool).Put(e)
+	spare[e.name].Put(e)
 }

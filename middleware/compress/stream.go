@@ -56,15 +56,24 @@ func newStream(w *weir.Response, r *weir.Request, open func() *weir.Stream) *Str
 	h := w.Header()
 	middleware.AddVary(h, "Accept-Encoding")
 	name := choose(r.Header(), Codings())
-	if name != "" && len(w.Body()) == 0 && !h.Has("Content-Encoding") && !w.Committed() && streams.Add(1) <= MaxStreams {
-		h.Set("Content-Encoding", name)
-		weaken(h)
-		s := &Stream{s: open(), enc: newWriter(name, true), coded: true}
-		s.enc.Reset(&s.out)
-		s.s.OnClose(func(error) { streams.Add(-1); s.drop() })
-		return s
+	if name == "" || len(w.Body()) > 0 || h.Has("Content-Encoding") || w.Committed() || !countIn() {
+		return &Stream{s: open()}
 	}
-	return &Stream{s: open()}
+	h.Set("Content-Encoding", name)
+	weaken(h)
+	s := &Stream{s: open(), enc: newWriter(name, true), coded: true}
+	s.enc.Reset(&s.out)
+	s.s.OnClose(func(error) { streams.Add(-1); s.drop() })
+	return s
+}
+
+// countIn makes place for a coded stream, if there is one.
+func countIn() bool {
+	if streams.Add(1) > MaxStreams {
+		streams.Add(-1)
+		return false
+	}
+	return true
 }
 
 // Send sends one chunk. It waits as weir.Stream.Send does, and so does whoever
@@ -106,9 +115,14 @@ func (s *Stream) SendEvent(e *sse.Event) error {
 	if err != nil {
 		return err
 	}
-	s.events = event[:0]
+	if s.events = event[:0]; cap(s.events) > keptChunk {
+		s.events = nil
+	}
 	return s.send(event)
 }
+
+// keptChunk is how much memory a stream keeps for its next chunk.
+const keptChunk = 64 << 10
 
 // send codes and sends a chunk. The stream is locked.
 func (s *Stream) send(p []byte) error {
@@ -133,7 +147,7 @@ func (s *Stream) pass(err error) error {
 		return err
 	}
 	err = s.s.Send(s.out)
-	if s.out = s.out[:0]; cap(s.out) > 64<<10 {
+	if s.out = s.out[:0]; cap(s.out) > keptChunk {
 		s.out = nil
 	}
 	return err

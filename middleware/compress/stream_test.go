@@ -173,6 +173,61 @@ func TestStreamEnds(t *testing.T) {
 	})
 }
 
+// M8: a stream for which there is no place is not coded, and takes none from
+// later ones.
+func TestTooManyStreams(t *testing.T) {
+	m := new(weir.Mux)
+	m.HandleFunc("GET /", func(w *weir.Response, r *weir.Request) {
+		_ = compress.Seq(w, r, func(yield func([]byte, error) bool) { _ = yield([]byte(text), nil) })
+	})
+	defer compress.Streams.Store(0)
+	at(t, &weir.Server{Handler: m}, func(s *weirtest.Server) {
+		for _, tt := range []struct {
+			others int64
+			coding string
+		}{{compress.MaxStreams, ""}, {compress.MaxStreams, ""}, {compress.MaxStreams - 1, "gzip"}} {
+			compress.Streams.Store(tt.others)
+			res := ask(s, "GET /|Accept-Encoding: gzip")
+			got, err := decoded(t, tt.coding, res.Body)
+			if res.Header.Get("Content-Encoding") != tt.coding || got != text || err != nil {
+				t.Errorf("beside %d: got %v, %d bytes, %v", tt.others, res.Header, len(got), err)
+			}
+			if s.Settle(); compress.Streams.Load() != tt.others {
+				t.Errorf("beside %d: got %d when it had ended", tt.others, compress.Streams.Load())
+			}
+		}
+	})
+}
+
+// M8: an error in place of a coded stream, before it began, can be read; a
+// heartbeat does not get into what is coded.
+func TestStreamReplaced(t *testing.T) {
+	m := new(weir.Mux)
+	m.HandleFunc("GET /error", func(w *weir.Response, r *weir.Request) {
+		compress.NewEventStream(w, r)
+		w.Error(500, "no")
+	})
+	m.HandleFunc("GET /beats", func(w *weir.Response, r *weir.Request) {
+		s := compress.NewEventStream(w, r)
+		w.EventStream().Heartbeat(time.Second)
+		time.Sleep(time.Minute)
+		_ = s.SendEvent(sse.Data("x"))
+		_ = s.Close()
+	})
+	at(t, &weir.Server{Handler: m}, func(s *weirtest.Server) {
+		if res := ask(s, "GET /error|Accept-Encoding: gzip"); res.Status != 500 || res.Body != "no\n" || res.Header.Get("Content-Encoding") != "" {
+			t.Errorf("got %d %v %q", res.Status, res.Header, res.Body)
+		}
+		c := s.Dial()
+		c.Send(head("GET /beats|Accept-Encoding: gzip"))
+		s.Tick(2 * time.Minute)
+		if got, err := decoded(t, "gzip", c.Response().Body); got != "data: x\n\n" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		_ = c.Close()
+	})
+}
+
 func ExampleEvents() {
 	mux := new(weir.Mux)
 	mux.HandleFunc("GET /log", func(w *weir.Response, r *weir.Request) {
