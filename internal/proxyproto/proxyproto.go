@@ -111,7 +111,8 @@ func parseBinary(p []byte) (client netip.AddrPort, n int, err error) {
 	if len(p) > 12 {
 		command = p[12]
 	}
-	if len(p) > 13 {
+	local := command&0xf == 0 // the proxy's own, to see whether we live: what follows does not matter
+	if len(p) > 13 && !local {
 		family = p[13]
 	}
 	if command>>4 != 2 || command&0xf > 1 || family>>4 > 3 || family&0xf > 2 {
@@ -124,8 +125,11 @@ func parseBinary(p []byte) (client netip.AddrPort, n int, err error) {
 	if size > MaxSize {
 		return client, 0, errTooLong
 	}
-	if len(p) < size {
+	switch {
+	case len(p) < size:
 		return client, 0, nil
+	case local:
+		return client, size, nil
 	}
 	client, addresses, ok := parseAddresses(p[fixed:size], family)
 	if !ok {
@@ -133,9 +137,6 @@ func parseBinary(p []byte) (client netip.AddrPort, n int, err error) {
 	}
 	if err := checkExtensions(p[:size], fixed+addresses, family == 0); err != nil {
 		return netip.AddrPort{}, 0, err
-	}
-	if command&0xf == 0 { // LOCAL: the proxy's own, to see whether we live
-		client = netip.AddrPort{}
 	}
 	return client, size, nil
 }
