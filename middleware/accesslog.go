@@ -72,8 +72,7 @@ const StatusDisconnected = 499
 // request are the handler's by its end.
 type entry struct {
 	since          time.Time
-	addr           netip.Addr
-	client         string // "" = who is connected
+	addr           netip.Addr // of the client
 	referer, agent string
 	id             atomic.Pointer[string] // set by RequestIDs
 }
@@ -101,9 +100,6 @@ type accessLog struct {
 
 func (l *accessLog) start(r *weir.Request) any {
 	e := &entry{since: time.Now(), addr: l.Clients.Addr(r)}
-	if l.Clients != nil {
-		e.client = l.Clients.Name(r)
-	}
 	if l.Format == Combined {
 		e.referer, e.agent = Clip(r.Header().Get("Referer")), Clip(r.Header().Get("User-Agent"))
 	}
@@ -125,11 +121,7 @@ func (l *accessLog) end(r *weir.Request, state any, sent weir.ResponseStats, cau
 	if p := e.id.Load(); p != nil {
 		id = *p
 	}
-	client := e.client
-	if client == "" {
-		client = ClientName(r.RemoteAddr(), r.ListenAddr())
-	}
-	line.AddAttrs(LogAttrs(r, id, client, status)...)
+	line.AddAttrs(LogAttrs(r, id, nameOf(e.addr, r), status)...)
 	line.AddAttrs(slog.Int64("bytes", sent.Bytes), slog.Float64("took_ms", time.Since(e.since).Seconds()*1e3))
 	if cause != nil && status != StatusDisconnected {
 		line.AddAttrs(slog.String("err", cause.Error()))

@@ -14,8 +14,9 @@ import (
 	"weir/middleware"
 )
 
-// M11: what an inline request allocates for each piece, and that a route beside
-// them pays nothing.
+// M11: what an inline request allocates for each piece (one for each address that
+// a proxy has named and that is looked at), and that a route beside them pays
+// nothing.
 func TestAllocs(t *testing.T) {
 	m := new(weir.Mux)
 	route := func(name string, mw ...weir.Middleware) {
@@ -27,7 +28,9 @@ func TestAllocs(t *testing.T) {
 	quiet := limit.Middleware()
 	limit.Quiet = false
 	loud := limit.Middleware()
+	proxied := middleware.RateLimit{Limit: 1_000_000_000, Quiet: true, Clients: &middleware.Clients{Proxies: middleware.MustPeers("*")}}.Middleware()
 	route("none")
+	route("proxied", proxied)
 	route("ids", ids)
 	route("security", security)
 	route("cors", cors)
@@ -64,8 +67,8 @@ func TestAllocs(t *testing.T) {
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for name, most := range map[string]float64{"none": 0, "ids": 1, "security": 0, "cors": 1, "quiet": 0, "loud": 1, "all": 3} {
-			fields := ""
+		for name, most := range map[string]float64{"none": 0, "ids": 1, "security": 0, "cors": 1, "quiet": 0, "proxied": 2, "loud": 1, "all": 3} {
+			fields := "X-Forwarded-For: 203.0.113.9, 2001:db8::1\r\n"
 			if name == "cors" || name == "all" {
 				fields = "Origin: https://app.example\r\n"
 			}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"weir"
-	"weir/http1"
 	"weir/internal/peers"
 )
 
@@ -55,40 +54,37 @@ type Clients struct {
 // Addr returns the address of the client. It goes from the connection back
 // through the list that the proxies have made, as long as each is one of
 // Proxies: the first that is not is the client. What stands before that is the
-// client's own invention. Where an element is not an address, the proxy that
-// has written it is the last that is known. The zero Addr is a client on a unix
-// socket.
+// client's own invention, and is not looked at. Where an element is not an
+// address, the proxy that has written it is the last that is known. The zero
+// Addr is a client on a unix socket.
 func (c *Clients) Addr(r *weir.Request) netip.Addr {
-	peer := r.RemoteAddr().Addr().Unmap()
-	if c == nil || !c.Proxies.Has(peer) {
-		return peer
+	client := peerOf(r)
+	if c == nil || !c.Proxies.Has(client) {
+		return client
 	}
-	field := c.field()
-	forwarded := strings.EqualFold(field, "Forwarded")
-	var found netip.Addr // from the left: the last one that is not a proxy, or the first proxy behind it
-	for name, value := range r.Header().Views() {
-		if len(name) != len(field) || !bytes.EqualFold(name, []byte(field)) {
-			continue
+	var store [4][]byte
+	list := listOf(store[:0], r.Header(), c.field())
+	for element := list.cutLast(); element != nil; element = list.cutLast() {
+		addr := nodeOf(element, c.isForwarded())
+		if !addr.IsValid() {
+			break
 		}
-		for element := range http1.Elements(value) {
-			switch addr := nodeOf(element, forwarded); {
-			case !addr.IsValid():
-				found = netip.Addr{}
-			case !found.IsValid(), !c.Proxies.Has(addr):
-				found = addr
-			}
+		if client = addr; !c.Proxies.Has(addr) {
+			break
 		}
 	}
-	if found.IsValid() {
-		return found
-	}
-	return peer
+	return client
 }
+
+func peerOf(r *weir.Request) netip.Addr { return r.RemoteAddr().Addr().Unmap() }
 
 // Name is the client as a log names it: see [ClientName]. One that a proxy has
 // named has no port.
-func (c *Clients) Name(r *weir.Request) string {
-	if addr := c.Addr(r); addr != r.RemoteAddr().Addr().Unmap() {
+func (c *Clients) Name(r *weir.Request) string { return nameOf(c.Addr(r), r) }
+
+// nameOf names the client of a request that is from that address.
+func nameOf(addr netip.Addr, r *weir.Request) string {
+	if addr != peerOf(r) {
 		return addr.String()
 	}
 	return ClientName(r.RemoteAddr(), r.ListenAddr())
@@ -101,32 +97,85 @@ func (c *Clients) field() string {
 	return c.Field
 }
 
+func (c *Clients) isForwarded() bool { return strings.EqualFold(c.Field, "Forwarded") }
+
 // Secure reports whether the client sent the request by TLS: to this server, or
-// to one of Proxies, as that says in X-Forwarded-Proto, or in Forwarded where
-// that is the Field.
+// to one of Proxies, as the nearest says in X-Forwarded-Proto, or in Forwarded
+// where that is the Field.
 func (c *Clients) Secure(r *weir.Request) bool {
 	if r.TLS() != nil {
 		return true
 	}
-	if c == nil || !c.Proxies.Has(r.RemoteAddr().Addr()) {
+	if c == nil || !c.Proxies.Has(peerOf(r)) {
 		return false
 	}
-	field, forwarded := "X-Forwarded-Proto", strings.EqualFold(c.field(), "Forwarded")
+	field, forwarded := "X-Forwarded-Proto", c.isForwarded()
 	if forwarded {
-		field = "Forwarded"
+		field = c.Field
 	}
-	values := r.Header().Values(field)
-	if len(values) == 0 {
-		return false
-	}
-	var last []byte // the nearest proxy's
-	for element := range http1.Elements([]byte(values[len(values)-1])) {
-		last = element
-	}
+	var store [4][]byte
+	list := listOf(store[:0], r.Header(), field)
+	nearest := list.cutLast()
 	if forwarded {
-		last = parameter(last, "proto")
+		nearest = parameter(nearest, "proto")
 	}
-	return strings.EqualFold(string(last), "https")
+	return strings.EqualFold(string(nearest), "https")
+}
+
+// A list is the lines of a field that is one. It is read from its end.
+type list [][]byte
+
+// listOf appends the lines of the fields of that name.
+func listOf(dst list, h *weir.Header, name string) list {
+	for n, line := range h.Views() {
+		if len(n) == len(name) && strings.EqualFold(string(n), name) {
+			dst = append(dst, line)
+		}
+	}
+	return dst
+}
+
+// cutLast removes the last element and returns it; nil if there is none. Empty
+// ones are skipped.
+func (l *list) cutLast() []byte {
+	for len(*l) > 0 {
+		line := &(*l)[len(*l)-1]
+		if len(*line) == 0 {
+			*l = (*l)[:len(*l)-1]
+			continue
+		}
+		var element []byte
+		if *line, element = cutLast(*line); len(element) > 0 {
+			return element
+		}
+	}
+	return nil
+}
+
+// cutLast splits a list before its last element. Quoted strings are read from
+// their ends: what a client has put in front, half of one for instance, changes
+// nothing in what a proxy has appended.
+func cutLast(line []byte) (before, last []byte) {
+	for i := len(line) - 1; i >= 0; i-- {
+		switch line[i] {
+		case ',':
+			return line[:i], bytes.TrimSpace(line[i+1:])
+		case '"':
+			i = opening(line[:i])
+		}
+	}
+	return nil, bytes.TrimSpace(line)
+}
+
+// opening is where the quoted string begins whose end is behind s; -1 if it does
+// not.
+func opening(s []byte) int {
+	for i := bytes.LastIndexByte(s, '"'); i >= 0; i = bytes.LastIndexByte(s[:i], '"') {
+		if escapes := i - len(bytes.TrimRight(s[:i], `\`)); escapes%2 == 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 // nodeOf is the address in an element of the list; the zero Addr if there is
@@ -154,21 +203,44 @@ func withoutPort(node []byte) []byte {
 	return node
 }
 
-// parameter is a parameter of an element of Forwarded, without quotes; nil if
-// it is not there, or there twice.
+// parameter is a parameter of an element of Forwarded (RFC 7239 4), without
+// quotes; nil if it is not there, or there twice, or the element is malformed.
 func parameter(element []byte, name string) (found []byte) {
-	for pair := range bytes.SplitSeq(element, []byte{';'}) {
-		key, value, _ := bytes.Cut(bytes.TrimSpace(pair), []byte{'='})
-		if !strings.EqualFold(string(key), name) {
-			continue
-		}
-		if found != nil {
+	for len(element) > 0 {
+		key, rest, _ := bytes.Cut(element, []byte{'='})
+		value, rest, ok := cutValue(rest)
+		switch {
+		case !ok:
 			return nil
+		case !strings.EqualFold(string(bytes.TrimSpace(key)), name):
+		case found != nil:
+			return nil
+		default:
+			found = value
 		}
-		if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
-			value = value[1 : n-1]
-		}
-		found = value
+		element = rest
 	}
 	return found
+}
+
+// cutValue splits off the value of a parameter, without quotes, and the
+// semicolon behind it.
+func cutValue(s []byte) (value, rest []byte, ok bool) {
+	if len(s) == 0 || s[0] != '"' {
+		value, rest, _ = bytes.Cut(s, []byte{';'})
+		value = bytes.TrimSpace(value)
+		return value, rest, len(value) > 0 && bytes.IndexByte(value, '"') < 0
+	}
+	end := 1
+	for end < len(s) && s[end] != '"' {
+		if s[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	if end >= len(s) {
+		return nil, nil, false
+	}
+	behind, rest, _ := bytes.Cut(s[end+1:], []byte{';'})
+	return s[1:end], rest, len(bytes.TrimSpace(behind)) == 0
 }

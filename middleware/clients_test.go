@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"io"
+	"strings"
 	"testing"
 
 	"weir"
@@ -45,7 +46,19 @@ func TestClientAddr(t *testing.T) {
 		{"Forwarded, IPv6", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: proto=https; For="[2001:4860::8]:4711"`, "2001:4860::8"},
 		{"Forwarded, obfuscated", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=1.1.1.1, for=_hidden`, peer},
 		{"Forwarded, twice in one", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=1.1.1.1;for=2.2.2.2`, peer},
-		{"Forwarded, a comma in quotes", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: host="a,for=1.1.1.1";for=203.0.113.9`, peer},
+		{"Forwarded, a comma in quotes", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: host="a,for=1.1.1.1";for=203.0.113.9`, "203.0.113.9"},
+		{"Forwarded, a pair in quotes", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=203.0.113.9;host="a,for=1.1.1.1;x="`, "203.0.113.9"},
+		{"Forwarded, escaped quotes", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=203.0.113.9;host="a\",for=1.1.1.1;x=\""`, "203.0.113.9"},
+		{"Forwarded, an open quote in front", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for="1.1.1.1, for="[2001:4860::8]:4711"`, "2001:4860::8"},
+		{"Forwarded, an open quote in a line", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for="1.1.1.1|Forwarded: for=203.0.113.9`, "203.0.113.9"},
+		{"Forwarded, an open quote", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=1.1.1.1, for="203.0.113.9`, peer},
+		{"Forwarded, behind a quote", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for="203.0.113.9"x`, peer},
+		{"Forwarded, empty", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=;for=1.1.1.1`, peer},
+		{"Forwarded, with a port", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=203.0.113.9:4711;`, "203.0.113.9"},
+		{"Forwarded, through several", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=1.1.1.1, for=203.0.113.9, for="10.0.0.1:80",`, "203.0.113.9"},
+		{"Forwarded, an element that says nothing", &middleware.Clients{Proxies: trusted, Field: "Forwarded"}, `|Forwarded: for=203.0.113.9, ;`, peer},
+		{"a quote of nothing", &middleware.Clients{Proxies: trusted}, "|X-Forwarded-For: 1.1.1.1, \", 10.0.0.1", "10.0.0.1"},
+		{"a long list", &middleware.Clients{Proxies: trusted}, "|X-Forwarded-For: " + strings.Repeat("1.1.1.1,", 1500) + "203.0.113.9", "203.0.113.9"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			at(t, around(func(w *weir.Response, r *weir.Request) { _, _ = io.WriteString(w, tt.clients.Addr(r).String()) }), func(s *weirtest.Server) {
@@ -73,6 +86,7 @@ func TestClientSecure(t *testing.T) {
 		{&middleware.Clients{Proxies: trusted}, "", "no"},
 		{&middleware.Clients{Proxies: trusted}, "|Forwarded: proto=https", "no"},
 		{&middleware.Clients{Proxies: trusted, Field: "forwarded"}, `|Forwarded: proto=http, for=1.1.1.1;proto="https"`, "yes"},
+		{&middleware.Clients{Proxies: trusted, Field: "forwarded"}, `|Forwarded: proto=https;host="a, b", proto=http;host="a,proto=https"`, "no"},
 	} {
 		at(t, around(func(w *weir.Response, r *weir.Request) {
 			_, _ = io.WriteString(w, map[bool]string{true: "yes", false: "no"}[tt.clients.Secure(r)])

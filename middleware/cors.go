@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,8 +38,8 @@ type CORS struct {
 	// that need no permission.
 	Expose []string
 	// Credentials lets pages send the user's cookies and read what is for the
-	// user alone. The pages must then be named: neither "*" nor an Allow that
-	// says yes to every origin is safe, and "*" panics.
+	// user alone. The pages must then be named: neither "*", nor "null", nor an
+	// Allow that says yes to every origin is safe, and the first two panic.
 	Credentials bool
 	// PrivateNetwork lets pages of public sites use a server in a private
 	// network, if the browser asks.
@@ -46,15 +47,6 @@ type CORS struct {
 	// MaxAge is how long browsers may remember a permission: an hour by default,
 	// negative is not at all. They have limits of their own.
 	MaxAge time.Duration
-
-	ready   bool     // the rest is set
-	any     bool     // every origin is allowed
-	origins []string // in lower case
-	methods string
-	fields  string
-	others  bool // fields that are not in the list, too
-	expose  string
-	maxAge  string
 }
 
 // Middleware returns the middleware. It panics for a configuration that makes
@@ -71,22 +63,35 @@ func (c CORS) Middleware() weir.Middleware {
 	}
 }
 
-// Policy checks the configuration and returns it ready for Mark and Preflight,
-// for those who call them elsewhere than in middleware. It panics where
-// Middleware does.
-func (c CORS) Policy() *CORS {
-	p := c
-	if p.ready = true; c.Allow == nil {
-		p.any = slices.Contains(c.Origins, "*")
-	}
+// A CORSPolicy is a [CORS] that was checked, for callers of Mark and Preflight
+// elsewhere than in middleware. It is safe for concurrent use.
+type CORSPolicy struct {
+	any         bool // every origin is allowed
+	allow       func(r *weir.Request, origin []byte) bool
+	origins     []string // in lower case
+	credentials bool
+	private     bool
+	methods     string
+	fields      string
+	others      bool // fields that are not in the list, too
+	expose      string
+	maxAge      string
+}
+
+// Policy checks the configuration. It panics where Middleware does.
+func (c CORS) Policy() *CORSPolicy {
+	p := &CORSPolicy{allow: c.Allow, credentials: c.Credentials, private: c.PrivateNetwork}
 	for _, o := range c.Origins {
-		if strings.ContainsAny(o, " ,\r\n") || o != "*" && o != "null" && (!strings.Contains(o, "://") || strings.Count(o, "/") != 2) {
-			panic(fmt.Sprintf("middleware: CORS: the origin %q: want one such as https://app.example, without a path", o))
+		switch err := CheckOrigin(o); {
+		case o == "*":
+			p.any = c.Allow == nil
+		case o != "null" && err != nil:
+			panic("middleware: CORS: " + err.Error())
+		}
+		if c.Credentials && (o == "*" || o == "null") {
+			panic(fmt.Sprintf("middleware: CORS: Credentials for the origin %q would let every page act for its user; name the origins", o))
 		}
 		p.origins = append(p.origins, strings.ToLower(o))
-	}
-	if p.any && c.Credentials {
-		panic(`middleware: CORS: Credentials for the origin "*" would let every page act for its user; name the origins`)
 	}
 	p.methods = tokens("Methods", c.Methods, "GET, HEAD, POST, PUT, PATCH, DELETE")
 	p.others = c.Fields == nil || slices.Contains(c.Fields, "*")
@@ -96,10 +101,28 @@ func (c CORS) Policy() *CORS {
 		p.expose = "*"
 	}
 	if c.MaxAge == 0 {
-		p.MaxAge = time.Hour
+		c.MaxAge = time.Hour
 	}
-	p.maxAge = strconv.FormatInt(int64(max(0, p.MaxAge)/time.Second), 10)
-	return &p
+	p.maxAge = strconv.FormatInt(int64(max(0, c.MaxAge)/time.Second), 10)
+	return p
+}
+
+// CheckOrigin returns an error if no browser names an origin like that:
+// with a path, the scheme's own port, or a name that is not ASCII.
+func CheckOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	switch {
+	case origin == "file://": // of pages that are files, in web views
+	case err != nil, u.Host == "", !strings.EqualFold(origin, u.Scheme+"://"+u.Host):
+		return fmt.Errorf("%q is not an origin such as https://app.example, without a path", origin)
+	case strings.Contains(origin, "*"):
+		return fmt.Errorf("%q: origins are compared as they are; for several, such as those of subdomains, list them or use a function", origin)
+	case strings.IndexFunc(origin, func(c rune) bool { return c <= ' ' || c > '~' || c == ',' }) >= 0:
+		return fmt.Errorf("%q is not as browsers write it; want a name in ASCII, such as https://xn--mnchen-3ya.example", origin)
+	case strings.HasSuffix(origin, ":"), u.Scheme == "http" && u.Port() == "80", u.Scheme == "https" && u.Port() == "443":
+		return fmt.Errorf("%q is not as browsers write it; want it without the port", origin)
+	}
+	return nil
 }
 
 // tokens joins a list for a field. It panics if one is not a token.
@@ -117,21 +140,21 @@ func tokens(what string, list []string, standard string) string {
 
 // Mark adds to a response the fields that let the requesting page read it, if
 // it may. Call it before anything that responds, so that pages also see errors.
-func (c *CORS) Mark(w *weir.Response, r *weir.Request) {
-	c.mustBeReady()
-	h, origin := w.Header(), r.Header().View("Origin")
-	if !c.any {
-		AddVary(h, "Origin")
-	}
-	if origin == nil || !c.allows(r, origin) {
-		return
-	}
+// Where every page may, they are in every response: a cache may keep that to a
+// request that no page has sent, and use it for one.
+func (c *CORSPolicy) Mark(w *weir.Response, r *weir.Request) {
+	h := w.Header()
 	if c.any {
 		h.Set("Access-Control-Allow-Origin", "*")
 	} else {
+		AddVary(h, "Origin")
+		origin := r.Header().View("Origin")
+		if !c.allows(r, origin) {
+			return
+		}
 		h.Set("Access-Control-Allow-Origin", string(origin))
 	}
-	if c.Credentials {
+	if c.credentials {
 		h.Set("Access-Control-Allow-Credentials", "true")
 	}
 	if c.expose != "" {
@@ -142,14 +165,9 @@ func (c *CORS) Mark(w *weir.Response, r *weir.Request) {
 // Preflight responds to a preflight of a page that Mark allows to read the
 // response, and reports whether the request was one. One of another page is not
 // answered here: what becomes of it does not matter, without the fields.
-func (c *CORS) Preflight(w *weir.Response, r *weir.Request) bool {
-	c.mustBeReady()
+func (c *CORSPolicy) Preflight(w *weir.Response, r *weir.Request) bool {
 	asked := r.Header()
-	if r.Method() != "OPTIONS" {
-		return false
-	}
-	origin := asked.View("Origin")
-	if origin == nil || asked.View("Access-Control-Request-Method") == nil || !c.allows(r, origin) {
+	if r.Method() != "OPTIONS" || asked.View("Access-Control-Request-Method") == nil || !c.allows(r, asked.View("Origin")) {
 		return false
 	}
 	w.SetStatus(204)
@@ -164,32 +182,24 @@ func (c *CORS) Preflight(w *weir.Response, r *weir.Request) bool {
 		h.Set("Access-Control-Allow-Headers", fields)
 	}
 	h.Set("Access-Control-Max-Age", c.maxAge)
-	if c.PrivateNetwork && string(asked.View("Access-Control-Request-Private-Network")) == "true" {
-		h.Set("Access-Control-Allow-Private-Network", "true")
+	if c.private {
+		AddVary(h, "Access-Control-Request-Private-Network")
+		if string(asked.View("Access-Control-Request-Private-Network")) == "true" {
+			h.Set("Access-Control-Allow-Private-Network", "true")
+		}
 	}
 	return true
 }
 
-// allows reports whether pages of that origin may read responses.
-func (c *CORS) allows(r *weir.Request, origin []byte) bool {
+// allows reports whether a request is one of a page that may read responses.
+func (c *CORSPolicy) allows(r *weir.Request, origin []byte) bool {
 	switch {
-	case c.Allow != nil:
-		return c.Allow(r, origin)
-	case c.any:
-		return true
+	case origin == nil: // of no page
+		return false
+	case c.allow != nil:
+		return c.allow(r, origin)
 	}
-	for _, o := range c.origins {
-		if string(origin) == o {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *CORS) mustBeReady() {
-	if !c.ready {
-		panic("middleware: CORS: call Policy before Mark and Preflight")
-	}
+	return c.any || slices.ContainsFunc(c.origins, func(o string) bool { return o == string(origin) })
 }
 
 // withOthers appends to a list the elements of others that it does not have.

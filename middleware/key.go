@@ -57,13 +57,18 @@ func ByValue(k *weir.Key[string]) Key {
 }
 
 // ByAll counts by several keys together: ByAll(ByRoute, ByAddr(nil)) gives each
-// client a limit for each route.
+// client a limit for each route. A request for which one of them appends nothing
+// is counted by its address.
 func ByAll(keys ...Key) Key {
 	return func(dst []byte, r *weir.Request) []byte {
+		begin := len(dst)
 		for _, key := range keys {
-			from := len(dst)
+			from := len(dst) + 4
 			dst = key(append(dst, 0, 0, 0, 0), r)
-			binary.BigEndian.PutUint32(dst[from:], uint32(len(dst)-from-4)) // so that no two lists of keys are the same bytes
+			if len(dst) == from {
+				return dst[:begin]
+			}
+			binary.BigEndian.PutUint32(dst[from-4:], uint32(len(dst)-from)) // so that no two lists of keys are the same bytes
 		}
 		return dst
 	}

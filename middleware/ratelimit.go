@@ -29,7 +29,7 @@ const (
 
 // RateLimit refuses requests of a client that has sent too many, with 429,
 // Retry-After and the RateLimit fields of the IETF's draft
-// (draft-ietf-httpapi-ratelimit-headers-10). What is refused is not counted.
+// (draft-ietf-httpapi-ratelimit-headers-11). What is refused is not counted.
 //
 // Several limits are several middlewares: a small one for a second around a
 // large one for a day, or another one on the routes that cost most.
@@ -85,7 +85,10 @@ func (c *RateLimit) limiter() *limiter {
 	if c.Per == 0 {
 		c.Per = time.Second
 	}
-	if c.Burst == 0 || c.Kind != TokenBucket {
+	if c.Burst != 0 && c.Kind != TokenBucket {
+		panic("middleware: RateLimit: Burst is for a TokenBucket; a window lets Limit pass at once")
+	}
+	if c.Burst == 0 {
 		c.Burst = c.Limit
 	}
 	if c.Name == "" {
@@ -99,11 +102,11 @@ func (c *RateLimit) limiter() *limiter {
 	if l.key == nil {
 		l.key = l.byAddr
 	}
-	quota, window := c.Burst, c.Per
-	if c.Kind == TokenBucket {
-		window = c.Per * time.Duration(c.Burst) / time.Duration(c.Limit)
+	window := c.Per
+	if b, ok := rule.(bucket); ok {
+		window = time.Duration(b.every * b.burst)
 	}
-	l.policy = fmt.Sprintf("%s;q=%d;w=%d", l.name, quota, seconds(window))
+	l.policy = fmt.Sprintf("%s;q=%d;w=%d", l.name, c.Burst, seconds(window))
 	return l
 }
 
@@ -148,8 +151,9 @@ func (l *limiter) admit(w *weir.Response, r *weir.Request) bool {
 	keys.Put(b)
 	if !v.ok {
 		l.announce(w, v)
-		w.Header().Set("Retry-After", strconv.FormatInt(seconds(v.retry), 10))
-		w.Error(429, "too many requests; try again in "+strconv.FormatInt(seconds(v.retry), 10)+" s")
+		wait := strconv.FormatInt(seconds(v.next), 10)
+		w.Header().Set("Retry-After", wait)
+		w.Error(429, "too many requests; try again in "+wait+" s")
 		return false
 	}
 	if !l.quiet {
@@ -158,12 +162,13 @@ func (l *limiter) admit(w *weir.Response, r *weir.Request) bool {
 	return true
 }
 
-// announce sets the RateLimit fields, in addition to those of other limits.
+// announce adds the RateLimit fields to those of other limits: r requests are
+// left, and no more are for t seconds. So t of a refusal is its Retry-After.
 func (l *limiter) announce(w *weir.Response, v verdict) {
 	var store [64]byte
 	b := append(append(store[:0], l.name...), ";r="...)
 	b = strconv.AppendInt(b, v.left, 10)
-	b = strconv.AppendInt(append(b, ";t="...), seconds(v.whole), 10)
+	b = strconv.AppendInt(append(b, ";t="...), seconds(v.next), 10)
 	w.Header().Add("RateLimit-Policy", l.policy)
 	w.Header().Add("RateLimit", string(b))
 }

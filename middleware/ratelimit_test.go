@@ -22,11 +22,12 @@ func TestRateLimit(t *testing.T) {
 		refuse string // Retry-After, RateLimit
 		wait   time.Duration
 	}{
-		{"bucket", middleware.RateLimit{Limit: 10, Per: 10 * time.Second}, 10, `"default";q=10;w=10 "default";r=9;t=1`, `1 "default";r=0;t=10`, time.Second},
-		{"bucket with a burst", middleware.RateLimit{Limit: 60, Per: time.Minute, Burst: 5, Name: "fast"}, 5, `"fast";q=5;w=5 "fast";r=4;t=1`, `1 "fast";r=0;t=5`, time.Second},
+		{"bucket", middleware.RateLimit{Limit: 10, Per: 10 * time.Second}, 10, `"default";q=10;w=10 "default";r=9;t=1`, `1 "default";r=0;t=1`, time.Second},
+		{"bucket with a burst", middleware.RateLimit{Limit: 60, Per: time.Minute, Burst: 5, Name: "fast"}, 5, `"fast";q=5;w=5 "fast";r=4;t=1`, `1 "fast";r=0;t=1`, time.Second},
 		{"one a minute", middleware.RateLimit{Limit: 1, Per: time.Minute}, 1, `"default";q=1;w=60 "default";r=0;t=60`, `60 "default";r=0;t=60`, time.Minute},
 		{"fixed", middleware.RateLimit{Limit: 3, Per: time.Minute, Kind: middleware.FixedWindow}, 3, `"default";q=3;w=60 "default";r=2;t=60`, `60 "default";r=0;t=60`, time.Minute},
-		{"sliding", middleware.RateLimit{Limit: 3, Per: time.Minute, Kind: middleware.SlidingWindow}, 3, `"default";q=3;w=60 "default";r=2;t=120`, `81 "default";r=0;t=120`, 81 * time.Second},
+		{"sliding", middleware.RateLimit{Limit: 3, Per: time.Minute, Kind: middleware.SlidingWindow}, 3, `"default";q=3;w=60 "default";r=2;t=120`, `80 "default";r=0;t=80`, 80 * time.Second},
+		{"a million a day", middleware.RateLimit{Limit: 1_000_000, Per: 24 * time.Hour, Burst: 2}, 2, `"default";q=2;w=1 "default";r=1;t=1`, `1 "default";r=0;t=1`, 86400 * time.Microsecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			at(t, around(hello, tt.limit.Middleware()), func(s *weirtest.Server) {
@@ -42,13 +43,11 @@ func TestRateLimit(t *testing.T) {
 						t.Errorf("one too many: got %d and %s, want 429 and %s", res.Status, got, tt.refuse)
 					}
 				}
-				s.Tick(tt.wait - time.Millisecond)
-				if tt.name != "sliding" { // whose seconds are rounded up
-					if res := ask(s, "GET /"); res.Status != 429 {
-						t.Errorf("too early: got %d", res.Status)
-					}
+				s.Tick(tt.wait - time.Nanosecond)
+				if res := ask(s, "GET /"); res.Status != 429 {
+					t.Errorf("too early: got %d", res.Status)
 				}
-				s.Tick(time.Millisecond)
+				s.Tick(time.Nanosecond)
 				if res := ask(s, "GET /"); res.Status != 200 {
 					t.Errorf("after the wait: got %d", res.Status)
 				}
@@ -76,6 +75,8 @@ func TestRateLimitKeys(t *testing.T) {
 		{"IPv4 in IPv6", middleware.RateLimit{Clients: proxies}, []string{"GET /|X-Forwarded-For: 203.0.113.9", "GET /|X-Forwarded-For: ::ffff:203.0.113.9"}, true},
 		{"by route", middleware.RateLimit{Key: middleware.ByAll(middleware.ByRoute, middleware.ByAddr(nil))}, []string{"GET /", "GET /inline"}, false},
 		{"by the same route", middleware.RateLimit{Key: middleware.ByAll(middleware.ByRoute, middleware.ByAddr(nil))}, []string{"GET /?a", "GET /?b"}, true},
+		{"by route and value, of nobody", middleware.RateLimit{Key: middleware.ByAll(middleware.ByRoute, middleware.ByValue(user)), Clients: proxies}, []string{"GET /|X-Forwarded-For: 203.0.113.9", "GET /|X-Forwarded-For: 203.0.113.10"}, false},
+		{"by route and value, of one address", middleware.RateLimit{Key: middleware.ByAll(middleware.ByRoute, middleware.ByValue(user)), Clients: proxies}, []string{"GET /|X-Forwarded-For: 203.0.113.9", "GET /inline|X-Forwarded-For: 203.0.113.9"}, true},
 		{"by field", middleware.RateLimit{Key: middleware.ByField("X-Api-Key")}, []string{"GET /|X-Api-Key: a", "GET /|x-api-key: b"}, false},
 		{"by the same field", middleware.RateLimit{Key: middleware.ByField("X-Api-Key")}, []string{"GET /|X-Api-Key: a", "GET /|x-api-key: a"}, true},
 		{"without the field", middleware.RateLimit{Key: middleware.ByField("X-Api-Key")}, []string{"GET /", "GET /inline"}, true},
@@ -119,6 +120,12 @@ func TestRateLimits(t *testing.T) {
 		}
 		_ = c.Close()
 	})
+	large = middleware.RateLimit{Limit: 1_000_000, Per: 24 * time.Hour} // whose product is more than 63 bits
+	at(t, around(hello, large.Middleware()), func(s *weirtest.Server) {
+		if got := ask(s, "GET /").Header.Get("RateLimit-Policy"); got != `"default";q=1000000;w=86400` {
+			t.Errorf("got %s", got)
+		}
+	})
 	quiet := middleware.RateLimit{Limit: 1, Per: time.Hour, Quiet: true}
 	at(t, around(hello, quiet.Middleware()), func(s *weirtest.Server) {
 		if res := ask(s, "GET /"); res.Header.Get("RateLimit") != "" {
@@ -133,7 +140,7 @@ func TestRateLimits(t *testing.T) {
 func TestRateLimitConfig(t *testing.T) {
 	for _, c := range []middleware.RateLimit{
 		{}, {Limit: -1}, {Limit: 1, Per: -1}, {Limit: 1, Burst: -1}, {Limit: 1, Name: "a\"b"}, {Limit: 1, Name: "a\r\nb"},
-		{Limit: 2_000_000_000}, {Limit: 1, Kind: 9}, {Limit: 1, Per: 365 * 24 * time.Hour, Burst: 1 << 30}, {Limit: 1, Per: 1000 * 24 * time.Hour},
+		{Limit: 2_000_000_000}, {Limit: 1, Kind: 9}, {Limit: 1, Burst: 5, Kind: middleware.SlidingWindow}, {Limit: 1, Per: 365 * 24 * time.Hour, Burst: 1 << 30}, {Limit: 1, Per: 1000 * 24 * time.Hour},
 	} {
 		if !panics(func() { c.Middleware() }) {
 			t.Errorf("%+v: does not panic", c)

@@ -1,7 +1,7 @@
 package middleware
 
 import (
-	"math"
+	"math/bits"
 	"time"
 )
 
@@ -14,13 +14,13 @@ type state struct {
 
 // verdict is what becomes of a request.
 type verdict struct {
-	ok    bool
-	left  int64         // requests that would pass now
-	retry time.Duration // if it is refused: until one will pass
-	whole time.Duration // until there is nothing to forget
+	ok   bool
+	left int64         // requests that would pass now
+	next time.Duration // until one more than left would
 }
 
-// rule is a way to count. Its methods are decisions: now is the time.
+// rule is a way to count. Its methods are decisions: now is the time, which may
+// be a little before that of the last call, by another goroutine.
 type rule interface {
 	take(s *state, now int64) verdict
 	whole(s *state, now int64) bool // there is nothing to forget
@@ -31,12 +31,14 @@ type rule interface {
 type bucket struct{ every, burst int64 }
 
 func (b bucket) take(s *state, now int64) verdict {
-	full := max(s.at, now) + b.every
-	if wait := full - b.every*b.burst - now; wait > 0 {
-		return verdict{left: 0, retry: time.Duration(wait), whole: time.Duration(s.at - now)}
+	owed := max(0, s.at-now)
+	ok := owed <= b.every*(b.burst-1)
+	if ok {
+		owed += b.every
+		s.at = now + owed
 	}
-	s.at = full
-	return verdict{ok: true, left: b.burst - (full-now+b.every-1)/b.every, whole: time.Duration(full - now)}
+	used := min(b.burst, (owed+b.every-1)/b.every)
+	return verdict{ok, b.burst - used, time.Duration(owed - b.every*(used-1))}
 }
 
 func (b bucket) whole(s *state, now int64) bool { return s.at <= now }
@@ -45,32 +47,32 @@ func (b bucket) whole(s *state, now int64) bool { return s.at <= now }
 type fixed struct{ per, limit int64 }
 
 func (f fixed) take(s *state, now int64) verdict {
-	if s.now == 0 || now-s.at >= f.per {
+	if f.whole(s, now) {
 		*s = state{at: now}
 	}
-	rest := time.Duration(s.at + f.per - now)
-	if int64(s.now) >= f.limit {
-		return verdict{retry: rest, whole: rest}
+	ok := int64(s.now) < f.limit
+	if ok {
+		s.now++
 	}
-	s.now++
-	return verdict{ok: true, left: f.limit - int64(s.now), whole: rest}
+	return verdict{ok, f.limit - int64(s.now), time.Duration(s.at + f.per - now)}
 }
 
 func (f fixed) whole(s *state, now int64) bool { return s.now == 0 || now-s.at >= f.per }
 
-// sliding has windows that begin at, in a row: before is what the last one had.
+// sliding has windows that begin at, in a row. Those of the one before count in
+// proportion to what of it is in the last span of per.
 type sliding struct{ per, limit int64 }
 
 func (w sliding) take(s *state, now int64) verdict {
 	w.turn(s, now)
-	past := now - s.at
-	used := w.used(s, past)
-	end := time.Duration(2*w.per - past) // of the next window, when all is forgotten
-	if used+1 > float64(w.limit) {
-		return verdict{retry: w.retry(s, past), whole: end}
+	past := max(0, now-s.at)
+	left := w.left(s, past)
+	ok := left > 0
+	if ok {
+		s.now++
+		left--
 	}
-	s.now++
-	return verdict{ok: true, left: max(0, w.limit-int64(math.Ceil(used))-1), whole: end}
+	return verdict{ok, left, time.Duration(w.until(s, left+1) - past)}
 }
 
 // turn begins the window that now is in.
@@ -83,21 +85,28 @@ func (w sliding) turn(s *state, now int64) {
 	}
 }
 
-// used is how many requests the last span of per has had, past after the
-// window's beginning.
-func (w sliding) used(s *state, past int64) float64 {
-	return float64(s.before)*float64(w.per-past)/float64(w.per) + float64(s.now)
+// left is how many requests would pass, past after the window's beginning.
+func (w sliding) left(s *state, past int64) int64 {
+	faded := mulDiv(int64(s.before), past, w.per)
+	return max(0, w.limit-int64(s.now)-int64(s.before)+faded)
 }
 
-// retry is how long it takes until one more passes.
-func (w sliding) retry(s *state, past int64) time.Duration {
-	if room := float64(w.limit - 1 - int64(s.now)); room >= 0 && s.before > 0 { // in this window
-		return time.Duration(w.per-int64(float64(w.per)*room/float64(s.before))-past) + 1
+// until is when n would pass, from the window's beginning on, if they do not now.
+func (w sliding) until(s *state, n int64) int64 {
+	if room := w.limit - int64(s.now) - n; room >= 0 { // in this window
+		return w.per - mulDiv(w.per, room, int64(s.before))
 	}
-	next := w.per - int64(float64(w.per)*float64(w.limit-1)/float64(s.now)) // of the next one
-	return time.Duration(w.per-past+max(0, next)) + 1
+	return 2*w.per - mulDiv(w.per, w.limit-n, int64(s.now)) // in the next one
 }
 
 func (w sliding) whole(s *state, now int64) bool {
 	return s.now == 0 && s.before == 0 || now-s.at >= 2*w.per
+}
+
+// mulDiv returns a*b/c, rounded down, for numbers of which none is negative and
+// one of a and b is at most c.
+func mulDiv(a, b, c int64) int64 {
+	high, low := bits.Mul64(uint64(a), uint64(b))
+	q, _ := bits.Div64(high, low, uint64(c))
+	return int64(q)
 }

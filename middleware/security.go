@@ -38,7 +38,8 @@ type Security struct {
 // field is a field of a response.
 type field struct{ name, value string }
 
-// Middleware returns the middleware. It panics if a value cannot be a field's.
+// Middleware returns the middleware. It panics if a value cannot be a field's,
+// and for HSTS below a second.
 //
 // X-Content-Type-Options is always nosniff: a response is what its Content-Type
 // says.
@@ -85,6 +86,9 @@ func (c *Security) hsts() string {
 	}
 	if age < 0 {
 		return ""
+	}
+	if age < time.Second { // which would be zero: it ends what browsers have remembered
+		panic(fmt.Sprintf("middleware: Security: HSTS is %v: want seconds; negative leaves the field out", age))
 	}
 	value := "max-age=" + strconv.FormatInt(int64(age/time.Second), 10)
 	if c.Subdomains {

@@ -48,7 +48,7 @@ func TestSecurity(t *testing.T) {
 			})
 		})
 	}
-	for _, c := range []middleware.Security{{Frame: "a\nb"}, {Content: "\x00"}} {
+	for _, c := range []middleware.Security{{Frame: "a\nb"}, {Content: "\x00"}, {HSTS: 500}} {
 		if !panics(func() { c.Middleware() }) {
 			t.Errorf("%+v: does not panic", c)
 		}

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -115,8 +116,16 @@ func TestTableAtOnce(t *testing.T) {
 	}
 }
 
-// What a rule lets pass in any span is bounded, it lets pass what it has
-// promised, and it says when one more will.
+// passing is how many of a client's requests pass at that time.
+func passing(r rule, s state, now int64) (n int64) {
+	for r.take(&s, now).ok {
+		n++
+	}
+	return n
+}
+
+// M5: what a rule lets pass in any span is bounded; what is left is exactly what
+// passes, and it says to the nanosecond until when.
 func TestRules(t *testing.T) {
 	for name, r := range rules {
 		most := map[string]int{"bucket": 20, "fixed": 20, "sliding": 19}[name] // in any ten seconds
@@ -127,29 +136,16 @@ func TestRules(t *testing.T) {
 			now := int64(0)
 			for range 300 {
 				now += random.Int64N(2*second) * random.Int64N(3)
-				promised := s
+				before := passing(r, s, now)
 				v := r.take(&s, now)
 				if v.ok {
 					passed = append(passed, now)
-					for left, c := v.left, s; left >= 0; left-- {
-						if got := r.take(&c, now).ok; got != (left > 0) {
-							t.Fatalf("%s, %d: promised %d more, %d before the end got %v", name, seed, v.left, left, got)
-						}
-					}
-				} else {
-					if s != promised && r.whole(&promised, now) {
-						t.Fatalf("%s, %d: refused by a client that is whole", name, seed)
-					}
-					c := s
-					if !r.take(&c, now+int64(v.retry)).ok {
-						t.Fatalf("%s, %d: refused %v after the refusal", name, seed, v.retry)
-					}
-					if c := s; v.retry > time.Millisecond && r.take(&c, now+int64(v.retry-time.Millisecond)).ok {
-						t.Fatalf("%s, %d: passed earlier than after %v", name, seed, v.retry)
-					}
 				}
-				if c := s; !r.whole(&c, now+int64(v.whole)) {
-					t.Fatalf("%s, %d: not whole after %v", name, seed, v.whole)
+				if left := max(0, before-1); v.ok != (before > 0) || v.left != left || passing(r, s, now) != left {
+					t.Fatalf("%s, %d: got %+v when %d would pass, and then %d", name, seed, v, before, passing(r, s, now))
+				}
+				if v.next <= 0 || passing(r, s, now+int64(v.next)-1) != v.left || passing(r, s, now+int64(v.next)) <= v.left {
+					t.Fatalf("%s, %d: got %+v, but %d pass just before, and %d then", name, seed, v, passing(r, s, now+int64(v.next)-1), passing(r, s, now+int64(v.next)))
 				}
 			}
 			for i := range passed {
@@ -164,5 +160,33 @@ func TestRules(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// M5: large limits and long spans do not overflow, and neither does a time that
+// is a little earlier than the last, as another goroutine has read it.
+func TestRulesAtLimits(t *testing.T) {
+	const year = 366 * 24 * 3600 * second
+	for name, r := range map[string]rule{
+		"bucket":  bucket{every: year / math.MaxInt32, burst: math.MaxInt32},
+		"fixed":   fixed{per: year, limit: math.MaxInt32},
+		"sliding": sliding{per: year, limit: math.MaxInt32},
+	} {
+		s := state{at: year, now: math.MaxInt32 - 1, before: 0}
+		if b, ok := r.(bucket); ok {
+			s.at += b.every * (b.burst - 1)
+		}
+		for _, now := range []int64{year, year - 1000} {
+			if v := r.take(&s, now); v.left != 0 || v.next <= 0 || int64(v.next) > 2*year {
+				t.Errorf("%s at %d: got %+v, want none left", name, now, v)
+			}
+		}
+		if v := r.take(&s, 4*year); !v.ok || v.left != math.MaxInt32-1 {
+			t.Errorf("%s: got %+v, want all", name, v)
+		}
+	}
+	s := state{at: 0, now: math.MaxInt32 / 2, before: math.MaxInt32}
+	if v := (sliding{per: year, limit: math.MaxInt32}).take(&s, year/2); v.ok || v.left != 0 || v.next <= 0 || int64(v.next) > year/2 {
+		t.Errorf("two windows: got %+v", v)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"weir/client"
+	"weir/middleware"
 	"weir/reactor"
 )
 
@@ -122,5 +123,5 @@ func checkOrigin(origin string) error {
 		(u.Scheme == "http" || u.Scheme == "https") && !client.IsHost(u.Hostname()):
 		return fmt.Errorf("want * or an origin such as https://app.example, got %q", origin)
 	}
-	return nil
+	return middleware.CheckOrigin(origin)
 }

@@ -17,7 +17,7 @@ const corsFields = "authorization, content-type, accept, user-agent, x-api-key, 
 
 // cors is what pages that may send requests may read. Cookies are never
 // allowed: keys are for access control.
-func (p *Policy) cors() *middleware.CORS {
+func (p *Policy) cors() *middleware.CORSPolicy {
 	c := middleware.CORS{Fields: append(strings.Split(corsFields, ", "), "*"), PrivateNetwork: true}
 	if p.anyOrigin {
 		c.Origins = []string{"*"}

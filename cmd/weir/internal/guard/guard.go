@@ -45,7 +45,7 @@ var NoPages = Config{Origins: []string{}}
 type Policy struct {
 	Config
 	anyOrigin, anyHost bool
-	pages              *middleware.CORS
+	pages              *middleware.CORSPolicy
 }
 
 // New returns the policy of a configuration.
