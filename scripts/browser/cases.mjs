@@ -232,7 +232,7 @@ export async function dialects({ open }) {
       assert.match(said, /^Complete: \d+ tokens in [\d.]+ m?s, finish (stop|length|max_tokens|end_turn|completed|max_output_tokens)$/, `${dialect} ${stream}`);
       assert.ok((await page.locator("#text").textContent()).length > 10, `${dialect}: no text`);
       const figures = await page.locator("#figures dd").allTextContents();
-      assert.equal(figures.every((figure) => figure !== "–"), stream, `${dialect}: ${figures}`);
+      assert.equal(figures[2] !== "–", stream, `${dialect}: ${figures}`); // all may have come at once, without a gap
       commands.push(await page.locator("#curl").textContent());
     }
   }

@@ -1,10 +1,10 @@
-// Package hangup receives SIGHUP for `weir serve` from the first moment at which
-// a Go program can.
+// Package hangup receives SIGHUP for `weir serve` as early as the order allows in
+// which Go initializes packages.
 //
-// Until somebody has asked for it, Go ends a process at SIGHUP, and the packages
-// of weir take milliseconds to initialize: a reload that a supervisor sends right
-// after the start would end the gateway. This package imports nothing that would
-// have to be initialized with them, so that its turn comes before theirs.
+// Until somebody has asked for it, Go ends a process at SIGHUP, and packages take
+// milliseconds to initialize: a reload that a supervisor sends right after the
+// start would end the gateway. This package imports little, so that its turn
+// comes before all others of weir's; those of other modules still precede it.
 package hangup
 
 import (

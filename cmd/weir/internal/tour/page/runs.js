@@ -82,7 +82,10 @@ function listening(report, { url }) {
     if (response?.status === 204) end("complete", `the server has no more; ${order}${cuts ? `, ${counted(cuts, "reconnect")}` : ""}`);
     else if (!response) end("failed", "the server cannot be reached");
     else if (response.ok) end("failed", "the response was not an event stream");
-    else end("refused", heading(response));
+    else {
+      report.head(response.status, since());
+      end("refused", heading(response));
+    }
   };
   return { stop: () => end("stopped", order.toString()) };
 }
