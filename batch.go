@@ -2,11 +2,9 @@ package weir
 
 import (
 	"os"
-	"slices"
 	"sync"
 
 	"weir/plugin"
-	"weir/reactor"
 )
 
 // A Batch sends one chunk, or one frame, to many streams and pipes: to the
@@ -148,50 +146,24 @@ var shardBatches = sync.Pool{New: func() any { return new(shardBatch) }}
 // Run is the loop's.
 func (s *shardBatch) Run() {
 	q := &s.shard.batched
-	resting := len(q.streams) == 0
-	q.streams = append(q.streams, s.streams...)
-	if resting { // else it is at work on them already
-		q.Run()
-	}
+	q.add(q, s.streams...)
 	clear(s.streams)
 	s.shard, s.streams = nil, s.streams[:0]
 	shardBatches.Put(s)
 }
 
-// writesPerTurn is how many streams of a batch a loop writes before it
-// looks after its other ones: at some 8 µs each, half a millisecond.
-const writesPerTurn = 64
-
 // writeQueue is a loop's streams that batches have added to. Each is in it once
 // and is written in its turn, so that a loop which is behind takes the chunks
-// of several batches along by one write. Only the loop uses it.
-type writeQueue struct {
-	loop    *reactor.Loop
-	streams []*exchange
-	done    int // of streams
-}
+// of several batches along by one write.
+type writeQueue struct{ queue[*exchange] }
 
 // Run has streams written at the end of the loop's turn, and the rest in
 // the turns to come.
 func (q *writeQueue) Run() {
-	end := min(q.done+writesPerTurn, len(q.streams))
-	for _, ex := range q.streams[q.done:end] {
-		l := ex.lock()
-		ex.listed = false
+	for range min(writesPerTurn, q.len()) {
+		l := q.pop().lock()
+		l.ex.listed = false
 		l.later()
 	}
-	clear(q.streams[q.done:end]) // what has ended is not kept
-	if q.done = end; end < len(q.streams) {
-		q.compact()
-		q.loop.Post(q)
-		return
-	}
-	q.streams, q.done = q.streams[:0], 0
-}
-
-// compact gives the room of what is done back, once it is most of the queue.
-func (q *writeQueue) compact() {
-	if q.done > len(q.streams)/2 {
-		q.streams, q.done = slices.Delete(q.streams, 0, q.done), 0
-	}
+	q.rest(q)
 }

@@ -13,7 +13,7 @@ func (h *histogram) Add(d time.Duration) { h.add(d) }
 func (h *histogram) Summary() Latency    { return h.summary() }
 
 // Listed is the number of streams in the queue of what batches have the first loop write. For that loop only.
-func Listed(s *Server) int { return len(s.shards[0].batched.streams) }
+func Listed(s *Server) int { return s.shards[0].batched.len() }
 
 // LoopOf is the event loop of a response.
 func LoopOf(w *Response) *reactor.Loop { return w.ex.conn.Loop() }

@@ -65,7 +65,7 @@ func (ex *exchange) lighten(p *pump) *follower {
 func (l locked) forgettable(p *pump) bool {
 	ex, s := l.ex, &l.ex.stream
 	switch {
-	case p.member.group == nil, ex.Stage() != h1.Committed, !ex.served, ex.onLoop, ex.noted != 0, ex.told:
+	case p.member.group == nil, p.pace != nil, ex.Stage() != h1.Committed, !ex.served, ex.onLoop, ex.noted != 0, ex.told:
 		return false
 	case ex.srv.OnError != nil, ex.trace != nil, ex.done != nil, ex.ctx != nil, ex.hooks != nil, ex.listed:
 		return false
@@ -78,6 +78,7 @@ func (l locked) forgettable(p *pump) bool {
 // The outlet.
 
 func (f *follower) turn() turn      { return f.conn.Loop() }
+func (f *follower) home() *shard    { return f.shard }
 func (f *follower) scratch() []byte { return f.shard.scratch[:0] }
 
 func (f *follower) pullFrom(p *pump) (again bool) {

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"weir/reactor"
 )
 
 // A Group is the sources that the same news concerns: the subscribers of a
@@ -14,12 +12,12 @@ import (
 //
 // Wake costs one notification for each event loop, however many sources there
 // are, and never waits. Each loop then calls Next of its sources, some of them a
-// turn. A source that it has not reached when Wake is called again gets one call
-// for both.
+// turn, of all groups together. A source that it has not reached when Wake is
+// called again gets one call for both.
 type Group struct {
 	mu     sync.Mutex
 	parts  []*groupPart // one for each loop that has some
-	guests []*pump      // those that are on none
+	guests []*pump      // those of net/http's servers
 	size   atomic.Int64
 }
 
@@ -64,27 +62,27 @@ func (m *member) join(p *pump) {
 	if g == nil {
 		return
 	}
-	loop, ok := p.to.turn().(*reactor.Loop)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !ok {
+	sh := p.to.home()
+	if sh == nil {
 		m.at = len(g.guests)
 		g.guests = append(g.guests, p)
 		return
 	}
-	m.part = g.of(loop)
+	m.part = g.of(sh)
 	m.at = len(m.part.members)
 	m.part.members = append(m.part.members, p)
 }
 
 // of returns the part of a loop. The group is locked.
-func (g *Group) of(loop *reactor.Loop) *groupPart {
+func (g *Group) of(sh *shard) *groupPart {
 	for _, part := range g.parts {
-		if part.loop == loop {
+		if part.shard == sh {
 			return part
 		}
 	}
-	part := &groupPart{loop: loop}
+	part := &groupPart{shard: sh}
 	g.parts = append(g.parts, part)
 	return part
 }
@@ -115,10 +113,12 @@ func without(all []*pump, i int) []*pump {
 	return all[:last]
 }
 
-// forget removes all that was on a loop which has stopped.
-func (m *member) forget() {
-	if g := m.group; g != nil && m.part != nil {
-		g.remove(m.part)
+// forget is leave where the loop has stopped, and with it all that was there.
+func (m *member) forget(p *pump) {
+	if m.part != nil {
+		m.group.remove(m.part)
+	} else {
+		m.leave(p)
 	}
 }
 
@@ -142,7 +142,7 @@ func (m *member) countOut() {
 // replaced by the last, which the round has called already or which is new, and
 // a new one begins by itself.
 type groupPart struct {
-	loop    *reactor.Loop
+	shard   *shard
 	members []*pump
 	left    int         // of members, to be called in this round
 	again   bool        // there is news since the round began
@@ -151,7 +151,7 @@ type groupPart struct {
 
 func (part *groupPart) wake() {
 	if !part.posted.Swap(true) {
-		part.loop.Post(part)
+		part.shard.loop.Post(part)
 	}
 }
 
@@ -162,13 +162,15 @@ func (part *groupPart) Run() {
 		part.again = true
 		return
 	}
-	part.left = len(part.members)
-	part.goRound()
+	if part.left = len(part.members); part.left > 0 {
+		q := &part.shard.woken
+		q.add(q, part)
+	}
 }
 
-// goRound calls some members, and the others in the turns to come.
-func (part *groupPart) goRound() {
-	for range writesPerTurn {
+// call calls at most n members, and returns how many.
+func (part *groupPart) call(n int) (called int) {
+	for ; called < n; called++ {
 		if part.left = min(part.left, len(part.members)); part.left == 0 {
 			break
 		}
@@ -178,12 +180,21 @@ func (part *groupPart) goRound() {
 	if part.left == 0 && part.again {
 		part.left, part.again = len(part.members), false
 	}
-	if part.left > 0 {
-		part.loop.Post((*roundTask)(part))
-	}
+	return called
 }
 
-// roundTask is the rest of a round.
-type roundTask groupPart
+// roundQueue is a loop's parts of groups that are in a round. Large ones give
+// way to the others after each turn.
+type roundQueue struct{ queue[*groupPart] }
 
-func (t *roundTask) Run() { (*groupPart)(t).goRound() }
+// Run calls some members of all parts together, and the others in the turns to
+// come.
+func (q *roundQueue) Run() {
+	for room := writesPerTurn; room > 0 && q.len() > 0; {
+		part := q.pop()
+		if room -= part.call(room); part.left > 0 {
+			q.items = append(q.items, part)
+		}
+	}
+	q.rest(q)
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/reactor"
 	"weir/weirtest"
 )
 
@@ -224,6 +225,87 @@ func TestGroupMemberEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A paced source keeps its pace, whenever it is woken.
+func TestGroupPaced(t *testing.T) {
+	for _, inline := range []bool{false, true} {
+		b, m := new(board), new(weir.Mux)
+		rt := m.HandleFunc("/s", func(w *weir.Response, _ *weir.Request) {
+			b.group.Feed(w, weir.Paced(&reader{board: b}, time.Second))
+		})
+		if inline {
+			rt.Inline()
+		}
+		atDesk(t, m, nil, func(d *desk) {
+			c := d.dial(getS)
+			defer c.Close()
+			d.seen(c)
+			for i := range 3 {
+				b.post()
+				if got := d.seen(c); got != "" {
+					t.Errorf("got %q, want nothing before its time", got)
+				}
+				d.Tick(time.Second)
+				if got, want := d.seen(c), fmt.Sprintf("2\r\n%d,\r\n", i+1); got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+// turned is a source that counts in which turn of its loop it was called.
+type turned struct {
+	loop  *reactor.Loop
+	calls map[uint64]int // by turn; the loop's
+}
+
+func (s *turned) Next(dst []byte) ([]byte, error) {
+	s.calls[s.loop.Turns()]++
+	return append(dst, 'x'), weir.ErrNotReady
+}
+
+func (s *turned) Close(error) {}
+
+// However many groups have news at once, a loop calls some of their sources a turn.
+func TestGroupsInATurn(t *testing.T) {
+	const n, most = 300, 64
+	var groups [n]weir.Group
+	next, calls, m := 0, map[uint64]int{}, new(weir.Mux)
+	m.HandleFunc("/s", func(w *weir.Response, _ *weir.Request) {
+		groups[next].Feed(w, &turned{weir.LoopOf(w), calls})
+		next++
+	}).Inline()
+	atDesk(t, m, func(s *weir.Server) { s.Loops = 1 }, func(d *desk) {
+		var clients []*weirtest.Client
+		for range n {
+			c := d.dial(getS)
+			defer c.Close()
+			d.seen(c)
+			clients = append(clients, c)
+		}
+		d.onTurn(func() {
+			clear(calls)
+			for i := range groups {
+				groups[i].Wake()
+			}
+		})
+		for i, c := range clients {
+			if got := d.seen(c); got != "1\r\nx\r\n" {
+				t.Fatalf("client %d: got %q", i, got)
+			}
+		}
+		all := 0
+		for turn, got := range calls {
+			if all += got; got > most {
+				t.Errorf("turn %d: got %d sources called, want at most %d", turn, got, most)
+			}
+		}
+		if all != n {
+			t.Errorf("got %d sources called, want %d", all, n)
+		}
+	})
 }
 
 // A group outlives its server.

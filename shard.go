@@ -21,6 +21,7 @@ type shard struct {
 	requests atomic.Uint64
 	last     memo
 	batched  writeQueue
+	woken    roundQueue
 }
 
 // memo is the route of the last request that was routed by a pattern without
@@ -48,7 +49,8 @@ func (sh *shard) find(r *Request) *Route {
 }
 
 func newShard(s *Server, l *reactor.Loop) *shard {
-	sh := &shard{srv: s, loop: l, scratch: make([]byte, 0, scratchSize), batched: writeQueue{loop: l}}
+	sh := &shard{srv: s, loop: l, scratch: make([]byte, 0, scratchSize)}
+	sh.batched.loop, sh.woken.loop = l, l
 	sh.conns = h1.NewGroup(l, (*host)(sh), &h1.Limits{
 		Head: s.headLimits, Pipelined: s.Limits.Pipelined, BodyRate: s.Limits.BodyRate, Bodies: s.bodies,
 		HeadTime: s.Timeouts.Head, BodyGrace: s.Timeouts.BodyGrace, Idle: s.Timeouts.Idle,

@@ -65,6 +65,8 @@ type paced struct {
 // one. Its methods are the turn's, but for turn.
 type outlet interface {
 	turn() turn
+	// home is the loop's part of the server; nil where that is net/http's.
+	home() *shard
 	// pullFrom and closeFor call the source within the one call that rescues it.
 	pullFrom(p *pump) (again bool)
 	closeFor(p *pump, cause error)
@@ -274,6 +276,7 @@ func (ex *exchange) closeFor(p *pump, cause error) {
 }
 
 func (ex *exchange) scratch() []byte { return ex.carrier.scratch() }
+func (ex *exchange) home() *shard    { return ex.shard }
 
 func (ex *exchange) halted() bool {
 	l := ex.lock()
@@ -328,7 +331,7 @@ func (t *closeTask) Run() { (*pump)(t).close(t.cause) }
 // more.
 func (t *closeTask) Dropped() {
 	if !t.closed.Swap(true) {
-		t.member.forget()
+		t.member.forget((*pump)(t))
 		go (*pump)(t).closeSource(t.cause)
 	}
 }
