@@ -31,10 +31,11 @@ func TestIDThatIsAhead(t *testing.T) {
 		gap   bool
 		after time.Duration // until it subscribes
 	}{
-		"has come":  {Position{Seq: 3}, false, 0},
-		"comes":     {Position{Seq: 7, Part: 2}, false, time.Second},
-		"is passed": {Position{Seq: 6}, false, time.Second},
-		"never":     {Position{Seq: 99}, true, aheadWait},
+		"has come":   {Position{Seq: 3}, false, 0},
+		"comes":      {Position{Seq: 7, Part: 2}, false, time.Second},
+		"is passed":  {Position{Seq: 6}, false, time.Second},
+		"is reached": {Position{Seq: 8}, false, time.Second},
+		"never":      {Position{Seq: 99}, true, aheadWait},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -52,6 +53,7 @@ func TestIDThatIsAhead(t *testing.T) {
 				broker.log.Append(Position{Seq: 3}, time.Now(), Event{Data: []byte("3")})
 				time.AfterFunc(time.Second, func() {
 					broker.log.Append(Position{Seq: 7, Part: 2}, time.Now(), Event{Data: []byte("7.2")})
+					broker.log.Reached(Position{Seq: 10})
 				})
 				begun := time.Now()
 				s, err := h.Subscribe("t", idOf(epochOf("one", "t"), test.id), nil)

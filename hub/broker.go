@@ -26,9 +26,9 @@ type Broker interface {
 
 	// Follow begins to pass the events of a topic to log, on goroutines of the
 	// Broker, until stop is called: Log.Begin, then those that are kept, as far
-	// back as Log.Wants says, then Log.Ready, then each new one. Once stop has
-	// been called, what still comes is ignored. A topic may be followed anew
-	// before stop has returned.
+	// back as Log.Wants says, then Log.Ready, then each new one, and at times
+	// Log.Reached. Once stop has been called, what still comes is ignored. A
+	// topic may be followed anew before stop has returned.
 	Follow(topic string, log *Log) (stop func(), err error)
 
 	// Keeps reports whether the Broker keeps events. If so, the Hub follows
@@ -69,9 +69,9 @@ func newMemory() *memory { return &memory{incarnation: rand.Text()} }
 
 func (m *memory) Follow(topic string, log *Log) (stop func(), err error) {
 	log.Begin(m.incarnation, Position{Seq: m.seq.Load()})
-	log.Ready()
 	of := &memoryLog{log: log}
-	m.logs.Store(topic, of)
+	m.logs.Store(topic, of) // before others can publish to it
+	log.Ready()
 	return func() { m.logs.CompareAndDelete(topic, of) }, nil
 }
 

@@ -13,17 +13,26 @@ import (
 // that those who come back are still known to be up to date.
 const forgetAfter = 5 * time.Minute
 
-// period is how often the Hub's clock ticks: a subscriber gets a heartbeat when
-// it has got nothing for two ticks.
-func (h *Hub) period() time.Duration {
+// pace is how often the Hub's clock ticks, and how many ticks are a beat: a
+// subscriber gets a heartbeat when it has got nothing for two beats.
+type pace struct {
+	period time.Duration
+	beat   uint64
+}
+
+// paceOf returns a pace of at most 15 s, and at which nothing is kept a quarter
+// of its age too long.
+func paceOf(c *Config) pace {
 	period := 15 * time.Second
-	if h.config.Heartbeat > 0 {
-		period = min(period, h.config.Heartbeat/2)
+	if c.Limits.Age > 0 {
+		period = min(period, max(c.Limits.Age/4, time.Millisecond))
 	}
-	if h.limits.Age > 0 {
-		period = min(period, h.limits.Age/4)
+	if c.Heartbeat < 0 {
+		return pace{period, 0}
 	}
-	return max(period, time.Millisecond)
+	half := max(c.Heartbeat/2, time.Millisecond)
+	ticks := (half + period - 1) / period
+	return pace{half / ticks, uint64(ticks)}
 }
 
 // startClock starts the clock, which ticks while there are topics. The Hub is
@@ -31,7 +40,7 @@ func (h *Hub) period() time.Duration {
 func (h *Hub) startClock() {
 	if !h.ticking {
 		h.ticking = true
-		time.AfterFunc(h.period(), h.tick)
+		time.AfterFunc(h.pace.period, h.tick)
 	}
 }
 
@@ -39,23 +48,24 @@ func (h *Hub) startClock() {
 // not wait for all of them.
 func (h *Hub) tick() {
 	now := time.Now()
+	h.ticks++
+	beat := h.pace.beat > 0 && h.ticks%h.pace.beat == 0
+	if beat {
+		h.beats.Add(1)
+	}
 	for _, l := range h.all() {
-		l.mu.Lock()
-		l.dropOld(now)
-		empty := l.count() == 0
-		l.mu.Unlock()
+		empty := l.dropOld(now)
 		switch {
 		case h.removeIdle(l, now, empty):
 			h.forget(l)
-		case h.config.Heartbeat > 0 && l.using[SSE].Load() > 0:
-			l.beats.Add(1)
+		case beat && l.using[SSE].Load() > 0:
 			l.group.Wake()
 		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ticking = len(h.topics) > 0; h.ticking {
-		time.AfterFunc(h.period(), h.tick)
+		time.AfterFunc(h.pace.period, h.tick)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"weir/sse"
@@ -29,6 +28,10 @@ func (e *Event) check(limit int) error {
 	if n := len(e.Name) + len(e.Data); n > limit {
 		return fmt.Errorf("%w: %d bytes, want at most %d", ErrTooLarge, n, limit)
 	}
+	return e.checkName()
+}
+
+func (e *Event) checkName() error {
 	if strings.ContainsAny(e.Name, "\r\n\x00") {
 		return fmt.Errorf("%w: its name has a line break or a NUL", ErrEvent)
 	}
@@ -51,38 +54,61 @@ const (
 // contentTypes are the formats' media types.
 var contentTypes = [formats]string{SSE: "text/event-stream", NDJSON: "application/x-ndjson"}
 
-// entry is an event as a Log keeps it. It does not change, but for the frames,
-// each of which is made once, when the first subscriber needs it.
+// entry is an event as a Log keeps it, in the formats in which somebody wanted
+// it when it came. It does not change.
 type entry struct {
 	Event
 	at     Position
 	kept   time.Time // since when
-	made   int64     // bytes of frames; guarded by the Log's lock
-	gone   bool      // from the Log; likewise
-	frames [formats]struct {
-		once  sync.Once
-		bytes []byte
-	}
+	frames [formats][]byte
 }
 
-// entrySize is about what an entry takes without its data.
-const entrySize = 224
+// entrySize is about what an entry takes without its data: in the list, by
+// itself, and for the sizes in which memory is allocated.
+const entrySize = 192
 
-// frame returns the event in a format. made is how much memory that has taken
-// now.
-func (e *entry) frame(f Format) (frame []byte, made int) {
-	of := &e.frames[f]
-	of.once.Do(func() {
-		of.bytes = appendEvent(nil, f, &e.Event)
-		made = cap(of.bytes)
-	})
-	return of.bytes, made
+// size is how much memory the entry takes.
+func (e *entry) size() int {
+	n := entrySize + len(e.ID) + len(e.Name) + len(e.Data)
+	for _, frame := range e.frames {
+		n += cap(frame)
+	}
+	return n
+}
+
+// frameRoom is about what a frame has beside id, name and data.
+const frameRoom = 32
+
+// length is about how long the entry is in a format.
+func (e *entry) length(f Format) int {
+	if frame := e.frames[f]; frame != nil {
+		return len(frame)
+	}
+	return frameRoom + len(e.ID) + len(e.Name) + len(e.Data)
+}
+
+// encode is for who makes the entry.
+func (e *entry) encode(f Format) {
+	e.frames[f] = appendEvent(make([]byte, 0, e.length(f)), f, &e.Event)
+}
+
+// appendTo appends the entry in a format. If it has that, and dst is empty and
+// has no room for it, what is returned is its own, to be read alone.
+func (e *entry) appendTo(dst []byte, f Format) []byte {
+	switch frame := e.frames[f]; {
+	case frame == nil: // nobody wanted it so when it came
+		return appendEvent(dst, f, &e.Event)
+	case len(dst) == 0 && len(frame) > cap(dst):
+		return frame[:len(frame):len(frame)]
+	default:
+		return append(dst, frame...)
+	}
 }
 
 // appendEvent appends an event that check has passed.
 func appendEvent(dst []byte, f Format, e *Event) []byte {
 	if f == NDJSON {
-		dst = append(appendText(append(dst, `{"id":`...), e.ID), ',')
+		dst = append(append(append(dst, `{"id":"`...), e.ID...), `",`...)
 		if e.Name != "" {
 			dst = append(appendText(append(dst, `"event":`...), e.Name), ',')
 		}
@@ -105,21 +131,22 @@ func appendText(dst []byte, s string) []byte {
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
-// appendGap appends what tells a subscriber that events are missing before id.
-func appendGap(dst []byte, f Format, id string) []byte {
+// appendGap appends what tells a subscriber that events are missing before the
+// one with the id first. Who comes back with the id before misses no more.
+func appendGap(dst []byte, f Format, before, first string) []byte {
 	if f == NDJSON {
-		return append(appendText(append(dst, `{"gap":`...), id), "}\n"...)
+		return fmt.Appendf(dst, "{\"id\":\"%s\",\"gap\":\"%s\"}\n", before, first)
 	}
-	dst, _ = sse.AppendEvent(dst, &sse.Event{Name: "gap", Data: []byte(id)})
+	dst, _ = sse.AppendEvent(dst, &sse.Event{ID: before, Name: gapName, Data: []byte(first)})
 	return dst
 }
 
-// appendPlace appends what has a subscriber know where it is before the first
-// event: an EventSource dispatches nothing, and comes back with the id.
-func appendPlace(dst []byte, f Format, id string) []byte {
-	if f == NDJSON {
-		return dst
-	}
+// gapName is the name of an event that stands for those that are missing.
+const gapName = "gap"
+
+// appendPlace appends what has a subscriber of SSE know where it is before the
+// first event: an EventSource dispatches nothing, and comes back with the id.
+func appendPlace(dst []byte, id string) []byte {
 	dst, _ = sse.AppendEvent(dst, &sse.Event{ID: id})
 	return dst
 }

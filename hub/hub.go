@@ -2,7 +2,6 @@ package hub
 
 import (
 	"cmp"
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -74,7 +73,7 @@ type Limits struct {
 	Subscribers int           // of all topics: 100,000; ErrTooMany, 503
 	PerTopic    int           // subscribers of one topic: no limit; ErrTooMany, 503
 	History     int           // bytes that a topic keeps, with what they take in memory: 1 MiB; the oldest are dropped; not negative
-	Memory      int64         // bytes that all topics keep: 64 MiB; the topics that are idle longest lose theirs first; not negative
+	Memory      int64         // bytes that all topics keep: 64 MiB; those lose theirs first whose last event is oldest; not negative
 	Age         time.Duration // of what is kept: 5 min; dropped
 }
 
@@ -139,13 +138,16 @@ type Hub struct {
 	config Config
 	limits Limits
 	broker Broker
-	bytes  atomic.Int64 // that all logs take
+	pace   pace
+	ticks  uint64        // of the clock; tick's
+	beats  atomic.Uint32 // of the clock
+	bytes  atomic.Int64  // that all logs take
 	subs   atomic.Int64
 
 	mu      sync.Mutex
 	topics  map[string]*Log
-	recent  list.List // of *Log, the one used last behind
-	keeping list.List // of those that keep something, the one that got an event last behind
+	idle    chain // those without users, the one that had some last behind
+	keeping chain // those that keep something, the one that got an event last behind
 	drains  map[<-chan struct{}]*drain
 	ticking bool
 	closed  bool
@@ -171,7 +173,7 @@ func New(c Config) (*Hub, error) {
 		c.Broker = newMemory()
 	}
 	return &Hub{
-		config: c, limits: c.Limits, broker: c.Broker,
+		config: c, limits: c.Limits, broker: c.Broker, pace: paceOf(&c),
 		topics: make(map[string]*Log), drains: make(map[<-chan struct{}]*drain), done: make(chan struct{}),
 	}, nil
 }
@@ -202,19 +204,22 @@ func (h *Hub) publish(topic string, e Event, send func(topic string, e Event) er
 	}
 	e.ID = ""
 	if h.broker.Keeps() {
-		if err := h.checkName(topic); err != nil {
+		l, err := h.followed(topic)
+		if err != nil {
 			return 0, err
 		}
-		if err := send(topic, e); err != nil {
-			return 0, err
-		}
-		return h.subscribersOf(topic), nil
+		return l.published(topic, e, send)
 	}
 	l, err := h.open(topic)
 	if err != nil {
 		return 0, err
 	}
 	defer h.leave(l)
+	return l.published(topic, e, send)
+}
+
+// published sends an event of the topic, unless that has ended.
+func (l *Log) published(topic string, e Event, send func(topic string, e Event) error) (delivered int, err error) {
 	if err := l.endedBy(); err != nil {
 		return 0, err
 	}
@@ -229,6 +234,9 @@ func (h *Hub) publish(topic string, e Event, send func(topic string, e Event) er
 // the last event gets 204, so that it does not come back again; others get what
 // is kept. The topic is forgotten when what it keeps is too old, and can then
 // begin anew.
+//
+// A [Broker] does not pass that on to other processes: there publish an event
+// that says so.
 func (h *Hub) End(topic string) error {
 	l, err := h.open(topic)
 	if err != nil {
@@ -273,13 +281,4 @@ func (h *Hub) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return Stats{Topics: len(h.topics), Subscribers: int(h.subs.Load()), Bytes: h.bytes.Load()}
-}
-
-func (h *Hub) subscribersOf(topic string) int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if l := h.topics[topic]; l != nil {
-		return int(l.subs.Load())
-	}
-	return 0
 }

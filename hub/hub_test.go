@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,6 +83,7 @@ type sub struct {
 	head, replay string
 	rest         string
 	last         string // id of the last event
+	gap          string // that of the last gap
 }
 
 // join subscribes. last is a Last-Event-ID, "" for none.
@@ -135,6 +137,9 @@ func (s *sub) events() (got []string) {
 		}
 		if data != nil {
 			got = append(got, name+strings.Join(data, "\n"))
+		}
+		if name == "gap:" {
+			s.gap = s.last
 		}
 	}
 	return got
@@ -227,6 +232,12 @@ func TestUnknownIds(t *testing.T) {
 			}
 			lost.expect("gap:"+ids[0], "0", "1", "2")
 			lost.c.Close()
+			again := r.join("/t/a", lost.gap) // it has disconnected behind the gap
+			if again.replay != "from="+lost.gap {
+				t.Errorf("%s: the gap's id: got %q, want from=%s", name, again.replay, lost.gap)
+			}
+			again.expect("0", "1", "2")
+			again.c.Close()
 		}
 		line := r.join("/t/a?as=ndjson", "2")
 		if line.replay != "gap="+ids[0] {
@@ -241,6 +252,9 @@ func TestUnknownIds(t *testing.T) {
 			t.Errorf("a topic with nothing: got %q, want a gap", nothing.replay)
 		}
 		nothing.expect("gap:" + place)
+		if nothing.gap != place {
+			t.Errorf("the gap has the id %q, want %s", nothing.gap, place)
+		}
 		r.publish("c", "new")
 		nothing.expect("new")
 		again := r.join("/t/c", place)
@@ -406,7 +420,11 @@ func TestBehind(t *testing.T) {
 		if !strings.HasPrefix(again.replay, "gap=") {
 			t.Errorf("got %s, want a gap", again.replay)
 		}
-		for _, s := range []*sub{cut, skips, reads, again} {
+		rest := r.join("/t/a", skips.gap)
+		if n := len(rest.events()); rest.replay != "from="+skips.gap || n != len(got)-gap-1 {
+			t.Errorf("behind the gap: got %s and %d events, want the %d that came then", rest.replay, n, len(got)-gap-1)
+		}
+		for _, s := range []*sub{cut, skips, reads, again, rest} {
 			s.c.Close()
 		}
 	})
@@ -503,6 +521,26 @@ func TestHeartbeat(t *testing.T) {
 		s.c.Close()
 		lines.c.Close()
 	})
+	for _, c := range []hub.Config{
+		{},
+		{Limits: hub.Limits{Age: 8 * time.Second}}, // for which the clock ticks more often
+		{Limits: hub.Limits{Age: time.Hour}, Heartbeat: 10 * time.Minute},
+	} {
+		every := cmp.Or(c.Heartbeat, 30*time.Second)
+		atRoom(t, c, func(r *room) {
+			s := r.join("/t/a", "")
+			s.body()
+			r.Tick(every - time.Second)
+			if got := s.body(); got != "" {
+				t.Errorf("%v: got %q before it is due", every, got)
+			}
+			r.Tick(10*every + 2*time.Second)
+			if got := strings.Count(s.body(), ":\n\n"); got != 11 {
+				t.Errorf("%v: got %d comments, want 11", every, got)
+			}
+			s.c.Close()
+		})
+	}
 	atRoom(t, hub.Config{Heartbeat: -1}, func(r *room) {
 		s := r.join("/t/a", "")
 		s.body()
@@ -567,6 +605,14 @@ func TestEnd(t *testing.T) {
 		all.expect("last")
 		if _, err := r.Publish("a", hub.Event{}); !errors.Is(err, hub.ErrEnded) {
 			t.Errorf("got %v, want ErrEnded", err)
+		}
+		if err := r.End("b"); err != nil { // nothing is kept of it
+			t.Error(err)
+		}
+		lost := r.join("/t/b", "unknown")
+		lost.events()
+		if again := r.join("/t/b", lost.last); again.status() != "204" {
+			t.Errorf("behind the gap: got %s, want 204", again.head)
 		}
 	})
 }

@@ -156,6 +156,7 @@ func TestSubscription(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		begun := s.ID()
 		got := make(chan string)
 		go func() {
 			defer close(got)
@@ -186,6 +187,17 @@ func TestSubscription(t *testing.T) {
 		if _, ok := <-got; ok {
 			t.Error("got an event behind Close")
 		}
+		if got := s.ID(); got != id {
+			t.Errorf("got the id %s, want the last one's, %s", got, id)
+		}
+		all, err := r.Subscribe("a", begun, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := all.Next(r.Context()); string(e.Data) != "0" || err != nil {
+			t.Errorf("behind the beginning: got %s, %v, want 0", e.Data, err)
+		}
+		all.Close()
 		back, err := r.Subscribe("a", id, nil)
 		if _, missed := back.Gap(); err != nil || missed {
 			t.Errorf("got a gap, or %v", err)
@@ -202,6 +214,14 @@ func TestSubscription(t *testing.T) {
 		if err != nil || err2 != nil || gap.Name != "gap" || string(gap.Data) != first.ID {
 			t.Errorf("got %+v, %v and %.100v, %v, want a gap and its event", gap, err, first.ID, err2)
 		}
+		again, err := r.Subscribe("a", "", &hub.Options{From: gap.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := again.Next(r.Context()); e.ID != first.ID || err != nil {
+			t.Errorf("behind the id of the gap: got %s, %v, want %s", e.ID, err, first.ID)
+		}
+		again.Close()
 		back.Close()
 		skips.Close()
 		lost, err := r.Subscribe("a", "x", nil)

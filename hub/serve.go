@@ -13,7 +13,7 @@ import (
 type Options struct {
 	Format Format // SSE by default
 	Policy Policy // Config.Policy by default
-	From   string // id of the last event that it has; the request's Last-Event-ID by default
+	From   string // id of the last event that it has; by default the request's Last-Event-ID, or what Subscribe is called with
 	All    bool   // one without such an id gets what is kept
 }
 
@@ -40,7 +40,8 @@ func (o *Options) check() error {
 //
 // With a gap, a subscriber of SSE gets "event: gap" first, with the same id as
 // its data. If nothing is kept, it is the id for what was published before, and
-// the events begin with the next one.
+// the events begin with the next one. That event has an id, too: a client that
+// comes back with it gets what follows, without another gap.
 //
 // If the subscription is refused, the response has the status of [Status]; and
 // 204 if the topic has ended and the client has all of it.
@@ -63,7 +64,7 @@ func (h *Hub) Serve(w *weir.Response, r *weir.Request, topic string, o *Options)
 	}
 	l.awaitID(from)
 	at := l.locate(from, o.All)
-	if at.ended && at.id != "" && !at.gap {
+	if at.ended && at.known() {
 		h.unsubscribe(l)
 		w.SetStatus(204)
 		return
@@ -71,7 +72,7 @@ func (h *Hub) Serve(w *weir.Response, r *weir.Request, topic string, o *Options)
 	at.describe(w, o.Format)
 	l.using[o.Format].Add(1)
 	l.group.Feed(w, &source{
-		log: l, drain: h.drainOf(w.Draining()), next: at.number, beat: l.beats.Load(), leave: leaveStep(),
+		log: l, drain: h.drainOf(w.Draining()), next: at.number, beat: h.beats.Load(), leave: leaveStep(),
 		format: o.Format, skip: cmp.Or(o.Policy, h.config.Policy) == Skip,
 	})
 }
@@ -113,11 +114,14 @@ func (h *Hub) unsubscribe(l *Log) {
 // place is where a subscriber begins.
 type place struct {
 	number uint64 // of the first event that it gets
-	gap    bool   // it may have missed some before
+	before string // the id that stands for all before it
 	id     string // from, or that of the gap; "" = live
-	now    string // the id that stands for all before number, where it is live
+	gap    bool   // it may have missed some before
 	ended  bool   // there is nothing behind it, and will not be
 }
+
+// known reports whether the subscriber has said where it is.
+func (p *place) known() bool { return p.id != "" && !p.gap }
 
 // locate returns where a subscriber begins whose last event has the id from.
 func (l *Log) locate(from string, all bool) (p place) {
@@ -125,36 +129,18 @@ func (l *Log) locate(from string, all bool) (p place) {
 	defer l.mu.Unlock()
 	end := l.first + uint64(l.count())
 	switch at, known := parseID(l.epoch, from); {
+	case from == "" && all:
+		p.number, p.before = l.first, idOf(l.epoch, l.floor)
 	case from == "":
-		p.now, p.number = idOf(l.epoch, l.last), end
-		if all {
-			p.now, p.number = idOf(l.epoch, l.floor), l.first
-		}
-	case !known, at.Before(l.floor), l.last.Before(at):
-		p.gap, p.number, p.id = true, l.first, idOf(l.epoch, l.last)
-		if l.count() > 0 {
-			p.id = l.entries[l.head].ID
-		}
+		p.number, p.before = end, idOf(l.epoch, l.last)
+	case !known, at.Before(l.floor), l.ahead(at):
+		p.gap = true
+		p.number, p.before, p.id = l.gapAt()
 	default:
-		p.id, p.number = from, l.after(at)
+		p.number, p.before, p.id = l.after(at), from, from
 	}
 	p.ended = l.end != nil && p.number == end
 	return p
-}
-
-// after returns the number of the first entry behind a position. The log is
-// locked.
-func (l *Log) after(at Position) uint64 {
-	kept := l.entries[l.head:]
-	low, high := 0, len(kept)
-	for low < high {
-		if mid := (low + high) / 2; at.Before(kept[mid].at) {
-			high = mid
-		} else {
-			low = mid + 1
-		}
-	}
-	return l.first + uint64(low)
 }
 
 // describe says in the head, and before the first event, where that is.
@@ -173,15 +159,12 @@ func (p *place) describe(w *weir.Response, f Format) {
 			head.Set(field[0], field[1])
 		}
 	}
-	var preface []byte
 	switch {
-	case p.gap && f == SSE:
-		preface = appendGap(nil, f, p.id)
+	case f != SSE:
+	case p.gap:
+		w.Write(appendGap(nil, f, p.before, p.id))
 	case p.id == "":
-		preface = appendPlace(nil, f, p.now)
-	}
-	if len(preface) > 0 {
-		w.Write(preface)
+		w.Write(appendPlace(nil, p.before))
 	}
 }
 
@@ -190,7 +173,7 @@ type source struct {
 	log    *Log
 	drain  *drain
 	next   uint64 // number of the event that it gets next
-	beat   uint32 // when it got something last
+	beat   uint32 // the clock's when it got something last
 	leave  uint8  // the step of a drain in which it leaves
 	format Format
 	skip   bool
@@ -205,30 +188,31 @@ func (s *source) Next(dst []byte) ([]byte, error) {
 		return dst, io.EOF
 	}
 	var found [eventsPerChunk]*entry
-	n, first, what := s.log.read(s.next, found[:])
+	n, what := s.log.read(s.next, found[:])
 	for i, e := range found[:n] {
-		frame := s.log.frameOf(e, s.format)
-		if i > 0 && len(dst)+len(frame) > cap(dst) { // what is larger than all of it grows it
-			s.beat = s.log.beats.Load()
-			return dst, nil
+		if i > 0 && len(dst)+e.length(s.format) > cap(dst) {
+			what = more
+			break
 		}
-		dst = append(dst, frame...)
+		dst = e.appendTo(dst, s.format)
 		s.next++
 	}
+	beats := s.log.hub.beats.Load()
 	if n > 0 {
-		s.beat = s.log.beats.Load()
+		s.beat = beats
 	}
 	switch what {
 	case behind:
 		if !s.skip {
 			return dst, fmt.Errorf("%w: %w", ErrBehind, weir.ErrSlowClient)
 		}
-		s.next = first
-		return appendGap(dst, s.format, s.log.idAt(first)), nil
+		number, before, first := s.log.skip()
+		s.next = number
+		return appendGap(dst, s.format, before, first), nil
 	case ended:
 		return dst, s.end()
 	case current:
-		if beats := s.log.beats.Load(); s.format == SSE && beats-s.beat >= 2 {
+		if s.format == SSE && beats-s.beat >= 2 {
 			s.beat = beats
 			dst = append(dst, ":\n\n"...)
 		}

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -34,25 +36,22 @@ func (h *Hub) open(topic string) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			h.leave(l)
+		}
+	}()
 	if isNew {
 		h.follow(l)
 	}
-	select {
-	case <-l.settled:
-	default:
-		late := time.NewTimer(openWait)
-		defer late.Stop()
-		select {
-		case <-l.settled:
-		case <-late.C:
-			h.leave(l)
-			return nil, fmt.Errorf("%w: it has not passed on topic %.80q in %v", ErrBusy, topic, openWait)
-		}
+	if !l.await(openWait, (*Log).settled) {
+		return nil, fmt.Errorf("%w: it has not passed on topic %.80q in %v", ErrBusy, topic, openWait)
 	}
-	if err := l.failed(); err != nil {
-		h.leave(l)
+	if err := l.endedBy(); err != nil && err != ErrEnded {
 		return nil, err
 	}
+	opened = true
 	return l, nil
 }
 
@@ -65,27 +64,64 @@ func (h *Hub) enter(topic string) (l *Log, isNew bool, err error) {
 	}
 	if l = h.topics[topic]; l != nil {
 		l.users++
-		h.recent.MoveToBack(l.place)
+		l.idle.drop()
 		return l, false, nil
 	}
 	if h.limits.Topics > 0 && len(h.topics) >= h.limits.Topics && !h.makeRoom() {
 		return nil, false, fmt.Errorf("%w topics: %d", ErrTooMany, len(h.topics))
 	}
-	l = &Log{hub: h, topic: topic, settled: make(chan struct{}), users: 1}
-	l.place = h.recent.PushBack(l)
+	l = &Log{hub: h, topic: topic, users: 1}
+	l.idle.log, l.kept.log = l, l
 	h.topics[topic] = l
 	h.startClock()
 	return l, true, nil
 }
 
+// leave counts out who has opened a topic.
+func (h *Hub) leave(l *Log) {
+	now := time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch l.users--; {
+	case l.users > 0:
+	case l.removed:
+		l.empty()
+	default:
+		l.used = now
+		h.idle.moveToBack(&l.idle)
+	}
+}
+
+// unfollowed stands for topics that nobody follows in this process.
+var unfollowed Log
+
+// followed returns the log of a topic that is followed here, else unfollowed.
+func (h *Hub) followed(topic string) (*Log, error) {
+	if err := h.checkName(topic); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
+	return cmp.Or(h.topics[topic], &unfollowed), nil
+}
+
 // follow has the Broker pass the topic on.
 func (h *Hub) follow(l *Log) {
-	stop, err := h.broker.Follow(l.topic, l)
-	if err != nil {
+	err := errors.New("hub: Broker.Follow panicked")
+	defer func() {
+		if err == nil {
+			return
+		}
 		l.End(fmt.Errorf("hub: following topic %.80q: %w", l.topic, err))
 		h.mu.Lock()
+		defer h.mu.Unlock()
 		h.remove(l) // the next one tries again
-		h.mu.Unlock()
+	}()
+	var stop func()
+	if stop, err = h.broker.Follow(l.topic, l); err != nil {
 		return
 	}
 	h.mu.Lock()
@@ -99,17 +135,6 @@ func (h *Hub) follow(l *Log) {
 	}
 }
 
-// leave counts out who has opened a topic.
-func (h *Hub) leave(l *Log) {
-	now := time.Now()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	l.users--
-	if l.used = now; l.users == 0 && l.removed {
-		l.empty()
-	}
-}
-
 // aheadWait is how long the event of an id may take to arrive.
 const aheadWait = 2 * time.Second
 
@@ -117,63 +142,32 @@ const aheadWait = 2 * time.Second
 // with the same Broker has given out, and has had a moment earlier. An id whose event
 // does not come is one of the future, or the Broker cannot be reached.
 func (l *Log) awaitID(id string) {
-	if id == "" || !l.hub.broker.Keeps() {
-		return
-	}
-	late := time.NewTimer(aheadWait)
-	defer late.Stop()
-	for {
-		news := l.behind(id)
-		if news == nil {
-			return
-		}
-		select {
-		case <-news:
-		case <-late.C:
-			return
-		}
+	if id != "" && l.hub.broker.Keeps() {
+		l.await(aheadWait, func(l *Log) bool {
+			at, known := parseID(l.epoch, id)
+			return !known || !l.ahead(at) || l.end != nil
+		})
 	}
 }
-
-// behind returns what is closed at the next event, if an id is that of a later one
-// than the log has had; else nil.
-func (l *Log) behind(id string) <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if at, known := parseID(l.epoch, id); !known || !l.last.Before(at) || l.end != nil {
-		return nil
-	}
-	if l.news == nil {
-		l.news = make(chan struct{})
-	}
-	return l.news
-}
-
-// roomLooks is at how many topics a new one looks for one in whose place it can
-// come.
-const roomLooks = 64
 
 // makeRoom forgets the topic that is idle longest. The Hub is locked.
 func (h *Hub) makeRoom() bool {
-	for e, n := h.recent.Front(), 0; e != nil && n < roomLooks; e, n = e.Next(), n+1 {
-		if l := e.Value.(*Log); l.users == 0 {
-			h.remove(l)
-			go h.forget(l)
-			return true
-		}
+	l := h.idle.front()
+	if l == nil {
+		return false
 	}
-	return false
+	h.remove(l)
+	go h.forget(l)
+	return true
 }
 
-// remove takes a log off the list. The Hub is locked.
+// remove takes a log off the lists. The Hub is locked.
 func (h *Hub) remove(l *Log) {
 	if !l.removed {
 		l.removed = true
 		delete(h.topics, l.topic)
-		h.recent.Remove(l.place)
-		if l.keeps != nil {
-			h.keeping.Remove(l.keeps)
-		}
+		l.idle.drop()
+		l.kept.drop()
 	}
 }
 
@@ -193,60 +187,40 @@ func (h *Hub) forget(l *Log) {
 	}
 }
 
-// empty drops all that there is.
-func (l *Log) empty() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for l.count() > 0 {
-		l.dropFirst()
-	}
-}
-
-// appended notes that a log has got an event. When all logs together keep too
-// much, those that are idle longest forget what they keep.
-func (h *Hub) appended(l *Log) {
+// keep adds an entry to a log, if it still comes behind what that has, by the
+// same numbering. When all logs together keep too much, those forget what they
+// keep whose last event is oldest. The entry stays: subscribers do not have it
+// yet.
+func (h *Hub) keep(l *Log, epoch string, e *entry) (kept bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case l.removed:
-	case l.keeps == nil:
-		l.keeps = h.keeping.PushBack(l)
-	default:
-		h.keeping.MoveToBack(l.keeps)
+	if !l.add(epoch, e) {
+		return false
 	}
-	for h.excess() && h.keeping.Len() > 0 {
-		if l := h.keeping.Front().Value.(*Log); !l.trim() {
-			h.keeping.Remove(l.keeps)
-			l.keeps = nil
+	if !l.removed {
+		h.keeping.moveToBack(&l.kept)
+	}
+	for h.excess() {
+		oldest := h.keeping.front()
+		if oldest == nil || oldest == l {
+			break
+		}
+		if oldest.trim() {
+			oldest.kept.drop()
 		}
 	}
+	return true
 }
 
 func (h *Hub) excess() bool { return h.bytes.Load() > h.limits.Memory }
 
 // trim drops events while all logs together keep too much, and reports whether
-// that was enough. The newest event stays for those who use the log.
-func (l *Log) trim() (enough bool) {
+// there are none left.
+func (l *Log) trim() (empty bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	least := min(l.users, 1)
-	for l.hub.excess() && l.count() > least {
+	for l.hub.excess() && l.count() > 0 {
 		l.dropFirst()
 	}
-	return !l.hub.excess()
-}
-
-// endedBy returns why nothing more can be published.
-func (l *Log) endedBy() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.end
-}
-
-// failed returns why the topic cannot be subscribed to.
-func (l *Log) failed() error {
-	if err := l.endedBy(); err != ErrEnded {
-		return err
-	}
-	return nil
+	return l.count() == 0
 }

@@ -418,6 +418,7 @@ func (b *logBroker) append(p []byte) {
 	b.mu.Unlock()
 	log.Wants()
 	log.Append(hub.Position{Seq: rand.Uint64N(1 << 20)}, time.Now(), hub.Event{Data: p})
+	log.Reached(hub.Position{Seq: rand.Uint64N(1 << 20)})
 	switch rand.N(4) {
 	case 0:
 		log.Begin("another", hub.Position{})
