@@ -124,7 +124,7 @@ func (b *guestBody) takeTrailer() {
 	l := ex.lock()
 	defer l.unlock()
 	for _, f := range b.g.from.Trailer() {
-		ex.req.trailer.fields = append(ex.req.trailer.fields, headerField{f.Name, f.Value})
+		ex.req.addTrailer(f.Name, f.Value)
 	}
 	ex.req.trailing = false
 }

@@ -29,7 +29,7 @@ type Request struct {
 	view      bool   // raw is the loop's buffer, not a copy
 	header    Header
 	texts     texts
-	trailer   Header                   // the fields behind a chunked body
+	trailer   *Header                  // the fields behind a chunked body; nil = none
 	trailing  bool                     // it is the loop's, until the body has arrived; guarded by the output's lock
 	onTrailer func(name, value []byte) // adds to it; made once
 	params    pattern.Params
@@ -179,23 +179,27 @@ func (r *Request) Header() *Header { return &r.header }
 // arrived whole; before that, and without any, it is empty. Fields that must not
 // be trailers (RFC 9110 6.5.1) are left out.
 func (r *Request) Trailer() *Header {
-	if r.ex == nil {
-		return &r.trailer
+	if r.ex != nil {
+		l := r.ex.lock()
+		defer l.unlock()
 	}
-	l := r.ex.lock()
-	defer l.unlock()
-	if r.trailing {
+	if r.trailing || r.trailer == nil {
 		return new(Header)
 	}
-	return &r.trailer
+	return r.trailer
+}
+
+func (r *Request) addTrailer(name, value string) {
+	if r.trailer == nil {
+		r.trailer = new(Header)
+	}
+	r.trailer.fields = append(r.trailer.fields, headerField{name, value})
 }
 
 // takeTrailer returns what adds a trailer field. It is called once a body.
 func (r *Request) takeTrailer() func(name, value []byte) {
 	if r.onTrailer == nil {
-		r.onTrailer = func(name, value []byte) {
-			r.trailer.fields = append(r.trailer.fields, headerField{string(name), string(value)})
-		}
+		r.onTrailer = func(name, value []byte) { r.addTrailer(string(name), string(value)) }
 	}
 	r.trailing = true
 	return r.onTrailer
@@ -301,7 +305,8 @@ func (r *Request) OnClose(f func(cause error)) {
 // Clone returns a copy that may be kept, with the values of all keys. Its
 // context is never done, and its body is the buffered one.
 func (r *Request) Clone() *Request {
-	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), tls: r.TLS(), proto: r.proto, body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), trailer: r.Trailer().clone(), values: slices.Clone(r.values)}
+	trailer := r.Trailer().clone()
+	c := &Request{route: r.route, inner: r.inner, remote: r.remote, listened: r.ListenAddr(), tls: r.TLS(), proto: r.proto, body: bytes.Clone(r.Body()), bodyErr: r.bodyErr, header: r.header.clone(), trailer: &trailer, values: slices.Clone(r.values)}
 	c.raw = bytes.Clone(r.raw)
 	generous := http1.Limits{Line: len(r.raw), Header: len(r.raw), Field: len(r.raw), Fields: len(r.raw)}
 	_, _ = c.head.Parse(c.raw, &generous) // parsed before, within tighter limits
@@ -333,7 +338,7 @@ func (r *Request) reset() {
 	r.params.Reset()
 	r.header.reset()
 	r.texts.reset()
-	if r.trailing = false; len(r.trailer.fields) > 0 {
+	if r.trailing = false; r.trailer != nil {
 		r.trailer.reset()
 	}
 	r.forgetValues()

@@ -28,7 +28,6 @@ type Conn struct {
 	mode     mode
 	deflate  terms
 	handler  Handler // of the goroutine that works, or of the loop
-	opener   func(*Conn, *weir.Request) Handler
 	protocol string
 	remote   netip.AddrPort
 
@@ -37,7 +36,7 @@ type Conn struct {
 	rest []byte // shown to the decoder, and not taken
 	owed []byte // the payload of a pong for which there was no room
 	chores
-	share     int   // bytes that may still be inflated in this turn
+	share     int32 // bytes that may still be inflated in this turn
 	inflating bool  // a goroutine inflates a message for the loop
 	paused    bool  // nothing is read from the peer
 	ended     bool  // nothing that comes is of interest any more

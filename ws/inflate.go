@@ -14,8 +14,8 @@ const (
 // inflate inflates a message of an inline connection, and delivers it.
 func (c *Conn) inflate(f *inflater) {
 	if len(f.in) <= inflateShort && c.share > 0 {
-		done, err := f.step(c.share)
-		c.share -= len(f.out) + inflateCost*len(f.in)
+		done, err := f.step(int(c.share))
+		c.share -= int32(len(f.out) + inflateCost*len(f.in))
 		if done || err != nil {
 			c.deliverInflated(f, err)
 			return

@@ -12,7 +12,8 @@ type item struct {
 	kind     Kind
 	deflated bool
 	body     []byte
-	request  *weir.Request // in place of a message: it was accepted
+	request  *weir.Request // in place of a message: it was accepted,
+	open     opener        // and this is to be called
 	end      error         // in place of a message: why there are no more
 	gone     bool          // ... and the connection has ended
 }
@@ -168,7 +169,7 @@ func (c *Conn) call(it item) {
 	defer c.rescue()
 	switch {
 	case it.request != nil:
-		c.open(it.request)
+		c.open(it.open, it.request)
 	case it.gone && c.handler != nil:
 		c.handler.OnClose(c, it.end)
 	case it.end != nil:

@@ -42,9 +42,12 @@ func Handle(o Options, open func(c *Conn, r *weir.Request) Handler) weir.LoopHan
 	return &server{set, open}
 }
 
+// An opener is the function given to Handle.
+type opener func(c *Conn, r *weir.Request) Handler
+
 type server struct {
 	*settings
-	open func(c *Conn, r *weir.Request) Handler
+	open opener
 }
 
 // ServeLoop implements weir.LoopHandler.
@@ -61,22 +64,18 @@ func (s *server) ServeLoop(x *weir.LoopExchange) weir.BodyReceiver {
 	}
 	c := newConn(s.settings, p, r, &o)
 	c.link.(*pipeLink).x = x
-	c.opener = s.open
 	if s.Inline {
-		c.open(r)
+		c.open(s.open, r)
 	} else {
 		c.mode = working
-		c.enqueue(item{request: r.Clone()})
+		c.enqueue(item{request: r.Clone(), open: s.open})
 	}
 	c.startChores()
 	return (*receiver)(c)
 }
 
-// open calls the function given to Handle.
-func (c *Conn) open(r *weir.Request) {
+func (c *Conn) open(open opener, r *weir.Request) {
 	defer c.rescue()
-	open := c.opener
-	c.opener = nil
 	if c.handler = open(c, r); c.handler == nil {
 		_ = c.Close(PolicyViolation, "") // it may be closed already
 	}
