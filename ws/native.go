@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -146,6 +147,8 @@ func (s *nativeSocket) send(kind plugin.MessageKind, p []byte, send func(*Conn, 
 		return err
 	case s.closed.Load():
 		return plugin.ErrClosed
+	case err == ErrClosed: // by the server: the cause says why
+		return cmp.Or(s.c.Err(), err)
 	}
 	return err
 }

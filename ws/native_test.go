@@ -417,7 +417,8 @@ func TestNativeLimit(t *testing.T) {
 // A shutdown closes with 1001, and the handler has time to end.
 func TestNativeDrain(t *testing.T) {
 	r := &receiver{closed: make(chan string, 2)}
-	open := func(plugin.Call, plugin.Socket) (plugin.Receiver, error) { return r, nil }
+	var socket plugin.Socket
+	open := func(_ plugin.Call, s plugin.Socket) (plugin.Receiver, error) { socket = s; return r, nil }
 	atNative(t, "test/socket", nil, open, func(d *table) {
 		c, _ := d.nativeAt("/ws/1")
 		drained := make(chan error, 1)
@@ -429,7 +430,11 @@ func TestNativeDrain(t *testing.T) {
 		for range 60 { // what a client has not read when it is cut is lost
 			time.Sleep(time.Second)
 			got += said(c.Received())
+			if err := socket.Send(plugin.Text, nil); strings.Contains(got, "close") && ws.CodeOf(err) != ws.GoingAway {
+				t.Errorf("Send: got %v, want the cause", err)
+			}
 		}
+		got = strings.ReplaceAll(got, "text \"\"\n", "")
 		if got := strings.ReplaceAll(got, "ping \"\"\n", ""); got != "close 1001\n" {
 			t.Errorf("got %q, want 1001", got)
 		}

@@ -293,6 +293,37 @@ func TestManySockets(t *testing.T) {
 	wantNoneAlive(t)
 }
 
+// W51: threads that go on sending when closed has returned reach no other
+// WebSocket, though the slots are used again and again.
+func TestSocketGhosts(t *testing.T) {
+	haunted := find(t, "socket/haunted")
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 25 {
+				s := newSocket()
+				r, err := haunted.WebSocket(call{}, s)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				<-s.full
+				s.end(errors.New("gone"))
+				r.Closed(1006, "")
+				if got := slices.Compact(s.got()); len(got) != 1 || !strings.HasPrefix(got[0], "1:ghost of ") {
+					t.Errorf("got %q, want the messages of its own thread", got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	var r reply
+	if err := find(t, "socket/lay").Unary(call{}, &r); err != nil || r.body.String() != "100 0" {
+		t.Errorf("got %q, %v, want 100 threads, and no number that is alive again", r.body.String(), err)
+	}
+	wantNoneAlive(t)
+}
+
 // A panic on the server's side of a callback goes up through C, and the handle
 // has ended.
 func TestPanicInSocket(t *testing.T) {

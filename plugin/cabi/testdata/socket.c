@@ -151,6 +151,53 @@ static void join(void *socket, weir_call call, int32_t code, const char *reason,
     free_peer(socket, call, code, reason, n);
 }
 
+// The threads of haunted WebSockets. They know its number alone, and outlive it.
+static struct {
+    pthread_mutex_t lock;
+    pthread_t threads[1000];
+    int n;
+} ghosts = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void *haunt(void *arg)
+{
+    weir_call call = *(weir_call *)arg;
+    free(arg);
+    char word[64];
+    snprintf(word, sizeof word, "ghost of %llu", (unsigned long long)call);
+    while (text(call, word) != WEIR_EHANDLE)
+        ;
+    return host->ws_close(call, 1000, NULL, 0) == WEIR_EHANDLE && text(call, word) == WEIR_EHANDLE ? NULL : (void *)1;
+}
+
+static int32_t open_haunted(void *user, weir_call call, const weir_request *req, void **socket)
+{
+    (void)user, (void)req, (void)socket;
+    weir_call *arg = malloc(sizeof *arg);
+    if (arg == NULL)
+        return 12;
+    *arg = call;
+    pthread_mutex_lock(&ghosts.lock);
+    int32_t code = pthread_create(&ghosts.threads[ghosts.n++], NULL, haunt, arg);
+    pthread_mutex_unlock(&ghosts.lock);
+    return code;
+}
+
+// Waits for the ghosts, and says how many there were, and how many found their number alive again.
+static int32_t lay(void *user, weir_call call, const weir_request *req)
+{
+    (void)user, (void)req;
+    int wrong = 0;
+    for (int i = 0; i < ghosts.n; i++) {
+        void *found;
+        pthread_join(ghosts.threads[i], &found);
+        wrong += found != NULL;
+    }
+    char line[32];
+    int n = snprintf(line, sizeof line, "%d %d", ghosts.n, wrong);
+    ghosts.n = 0;
+    return host->send(call, line, (size_t)n);
+}
+
 // Sends once, and needs neither message nor closed. *socket stays as it was.
 static int32_t once(void *user, weir_call call, const weir_request *req, void **socket)
 {
@@ -193,9 +240,11 @@ static const weir_plugin_handler handlers[] = {
     HANDLER("greet", greet, look_late, free_peer),
     HANDLER("refuse", refuse, echo, free_peer),
     HANDLER("pushed", open_pushed, NULL, join),
+    HANDLER("haunted", open_haunted, NULL, NULL),
     HANDLER("once", once, NULL, NULL),
     {.struct_size = sizeof(weir_plugin_handler), .name = "socket/tell", .unary = tell},
     {.struct_size = sizeof(weir_plugin_handler), .name = "socket/not", .unary = not_one},
+    {.struct_size = sizeof(weir_plugin_handler), .name = "socket/lay", .unary = lay},
 };
 
 uint32_t weir_plugin_abi(void) { return WEIR_PLUGIN_ABI; }
