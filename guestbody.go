@@ -1,7 +1,6 @@
 package weir
 
 import (
-	"errors"
 	"io"
 	"sync"
 	"time"
@@ -167,7 +166,7 @@ func (b *guestBody) readAll() error {
 			return ErrBodiesFull
 		}
 		ex.req.body = append(ex.req.body, piece[:n]...)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {

@@ -31,7 +31,7 @@ func (w *Response) ReadFrom(src io.Reader) (n int64, err error) {
 		if w.streaming() {
 			got, err = src.Read(piece[:])
 		} else {
-			got, err = io.ReadFull(src, piece[:])
+			got, err = fill(src, piece[:])
 		}
 		if err == nil && !w.streaming() && !w.plain && !w.ex.onLoop { // there may be more
 			w.Stream()
@@ -42,13 +42,24 @@ func (w *Response) ReadFrom(src io.Reader) (n int64, err error) {
 				return n, werr
 			}
 		}
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && !w.streaming():
+		switch err {
+		case nil:
+		case io.EOF: // not one that is wrapped, which is no end but a failure
 			return n, nil
-		case err != nil:
+		default:
 			return n, err
 		}
 	}
+}
+
+// fill reads until p is full. Unlike io.ReadFull it returns the reader's own error.
+func fill(src io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var k int
+		k, err = src.Read(p[n:])
+		n += k
+	}
+	return n, err
 }
 
 // file is an *os.File, or what io.Copy makes of one.
@@ -78,7 +89,7 @@ func (w *Response) readFile(src io.Reader) (n int64, err error) {
 	if limit = min(limit, info.Size()-off); err != nil || limit <= 32<<10 {
 		return 0, nil
 	}
-	n, err = w.Stream().sendFile(f, off, limit)
+	n, err = w.Stream().SendFile(f, off, limit)
 	if ok {
 		limited.N -= n
 	}

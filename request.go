@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"mime/multipart"
 	"net"
@@ -258,7 +257,7 @@ func (r *Request) gather() error {
 			return r.bodyErr
 		}
 		r.body = append(r.body, piece[:n]...)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {

@@ -147,6 +147,14 @@ func TestReadFrom(t *testing.T) {
 		"/long":   copied(long, io.EOF),
 		"/empty":  copied(nil, io.EOF),
 		"/broken": func(w *weir.Response, r *weir.Request) { copied([]byte("abc"), errLuck)(w, r); w.Error(502, "broken") },
+		"/cut": func(w *weir.Response, r *weir.Request) {
+			copied([]byte("abc"), io.ErrUnexpectedEOF)(w, r)
+			w.Error(502, "cut")
+		},
+		"/lost": func(w *weir.Response, r *weir.Request) {
+			copied([]byte("abc"), fmt.Errorf("lost: %w", io.EOF))(w, r)
+			w.Error(502, "lost")
+		},
 		"/known": func(w *weir.Response, r *weir.Request) {
 			w.SetContentLength(int64(len(long)))
 			copied(long, io.EOF)(w, r)
@@ -157,6 +165,7 @@ func TestReadFrom(t *testing.T) {
 		for path, want := range map[string]struct{ framing, body string }{
 			"/short": {"Content-Length: 32767", short}, "/exact": {"chunked", string(long[:32<<10])}, "/long": {"chunked", string(long)},
 			"/empty": {"Content-Length: 0", ""}, "/broken": {"Content-Length: 7", "broken\n"},
+			"/cut": {"Content-Length: 4", "cut\n"}, "/lost": {"Content-Length: 5", "lost\n"},
 			"/known": {"Content-Length: 512000", string(long)}, "/inline": {"Content-Length: 512000", string(long)},
 		} {
 			c := d.get(path)

@@ -23,7 +23,8 @@ type Source interface {
 	// returns, and returns it. A chunk may come together with [io.EOF], which
 	// ends the stream, or with [ErrNotReady]. That, or no chunk and no error,
 	// parks the source until [Stream.Wake] or [Group.Wake]; a paced one without
-	// either is called again at its pace. Any other error fails the response.
+	// either is called again at its pace. Any other error, also one that wraps
+	// io.EOF, fails the response.
 	Next(dst []byte) ([]byte, error)
 	// Close is called exactly once: with nil after io.EOF, else with why the
 	// stream ended, or did not begin. Next is not called after it.
@@ -166,7 +167,7 @@ func (p *pump) pull() (again bool) {
 		case err == nil:
 		case errors.Is(err, ErrNotReady):
 			return false
-		case errors.Is(err, io.EOF):
+		case err == io.EOF: // not one that is wrapped, which is no end but a failure
 			p.close(nil)
 			p.to.complete()
 			return false

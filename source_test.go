@@ -2,6 +2,7 @@ package weir_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -48,6 +49,7 @@ func TestSourceIsClosedOnce(t *testing.T) {
 	}{
 		{"its end", func(dst []byte) ([]byte, error) { return append(dst, 'x'), io.EOF }, nil, nil},
 		{"its error", func(dst []byte) ([]byte, error) { return dst, errLuck }, nil, errLuck},
+		{"an end in an error", func(dst []byte) ([]byte, error) { return append(dst, 'x'), fmt.Errorf("lost: %w", io.EOF) }, nil, errAny},
 		{"a panic in Next", func([]byte) ([]byte, error) { panic(errLuck) }, nil, errAny},
 		{"Stream.Close", parked, func(w *weir.Response, _ *weir.Request, src weir.Source) { s := w.StreamFrom(src); _ = s.Close() }, weir.ErrStreamEnded},
 		{"Stream.Close later", parked, func(w *weir.Response, _ *weir.Request, src weir.Source) {

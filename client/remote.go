@@ -212,7 +212,7 @@ func (c *remote) relay(body io.Reader, h2 bool) error {
 			}
 		}
 		switch {
-		case errors.Is(err, io.EOF):
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			return cut(err, h2)
