@@ -3,34 +3,32 @@ package weir
 // This file is for middleware that looks at a buffered body when its handler
 // has returned.
 
-// Body returns the body of a buffered response as it is so far; nil if there is
-// none, for a stream, and for a response that has failed. It is valid until the
+// Body returns the body of a buffered response as it is so far; nil if it is
+// empty, for a stream, and for a response that has failed. It is valid until the
 // response is written to.
 func (w *Response) Body() []byte {
-	if w.ex == nil {
-		return w.body
-	}
 	l := w.ex.lock()
 	defer l.unlock()
-	if w.streaming() || l.ex.out != w || l.ex.final() {
+	if !l.buffered(w) || len(w.body) == 0 {
 		return nil
 	}
 	return w.body
 }
 
 // SetBody replaces the body of a buffered response by p, which is the
-// response's from then on. It has no effect where Body returns nil because
-// there is no such body.
+// response's from then on. It has no effect on a stream, and on a response that
+// has failed.
 func (w *Response) SetBody(p []byte) {
-	if w.ex == nil {
-		w.body = p
-		return
-	}
 	l := w.ex.lock()
 	defer l.unlock()
-	if !w.streaming() && l.ex.out == w && !l.ex.final() {
+	if l.buffered(w) {
 		w.body = p
 	}
+}
+
+// buffered reports whether w is the response, and in memory.
+func (l locked) buffered(w *Response) bool {
+	return !w.streaming() && l.ex.out == w && !l.ex.final()
 }
 
 // Offload calls f off the event loops, for work on a buffered response whose
@@ -38,9 +36,9 @@ func (w *Response) SetBody(p []byte) {
 // goroutine f is called at once. For an inline handler it is called on a
 // goroutine, when Serve has returned, and the response is sent when f returns;
 // f may use the Request and the Response as the handler may, except for the
-// request's body. It is not called if by then the response is a stream or has
-// failed, or if the limit on goroutine handlers is reached: the response is
-// then sent as it is. Of several calls the last one counts.
+// request's body. It is not called if Body returns nil by then, or if the limit
+// on goroutine handlers is reached: the response is then sent as it is. Of
+// several calls the last one counts.
 func (w *Response) Offload(f func()) {
 	if w.ex.onLoop { // written on this goroutine only while an inline handler runs
 		w.ex.offload = f

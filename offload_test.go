@@ -138,6 +138,20 @@ func TestOffloadEnds(t *testing.T) {
 		<-ended
 		c.Close()
 	})
+	// An empty body is none, also of a connection that has had others.
+	empty := inline(func(w *weir.Response) {
+		w.SetBody(w.Body()[:0])
+		w.Offload(func() { t.Error("an empty body: called") })
+	})
+	atDesk(t, empty, nil, func(d *desk) {
+		c := d.Dial()
+		for range 2 {
+			d.write(c, get)
+			d.seen(c)
+			<-ended
+		}
+		c.Close()
+	})
 	// OnHeaders has nothing to offload.
 	atDesk(t, inline(func(*weir.Response) {}), func(s *weir.Server) {
 		s.OnHeaders = func(w *weir.Response, r *weir.Request) bool {
