@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"weir/reactor"
@@ -19,21 +18,19 @@ type fileWire interface {
 // filePiece is how much of a file one call of fileWire is for.
 const filePiece = 1 << 20
 
-// SendFile sends n bytes of f from offset off on, and returns how many of them
-// it has sent. If the response has a length (see [Response.SetContentLength])
-// the kernel sends them without a copy in this process, where it can: on Linux
-// in the clear; otherwise they are read and sent in pieces. Memory does not
-// depend on n, and the place of f does not change.
+// SendFile sends n bytes of f, an *[os.File], from offset off on, and returns how
+// many of them it has sent. If the response has a length (see
+// [Response.SetContentLength]) the kernel sends them without a copy in this
+// process, where it can: on Linux in the clear; otherwise they are read and sent
+// in pieces. Memory does not depend on n, and the place of f does not change.
 //
 // It waits as [Stream.Send] does, for the client and also for a disk, and on the
 // event loop returns [ErrBlockingOnLoop]. If f ends before, it returns
 // [io.ErrUnexpectedEOF]: abort the stream then. What is written to f meanwhile
-// may be among what the client receives.
-func (s *Stream) SendFile(f *os.File, off, n int64) (sent int64, err error) {
-	return s.sendFile(f, off, n)
-}
-
-func (s *Stream) sendFile(f reactor.File, off, n int64) (sent int64, err error) {
+// may be among what the client receives; to refuse that, let f be a type of your
+// own around the file: SyscallConn is called before each piece that the kernel
+// sends, ReadAt for each that it does not, and their errors end SendFile.
+func (s *Stream) SendFile(f reactor.File, off, n int64) (sent int64, err error) {
 	copies, err := s.beginFile(n)
 	for sent < n && err == nil {
 		var k int64
@@ -62,10 +59,8 @@ func (s *Stream) beginFile(n int64) (copies bool, err error) {
 		l.unlock()
 		return false, ErrBlockingOnLoop
 	}
-	if ex.length.known() && l.pending()+n > ex.length.n() && !ex.bodyless() {
-		l.unlock()
-		ex.fail(ErrLength)
-		return false, ErrLength
+	if err := l.fits(n); err != nil {
+		return false, err
 	}
 	s.file = true
 	if err := l.ready(0); err != nil {
@@ -83,7 +78,12 @@ func (s *Stream) passFile(f reactor.File, off, n int64) (sent int64, err error) 
 	if err != nil {
 		return 0, err
 	}
+	if err := l.fits(n); err != nil { // others have sent something meanwhile
+		return 0, err
+	}
+	s.passing = n
 	k, room, err := l.ex.wire.(fileWire).SendFile(f, off, int(min(n, filePiece)))
+	s.passing = 0
 	if k > 0 {
 		l.countChunk(k)
 	}
@@ -98,8 +98,14 @@ func (s *Stream) passFile(f reactor.File, off, n int64) (sent int64, err error) 
 	return int64(k), err
 }
 
-// copyFile reads a piece of f and sends it.
+// copyFile reads a piece of f and sends it. It waits for the client before it
+// takes the piece's memory, not with it.
 func (s *Stream) copyFile(f reactor.File, off, n int64) (sent int64, err error) {
+	l, _, err := s.acquire(true)
+	if err != nil {
+		return 0, err
+	}
+	l.unlock()
 	piece := filePieces.Get().(*[64 << 10]byte)
 	defer filePieces.Put(piece)
 	k, err := f.ReadAt(piece[:min(n, int64(len(piece)))], off)

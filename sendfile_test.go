@@ -3,10 +3,12 @@ package weir_test
 import (
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"weir"
@@ -58,6 +60,7 @@ func TestSendFile(t *testing.T) {
 		{"HTTP/1.0", 5, size - 5, -1, "GET / HTTP/1.0", nil, text[5:]},
 		{"HEAD", 0, size, size, "HEAD / HTTP/1.1", weir.ErrNoBody, ""},
 		{"more than the length", 0, 11, 10, "GET / HTTP/1.1", weir.ErrLength, "Internal Server Error\n"},
+		{"more than there is", 0, math.MaxInt64, 10, "GET / HTTP/1.1", weir.ErrLength, "Internal Server Error\n"},
 		{"it ends before", size - 5, 10, 10, "GET / HTTP/1.1", io.ErrUnexpectedEOF, text[size-5:]},
 		{"it ends before, in chunks", size - 5, 10, -1, "GET / HTTP/1.1", io.ErrUnexpectedEOF, text[size-5:]},
 	} {
@@ -98,6 +101,140 @@ func chunksOf(p string) (body string) {
 	}
 }
 
+// What others send beside a file does not make the body longer than announced.
+func TestSendFileBesideSend(t *testing.T) {
+	const size = 1 << 20
+	f := tempFile(t, size)
+	results := make(chan error, 1)
+	streams := make(chan *weir.Stream, 1)
+	m := new(weir.Mux)
+	m.HandleFunc("GET /", func(w *weir.Response, r *weir.Request) {
+		_, _ = w.WriteString("abc")
+		if r.RawQuery() == "max" {
+			w.SetContentLength(5)
+			_, err := w.Stream().SendFile(f, 0, math.MaxInt64)
+			results <- err
+			return
+		}
+		streams <- w.Stream()
+		w.SetContentLength(3 + size)
+		_, err := w.Stream().SendFile(f, 0, size)
+		results <- err
+	})
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.Dial()
+		defer c.Close()
+		c.SetWindow(100_000)
+		c.Get("/")
+		s := <-streams
+		d.Settle()
+		sent := make(chan error, 1)
+		go func() { sent <- s.Send([]byte("between")) }()
+		body := d.truncated(c)
+		if err := <-results; !errors.Is(err, weir.ErrLength) || len(body) > 3+size {
+			d.Errorf("got %d bytes and %v, want at most %d and ErrLength", len(body), err, 3+size)
+		}
+		<-sent
+		c = d.get("/?max")
+		defer c.Close()
+		if _, body := cutHead(d.seen(c)); strings.HasPrefix(body, "abc") {
+			d.Errorf("got %q", body)
+		}
+		if err := <-results; !errors.Is(err, weir.ErrLength) {
+			d.Errorf("got %v, want ErrLength", err)
+		}
+	})
+}
+
+// A file that is copied is read as the client takes it, not ahead: what waits
+// holds no piece.
+func TestSendFileDoesNotReadAhead(t *testing.T) {
+	f := &countedFile{File: tempFile(t, 4<<20)}
+	m := new(weir.Mux)
+	streams := make(chan *weir.Response, 1)
+	m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
+		streams <- w
+		_, _ = w.Stream().SendFile(f, 0, 4<<20)
+	})
+	atDesk(t, m, nil, func(d *desk) {
+		c := d.Dial()
+		defer c.Close()
+		c.SetWindow(10_000)
+		d.write(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		w := <-streams
+		d.Settle()
+		if got, want := f.read.Load(), w.Stats().Bytes; got != want || want == 0 {
+			d.Errorf("got %d bytes read, of which the connection has %d", got, want)
+		}
+	})
+}
+
+type countedFile struct {
+	*os.File
+	read atomic.Int64
+}
+
+func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	f.read.Add(int64(n))
+	return n, err
+}
+
+// A file's own type may refuse to be sent any further.
+func TestSendFileIsRefused(t *testing.T) {
+	for _, length := range []int64{-1, 1 << 20} {
+		f := &refusingFile{tempFile(t, 1<<20), 300_000}
+		results := make(chan error, 1)
+		m := new(weir.Mux)
+		m.HandleFunc("GET /", func(w *weir.Response, _ *weir.Request) {
+			if length >= 0 {
+				w.SetContentLength(length)
+			}
+			_, err := w.Stream().SendFile(f, 0, 1<<20)
+			w.Stream().Abort(err)
+			results <- err
+		})
+		atDesk(t, m, nil, func(d *desk) {
+			c := d.get("/")
+			defer c.Close()
+			if _, body := cutHead(d.seen(c)); len(body) > 320_000 {
+				d.Errorf("got %d bytes", len(body))
+			}
+			if err := <-results; !errors.Is(err, errLuck) {
+				d.Errorf("got %v, want the file's error", err)
+			}
+		})
+	}
+}
+
+// refusingFile cannot be read from a place on.
+type refusingFile struct {
+	*os.File
+	from int64
+}
+
+func (f *refusingFile) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > f.from {
+		return 0, errLuck
+	}
+	return f.File.ReadAt(p, off)
+}
+
+// tempFile is an open file of zeros.
+func tempFile(t *testing.T, size int64) *os.File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, make([]byte, size), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 func TestSendFileOnTheLoop(t *testing.T) {
 	f, err := os.Open("go.mod")
 	if err != nil {
@@ -120,15 +257,7 @@ func TestSendFileOnTheLoop(t *testing.T) {
 // A producer that waits to send more of a file learns of the end of its client,
 // and of an Abort by others.
 func TestSendFileIsInterrupted(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(path, make([]byte, 4<<20), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := tempFile(t, 4<<20)
 	for _, end := range []string{"reset", "abort", "cut"} {
 		t.Run(end, func(t *testing.T) {
 			results, streams := make(chan error, 1), make(chan *weir.Stream, 1)
@@ -165,15 +294,7 @@ func TestSendFileIsInterrupted(t *testing.T) {
 
 // The kernel takes more of a large file, and of nothing else.
 func TestSendFileWidens(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(path, make([]byte, 1<<20), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := tempFile(t, 1<<20)
 	results := make(chan error, 10)
 	m := new(weir.Mux)
 	m.Handle("GET /large", sendsFile(f, 0, 1<<20, 1<<20, results))

@@ -39,6 +39,7 @@ type Stream struct {
 	chunks   bool   // the body is in chunks
 	detached bool
 	file     bool   // its body begins with a file, see SendFile
+	passing  int64  // bytes of a file that the kernel is about to take
 	typed    bool   // the head is known to have a Content-Type, for events
 	slot     *Route // whose limit it counts for, while it runs
 	refusal  error  // why an error response is sent instead
@@ -210,10 +211,8 @@ var crlf = []byte("\r\n")
 // of body may follow. With an error it releases the lock.
 func (l locked) ready(n int) error {
 	ex := l.ex
-	if ex.length.known() && l.pending()+int64(n) > ex.length.n() && !ex.bodyless() {
-		l.unlock()
-		ex.fail(ErrLength)
-		return ErrLength
+	if err := l.fits(int64(n)); err != nil {
+		return err
 	}
 	if !ex.begun() {
 		l.commitStream()
@@ -229,6 +228,18 @@ func (l locked) ready(n int) error {
 		l.countChunk(n)
 	}
 	return nil
+}
+
+// fits checks that n more bytes of body are not more than was announced. With an
+// error it releases the lock.
+func (l locked) fits(n int64) error {
+	ex := l.ex
+	if !ex.length.known() || n <= ex.length.n()-l.pending()-ex.stream.passing || ex.bodyless() {
+		return nil
+	}
+	l.unlock()
+	ex.fail(ErrLength)
+	return ErrLength
 }
 
 // commitStream commits the head of a stream, and behind it what was written to

@@ -316,6 +316,10 @@ var cases = []struct {
 		"GET /dir HTTP/1.1\r\nHost: a\r\n\r\n", "GET /dir/ HTTP/1.1\r\nHost: a\r\n\r\n", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET /index.html HTTP/1.1\r\nHost: a\r\n\r\n", "GET /big.bin HTTP/1.1\r\nHost: a\r\n\r\n",
 	}, nil},
+	{"ServeFile", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		http.ServeFile(w, r, "../docs/rules.md") // large enough to be sent by the kernel
+	}, []string{get, headOf, ranged("bytes=0-9"), ranged("bytes=5-45000"), ranged("bytes=-40000"), get + get}, nil},
 	{"TimeoutHandler", http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "lost")
 		<-r.Context().Done()

@@ -1,6 +1,7 @@
 package nethttp_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,6 +31,77 @@ func inMemory(t *testing.T, h http.HandlerFunc, f func(t *testing.T, s *weirtest
 		mux.Handle("/", nethttp.FromHTTP(h)).StreamBody()
 		f(t, weirtest.Start(t, &weir.Server{Handler: mux, Logger: slog.New(slog.DiscardHandler)}))
 	})
+}
+
+// A file of an announced length is sent by weir, as far as that goes, unless there
+// is a deadline. It is not read here.
+func TestReadFromFile(t *testing.T) {
+	const size = 3<<20 + 64<<10
+	path := filepath.Join(t.TempDir(), "f")
+	text := strings.Repeat("0123456789abcde\n", size/16)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		length int // announced
+		n      int64
+		read   bool
+		sets   func(w http.ResponseWriter)
+		err    error
+	}{
+		{"whole", size, size, false, func(http.ResponseWriter) {}, nil},
+		{"a part", 100_000, 100_000, false, func(http.ResponseWriter) {}, nil},
+		{"behind other bytes", 100_003, 100_000, false, func(w http.ResponseWriter) { _, _ = io.WriteString(w, "abc") }, nil},
+		{"longer than announced", 100_000, size, true, func(http.ResponseWriter) {}, http.ErrContentLength},
+		{"small", 1000, 1000, true, func(http.ResponseWriter) {}, nil},
+		{"to be sniffed", size, size, true, func(w http.ResponseWriter) { w.Header().Del("Content-Type") }, nil},
+		{"not announced", size, size, true, func(w http.ResponseWriter) { w.Header().Del("Content-Length") }, nil},
+		{"with a deadline", size, size, true, func(w http.ResponseWriter) {
+			if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+		}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+				f, err := os.Open(path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer f.Close()
+				w.Header().Set("Content-Type", "text/plain")
+				w.Header().Set("Content-Length", fmt.Sprint(test.length))
+				test.sets(w)
+				src := &readFile{File: f}
+				if n, err := io.CopyN(w, src, test.n); !errors.Is(err, test.err) || err == nil && n != test.n || src.read != test.read {
+					t.Errorf("got %d, %v, read %v, want %d, %v, read %v", n, err, src.read, test.n, test.err, test.read)
+				}
+			}, func(t *testing.T, s *weirtest.Server) {
+				c := s.Get("/")
+				resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(c.Received())), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				if want := text[:min(int64(test.length), test.n)]; err != nil || strings.TrimPrefix(string(body), "abc") != want {
+					t.Errorf("got %d bytes, %v, want %d", len(body), err, len(want))
+				}
+			})
+		})
+	}
+}
+
+// readFile notes that it was read by Read.
+type readFile struct {
+	*os.File
+	read bool
+}
+
+func (f *readFile) Read(p []byte) (int, error) {
+	f.read = true
+	return f.File.Read(p)
 }
 
 // A Write waits for a client that does not read, and continues with it.

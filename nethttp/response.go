@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"weir"
 )
@@ -138,8 +140,9 @@ func (w *response) admit(n int) error {
 	return nil
 }
 
-// ReadFrom copies src in large pieces. The first one waits for src, not for a
-// full buffer.
+// ReadFrom sends a file as weir does, by the kernel where it can, if its length
+// was announced. It copies anything else in large pieces. The first one waits for
+// src, not for a full buffer.
 func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 	if w.hijacked {
 		return 0, http.ErrHijacked
@@ -147,7 +150,10 @@ func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 	if w.returned.Load() {
 		return 0, errReturned
 	}
-	piece := pieces.Get().(*[32 << 10]byte)
+	if n, err = w.readFile(src); err != nil {
+		return n, err
+	}
+	piece := pieces.Get().(*[pieceSize]byte)
 	defer pieces.Put(piece)
 	if !w.begun {
 		n, err = io.CopyBuffer(writer{w}, io.LimitReader(src, sniffed), piece[:])
@@ -165,7 +171,50 @@ func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 // sniffed is how many bytes http.DetectContentType looks at.
 const sniffed = 512
 
-var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+const (
+	pieceSize = 32 << 10
+	filePiece = 1 << 20 // after which a write deadline counts that was set meanwhile
+)
+
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+
+// readFile is ReadFrom for what weir can send: more than a piece of a file of
+// which there are so many bytes announced. The rest of src is left to be read.
+func (w *response) readFile(src io.Reader) (n int64, err error) {
+	limit := int64(math.MaxInt64)
+	limited, ok := src.(*io.LimitedReader)
+	if ok {
+		src, limit = limited.R, limited.N
+	}
+	_, isFile := src.(syscall.Conn)
+	announced := w.written || w.header.Get("Content-Length") != ""
+	if !isFile || !announced || w.admit(0) != nil {
+		return 0, nil
+	}
+	limit = min(limit, w.length-w.bytes)
+	if limit <= pieceSize || w.head || w.coded || !w.hasBody() || !w.begun && !w.typed {
+		return 0, nil
+	}
+	for n < limit {
+		if late, lerr := w.writes.enter(); late != nil || lerr != nil {
+			break
+		}
+		if err = w.start(); err != nil {
+			break
+		}
+		piece := io.LimitedReader{R: src, N: min(limit-n, filePiece)}
+		k, kerr := w.res.ReadFrom(&piece)
+		n += k
+		if err = kerr; err != nil || piece.N > 0 { // src has ended
+			break
+		}
+	}
+	w.bytes += n
+	if ok {
+		limited.N -= n
+	}
+	return n, err
+}
 
 // writer hides ReadFrom.
 type writer struct{ io.Writer }
@@ -275,13 +324,8 @@ func (w *response) push() error {
 	if !w.written {
 		return nil
 	}
-	if w.buf != nil {
-		if err := w.buf.Flush(); err != nil {
-			return err
-		}
-	}
-	if !w.begun {
-		w.begin(nil)
+	if err := w.start(); err != nil {
+		return err
 	}
 	if w.head || !w.hasBody() {
 		return w.sendHead()
@@ -290,6 +334,19 @@ func (w *response) push() error {
 		return w.tooLate()
 	}
 	return w.stream.Commit() // and what Write has gathered
+}
+
+// start empties the buffer, and decides the framing, unless that was done.
+func (w *response) start() error {
+	if w.buf != nil {
+		if err := w.buf.Flush(); err != nil {
+			return err
+		}
+	}
+	if !w.begun {
+		w.begin(nil)
+	}
+	return nil
 }
 
 // sendHead sends the head of a response without a body.

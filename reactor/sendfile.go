@@ -6,7 +6,8 @@ import (
 )
 
 // A File is what FileSender sends: an *[os.File], or what has one inside. Its
-// methods are called on the goroutine that sends it.
+// methods are called on the goroutine that sends it, SyscallConn once for each
+// piece, whose error then ends the sending.
 type File interface {
 	io.ReaderAt
 	syscall.Conn

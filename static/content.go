@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -43,6 +45,7 @@ func (c *content) close() {
 type version struct {
 	size           int64
 	dev, ino       uint64
+	links          uint64 // names that the file has
 	mtime, ctime   int64 // Unix, in nanoseconds
 	timed, precise bool  // there is a modification time; all of the rest is known
 }
@@ -171,9 +174,13 @@ func (c *content) read(file fs.File) error {
 	return nil
 }
 
-// changed reports whether file is another version than c now.
+// changed reports whether file is another version than c now. That it was removed,
+// or replaced by another of its name, does not change it, only its change time.
 func (c *content) changed(file fs.File) bool {
 	now, err := current(file)
+	if now.links < c.links {
+		now.links, now.ctime = c.links, c.ctime
+	}
 	return err != nil || now != c.version
 }
 
@@ -232,13 +239,13 @@ func (c *content) seekable() bool {
 	return false
 }
 
-// readAt fills p from the open file. Without io.ReaderAt and io.Seeker what it
-// reads must be the next.
+// readAt fills p from the open file, which has not changed behind it. Without
+// io.ReaderAt and io.Seeker what it reads must be the next.
 func (c *content) readAt(p []byte, off int64) (err error) {
 	if r, ok := c.file.(io.ReaderAt); ok {
 		var n int
 		if n, err = r.ReadAt(p, off); n == len(p) {
-			return nil
+			err = nil
 		}
 	} else {
 		if s, ok := c.file.(io.Seeker); ok {
@@ -249,10 +256,34 @@ func (c *content) readAt(p []byte, off int64) (err error) {
 		_, err = io.ReadFull(c.file, p)
 	}
 	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), c.changed(c.file):
 		return ErrChanged
+	case err != nil:
+		return fmt.Errorf("static: %w", err)
 	}
-	return fmt.Errorf("static: %w", err)
+	return nil
+}
+
+// A watched file can be read only while it is the version that the response is
+// about: it is looked at before each piece that the kernel is to send, and behind
+// each that is read. So the last piece is not sent of a file that has changed.
+type watched struct {
+	*os.File
+	*content
+}
+
+// SyscallConn is what the kernel's sending begins with.
+func (w watched) SyscallConn() (syscall.RawConn, error) {
+	if w.changed(w.File) {
+		return nil, ErrChanged
+	}
+	return w.File.SyscallConn()
+}
+
+func (w watched) ReadAt(p []byte, off int64) (int, error) {
+	n, err := w.File.ReadAt(p, off)
+	if w.changed(w.File) {
+		return 0, ErrChanged
+	}
+	return n, err
 }

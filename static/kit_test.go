@@ -147,6 +147,14 @@ var countedOnce = sync.OnceValue(func() string {
 	return string(b)
 })
 
+// inUse is how many bytes of the heap are in use.
+func inUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 // allocated is how many bytes were allocated so far.
 func allocated() uint64 {
 	var m runtime.MemStats

@@ -3,6 +3,7 @@ package static
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -106,8 +107,8 @@ func (o *Options) check() (*settings, error) {
 	switch {
 	case s.Index == None:
 		s.Index = ""
-	case strings.ContainsAny(s.Index, "/\\\x00"):
-		return nil, fmt.Errorf("static: Options.Index is %q: want a name without a folder", s.Index)
+	case strings.ContainsAny(s.Index, "/\\\x00"), s.Index == ".", s.Index == "..":
+		return nil, fmt.Errorf("static: Options.Index is %q: want the name of a file, without a folder", s.Index)
 	}
 	switch s.Charset {
 	case "":
@@ -159,6 +160,7 @@ func (s *settings) checkHeader() error {
 var ours = []string{"Content-Type", "Content-Encoding", "Content-Range", "Accept-Ranges", "ETag", "Last-Modified"}
 
 func (s *settings) checkTypes() error {
+	s.Types = maps.Clone(s.Types) // it is read by every request
 	for ext, media := range s.Types {
 		if !strings.HasPrefix(ext, ".") || strings.ContainsAny(ext[1:], "./\\") || ext != strings.ToLower(ext) {
 			return fmt.Errorf("static: Options.Types has the extension %q: want one like .html, in lower case", ext)

@@ -18,7 +18,7 @@ func rangesOf(value string, size int64, limit int) (spans []span, whole bool) {
 	if !ok || !strings.EqualFold(unit, "bytes") {
 		return nil, true
 	}
-	count, sum := 0, int64(0)
+	count, left := 0, size
 	for more := true; more; {
 		var spec string
 		spec, set, more = strings.Cut(set, ",")
@@ -29,12 +29,12 @@ func rangesOf(value string, size int64, limit int) (spans []span, whole bool) {
 		if !ok {
 			return nil, false
 		}
-		if count++; satisfiable && count <= limit && sum <= size {
-			sum += s.n
+		if count++; satisfiable && count <= limit && left >= 0 {
+			left -= s.n
 			spans = append(spans, s)
 		}
 	}
-	if count > limit || sum > size {
+	if count > limit || left < 0 {
 		return nil, true
 	}
 	return spans, false

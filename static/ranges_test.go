@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"mime"
 	"mime/multipart"
@@ -154,6 +155,13 @@ func TestManyRangesAreBounded(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The largest file there can be: the sum of its ranges is not a number.
+func TestRangesOfTheLargestFile(t *testing.T) {
+	if spans, whole := rangesOf("bytes=0-,0-", math.MaxInt64, 16); !whole {
+		t.Errorf("got %v, want the whole file", spans)
 	}
 }
 

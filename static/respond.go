@@ -1,6 +1,7 @@
 package static
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,44 +17,55 @@ import (
 
 // respond sends a file, or what conditions and ranges make of it. It closes c.
 func (f *Files) respond(w *weir.Response, r *weir.Request, name string, c *content) {
-	media, encoding := c.media, ""
-	c, encoding = f.negotiate(r, name, c)
+	media := cmp.Or(w.Header().Get("Content-Type"), c.media)
+	c, encoding := f.negotiate(r, name, c)
 	defer c.close()
-	switch judge(r.Header(), c.tag, c.modified) {
-	case failed:
-		w.Error(412, "412 precondition failed")
+	var b *body
+	if w.Status() != 200 { // conditions and ranges are not for it: RFC 9110 13.2.1, 14.2
+		b = whole(c)
+	} else if b = f.wanted(w, r, c, media, encoding); b == nil {
 		return
-	case notModified:
-		f.describe(w, c)
-		w.SetStatus(304)
-		return
-	}
-	b := whole(c)
-	if f.MaxRanges > 0 && c.seekable() {
-		w.Header().Set("Accept-Ranges", "bytes")
-		if spans, ok := f.ranges(r, c); ok {
-			if len(spans) == 0 {
-				w.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(c.size, 10))
-				w.Error(416, "416 range not satisfiable")
-				return
-			}
-			w.SetStatus(206)
-			b = partial(c, spans, media)
-		}
 	}
 	f.describe(w, c)
 	h := w.Header()
 	if b.contentRange != "" {
 		h.Set("Content-Range", b.contentRange)
 	}
-	if b.media != "" {
-		media = b.media
-	}
-	h.Set("Content-Type", media)
+	h.Set("Content-Type", cmp.Or(b.media, media))
 	if encoding != "" {
 		h.Set("Content-Encoding", encoding)
 	}
 	b.send(w, r, c)
+}
+
+// wanted returns the body that conditions and ranges ask for, or nil if the
+// response has none of the file's.
+func (f *Files) wanted(w *weir.Response, r *weir.Request, c *content, media, encoding string) *body {
+	switch judge(r.Header(), c.tag, c.modified) {
+	case failed:
+		w.Error(412, "412 precondition failed")
+		return nil
+	case notModified:
+		f.describe(w, c)
+		w.Header().Del("Content-Type")
+		w.SetStatus(304)
+		return nil
+	}
+	if f.MaxRanges < 0 || !c.seekable() {
+		return whole(c)
+	}
+	w.Header().Set("Accept-Ranges", "bytes")
+	switch spans, ok := f.ranges(r, c); {
+	case !ok, len(spans) > 1 && encoding != "": // a multipart would not be what is coded
+		return whole(c)
+	case len(spans) == 0:
+		w.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(c.size, 10))
+		w.Error(416, "416 range not satisfiable")
+		return nil
+	default:
+		w.SetStatus(206)
+		return partial(c, spans, media)
+	}
 }
 
 // describe sets the fields of every response that has a file, 304 among them.
@@ -175,77 +187,41 @@ func (b *body) send(w *weir.Response, r *weir.Request, c *content) {
 		_ = s.Commit() // ErrNoBody, or the client has disconnected
 		return
 	}
-	var err error
-	if c.body != nil {
-		err = b.write(s, c)
-	} else {
-		err = b.stream(s, c)
-	}
-	if err != nil {
+	if err := b.write(s, c); err != nil {
 		s.Abort(err) // nothing, if it was the stream that ended
 	}
 }
 
-// write sends a body that is in memory.
+// write sends the parts of the body, with what is around them.
 func (b *body) write(s *weir.Stream, c *content) error {
 	for _, p := range b.parts {
 		if _, err := s.Write([]byte(p.head)); err != nil {
 			return err
 		}
-		if err := s.Send(c.body[p.off : p.off+p.n]); err != nil {
+		if err := c.sendPart(s, p.span); err != nil {
 			return err
 		}
 	}
 	return s.Send([]byte(b.tail))
 }
 
-// stream sends a body from the open file. Its last bytes are held back until the
-// file was found unchanged behind them: what has changed never looks complete.
-func (b *body) stream(s *weir.Stream, c *content) error {
-	piece := pieces.Get().(*[pieceSize]byte)
-	defer pieces.Put(piece)
-	var held []byte
-	for i, p := range b.parts {
-		if _, err := s.Write([]byte(p.head)); err != nil {
-			return err
-		}
-		keep := int64(0)
-		if i == len(b.parts)-1 && b.tail == "" {
-			keep = min(p.n, heldBack)
-		}
-		if err := c.sendPart(s, span{p.off, p.n - keep}, piece[:]); err != nil {
-			return err
-		}
-		held = piece[:keep]
-		if err := c.readAt(held, p.off+p.n-keep); err != nil {
-			return err
-		}
-	}
-	if c.changed(c.file) {
-		return ErrChanged
-	}
-	return s.Send(append(held, b.tail...))
-}
-
-const (
-	pieceSize = 64 << 10
-	heldBack  = 4 << 10
-)
-
-var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
-
-// sendPart sends a part of the open file: by the kernel if it can, else by way
-// of piece.
-func (c *content) sendPart(s *weir.Stream, p span, piece []byte) error {
-	if file, ok := c.file.(*os.File); ok {
-		_, err := s.SendFile(file, p.off, p.n)
+// sendPart sends a part of the file: from memory, by the kernel if it can, else
+// piece by piece.
+func (c *content) sendPart(s *weir.Stream, p span) error {
+	switch f := c.file.(type) {
+	case nil:
+		return s.Send(c.body[p.off : p.off+p.n])
+	case *os.File:
+		_, err := s.SendFile(watched{f, c}, p.off, p.n)
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = ErrChanged
 		}
 		return err
 	}
+	piece := pieces.Get().(*[pieceSize]byte)
+	defer pieces.Put(piece)
 	for p.n > 0 {
-		next := piece[:min(p.n, int64(len(piece)))]
+		next := piece[:min(p.n, pieceSize)]
 		if err := c.readAt(next, p.off); err != nil {
 			return err
 		}
@@ -257,3 +233,7 @@ func (c *content) sendPart(s *weir.Stream, p span, piece []byte) error {
 	}
 	return nil
 }
+
+const pieceSize = 64 << 10
+
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}

@@ -24,7 +24,7 @@ import (
 
 // Bodies of all sizes, around those from which they are sent in another way.
 func TestSizes(t *testing.T) {
-	sizes := []int{0, 1, buffered - 1, buffered, buffered + 1, smallFile - 1, smallFile, smallFile + 1, smallFile + heldBack, 1 << 20, 1<<20 + 1, 3 << 20}
+	sizes := []int{0, 1, buffered - 1, buffered, buffered + 1, smallFile - 1, smallFile, smallFile + 1, smallFile + 4<<10, 1 << 20, 1<<20 + 1, 3 << 20}
 	dir := folder(t, nil)
 	for _, n := range sizes {
 		write(t, filepath.Join(dir, fmt.Sprint(n)), numbers(n))
@@ -90,21 +90,27 @@ func TestChangesWhileSent(t *testing.T) {
 			})
 		}
 	}
-	t.Run("replaced", func(t *testing.T) { // the old one is still there for those who have it open
-		dir := folder(t, map[string]string{"x": numbers(size), "new": "new"})
-		serve(t, dir, nil, func(s *site) {
-			c := s.Get("/files/x")
+}
+
+// S17: what was removed or replaced is still there for those who have it open.
+func TestReplacedWhileSent(t *testing.T) {
+	const size = 1 << 20
+	dir := folder(t, map[string]string{"x": numbers(size), "new": "new"})
+	path := filepath.Join(dir, "x")
+	try(t, os.Link(path, path+"2"))
+	serve(t, dir, nil, func(s *site) {
+		for _, change := range []func() error{
+			func() error { return os.Remove(path + "2") },
+			func() error { return os.Rename(filepath.Join(dir, "new"), path) },
+		} {
+			c := s.Dial()
 			defer c.Close()
 			c.SetWindow(64 << 10)
+			c.Get("/files/x")
 			s.Settle()
-			try(t, os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "x")))
-			// The rename has changed what the file system knows of it: the link count
-			// and with it the change time.
-			if g := parse(s, c.Received(), "GET"); g.err == nil && g.body != numbers(size) {
-				s.Errorf("got %d bytes, %v", len(g.body), g.err)
-			}
-			s.get("x").expect(s, 200, "new")
-		})
+			try(s, change())
+			parse(s, c.Received(), "GET").expect(s, 200, numbers(size))
+		}
 	})
 }
 
@@ -229,6 +235,60 @@ func TestSlowClient(t *testing.T) {
 			s.Errorf("got %d bytes, %v", len(g.body), g.err)
 		}
 	})
+}
+
+// What a client that reads slowly holds does not depend on the file, and is less
+// than a piece of it.
+func TestSlowClients(t *testing.T) {
+	const n = 64
+	dir := folder(t, map[string]string{"x": numbers(1 << 20)})
+	serve(t, dir, nil, func(s *site) {
+		slow := func(n int) {
+			for range n {
+				c := s.Dial()
+				c.SetWindow(1000)
+				c.Get("/files/x")
+			}
+			s.Settle()
+		}
+		slow(1) // what is made once
+		before := inUse()
+		slow(n)
+		if each := (inUse() - before) / n; each > 32<<10 {
+			s.Errorf("got %d bytes for each client", each)
+		}
+	})
+}
+
+// What Open may wait for is not opened, whatever it was before.
+func TestFIFOInAnFS(t *testing.T) {
+	fsys := &fifoFS{fstest.MapFS{"large": {Data: []byte(numbers(200_000))}, "small": {Data: []byte("small")}}, t}
+	for _, f := range fsys.MapFS {
+		f.ModTime = long
+	}
+	files, err := FS(fsys, nil)
+	try(t, err)
+	mounted(t, files, func(s *site) {
+		for _, status := range []int{200, 404} {
+			s.get("large").expect(s, status, "")
+			s.get("small").expect(s, status, "")
+			for _, f := range fsys.MapFS {
+				f.Mode = fs.ModeNamedPipe
+			}
+		}
+	})
+}
+
+type fifoFS struct {
+	fstest.MapFS
+	t *testing.T
+}
+
+func (f *fifoFS) Open(name string) (fs.File, error) {
+	if file := f.MapFS[name]; file != nil && file.Mode&fs.ModeNamedPipe != 0 {
+		f.t.Errorf("%s was opened", name)
+	}
+	return f.MapFS.Open(name)
 }
 
 // The cache is bounded, keeps what is asked for, and never has another content

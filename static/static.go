@@ -139,7 +139,7 @@ func respondTo(w *weir.Response, err error) {
 		w.Header().Set("Retry-After", "1")
 		w.Error(503, "503 service unavailable")
 	default:
-		w.Stream().Abort(err) // 500, and a line in the log
+		w.Refuse(err) // 500, and a line in the log
 	}
 }
 
@@ -161,6 +161,10 @@ func isMissing(err error) bool {
 // application whose pages are made in the browser, for instance. name is below
 // the root. If there is no such file, the response is 404. Only GET and HEAD
 // requests get a file, others 405.
+//
+// A Content-Type that the response has stays. So does a status, such as 404 for
+// a page that says so, which then is sent whole, whatever the request's
+// conditions and ranges.
 func (f *Files) ServeFile(w *weir.Response, r *weir.Request, name string) {
 	if m := r.Method(); m != "GET" && m != "HEAD" {
 		w.Header().Set("Allow", "GET, HEAD")

@@ -11,9 +11,11 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"weir"
+	"weir/weirtest"
 )
 
 func TestServes(t *testing.T) {
@@ -309,6 +311,37 @@ func TestServeFile(t *testing.T) {
 	})
 }
 
+// S7, S10: what a handler sets before ServeFile stays. The page of an error is sent
+// whole.
+func TestServeFileAsPartOfAResponse(t *testing.T) {
+	dir := folder(t, map[string]string{"404.html": "nothing here", "export": "a,b"})
+	m := new(weir.Mux)
+	m.HandleFunc("GET /export", func(w *weir.Response, r *weir.Request) {
+		w.Header().Set("Content-Type", "text/csv")
+		w.Attachment("a.csv")
+		ServeFile(w, r, filepath.Join(dir, "export"))
+	})
+	m.HandleFunc("GET /", func(w *weir.Response, r *weir.Request) {
+		w.SetStatus(404)
+		ServeFile(w, r, filepath.Join(dir, "404.html"))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{t, weirtest.Start(t, &weir.Server{Handler: m})}
+		g := s.do("GET", "/export")
+		g.expect(s, 200, "a,b")
+		g.has(s, "Content-Type", "text/csv")
+		g.has(s, "Content-Disposition", `attachment; filename="a.csv"`)
+		g = s.do("GET", "/export", "If-None-Match: "+g.Header.Get("ETag"))
+		g.expect(s, 304, "")
+		g.has(s, "Content-Type", "")
+		for _, field := range []string{"X: y", "Range: bytes=0-3", "Range: bytes=90-", "If-None-Match: *", `If-Match: "x"`} {
+			g := s.do("GET", "/nowhere", field)
+			g.expect(s, 404, "nothing here")
+			g.has(s, "Content-Type", "text/html; charset=utf-8")
+		}
+	})
+}
+
 // S7
 func TestOptionsOfResponses(t *testing.T) {
 	dir := folder(t, map[string]string{"a.txt": "a", "a.glb": "g", "a.HTML": "h", "a.weird": "w", "a.own": "o"})
@@ -318,6 +351,7 @@ func TestOptionsOfResponses(t *testing.T) {
 		Charset: "ascii", Precompressed: []string{}, MaxRanges: -1,
 	}
 	serve(t, dir, o, func(s *site) {
+		clear(o.Types) // they were copied
 		g := s.get("a.txt", "Range: bytes=0-0")
 		g.expect(s, 200, "a")
 		for name, value := range map[string]string{
@@ -344,6 +378,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		"line break":     {Header: map[string]string{"X": "a\r\nb"}},
 		"name":           {Header: map[string]string{"a b": "x"}},
 		"index":          {Index: "a/b"},
+		"index above":    {Index: ".."},
 		"extension":      {Types: map[string]string{"html": "text/html"}},
 		"upper case":     {Types: map[string]string{".HTML": "text/html"}},
 		"media type":     {Types: map[string]string{".x": "text"}},

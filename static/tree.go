@@ -13,7 +13,7 @@ import (
 type tree interface {
 	stat(name string) (fs.FileInfo, error)
 	lstat(name string) (fs.FileInfo, error)
-	// open opens a file without waiting, whatever it is: see Files.load.
+	// open opens a regular file. It may open what is not one, but waits for none.
 	open(name string) (fs.File, error)
 	Close() error
 }
@@ -46,14 +46,23 @@ func isEscape(err error) bool {
 	return errors.As(err, &p) && strings.Contains(p.Err.Error(), "escapes")
 }
 
-// fsTree is a file system of Go's. Opening may wait there for what is not a
-// regular file, which is why it is looked at first.
+// fsTree is a file system of Go's.
 type fsTree struct{ fs.FS }
 
 func (t fsTree) stat(name string) (fs.FileInfo, error)  { return fs.Stat(t.FS, name) }
 func (t fsTree) lstat(name string) (fs.FileInfo, error) { return fs.Lstat(t.FS, name) }
-func (t fsTree) open(name string) (fs.File, error)      { return t.FS.Open(name) }
 func (t fsTree) Close() error                           { return nil }
+
+// open looks at the file first: opening a FIFO may wait.
+func (t fsTree) open(name string) (fs.File, error) {
+	switch info, err := t.stat(name); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errIrregular
+	}
+	return t.FS.Open(name)
+}
 
 // pathTree is all files of the machine, by their paths.
 type pathTree struct{}

@@ -8,7 +8,7 @@ import (
 // identify adds what the kernel knows of a file of its own.
 func (v *version) identify(info fs.FileInfo) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		v.dev, v.ino = uint64(st.Dev), uint64(st.Ino)
+		v.dev, v.ino, v.links = uint64(st.Dev), uint64(st.Ino), uint64(st.Nlink)
 		v.ctime, v.precise = syscall.TimespecToNsec(st.Ctimespec), true
 	}
 }

@@ -221,7 +221,7 @@ func (k *Kernel) Writev(fd int, a, b, c []byte) (int, error) {
 func (k *Kernel) SendFile(fd int, head []byte, f reactor.File, off int64, n int) (int, error) {
 	piece := make([]byte, min(n, 64<<10))
 	got, err := f.ReadAt(piece, off)
-	if got > 0 || err == nil {
+	if got > 0 {
 		return k.Writev(fd, head, piece[:got], nil)
 	}
 	if len(head) > 0 {
@@ -229,7 +229,10 @@ func (k *Kernel) SendFile(fd int, head []byte, f reactor.File, off int64, n int)
 			return n, err
 		}
 	}
-	return len(head), io.ErrUnexpectedEOF
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return len(head), err
 }
 
 // Widen implements reactor.FileSender. A client's window stays as it is.
