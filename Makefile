@@ -34,7 +34,7 @@ bench: ## measure against other servers; minutes; ARGS='plaintext --quick' for l
 restarts: ## restart weirs ten times each behind nginx, HAProxy and the openai packages, under load; minutes
 	@$(GO) test -count=1 -timeout=15m -v -run 'Restart$$' ./cmd/weir/internal/serve -restarts 10
 
-cluster: ## kill the servers of a NATS cluster one by one under hub/nats; half a minute
+cluster: ## kill and stop the servers of a NATS cluster one by one under hub/nats; a minute
 	@cd hub/nats && $(GO) test -count=1 -v -run Cluster -cluster .
 
 codex: build ## the Codex CLI does a task of two tools through weir serve and weir mock; installs it, 430 MB

@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -69,7 +70,7 @@ func run(listen, natsURL string) error {
 
 // shared returns a broker that keeps the messages in NATS.
 func shared(ctx context.Context, url string) (hub.Broker, error) {
-	conn, err := nats.Connect(url, nats.MaxReconnects(-1))
+	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.PingInterval(10*time.Second))
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func main() {
 		Handler: routes(newBox(100, 64<<20), newDoor(password)),
 		Trace:   middleware.AccessLog{Out: log}.Trace(),
 	}
-	fmt.Println("http://" + *listen)
+	fmt.Fprintln(os.Stderr, "http://"+*listen)
 	if err := srv.Serve(ctx, *listen); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -3,7 +3,7 @@
 // same ids, and a client that loses its server continues at another one with its
 // Last-Event-ID.
 //
-//	conn, err := nats.Connect("nats://127.0.0.1:4222", nats.MaxReconnects(-1))
+//	conn, err := nats.Connect("nats://127.0.0.1:4222", nats.MaxReconnects(-1), nats.PingInterval(10*time.Second))
 //	…
 //	js, err := jetstream.New(conn)
 //	…
@@ -46,7 +46,9 @@
 // # What it needs
 //
 // A server of version 2.11 or later, and a connection with nats.MaxReconnects(-1):
-// one that gives up ends the broker. Its user needs permissions
+// one that gives up ends the broker. With nats.PingInterval(10*time.Second) it
+// notices within half a minute that the network has failed silently, and by default
+// within six. Its user needs permissions
 //
 //   - to publish on PREFIX.topic.*, $JS.API.STREAM.INFO.STREAM and
 //     $JS.API.DIRECT.GET.STREAM; to create the stream, and to make ids of before

@@ -3,6 +3,7 @@ package natsbroker_test
 import (
 	"context"
 	"log"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,7 +16,7 @@ import (
 // A server whose topics are shared by all processes that use the same NATS server.
 func Example() {
 	ctx := context.Background()
-	conn, err := nats.Connect("nats://127.0.0.1:4222", nats.MaxReconnects(-1))
+	conn, err := nats.Connect("nats://127.0.0.1:4222", nats.MaxReconnects(-1), nats.PingInterval(10*time.Second))
 	if err != nil {
 		log.Fatal(err)
 	}

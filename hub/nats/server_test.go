@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,6 +120,18 @@ func (n *natsServer) kill() {
 	_ = n.cmd.Process.Kill() // it may have ended
 	_ = n.cmd.Wait()         // killed
 	n.cmd = nil
+}
+
+// freeze stops it as a partition of the network does, until thaw: connections to it
+// stay open.
+func (n *natsServer) freeze() { n.signal(syscall.SIGSTOP) }
+func (n *natsServer) thaw()   { n.signal(syscall.SIGCONT) }
+
+func (n *natsServer) signal(s os.Signal) {
+	n.t.Helper()
+	if err := n.cmd.Process.Signal(s); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // backup saves its files, and returns what brings it back as it was then, as after a
