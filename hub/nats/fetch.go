@@ -70,54 +70,69 @@ func (b *Broker) lastBefore(subject string, at time.Time) (uint64, error) {
 	return p.begins(), err
 }
 
-var errTorn = errors.New("natsbroker: fetch: messages were lost on their way")
-
 // get asks the server for stored messages. It blocks.
 func (b *Broker) get(what map[string]any) (p page, err error) {
 	request, err := json.Marshal(what)
 	if err != nil {
 		return p, err
 	}
-	ctx, inbox := b.session.Load(), b.conn.NewInbox()
-	replies, err := b.conn.SubscribeSync(inbox)
+	session, inbox := b.session.Load(), b.conn.NewInbox()
+	replies := make(chan *nats.Msg, pageMessages+1) // SubscribeSync would make one for 65,536
+	sub, err := b.conn.ChanSubscribe(inbox, replies)
 	if err != nil {
 		return p, fmt.Errorf("natsbroker: fetch: %w", err)
 	}
-	defer func() { _ = replies.Unsubscribe() }() // the connection may be closed
+	defer func() { _ = sub.Unsubscribe() }() // the connection may be closed
 	if err := b.conn.PublishRequest(b.direct, inbox, request); err != nil {
 		return p, fmt.Errorf("natsbroker: fetch: %w", err)
 	}
-	for last := uint64(0); ; {
-		m, err := nextOf(ctx, replies)
-		if errors.Is(err, nats.ErrNoResponders) { // the stream may have been deleted
-			b.stream.suspect()
+	late := time.NewTimer(fetchTimeout)
+	defer late.Stop()
+	for done := false; !done; late.Reset(fetchTimeout) {
+		select {
+		case m := <-replies:
+			if done, err = p.add(m); err == errGone {
+				b.stream.suspect()
+			}
+		case <-late.C:
+			err = context.DeadlineExceeded
+		case <-session.Done():
+			err = session.Err()
 		}
 		if err != nil {
 			return page{}, fmt.Errorf("natsbroker: fetch: %w", err)
 		}
-		seq := number(m, sequenceHeader)
-		status := m.Header.Get(statusHeader)
-		switch {
-		case (seq > 0 || status == "204") && number(m, beforeHeader) != last:
-			return page{}, errTorn
-		case seq > 0: // a message; it may have a header that is called Status
-			p.messages, last = append(p.messages, m), seq
-		case status == "204": // the page is complete
-			p.more = number(m, pendingHeader)
-			return p, nil
-		case status == "404": // there are none
-			return page{}, nil
-		default:
-			return page{}, fmt.Errorf("natsbroker: fetch: status %s %s", status, m.Header.Get("Description"))
-		}
 	}
+	return p, nil
 }
 
-// nextOf waits for the next message of a response.
-func nextOf(ctx context.Context, replies *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	return replies.NextMsgWithContext(ctx)
+var (
+	errTorn = errors.New("messages were lost on their way")
+	errGone = errors.New("no server responds for the stream")
+)
+
+// add takes one message of a response, and reports whether it is the last one.
+func (p *page) add(m *nats.Msg) (done bool, err error) {
+	seq, last := number(m, sequenceHeader), uint64(0)
+	if n := len(p.messages); n > 0 {
+		last = number(p.messages[n-1], sequenceHeader)
+	}
+	status := m.Header.Get(statusHeader)
+	switch {
+	case (seq > 0 || status == "204") && number(m, beforeHeader) != last:
+		return false, errTorn
+	case seq > 0: // a message; it may have a field that is called Status
+		p.messages = append(p.messages, m)
+		return false, nil
+	case status == "204": // the page is complete
+		p.more = number(m, pendingHeader)
+		return true, nil
+	case status == "404": // there are none
+		return true, nil
+	case status == "503":
+		return false, errGone
+	}
+	return false, fmt.Errorf("status %s %s", status, m.Header.Get("Description"))
 }
 
 // header returns what the server says of a message. Whoever published it may have

@@ -34,23 +34,34 @@ type follower struct {
 	subject string
 	age     time.Duration // older events are of no interest to log; 0: all are
 
-	mu          sync.Mutex // guards what follows, and is held while log is called
-	log         *hub.Log
-	stopped     bool
-	live        *nats.Subscription
-	lost        int         // live messages that live has dropped
-	incarnation string      // of what log has; "": it has nothing
-	head        uint64      // sequence of the topic's last message before those that log is to get; 0: not known
-	headTime    string      // when that was stored
-	safe        uint64      // log has all messages up to this sequence
-	ready       bool        // log.Ready was called
-	catching    bool        // what is missing is being fetched: live messages are held
-	again       bool        // something happened meanwhile: fetch once more
-	held        []*nats.Msg // in order
-	heldBytes   int
-	backoff     time.Duration // before the next try
-	doubts      int           // how often in a row the server had less than it should
-	checked     time.Time     // when what is stored was last looked at
+	mu        sync.Mutex // guards what follows, and is held while log is called
+	log       *hub.Log
+	stopped   bool
+	live      *nats.Subscription
+	lost      int         // live messages that live has dropped
+	place                 // changes while messages are fetched by catchUp only, else by arrived
+	safe      uint64      // log has all messages up to this sequence
+	ready     bool        // log.Ready was called
+	catching  bool        // what is missing is being fetched: live messages are held
+	again     bool        // something happened meanwhile: fetch once more
+	held      []*nats.Msg // in order
+	heldBytes int
+	backoff   time.Duration // before the next try
+	doubts    int           // how often in a row the server had less than it should
+	checked   time.Time     // when what is stored was last looked at
+}
+
+// A place is how far a log has come.
+type place struct {
+	incarnation string // of what log has; "": it has nothing
+	head        uint64 // sequence of the topic's last message before those that log is to get; 0: not known
+	headTime    string // when that was stored
+}
+
+// continues reports whether a page begins with the message that is the head, and so
+// is one of the same stream.
+func (at place) continues(p page) bool {
+	return at.head > 0 && p.begins() == at.head && header(p.messages[0], timeHeader) == at.headTime
 }
 
 // stop ends it: log is not called any more.
@@ -181,14 +192,14 @@ func (f *follower) dropped() bool {
 // called by a worker, again and again until it returns false.
 func (f *follower) catchUp() (again bool, after time.Duration) {
 	f.mu.Lock()
-	from, begins, stopped := f.head, f.incarnation == "", f.stopped
+	at, stopped := f.place, f.stopped
 	f.again = false
 	f.mu.Unlock()
 	if stopped {
 		return false, 0
 	}
 	known := f.b.stream.snapshot() // older than the page
-	p, now, err := f.look(from, begins)
+	p, now, err := f.look(at, known)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopped || f.b.ctx.Err() != nil {
@@ -199,7 +210,7 @@ func (f *follower) catchUp() (again bool, after time.Duration) {
 		f.backoff = min(max(2*f.backoff, retryWait), maxBackoff)
 		return true, f.backoff
 	}
-	f.backoff, f.checked = 0, now.at
+	f.backoff, f.checked = 0, time.Now()
 	fits, forgot := f.take(p, known, now)
 	switch {
 	case forgot:
@@ -210,16 +221,21 @@ func (f *follower) catchUp() (again bool, after time.Duration) {
 	return f.settle()
 }
 
-// look fetches a page, and then what the server says of the stream. What is older than
-// log wants is not fetched.
-func (f *follower) look(from uint64, begins bool) (p page, now *snapshot, err error) {
-	if begins && f.age > 0 {
+// look fetches a page, and then what the server says of the stream, unless the page
+// says that it is the one that is known. What is older than log wants is not fetched.
+func (f *follower) look(at place, known *snapshot) (p page, now *snapshot, err error) {
+	from := at.head
+	if at.incarnation == "" && f.age > 0 {
 		from, err = f.b.lastBefore(f.subject, time.Now().Add(-f.age))
 	}
 	if err == nil {
 		p, err = f.b.fetch(f.subject, from)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case at.incarnation == known.incarnation && at.continues(p):
+		now = known
+	default:
 		now, err = f.b.stream.look(f.b.session.Load(), time.Now())
 	}
 	return p, now, err
@@ -267,7 +283,7 @@ func (f *follower) take(p page, known, now *snapshot) (fits, forgot bool) {
 	case f.incarnation != now.incarnation: // what is held may be of the former: the next page has what is not
 		f.incarnation, f.head, f.held, f.heldBytes = "", 0, nil, 0
 		return false, false
-	case overlaps && header(p.messages[0], timeHeader) != f.headTime, !overlaps && now.end <= f.head:
+	case overlaps && !f.continues(p), !overlaps && now.end <= f.head:
 		return false, true
 	case !overlaps && f.misses(p, now):
 		f.reset(p, now)

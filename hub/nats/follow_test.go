@@ -178,3 +178,41 @@ func TestIncarnationsDoNotMix(t *testing.T) {
 	f.arrived(stored(2, 1))
 	expect(t, s, "gap 1 2")
 }
+
+// A page of which the network has lost a message is not taken for a whole one, and a
+// message not for its end.
+func TestPages(t *testing.T) {
+	end := func(before, more int) *nats.Msg {
+		return &nats.Msg{Header: nats.Header{statusHeader: {"204"}, beforeHeader: {fmt.Sprint(before)}, pendingHeader: {fmt.Sprint(more)}}}
+	}
+	status := func(code string) *nats.Msg { return &nats.Msg{Header: nats.Header{statusHeader: {code}}} }
+	named := stored(7, 5)
+	named.Header[statusHeader] = []string{"204"}
+	for name, test := range map[string]struct {
+		response []*nats.Msg
+		err      string
+		messages int
+		more     uint64
+	}{
+		"whole":          {[]*nats.Msg{stored(5, 0), named, stored(9, 7), end(9, 4)}, "", 3, 4},
+		"empty":          {[]*nats.Msg{status("404")}, "", 0, 0},
+		"first lost":     {[]*nats.Msg{stored(7, 5)}, "lost", 0, 0},
+		"one lost":       {[]*nats.Msg{stored(5, 0), stored(9, 7)}, "lost", 1, 0},
+		"last lost":      {[]*nats.Msg{stored(5, 0), end(7, 0)}, "lost", 1, 0},
+		"no stream":      {[]*nats.Msg{status("503")}, "no server", 0, 0},
+		"something else": {[]*nats.Msg{status("408")}, "408", 0, 0},
+	} {
+		var p page
+		var done bool
+		var err error
+		for _, m := range test.response {
+			if done || err != nil {
+				t.Errorf("%s: ends early", name)
+			}
+			done, err = p.add(m)
+		}
+		if done != (test.err == "") || (err == nil) != done || err != nil && !strings.Contains(err.Error(), test.err) || len(p.messages) != test.messages || p.more != test.more {
+			t.Errorf("%s: got done %v, %v, %d messages and %d more", name, done, err, len(p.messages), p.more)
+		}
+	}
+}
