@@ -375,10 +375,11 @@ func atHubs(t *testing.T, c hub.Config, besides func()) {
 					time.Sleep(time.Second)
 					_ = h.Close()
 				},
-				"End":     func() { _ = h.End("ended") },
-				"Publish": func() { _, _ = h.Publish("t", hub.Event{Data: []byte("x")}) },
-				"Serve":   func() { server.Get("/loop").Close(); server.Get("/goroutine") },
-				"Stats":   func() { h.Stats() },
+				"End":         func() { _ = h.End("ended") },
+				"Publish":     func() { _, _ = h.Publish("t", hub.Event{Data: []byte("x")}) },
+				"PublishWait": func() { _, _ = h.PublishWait(t.Context(), "t", hub.Event{Data: []byte("x")}) },
+				"Serve":       func() { server.Get("/loop").Close(); server.Get("/goroutine") },
+				"Stats":       func() { h.Stats() },
 				"Subscribe": func() {
 					if s, err := h.Subscribe("t", "", nil); err == nil {
 						if besides != nil {
