@@ -119,9 +119,12 @@ func (p *Policy) check(listened net.Addr, host []byte, method string, f fields) 
 	if !p.knows(listened, host) {
 		return foreignHost
 	}
+	if p.anyOrigin || p.Reads && isSafe(method) {
+		return nil
+	}
 	origin, site := f.View("Origin"), f.View("Sec-Fetch-Site")
-	if origin == nil && site == nil || p.anyOrigin || p.Reads && isSafe(method) {
-		return nil // not a browser, or its origin does not matter
+	if origin == nil && site == nil {
+		return nil // not a browser
 	}
 	if len(f.Values("Origin")) > 1 || len(f.Values("Sec-Fetch-Site")) > 1 {
 		return foreignOrigin // browsers send one of each

@@ -23,7 +23,7 @@ export function enable(button, is) {
 addEventListener(
   "click",
   (event) => {
-    if (!event.target.closest("button[aria-disabled=true]")) return;
+    if (!event.target.closest?.("button[aria-disabled=true]")) return;
     event.preventDefault();
     event.stopPropagation();
   },
