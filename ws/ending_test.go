@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/weirtest"
 	"weir/ws"
 )
 
@@ -34,6 +35,42 @@ func TestPanicIsTheCause(t *testing.T) {
 			}
 		})
 	})
+}
+
+// W9, W16, W17: an inline connection whose message a goroutine inflates ends as others do, by a panic or by its peer.
+func TestEndWhileInflating(t *testing.T) {
+	long := frame(fin|rsv1|opBinary, deflated(sample(64<<10, 1)))
+	if len(long) < 4<<10 {
+		t.Fatalf("got %d bytes, want a message that is not inflated on the loop", len(long))
+	}
+	for _, tt := range []struct {
+		name    string
+		message func(c *ws.Conn, kind ws.Kind, p []byte)
+		do      func(c *weirtest.Client)
+		want    string
+	}{
+		{"panic", func(*ws.Conn, ws.Kind, []byte) { panic("luck") }, func(*weirtest.Client) {}, "close 1011\n"},
+		{"close", func(c *ws.Conn, _ ws.Kind, _ []byte) { _ = c.Close(4000, "") }, func(*weirtest.Client) {}, "close 4000\n"},
+		{"Close behind it", nil, func(c *weirtest.Client) { c.Send(closing(1000, "")) }, closed1000},
+		{"FIN behind it", nil, func(c *weirtest.Client) { _ = c.CloseWrite() }, ""},
+		{"RST behind it", nil, func(c *weirtest.Client) { c.Reset() }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := watcher{message: tt.message}
+			at(t, watched(true, ws.Options{Deflate: true}, &w), nil, func(d *table) {
+				c := d.opened("Sec-WebSocket-Extensions: permessage-deflate")
+				c.Send(long + long)
+				tt.do(c)
+				d.Tick(10 * time.Second)
+				if got := said(c.Received()); got != tt.want {
+					t.Errorf("got %s, want %s", got, tt.want)
+				}
+				if messages, ends := w.seen(); len(ends) != 1 || len(messages) > 2 || tt.message != nil && len(messages) != 1 {
+					t.Errorf("got %d messages and %v", len(messages), ends)
+				}
+			})
+		})
+	}
 }
 
 // W17: a handler that ends its goroutine, as testing's FailNow does, is one that panics.

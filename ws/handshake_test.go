@@ -150,6 +150,23 @@ func TestHandshakeCutAnywhere(t *testing.T) {
 	}
 }
 
+// W11: requests before the handshake, in the same segment, have their responses first.
+func TestHandshakeBehindRequests(t *testing.T) {
+	for _, way := range ways {
+		at(t, echoes(way, ws.Options{}), nil, func(d *table) {
+			c := d.Dial()
+			c.Send("GET /none HTTP/1.1\r\nHost: test\r\n\r\n" + ask("/ws") + text("first"))
+			got := c.Received()
+			first, _, _ := strings.Cut(got, "\r\n")
+			_, frames, ok := strings.Cut(got, switched())
+			if first != "HTTP/1.1 404 Not Found" || !ok || said(frames) != echo(opText, "first") {
+				t.Errorf("%s: got %q", way, got)
+			}
+			c.Close()
+		})
+	}
+}
+
 // W12: with "*" pages of all origins may connect, and options that make no sense are errors at the start.
 func TestOptions(t *testing.T) {
 	at(t, echoes("inline", ws.Options{Origins: []string{"*"}}), nil, func(d *table) {
