@@ -28,7 +28,8 @@ type DialOptions struct {
 	Timeout time.Duration
 
 	// Loop is the event loop that connections live on; nil = one of this
-	// package, which runs while there are connections on it.
+	// package, which runs while there are connections on it. When it stops, as
+	// those of a server do at the end of its shutdown, they are reset.
 	Loop *reactor.Loop
 }
 

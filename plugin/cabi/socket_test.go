@@ -300,7 +300,7 @@ func TestSocketGhosts(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			for range 25 {
+			for range 5 {
 				s := newSocket()
 				r, err := haunted.WebSocket(call{}, s)
 				if err != nil {
@@ -318,8 +318,8 @@ func TestSocketGhosts(t *testing.T) {
 	}
 	all.Wait()
 	var r reply
-	if err := find(t, "socket/lay").Unary(call{}, &r); err != nil || r.body.String() != "100 0" {
-		t.Errorf("got %q, %v, want 100 threads, and no number that is alive again", r.body.String(), err)
+	if err := find(t, "socket/lay").Unary(call{}, &r); err != nil || r.body.String() != "20 0" {
+		t.Errorf("got %q, %v, want 20 threads, and no number that is alive again", r.body.String(), err)
 	}
 	wantNoneAlive(t)
 }

@@ -154,7 +154,7 @@ static void join(void *socket, weir_call call, int32_t code, const char *reason,
 // The threads of haunted WebSockets. They know its number alone, and outlive it.
 static struct {
     pthread_mutex_t lock;
-    pthread_t threads[1000];
+    pthread_t threads[100];
     int n;
 } ghosts = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
