@@ -143,6 +143,14 @@ func statusOf(err error) int {
 	return statusOfOwn(err)
 }
 
+// Which limit was reached, for the log.
+var (
+	errHandlersBusy = fmt.Errorf("%w: Limits.Handlers", ErrBusy)
+	errStreamsBusy  = fmt.Errorf("%w: Limits.Streams", ErrBusy)
+	errRouteBusy    = fmt.Errorf("%w: MaxStreams of the route", ErrBusy)
+	errNativeBusy   = fmt.Errorf("%w: Limit of the native handler", ErrBusy)
+)
+
 // statusOfOwn returns the status of the response to a request whose handler has
 // failed with err: 503 says that it may be sent again.
 func statusOfOwn(err error) int {

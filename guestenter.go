@@ -78,7 +78,7 @@ func (g *visit) dispatch(ex *exchange) {
 	if g.srv.handlers.Add(1) > int64(g.srv.Limits.Handlers) {
 		g.srv.handlers.Add(-1)
 		ex.req.reader = nil
-		g.refuse(ErrBusy)
+		g.refuse(errHandlersBusy)
 		return
 	}
 	ex.counted = true
@@ -116,7 +116,7 @@ func (g *visit) refuse(err error) {
 		g.abort(ex, err)
 	default:
 		ex.served = true
-		if err != ErrBusy { // there may be a body that was not read
+		if err != errHandlersBusy { // there may be a body that was not read
 			g.last(l)
 		}
 		l.refuseStream(err)

@@ -49,7 +49,7 @@ func (n *native) Serve(w *Response, r *Request) {
 	}
 	if n.running.Add(1) > int64(n.h.Limit) {
 		n.running.Add(-1)
-		w.Refuse(ErrBusy)
+		w.Refuse(errNativeBusy)
 		return
 	}
 	sink := &nativeSink{w: w, s: &w.ex.stream, running: n.running}

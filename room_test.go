@@ -196,6 +196,23 @@ func TestFloodOfSilentConnections(t *testing.T) {
 	})
 }
 
+// However fast they come: a client that has not sent a byte gets the refusal
+// before its connection is closed for another one.
+func TestSilentConnectionsGetTheRefusal(t *testing.T) {
+	const room = 4
+	atDesk(t, roomy(), full(room, 1), func(d *desk) {
+		var all []*weirtest.Client
+		for range 60 {
+			all = append(all, d.Dial())
+		}
+		for _, c := range all[:len(all)-room] {
+			d.wants(c, "HTTP/1.1 503 ")
+		}
+		d.write(all[len(all)-1], "GET /s HTTP/1.1\r\nHost: a\r\n\r\n")
+		d.wants(all[len(all)-1], "HTTP/1.1 200 ")
+	})
+}
+
 // On sockets: 50 idle connections fill the limit, and others are served.
 func TestConnectionLimit(t *testing.T) {
 	for _, loops := range []int{1, 2} {

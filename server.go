@@ -275,18 +275,18 @@ func (s *Server) date(now time.Time) []byte {
 	return stamp.text
 }
 
-// takeSlot counts a stream in, if the limits allow one more.
-func (s *Server) takeSlot(rt *Route) bool {
+// takeSlot counts a stream in. It returns the limit that does not allow one more.
+func (s *Server) takeSlot(rt *Route) error {
 	if n := s.stats.active.Add(1); s.Limits.Streams > 0 && n > int64(s.Limits.Streams) {
 		s.stats.active.Add(-1)
-		return false
+		return errStreamsBusy
 	}
 	if rt.maxStreams > 0 && rt.streams.Add(1) > rt.maxStreams {
 		s.freeSlot(rt)
-		return false
+		return errRouteBusy
 	}
 	s.stats.total.Add(1)
-	return true
+	return nil
 }
 
 func (s *Server) freeSlot(rt *Route) {

@@ -102,15 +102,13 @@ func (l locked) beginStream(p *pump) error {
 // are too many.
 func (l locked) takeSlot() error {
 	ex, s := l.ex, &l.ex.stream
-	switch {
-	case s.slot != nil: // the one that was handed over, or that a LoopExchange is
-	case !ex.srv.takeSlot(ex.req.routed()):
-		s.refusal = ErrBusy
-		return ErrBusy
-	default:
+	if s.slot != nil { // the one that was handed over, or that a LoopExchange is
+		return nil
+	}
+	if s.refusal = ex.srv.takeSlot(ex.req.routed()); s.refusal == nil {
 		s.slot = ex.req.routed()
 	}
-	return nil
+	return s.refusal
 }
 
 var errTwoBodies = errors.New("weir: the response is a stream already")

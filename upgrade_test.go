@@ -843,7 +843,7 @@ func TestPipesAreLimited(t *testing.T) {
 	m.HandleFunc("/s", func(w *weir.Response, _ *weir.Request) {
 		p, err := w.Upgrade("echo")
 		if err != nil {
-			if err != weir.ErrBusy {
+			if !errors.Is(err, weir.ErrBusy) {
 				t.Errorf("got %v, want ErrBusy", err)
 			}
 			return

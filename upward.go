@@ -84,7 +84,7 @@ func (u *upward) Serve() (left bool, err error) {
 	if srv.handlers.Add(1) > int64(srv.Limits.Handlers) {
 		srv.handlers.Add(-1)
 		ex.req.reader = nil
-		return false, ErrBusy
+		return false, errHandlersBusy
 	}
 	ex.counted = true
 	if ex.req.reader != nil {

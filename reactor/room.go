@@ -112,20 +112,27 @@ func (l *Loop) makeRoom() (made bool) {
 
 // giveWay closes a connection with nothing in progress, for a new one, and
 // reports whether its place is free. A client that has not sent a byte may be
-// about to: it is sent the refusal, as the new one would have been, unless too
-// many are being refused.
+// about to: it is sent the refusal, as the new one would have been, and if many are
+// being refused, its connection is closed without waiting for the client to read
+// that.
 func (c *Conn) giveWay() (made bool) {
 	r := c.loop.reactor
-	if !c.spoken {
-		if r.refusing.Add(1) <= refusalsOpen {
-			r.countOut(accepted)
-			c.turnAway()
-			return true
-		}
-		r.countOut(refusal)
+	if c.spoken {
+		c.CloseIdle()
+		return c.phase == closed
 	}
-	c.CloseIdle()
-	return c.phase == closed
+	if r.refusing.Add(1) <= refusalsOpen {
+		r.countOut(accepted)
+		c.turnAway()
+		return true
+	}
+	r.countOut(refusal)
+	r.reportRefused(c.ends)
+	if text := r.refusal(c.lis); len(text) > 0 {
+		_, _ = c.loop.sys.Write(c.fd, text) // who does not get it sees the end instead
+	}
+	c.destroy(ErrClosed, false)
+	return true
 }
 
 // turnAway makes the connection one that is being refused, and counts it so.

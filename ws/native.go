@@ -51,7 +51,7 @@ type native struct {
 func (n *native) ServeLoop(x *weir.LoopExchange) weir.BodyReceiver {
 	if n.running.Add(1) > int64(n.h.Limit) {
 		n.running.Add(-1)
-		x.Response().Refuse(weir.ErrBusy)
+		x.Response().Refuse(fmt.Errorf("%w: Limit of the native handler", weir.ErrBusy))
 		return nil
 	}
 	receiver := n.server.ServeLoop(x)
