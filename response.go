@@ -181,18 +181,19 @@ func (w *Response) Refuse(err error) { w.ex.refuse(err) }
 
 // Redirect makes the response a redirect to location, with a status such as 303
 // (another resource), 307 or 308 (the same method and body, for now or for
-// good). location may be relative to the request's; what is not ASCII in it is
-// percent-encoded. As with [Response.Error] the body is a line of text, and a
-// stream of which nothing was sent is replaced. A status that is not a
-// redirect's ([ErrRedirect]), and a location that cannot be written
-// ([ErrField]), fail the response: check a location from outside before, also
-// for where it leads.
+// good). location may be relative to the request's. What cannot be in a URI is
+// percent-encoded, also because browsers skip a tab and take a backslash for a
+// slash: a path would lead to another host. As with [Response.Error] the body is
+// a line of text, and a stream of which nothing was sent is replaced. A status
+// that is not a redirect's ([ErrRedirect]), and a location that cannot be
+// written ([ErrField]), fail the response: check a location from outside before,
+// also for where it leads.
 func (w *Response) Redirect(status int, location string) {
 	if status < 300 || status > 399 || status == 304 {
 		w.header.refuse("Redirect", fmt.Errorf("%w: %d", ErrRedirect, status))
 		return
 	}
-	location = asciiOnly(location)
+	location = asURI(location)
 	if err := w.header.TrySet("Location", location); err != nil {
 		w.header.refuse("Redirect", err)
 		return
@@ -215,17 +216,15 @@ func (w *Response) JSON(status int, v any) {
 	})
 }
 
-// asciiOnly percent-encodes what is not ASCII.
-func asciiOnly(uri string) string {
-	if strings.IndexFunc(uri, func(c rune) bool { return c >= utf8.RuneSelf }) < 0 {
-		return uri
-	}
+// asURI percent-encodes what is not a URI's (RFC 3986), but control characters,
+// which are not a field's either.
+func asURI(location string) string {
 	var b strings.Builder
-	for i := range len(uri) {
-		if c := uri[i]; c < utf8.RuneSelf {
-			b.WriteByte(c)
-		} else {
+	for i := range len(location) {
+		if c := location[i]; c >= utf8.RuneSelf || strings.IndexByte("\t \"<>\\^`{|}", c) >= 0 {
 			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
 		}
 	}
 	return b.String()

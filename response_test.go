@@ -23,10 +23,13 @@ func TestRedirect(t *testing.T) {
 		"/foreign":  func(w *weir.Response, _ *weir.Request) { w.Redirect(308, "https://example.com/\u00fc") },
 		"/replaces": func(w *weir.Response, _ *weir.Request) { w.EventStream(); w.Redirect(307, "/x") },
 		"/written":  func(w *weir.Response, _ *weir.Request) { w.WriteString("not this"); w.Redirect(302, "../x") },
+		"/tab":      func(w *weir.Response, _ *weir.Request) { w.Redirect(303, "/\t/evil.example") }, // a browser skips it
+		"/slash":    func(w *weir.Response, _ *weir.Request) { w.Redirect(303, `/\evil.example/<a b>%20`) },
 	})
 	atDesk(t, m, nil, func(d *desk) {
 		for path, want := range map[string]string{
 			"/plain": "303 /there?a=b#c", "/foreign": "308 https://example.com/%C3%BC", "/replaces": "307 /x", "/written": "302 ../x",
+			"/tab": "303 /%09/evil.example", "/slash": "303 /%5Cevil.example/%3Ca%20b%3E%20",
 		} {
 			c := d.get(path)
 			head, body := cutHead(d.seen(c))
