@@ -569,6 +569,47 @@ func TestRemovedBeforeFollowing(t *testing.T) {
 	}
 }
 
+// The place that a client has got where a topic began later is known where it began
+// earlier, though there was no event since (T15).
+func TestPlaceOfSilentTopic(t *testing.T) {
+	url := startServer(t).url()
+	config := Config{TopicMessages: 10, BatchDelay: -1}
+	one, b := newHub(t, url, config)
+	subscribe(t, one, "quiet", "", false)
+	for i := range uint64(2) {
+		publishWait(t, b, "busy", numbers(0, 10)...)
+		for b.safe("quiet") < 10*(i+1) {
+			if _, err := b.stream.look(b.session.Load(), time.Now()); err != nil { // as it does from time to time
+				t.Fatal(err)
+			}
+			b.checkAll()
+			time.Sleep(time.Millisecond)
+		}
+	}
+	publishWait(t, b, "busy", numbers(0, 10)...) // the first 20 are removed
+	two, _ := newHub(t, url, config)
+	place := subscribe(t, two, "quiet", "", false).ID()
+	back := subscribe(t, one, "quiet", place, false)
+	if id, gap := back.Gap(); gap {
+		t.Errorf("behind %s: got a gap at %s", place, id)
+	}
+	publishWait(t, b, "quiet", "new")
+	expect(t, back, "new")
+}
+
+// safe is up to which sequence the broker has all messages of a topic.
+func (b *Broker) safe(topic string) (safe uint64) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, f := range b.followers {
+		if f.mu.Lock(); f.topic == topic {
+			safe = f.safe
+		}
+		f.mu.Unlock()
+	}
+	return safe
+}
+
 // A stream that was deleted, and one that came back from a backup, count anew: ids
 // of before are unknown, and subscribers learn that they may have missed something (T18).
 func TestAnotherIncarnation(t *testing.T) {

@@ -295,6 +295,7 @@ func (f *follower) take(p page, known, now *snapshot) (fits, forgot bool) {
 	}
 	if p.more == 0 {
 		f.safe = max(f.safe, known.end-1)
+		f.log.Reached(hub.Position{Seq: f.safe})
 	}
 	return true, false
 }
