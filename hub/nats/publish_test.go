@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,7 +108,9 @@ func TestStreamIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := open(t, js, Config{PublishTimeout: 300 * time.Millisecond})
-	publishWait(t, b, "t", "fits")
+	if _, err := js.Publish(t.Context(), "weir.topic.t", nil); err != nil {
+		t.Fatal(err)
+	}
 	err = b.PublishWait(t.Context(), "t", hub.Event{})
 	if !errors.Is(err, ErrTimeout) || hub.Status(err) != 503 || !strings.Contains(err.Error(), "maximum messages exceeded") {
 		t.Errorf("got %v, want %v and the server's reason", err, ErrTimeout)
@@ -132,7 +137,7 @@ func TestSmallMessages(t *testing.T) {
 			if _, err := js.CreateStream(t.Context(), config); err != nil {
 				t.Fatal(err)
 			}
-			h, b := newHub(t, url, Config{})
+			h, b := newHub(t, url, Config{PublishTimeout: 50 * time.Second})
 			s := subscribe(t, h, "t", "", false)
 			var want []string
 			for i := range 50 {
@@ -160,7 +165,6 @@ func TestTimeoutWhileStuck(t *testing.T) {
 			panic("of the user's function")
 		},
 	})
-	publishWait(t, b, "t", "first")
 	free := d.stick()
 	defer free()
 	if err := b.Publish("other", hub.Event{}); err != nil {
@@ -182,5 +186,49 @@ func TestTimeoutWhileStuck(t *testing.T) {
 	case <-failed:
 	case <-late:
 		t.Fatal("OnFailure is not called")
+	}
+}
+
+// Close in the midst of publishing: what was taken is stored, and what comes later is
+// refused.
+func TestCloseWhilePublishing(t *testing.T) {
+	url := startServer(t).url()
+	b := open(t, connect(t, url), Config{PublishTimeout: 50 * time.Second})
+	var taken atomic.Int64
+	var publishers sync.WaitGroup
+	for i := range 4 {
+		publishers.Go(func() {
+			for {
+				var err error
+				if i%2 == 0 {
+					err = b.PublishWait(t.Context(), "t", hub.Event{})
+				} else {
+					err = b.Publish("t", hub.Event{})
+					runtime.Gosched()
+				}
+				switch {
+				case errors.Is(err, hub.ErrClosed):
+					return
+				case err == nil:
+					taken.Add(1)
+				case !errors.Is(err, hub.ErrBusy):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	publishWait(t, b, "other", "x")
+	_ = b.Close() // it returns nil
+	publishers.Wait()
+	b = open(t, connect(t, url), Config{})
+	h, err := hub.New(hub.Config{Broker: b, Limits: hub.Limits{History: 1 << 30, Memory: 1 << 30}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() }) // it returns the broker's nil
+	s := subscribe(t, h, "t", "", true)
+	for range taken.Load() {
+		next(t, s)
 	}
 }
