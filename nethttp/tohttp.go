@@ -197,12 +197,18 @@ func (g *guestResponse) Inform(in *guest.Inform) {
 }
 
 // Head sends status and fields as they are: without a Content-Type that
-// net/http would guess.
+// net/http would guess. Those that another handler has set before stay, unless
+// the response has its own; what such fields list together is kept.
 func (g *guestResponse) Head(h *guest.Head) {
 	header := g.w.Header()
 	header["Content-Type"] = nil
+	var store [16]string
+	ours := store[:0]
 	for _, f := range h.Fields {
 		name := textproto.CanonicalMIMEHeaderKey(f.Name)
+		if name != "Vary" && name != "Set-Cookie" && !slices.Contains(ours, name) {
+			header[name], ours = nil, append(ours, name)
+		}
 		header[name] = append(header[name], f.Value)
 	}
 	if h.Length >= 0 {

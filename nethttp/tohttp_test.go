@@ -423,6 +423,28 @@ func TestToHTTPOfFromHTTP(t *testing.T) {
 	want(t, "response", strings.HasSuffix(exchange(t, addr, post), "hello\n[open: HTTP/1.1 200 OK]"), true)
 }
 
+// A field of the response is sent instead of one that a handler of net/http has
+// set around it, and beside it where both are a list.
+func TestToHTTPFieldsAround(t *testing.T) {
+	inner := nethttp.ToHTTP(weir.HandlerFunc(func(w *weir.Response, r *weir.Request) {
+		for _, f := range [...][2]string{{"x-frame-options", "SAMEORIGIN"}, {"Vary", "Accept"}, {"Set-Cookie", "b=2"}, {"Link", "</1>"}, {"Link", "</2>"}} {
+			w.Header().Add(f[0], f[1])
+		}
+	}))
+	addr := onStd(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, f := range [...][2]string{{"X-Frame-Options", "DENY"}, {"Vary", "Origin"}, {"Set-Cookie", "a=1"}, {"Link", "</0>"}, {"X-Request-Id", "7"}} {
+			w.Header().Add(f[0], f[1])
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	c := dial(t, addr)
+	c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	const fields = "Content-Length: 0|Link: </1>|Link: </2>|Set-Cookie: a=1|Set-Cookie: b=2|Vary: Accept|Vary: Origin|X-Frame-Options: SAMEORIGIN|X-Request-Id: 7"
+	if got := strings.ReplaceAll(strings.TrimSpace(c.response("GET")), "\n", "|"); got != "HTTP/1.1 200 OK|"+fields {
+		t.Errorf("got %q, want %s", got, fields)
+	}
+}
+
 // A server's own settings hold for what comes by way of net/http, too.
 func TestOfServer(t *testing.T) {
 	failures := make(chan error, 1)
