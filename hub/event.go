@@ -16,7 +16,7 @@ type Event struct {
 	// sets it.
 	ID string
 	// Name is the type of the event, "" for a message. It is the event field of
-	// server-sent events and of lines of JSON.
+	// server-sent events and of lines of JSON. "gap" is the Hub's own.
 	Name string
 	// Data is text, if subscribers are to get what was published: in lines of
 	// JSON what is not UTF-8 is replaced, and browsers do that with events.
@@ -27,6 +27,9 @@ type Event struct {
 func (e *Event) check(limit int) error {
 	if n := len(e.Name) + len(e.Data); n > limit {
 		return fmt.Errorf("%w: %d bytes, want at most %d", ErrTooLarge, n, limit)
+	}
+	if e.Name == gapName {
+		return fmt.Errorf("%w: its name is %q, which is the hub's own", ErrEvent, gapName)
 	}
 	return e.checkName()
 }

@@ -443,6 +443,7 @@ func TestLimits(t *testing.T) {
 			{"a", "n", strings.Repeat("x", 100), hub.ErrTooLarge, 413},
 			{"a", "two\nlines", "x", hub.ErrEvent, 400},
 			{"a", "nul\x00", "x", hub.ErrEvent, 400},
+			{"a", "gap", "x", hub.ErrEvent, 400},
 			{"", "", "x", hub.ErrTopic, 400},
 			{"12345678901", "", "x", hub.ErrTopic, 400},
 			{"a\nb", "", "x", hub.ErrTopic, 400},
