@@ -39,14 +39,14 @@ type Stream struct {
 	chunks   bool   // the body is in chunks
 	detached bool
 	file     bool   // its body begins with a file, see SendFile
-	passing  int64  // bytes of a file that the kernel is about to take
 	typed    bool   // the head is known to have a Content-Type, for events
+	given    bool   // to a handler, by Response
+	passing  int64  // bytes of a file that the kernel is about to take
 	slot     *Route // whose limit it counts for, while it runs
 	refusal  error  // why an error response is sent instead
 	pump     *pump
 	beat     *heartbeat
 	trailers []chunked.Field
-	given    bool // to a handler, by Response
 }
 
 // ID returns the stream's number, unique in this process, from 1.
