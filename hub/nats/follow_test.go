@@ -216,3 +216,16 @@ func TestPages(t *testing.T) {
 		}
 	}
 }
+
+// A replica that is behind what the leader has said does not have its messages taken
+// for old ones when they arrive.
+func TestReplicaIsBehind(t *testing.T) {
+	f, s := offline(t)
+	taken(t, f, s)
+	now := snap("a", 1, 7)
+	if fits, _ := f.take(page{from: 5}, now, now); !fits {
+		t.Fatal("the page does not fit")
+	}
+	f.arrived(stored(6, 5))
+	expect(t, s, "6")
+}
