@@ -64,8 +64,14 @@ func run(listen, natsURL string) error {
 		return err
 	}
 	defer rooms.Close()
-	fmt.Printf("chat: http://%s\n", listen)
-	return (&weir.Server{Handler: routes(rooms)}).Serve(ctx, listen)
+	srv := &weir.Server{Handler: routes(rooms)}
+	if err := srv.Start(listen); err != nil {
+		return err
+	}
+	fmt.Printf("chat: http://%s\n", srv.Addrs()[0])
+	<-ctx.Done()
+	_, err = srv.Shutdown(context.Background())
+	return err
 }
 
 // shared returns a broker that keeps the messages in NATS.

@@ -41,11 +41,13 @@ func main() {
 		Handler: routes(newBox(100, 64<<20), newDoor(password)),
 		Trace:   middleware.AccessLog{Out: log}.Trace(),
 	}
-	fmt.Fprintln(os.Stderr, "http://"+*listen)
-	if err := srv.Serve(ctx, *listen); err != nil {
+	if err := srv.Start(*listen); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	fmt.Fprintf(os.Stderr, "http://%s\n", srv.Addrs()[0])
+	<-ctx.Done()
+	_, _ = srv.Shutdown(context.Background()) // it was started
 }
 
 func routes(b *box, d *door) *weir.Mux {

@@ -62,8 +62,13 @@ func run(listen, file string) error {
 			stop()
 		}
 	}()
-	fmt.Printf("tail: http://%s\n", listen)
-	if err := (&weir.Server{Handler: routes(lines)}).Serve(ctx, listen); err != nil {
+	srv := &weir.Server{Handler: routes(lines)}
+	if err := srv.Start(listen); err != nil {
+		return err
+	}
+	fmt.Printf("tail: http://%s\n", srv.Addrs()[0])
+	<-ctx.Done()
+	if _, err := srv.Shutdown(context.Background()); err != nil {
 		return err
 	}
 	select {
