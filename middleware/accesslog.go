@@ -122,7 +122,7 @@ func (l *accessLog) end(r *weir.Request, state any, sent weir.ResponseStats, cau
 		id = *p
 	}
 	line.AddAttrs(LogAttrs(r, id, nameOf(e.addr, r), status)...)
-	line.AddAttrs(slog.Int64("bytes", sent.Bytes), slog.Float64("took_ms", time.Since(e.since).Seconds()*1e3))
+	line.AddAttrs(slog.Int64("bytes", sent.Bytes), slog.Float64("took_ms", float64(time.Since(e.since).Microseconds())/1e3))
 	if cause != nil && status != StatusDisconnected {
 		line.AddAttrs(slog.String("err", cause.Error()))
 	}

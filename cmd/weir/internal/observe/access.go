@@ -64,7 +64,7 @@ func (a *Access) add(r *relay.Record) {
 	line.AddAttrs(
 		slog.String("model", middleware.Clip(r.Asked)), slog.String("upstream", r.Upstream), slog.Int("attempts", r.Attempts), slog.Bool("stream", r.Stream),
 		slog.Int("events", r.Events), slog.Int64("bytes", r.Bytes),
-		slog.Float64("first_ms", r.First.Seconds()*1e3), slog.Float64("took_ms", r.Took.Seconds()*1e3),
+		slog.Float64("first_ms", float64(r.First.Microseconds())/1e3), slog.Float64("took_ms", float64(r.Took.Microseconds())/1e3),
 	)
 	if r.Err != nil && !errors.Is(r.Err, weir.ErrClientGone) {
 		line.AddAttrs(slog.String("err", r.Err.Error()))
