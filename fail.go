@@ -1,8 +1,10 @@
 package weir
 
 import (
+	"errors"
 	"fmt"
 
+	"weir/chunked"
 	"weir/http1"
 	"weir/internal/h1"
 )
@@ -62,13 +64,28 @@ func (l locked) answerError(status int, err error) {
 	}
 	f := l.failure(status, err)
 	l.unlock()
-	ex.explain(w, f, http1.StatusText(status))
+	ex.explain(w, f, lineOf(status, err))
 	l = ex.lock()
 	if ex.over() {
 		l.flush()
 		return
 	}
 	l.finishBuffered()
+}
+
+// lineOf is the body of an error response: its status in words, and for a
+// request that could not be parsed why, which is constant text and a number.
+func lineOf(status int, err error) string {
+	text := http1.StatusText(status)
+	var head *http1.ParseError
+	var body *chunked.Error
+	switch {
+	case errors.As(err, &head) && head.Status == status:
+		return fmt.Sprintf("%s: %s at byte %d of the head", text, head.Reason, head.Offset)
+	case errors.As(err, &body) && body.Status == status:
+		return fmt.Sprintf("%s: %s at byte %d of the coded body", text, body.Reason, body.Offset)
+	}
+	return text
 }
 
 // replace makes the response of a stream that has sent nothing a plain one

@@ -194,7 +194,7 @@ func TestMiddlewareLetsTheBodyIn(t *testing.T) {
 		{"looked at", "POST /looks HTTP/1.1\r\nContent-Length: 307200", big, "200 OK", "307200 307200 <nil>", "outer looks:307200 handler /outer"},
 		{"announced too large", "POST /small HTTP/1.1\r\nContent-Length: 9", "", "413 Content Too Large", "Content Too Large\n", ""},
 		{"too large", "POST /small HTTP/1.1\r\nTransfer-Encoding: chunked", "9\r\n", "413 Content Too Large", "Content Too Large\n", "outer /outer"},
-		{"malformed", "POST /looks HTTP/1.1\r\nTransfer-Encoding: chunked", "zz\r\n", "400 Bad Request", "Bad Request\n", "outer looks:0 /outer"},
+		{"malformed", "POST /looks HTTP/1.1\r\nTransfer-Encoding: chunked", "zz\r\n", "400 Bad Request", "Bad Request: chunk size is not a hexadecimal number at byte 0 of the coded body\n", "outer looks:0 /outer"},
 		{"too slow", "POST /looks HTTP/1.1\r\nContent-Length: 9", "a", "408 Request Timeout", "Request Timeout\n", "outer looks:0 /outer"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
