@@ -3,6 +3,7 @@
 //
 //	RequestIDs    a number by which a request is found again in logs
 //	CORS          which pages of other origins may read responses
+//	CrossOrigin   which pages may send requests that change something
 //	Security      fields by which browsers protect a page's users
 //	RateLimit     how often a client may ask
 //	AccessLog     a line for each request; it is a weir.Trace
@@ -23,6 +24,7 @@
 //		middleware.RequestIDs{}.Middleware(),
 //		middleware.Security{}.Middleware(),
 //		middleware.CORS{Origins: []string{"https://app.example"}}.Middleware(), // before what refuses: pages can read that
+//		middleware.CrossOrigin{Origins: []string{"https://app.example"}}.Middleware(),
 //		middleware.RateLimit{Limit: 100, Per: time.Minute}.Middleware(),
 //		compress.Bodies{}.Middleware(),
 //	)

@@ -46,8 +46,8 @@ type version struct {
 	size           int64
 	dev, ino       uint64
 	links          uint64 // names that the file has
-	mtime, ctime   int64 // Unix, in nanoseconds
-	timed, precise bool  // there is a modification time; all of the rest is known
+	mtime, ctime   int64  // Unix, in nanoseconds
+	timed, precise bool   // there is a modification time; all of the rest is known
 }
 
 func versionOf(info fs.FileInfo) version {

@@ -55,6 +55,7 @@ func routes(b *box, d *door) *weir.Mux {
 	mux.Use(
 		middleware.RequestIDs{}.Middleware(),
 		middleware.Security{Content: "default-src 'none'; form-action 'self'; base-uri 'none'"}.Middleware(),
+		middleware.CrossOrigin{}.Middleware(),
 		middleware.RateLimit{Limit: 300, Per: time.Minute}.Middleware(),
 		compress.Bodies{}.Middleware(),
 	)
