@@ -114,7 +114,8 @@ type link interface {
 	drain() (at time.Time, ok bool)
 }
 
-// ErrClosed is what Send returns after Close. The cause is what Err returns.
+// ErrClosed is what Send returns once this side has closed the connection, with
+// Close or by its limits or a drain. The cause is what Err returns.
 var ErrClosed = errors.New("ws: connection closed")
 
 var errKind = errors.New("ws: unknown kind of message: want Text or Binary")
@@ -171,8 +172,8 @@ func (c *Conn) Err() error {
 
 // Send sends a message. Above the high mark it waits, except with
 // [Options].Inline, where it returns [weir.ErrBacklog]. The caller may reuse p
-// when Send returns. Text is not checked to be UTF-8. Errors: [ErrClosed] after
-// Close, and the cause after another end.
+// when Send returns. Text is not checked to be UTF-8. Errors: [ErrClosed] once
+// this side has closed, and the cause after another end.
 func (c *Conn) Send(kind Kind, p []byte) error { return c.send(kind, p, c.mode != inline) }
 
 // TrySend is [Conn.Send] except that it never waits: above the high mark it sends

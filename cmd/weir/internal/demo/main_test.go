@@ -129,7 +129,7 @@ func TestMainCannotStart(t *testing.T) {
 		{"admin for all", []string{"--admin", ":9090"}, command.Usage, []string{"--admin :9090", "127.0.0.1:PORT", "--help"}},
 		{"admin by name", []string{"--admin", "example.com:9090"}, command.Usage, []string{"--admin example.com:9090"}},
 		{"rate", []string{"--rate", "fast"}, command.Usage, []string{"fast", "-rate", "tokens a second"}},
-		{"ttft", []string{"--ttft", "50"}, command.Usage, []string{"50", "-ttft", "50ms"}},
+		{"ttft", []string{"--ttft", "50"}, command.Usage, []string{"50", "-ttft", "500ms"}},
 		{"unknown flag", []string{"--speed", "5"}, command.Usage, []string{"-speed", "--help"}},
 		{"argument", []string{"now"}, command.Usage, []string{`"now"`}},
 	}
