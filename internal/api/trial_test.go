@@ -256,7 +256,7 @@ func TestOnTheLoop(t *testing.T) {
 		}))
 		server := weirtest.Start(t, &weir.Server{Handler: m})
 		client := server.Get("/")
-		offLoop(t, <-exchanges, []string{"Loop"})
+		offLoop(t, <-exchanges, threads["weir.LoopExchange"].but)
 		client.Reset()
 	})
 }
