@@ -13,7 +13,8 @@
 # storm      5,000 streams over TLS beside 500 handshakes a second
 # native     weir's native handlers: one decode loop with 5,000 streams by
 #            SendBatch, against single sends, goroutines and net/http
-# hub        one message to 5,000 subscribers of a topic: weir against nginx with nchan
+# hub        one message to 5,000 subscribers of a topic: weir against nginx with nchan,
+#            and a C loop that only writes
 # websocket  an echo's CPU and an idle WebSocket's memory: weir/ws, gws and
 #            coder/websocket
 # static     files of 1 KiB to 1 MiB: weir against nginx and net/http

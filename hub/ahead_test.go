@@ -23,6 +23,26 @@ func (s *shared) Follow(_ string, log *Log) (stop func(), err error) {
 	return func() {}, nil
 }
 
+// atShared runs f in a bubble with a hub on such a Broker, and a subscriber of its
+// topic t.
+func atShared(t *testing.T, f func(t *testing.T, h *Hub, log *Log, s *Subscription)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		broker := new(shared)
+		h, err := New(Config{Broker: broker})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		s, err := h.Subscribe("t", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		f(t, h, broker.log, s)
+	})
+}
+
 // A client comes back with the id of an event that the process from which it comes
 // had a moment before this one (T15).
 func TestIDThatIsAhead(t *testing.T) {
@@ -38,22 +58,11 @@ func TestIDThatIsAhead(t *testing.T) {
 		"never":      {Position{Seq: 99}, true, aheadWait},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				broker := new(shared)
-				h, err := New(Config{Broker: broker})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer h.Close()
-				first, err := h.Subscribe("t", "", nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer first.Close()
-				broker.log.Append(Position{Seq: 3}, time.Now(), Event{Data: []byte("3")})
+			atShared(t, func(t *testing.T, h *Hub, log *Log, _ *Subscription) {
+				log.Append(Position{Seq: 3}, time.Now(), text("3"))
 				time.AfterFunc(time.Second, func() {
-					broker.log.Append(Position{Seq: 7, Part: 2}, time.Now(), Event{Data: []byte("7.2")})
-					broker.log.Reached(Position{Seq: 10})
+					log.Append(Position{Seq: 7, Part: 2}, time.Now(), text("7.2"))
+					log.Reached(Position{Seq: 10})
 				})
 				begun := time.Now()
 				s, err := h.Subscribe("t", idOf(epochOf("one", "t"), test.id), nil)

@@ -10,25 +10,6 @@ import (
 	"time"
 )
 
-// atShared runs f in a bubble with a hub whose Broker's events the test appends, and a subscriber of its topic t.
-func atShared(t *testing.T, f func(t *testing.T, h *Hub, log *Log, s *Subscription)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		broker := new(shared)
-		h, err := New(Config{Broker: broker})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer h.Close()
-		s, err := h.Subscribe("t", "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		f(t, h, broker.log, s)
-	})
-}
-
 func text(s string) Event { return Event{Data: []byte(s)} }
 
 // The Broker begins anew: who is connected learns that it has missed something, and who comes meanwhile waits, so that

@@ -578,13 +578,13 @@ func TestPlaceOfSilentTopic(t *testing.T) {
 	subscribe(t, one, "quiet", "", false)
 	for i := range uint64(2) {
 		publishWait(t, b, "busy", numbers(0, 10)...)
-		for b.safe("quiet") < 10*(i+1) {
+		eventually(t, func() bool {
 			if _, err := b.stream.look(b.session.Load(), time.Now()); err != nil { // as it does from time to time
 				t.Fatal(err)
 			}
 			b.checkAll()
-			time.Sleep(time.Millisecond)
-		}
+			return b.safe("quiet") >= 10*(i+1)
+		})
 	}
 	publishWait(t, b, "busy", numbers(0, 10)...) // the first 20 are removed
 	two, _ := newHub(t, url, config)
@@ -595,6 +595,16 @@ func TestPlaceOfSilentTopic(t *testing.T) {
 	}
 	publishWait(t, b, "quiet", "new")
 	expect(t, back, "new")
+}
+
+// eventually looks until what the broker's goroutines do has come about.
+func eventually(t *testing.T, done func() bool) {
+	t.Helper()
+	for late := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("not within %v", patience)
+		}
+	}
 }
 
 // safe is up to which sequence the broker has all messages of a topic.
@@ -807,9 +817,7 @@ func TestCloseWhileAway(t *testing.T) {
 	h, b := newHub(t, n.url(), Config{PublishTimeout: 10 * time.Millisecond, OnFailure: func(string, int, error) {}})
 	n.stop()
 	go func() { _, _ = h.Subscribe("t", "", nil) }() // it fails
-	for b.followersN() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, func() bool { return b.followersN() > 0 })
 	publish(t, h, "t", "x")
 	closed := make(chan struct{})
 	go func() {

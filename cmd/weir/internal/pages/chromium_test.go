@@ -69,7 +69,7 @@ func chromiumTour(t *testing.T, b *chromium) {
 	}
 }
 
-// A page whose server is killed says so, and goes on when there is one again.
+// A page says when its server is killed, and reconnects when there is one again.
 func chromiumKilled(t *testing.T, b *chromium) {
 	first, second := tour.New(slog.New(slog.DiscardHandler)), tour.New(slog.New(slog.DiscardHandler))
 	base := begin(t, first, "127.0.0.1:0")
